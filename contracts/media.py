@@ -1,0 +1,103 @@
+"""What media obeys and says."""
+
+from typing import Annotated, ClassVar
+from uuid import UUID
+
+from pydantic import Field, StringConstraints
+
+from contracts.envelope import Command, Event, Record, SubjectVersion
+from contracts.jobs import Code, Sentence
+from contracts.scraper import ImageContext, Url
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+ObjectKey = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+
+
+class FetchMedia(Command):
+    """Download, check, store and describe one image."""
+
+    wire_name: ClassVar = "media.fetch_media.v1"
+    url: Url
+    alternatives: tuple[Url, ...] = Field(default=(), max_length=20)
+    context: ImageContext = ImageContext()
+
+
+class AcceptUpload(Command):
+    """Check, store and describe an object that already lies in the object store."""
+
+    wire_name: ClassVar = "media.accept_upload.v1"
+    object_key: ObjectKey
+    context: ImageContext = ImageContext()
+
+
+class DeleteMedia(Command):
+    """Delete an asset of the project; its bytes go when nobody else refers to them."""
+
+    wire_name: ClassVar = "media.delete_media.v1"
+    asset_id: UUID
+
+
+class Rendition(Record):
+    """A smaller copy, made for showing."""
+
+    name: str = Field(pattern=r"^[a-z0-9_]{1,40}$", description="longest side in pixels")
+    key: ObjectKey
+    content_type: str
+    width_px: int = Field(ge=1)
+    height_px: int = Field(ge=1)
+
+
+class MediaStored(Event):
+    """Said once an asset's original and renditions are stored and readable."""
+
+    wire_name: ClassVar = "media.media_stored.v1"
+    asset_id: UUID = Field(description="the same bytes in the same project are the same asset")
+    subject_version: SubjectVersion
+    sha256: Sha256
+    size_bytes: int = Field(ge=1)
+    content_type: str
+    width_px: int = Field(ge=1, description="upright, after EXIF orientation")
+    height_px: int = Field(ge=1)
+    original_key: ObjectKey
+    renditions: tuple[Rendition, ...]
+    thumbhash: str | None = Field(default=None, description="base64; a blurred placeholder of some 25 bytes")
+    source_url: Url | None = None
+    context: ImageContext = ImageContext()
+    already_stored: bool = Field(default=False, description="the project already had these bytes")
+
+
+class NamedColour(Record):
+    """One colour of a palette."""
+
+    hex: str = Field(pattern=r"^#[0-9a-f]{6}$")
+    name: str = Field(max_length=40)
+    share: float = Field(ge=0, le=1, description="share of the picture's area")
+
+
+class MediaDescribed(Event):
+    """Said when a description of an asset is known. Describing again replaces what came from the same origin."""
+
+    wire_name: ClassVar = "media.media_described.v1"
+    asset_id: UUID
+    subject_version: SubjectVersion
+    origin: str = Field(max_length=80, description="what described it, such as `diorama.pixels`")
+    palette: tuple[NamedColour, ...] = Field(default=(), max_length=16)
+    perceptual_hash: str | None = Field(default=None, pattern=r"^[0-9a-f]{16}$", description="64-bit DCT hash")
+
+
+class MediaRejected(Event):
+    """Said when something offered as media will never become an asset."""
+
+    wire_name: ClassVar = "media.media_rejected.v1"
+    url: Url | None = None
+    object_key: ObjectKey | None = None
+    code: Code
+    sentence: Sentence
+
+
+class MediaDeleted(Event):
+    """Said when an asset is gone. It outranks every other fact about the asset, earlier or later."""
+
+    wire_name: ClassVar = "media.media_deleted.v1"
+    asset_id: UUID
+    subject_version: SubjectVersion

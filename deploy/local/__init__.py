@@ -1,0 +1,1 @@
+"""The whole stack on one machine without containers: three servers and five services, supervised."""

@@ -1,0 +1,52 @@
+"""What `compose.yaml` needs beside itself: secrets made once, and the same broker definitions as the private node."""
+
+import json
+from pathlib import Path
+
+from deploy.database import ROLES
+from deploy.local.definitions import CONSUMER_TIMEOUT_MS, definitions
+from deploy.local.passwords import Passwords
+from deploy.local.private_files import private_directory, write_private
+
+BROKER_VERSION = (4, 2)
+READABLE_INSIDE = 0o644
+"""Containers read these as users of their own; on the machine the folder keeps everybody else out."""
+
+_BROKER_CONFIGURATION = f"""\
+load_definitions = /etc/rabbitmq/definitions.json
+disk_free_limit.absolute = 512MB
+consumer_timeout = {CONSUMER_TIMEOUT_MS}
+"""
+
+
+def write_compose_files(directory: Path) -> None:
+    """Write the files that compose.yaml mounts and the variables that it names; what was made before is kept."""
+    private_directory(directory)
+    passwords = Passwords.kept_in(directory / "secrets.json")
+    variables = compose_variables(passwords)
+    write_private(directory / "compose.env", "".join(f"{name}={value}\n" for name, value in variables.items()))
+    mounted = {
+        "definitions.json": definitions(passwords.rabbitmq, BROKER_VERSION),
+        "rabbitmq.conf": _BROKER_CONFIGURATION,
+        "passwords.json": json.dumps(dict(passwords.roles)),
+        "object-store.json": json.dumps({"identities": [_identity(passwords)]}),
+    }
+    for name, text in mounted.items():
+        write_private(directory / name, text, READABLE_INSIDE)
+
+
+def compose_variables(passwords: Passwords) -> dict[str, str]:
+    """Name every secret that compose.yaml asks for."""
+    return {
+        "POSTGRES_PASSWORD": passwords.postgres,
+        "RABBITMQ_PASSWORD": passwords.rabbitmq,
+        "S3_ACCESS_KEY_ID": passwords.s3_access_key_id,
+        "S3_SECRET_ACCESS_KEY": passwords.s3_secret_access_key,
+        "SECRET_KEY": passwords.secret_key,
+        **{f"{role.upper()}_PASSWORD": passwords.roles[role] for role in ROLES},
+    }
+
+
+def _identity(passwords: Passwords) -> dict[str, object]:
+    keys = {"accessKey": passwords.s3_access_key_id, "secretKey": passwords.s3_secret_access_key}
+    return {"name": "diorama", "credentials": [keys], "actions": ["Admin", "Read", "Write", "List", "Tagging"]}

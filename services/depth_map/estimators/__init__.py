@@ -1,0 +1,53 @@
+"""Those who see depth in a picture: learned models over ONNX Runtime, and classical cues that need no download."""
+
+from typing import assert_never
+
+from services.depth_map.estimators.cues import CuesEstimator
+from services.depth_map.estimators.estimator import Estimator, Plane
+from services.depth_map.estimators.model_files import (
+    Cues,
+    EstimatorChoice,
+    InputSize,
+    OnnxModel,
+    depth_anything_v2_small,
+    fast_depth,
+)
+from services.depth_map.estimators.onnx_inference import OnnxEstimator, onnx_provenance
+from services.depth_map.rules import Provenance
+
+
+def load(choice: EstimatorChoice) -> Estimator:
+    """Make the estimator that was chosen ready for work.
+
+    Raises:
+        Refused: `model_missing`, `model_altered` or `model_unfit`.
+
+    """
+    match choice:
+        case OnnxModel():
+            return OnnxEstimator(choice)
+        case Cues():
+            return CuesEstimator()
+        case _:
+            assert_never(choice)
+
+
+def provenance(choice: EstimatorChoice) -> Provenance:
+    """Tell what a choice would draw by without loading it, so that a parent process can name recipes."""
+    return onnx_provenance(choice) if isinstance(choice, OnnxModel) else CuesEstimator().provenance()
+
+
+__all__ = [
+    "Cues",
+    "CuesEstimator",
+    "Estimator",
+    "EstimatorChoice",
+    "InputSize",
+    "OnnxEstimator",
+    "OnnxModel",
+    "Plane",
+    "depth_anything_v2_small",
+    "fast_depth",
+    "load",
+    "provenance",
+]

@@ -1,0 +1,149 @@
+"""How a depth model in an ONNX file is to be fed and read, as data."""
+
+import math
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from services.depth_map.rules import Kind
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Triple = tuple[float, float, float]
+
+# Longest side over shortest, beyond which a panorama is narrowed before a model sees it: the cost of a
+# transformer grows with the square of its input.
+_WIDEST_ASPECT = 3
+
+
+class InputSize(BaseModel):
+    """The rule by which a picture becomes as large as a model wants it.
+
+    Attributes:
+        rule: `stretched` to width x height; `padded` keeps the aspect and repeats the border; `lower_bound` keeps
+            the aspect, with no side below width x height.
+        width_px: of the input, or its lower bound.
+        height_px: likewise.
+        multiple_px: sides of `lower_bound` are rounded to multiples of it.
+
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rule: Literal["stretched", "padded", "lower_bound"]
+    width_px: int = Field(ge=16, le=4096)
+    height_px: int = Field(ge=16, le=4096)
+    multiple_px: int = Field(default=1, ge=1, le=64)
+
+    @model_validator(mode="after")
+    def _bounds_are_multiples(self) -> Self:
+        if self.width_px % self.multiple_px or self.height_px % self.multiple_px:
+            raise ValueError("width_px and height_px must be multiples of multiple_px")
+        return self
+
+    def sides(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height, in pixels, at which a picture of this size is shown to the model."""
+        if self.rule != "lower_bound":
+            return self.width_px, self.height_px
+        scale = max(self.width_px / width, self.height_px / height)
+        return self._rounded(scale * width, self.width_px), self._rounded(scale * height, self.height_px)
+
+    def _rounded(self, side: float, least: int) -> int:
+        side = min(side, _WIDEST_ASPECT * max(self.width_px, self.height_px))
+        nearest = round(side / self.multiple_px) * self.multiple_px
+        return nearest if nearest >= least else math.ceil(side / self.multiple_px) * self.multiple_px
+
+    def __str__(self) -> str:
+        words = {"stretched": "stretched to", "padded": "padded to", "lower_bound": "at least"}
+        return f"{words[self.rule]} {self.width_px}x{self.height_px} px, multiples of {self.multiple_px}"
+
+
+class OnnxModel(BaseModel):
+    """One ONNX file, and the recipe by which it was trained to be used.
+
+    Attributes:
+        name: what a person would call the model.
+        path: the file; it plays no part in what the model is.
+        sha256: of the file; another file is refused.
+        input_name: tensor that takes the picture, batch of one.
+        output_name: tensor that gives the map, with any axes of length one.
+        input_size: how large the picture is made.
+        resampling: `cubic`, `area`, or `triangle` (bilinear that widens when it shrinks, as Pillow's does).
+        enlarging: how the map gets back to the picture's size; `corners_aligned` as PyTorch's `align_corners`.
+        mean, std: per channel, on values of 0 to `value_range`.
+        value_range: value of white: 1 or 255.
+        layout: order of the axes.
+        kind: what comes out.
+        nearest_metres: the closest that metric depth can be; less is noise, and its inverse would drown the rest.
+        threads: of one inference.
+        providers: of ONNX Runtime, in order of preference.
+
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    estimator: Literal["onnx"] = "onnx"
+    name: str = Field(max_length=120)
+    path: Path
+    sha256: Sha256
+    input_name: str
+    output_name: str
+    input_size: InputSize
+    resampling: Literal["cubic", "area", "triangle"] = "cubic"
+    enlarging: Literal["corners_aligned", "centres_aligned"] = "centres_aligned"
+    mean: Triple = (0.0, 0.0, 0.0)
+    std: Triple = (1.0, 1.0, 1.0)
+    value_range: Literal[1, 255] = 1
+    layout: Literal["nchw", "nhwc"] = "nchw"
+    kind: Kind
+    nearest_metres: float = Field(default=0.1, gt=0)
+    threads: int = Field(default=1, ge=1, le=64)
+    providers: tuple[str, ...] = ("CPUExecutionProvider",)
+
+
+class Cues(BaseModel):
+    """The estimator that needs no file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    estimator: Literal["cues"] = "cues"
+
+
+EstimatorChoice = Annotated[OnnxModel | Cues, Field(discriminator="estimator")]
+
+
+def depth_anything_v2_small(path: Path, sha256: str, *, threads: int = 1) -> OnnxModel:
+    """Depth Anything V2 Small (Apache-2.0), fed as its authors feed it.
+
+    The numbers are those of `depth_anything_v2/dpt.py` and `util/transform.py` in DepthAnything/Depth-Anything-V2;
+    the tensor names those of the usual export, whose height and width must be dynamic.
+    """
+    return OnnxModel(
+        name="Depth Anything V2 Small",
+        path=path,
+        sha256=sha256,
+        input_name="pixel_values",
+        output_name="predicted_depth",
+        input_size=InputSize(rule="lower_bound", width_px=518, height_px=518, multiple_px=14),
+        resampling="cubic",
+        enlarging="corners_aligned",
+        mean=(0.485, 0.456, 0.406),
+        std=(0.229, 0.224, 0.225),
+        kind="inverse_relative",
+        threads=threads,
+    )
+
+
+def fast_depth(path: Path, sha256: str, *, threads: int = 1) -> OnnxModel:
+    """FastDepth (MIT): small, quick, metric, trained on rooms at 224 x 224."""
+    return OnnxModel(
+        name="FastDepth NYU",
+        path=path,
+        sha256=sha256,
+        input_name="image",
+        output_name="depth_m",
+        input_size=InputSize(rule="stretched", width_px=224, height_px=224, multiple_px=32),
+        resampling="triangle",
+        kind="metric_metres",
+        threads=threads,
+    )

@@ -1,0 +1,68 @@
+"""Who may see which project: the one place where membership is read."""
+
+import time
+from collections import OrderedDict
+from uuid import UUID
+
+from services.gateway.rules.people import personal_project_of
+from services.gateway.store.tenancy import as_tenant
+from shared.database import Connection, Pool
+
+_REMEMBERED = 10_000
+
+
+class Memberships:
+    """Remembers users' projects for a moment; a membership that was withdrawn works no longer than that."""
+
+    def __init__(self, pool: Pool, *, seconds: float) -> None:
+        self._pool = pool
+        self._seconds = seconds
+        self._known: OrderedDict[str, tuple[float, tuple[UUID, ...]]] = OrderedDict()
+
+    async def projects_of(self, user_id: str) -> tuple[UUID, ...]:
+        """Give the user's projects, the personal one first; it is made when the user is seen first.
+
+        Raises DatabaseAwayError.
+        """
+        known = self._known.get(user_id)
+        if known is not None and known[0] > time.monotonic():
+            return known[1]
+        projects = await self._read(user_id)
+        self._known[user_id] = (time.monotonic() + self._seconds, projects)
+        self._known.move_to_end(user_id)
+        if len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+        return projects
+
+    async def _read(self, user_id: str) -> tuple[UUID, ...]:
+        personal = personal_project_of(user_id)
+        async with as_tenant(self._pool, [personal]) as connection:
+            projects = await select_memberships(connection, user_id)
+            if personal not in projects:
+                await insert_personal_project(connection, personal, user_id)
+        return (personal, *sorted(projects - {personal}))
+
+
+async def select_memberships(connection: Connection, user_id: str) -> set[UUID]:
+    await connection.execute("SELECT set_config('diorama.user', $1, true)", user_id)
+    rows = await connection.fetch("SELECT project_id FROM members WHERE user_id = $1", user_id)
+    return {row["project_id"] for row in rows}
+
+
+async def insert_personal_project(connection: Connection, project_id: UUID, user_id: str) -> None:
+    await connection.execute(
+        """
+        INSERT INTO projects (id, name, personal_of) VALUES ($1, 'Personal', $2)
+        ON CONFLICT (id) DO NOTHING
+        """,
+        project_id,
+        user_id,
+    )
+    await connection.execute(
+        """
+        INSERT INTO members (project_id, user_id, role) VALUES ($1, $2, 'owner')
+        ON CONFLICT DO NOTHING
+        """,
+        project_id,
+        user_id,
+    )

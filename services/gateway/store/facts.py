@@ -1,0 +1,168 @@
+"""Writing what is known of images, maps, pages and scenes. A batch is one statement; only newer facts apply."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from shared.database import Connection
+
+Rows = Sequence[dict[str, Any]]
+
+
+async def upsert_assets(connection: Connection, rows: Rows) -> None:
+    """Apply what was stored; an asset that is gone stays gone. Each asset at most once."""
+    await connection.execute(
+        """
+        INSERT INTO assets AS held (
+            id, project_id, stored_version, sha256, size_bytes, content_type, width_px, height_px, original_key,
+            renditions, thumbhash, source_url, context, pipeline, job_id, root_job_id, created_at, updated_at)
+        SELECT id, project_id, stored_version, sha256, size_bytes, content_type, width_px, height_px, original_key,
+               renditions, thumbhash, source_url, context, pipeline, job_id, root_job_id, created_at, updated_at
+        FROM jsonb_populate_recordset(NULL::assets, $1)
+        ON CONFLICT (id) DO UPDATE
+        SET stored_version = excluded.stored_version, sha256 = excluded.sha256, size_bytes = excluded.size_bytes,
+            content_type = excluded.content_type, width_px = excluded.width_px, height_px = excluded.height_px,
+            original_key = excluded.original_key, renditions = excluded.renditions, thumbhash = excluded.thumbhash,
+            source_url = excluded.source_url, context = excluded.context, pipeline = excluded.pipeline,
+            job_id = excluded.job_id, root_job_id = excluded.root_job_id, updated_at = excluded.updated_at
+        WHERE held.deleted_at IS NULL AND excluded.stored_version > held.stored_version
+        """,
+        rows,
+    )
+
+
+async def upsert_deleted_assets(connection: Connection, rows: Rows) -> None:
+    """Leave a tombstone for each asset, also where nothing else was heard of it. Each asset at most once."""
+    await connection.execute(
+        """
+        INSERT INTO assets AS held (id, project_id, stored_version, deleted_at, created_at, updated_at)
+        SELECT id, project_id, 0, deleted_at, deleted_at, deleted_at FROM jsonb_populate_recordset(NULL::assets, $1)
+        ON CONFLICT (id) DO UPDATE
+        SET deleted_at = excluded.deleted_at, updated_at = excluded.updated_at
+        WHERE held.deleted_at IS NULL
+        """,
+        rows,
+    )
+
+
+async def insert_asset_sources(connection: Connection, rows: Rows) -> None:
+    await connection.execute(
+        """
+        INSERT INTO asset_sources (asset_id, job_id, project_id, root_job_id, source_url, at)
+        SELECT asset_id, job_id, project_id, root_job_id, source_url, at
+        FROM jsonb_populate_recordset(NULL::asset_sources, $1)
+        ON CONFLICT DO NOTHING
+        """,
+        rows,
+    )
+
+
+async def upsert_descriptions(connection: Connection, rows: Rows) -> None:
+    """Describing again replaces what came from the same origin. Each asset and origin at most once."""
+    await connection.execute(
+        """
+        INSERT INTO descriptions AS held (asset_id, origin, project_id, subject_version, palette, perceptual_hash, at)
+        SELECT asset_id, origin, project_id, subject_version, palette, perceptual_hash, at
+        FROM jsonb_populate_recordset(NULL::descriptions, $1)
+        ON CONFLICT (asset_id, origin) DO UPDATE
+        SET subject_version = excluded.subject_version, palette = excluded.palette,
+            perceptual_hash = excluded.perceptual_hash, at = excluded.at
+        WHERE excluded.subject_version > held.subject_version
+        """,
+        rows,
+    )
+
+
+async def upsert_maps(connection: Connection, rows: Rows) -> None:
+    """Apply what was drawn. Each asset and recipe at most once."""
+    await connection.execute(
+        """
+        INSERT INTO maps AS held (asset_id, recipe, project_id, subject_version, job_id, depth, edges, preview, coloured,
+                                  sidecar_key, kind, estimator, quality, at)
+        SELECT asset_id, recipe, project_id, subject_version, job_id, depth, edges, preview, coloured,
+               sidecar_key, kind, estimator, quality, at
+        FROM jsonb_populate_recordset(NULL::maps, $1)
+        ON CONFLICT (asset_id, recipe) DO UPDATE
+        SET subject_version = excluded.subject_version, job_id = excluded.job_id, depth = excluded.depth,
+            edges = excluded.edges, preview = excluded.preview, coloured = excluded.coloured,
+            sidecar_key = excluded.sidecar_key, kind = excluded.kind, estimator = excluded.estimator,
+            quality = excluded.quality, at = excluded.at
+        WHERE excluded.subject_version > held.subject_version
+        """,
+        rows,
+    )
+
+
+async def insert_found_images(connection: Connection, rows: Rows) -> None:
+    await connection.execute(
+        """
+        INSERT INTO found_images (fetch_job_id, project_id, job_id, root_job_id, url, found_in, context, at)
+        SELECT fetch_job_id, project_id, job_id, root_job_id, url, found_in, context, at
+        FROM jsonb_populate_recordset(NULL::found_images, $1)
+        ON CONFLICT DO NOTHING
+        """,
+        rows,
+    )
+
+
+async def insert_scraped_pages(connection: Connection, rows: Rows) -> None:
+    await connection.execute(
+        """
+        INSERT INTO scraped_pages (job_id, url, project_id, root_job_id, title, images_found, images_skipped, skipped, at)
+        SELECT job_id, url, project_id, root_job_id, title, images_found, images_skipped, skipped, at
+        FROM jsonb_populate_recordset(NULL::scraped_pages, $1)
+        ON CONFLICT DO NOTHING
+        """,
+        rows,
+    )
+
+
+async def insert_rejections(connection: Connection, rows: Rows) -> None:
+    await connection.execute(
+        """
+        INSERT INTO rejections (job_id, project_id, root_job_id, url, object_key, code, sentence, at)
+        SELECT job_id, project_id, root_job_id, url, object_key, code, sentence, at
+        FROM jsonb_populate_recordset(NULL::rejections, $1)
+        ON CONFLICT DO NOTHING
+        """,
+        rows,
+    )
+
+
+async def update_generated_images(connection: Connection, rows: Rows) -> None:
+    """Note what was generated for the scenes that these tasks draw."""
+    await connection.execute(
+        """
+        UPDATE image_generations
+        SET object_key = fact.object_key, model_used = fact.model_used, provider = fact.provider,
+            generation_time_seconds = fact.generation_time_seconds, updated_at = fact.updated_at
+        FROM jsonb_populate_recordset(NULL::image_generations, $1) AS fact
+        WHERE image_generations.task_id = fact.task_id
+        """,
+        rows,
+    )
+
+
+async def update_generated_assets(connection: Connection, rows: Rows) -> None:
+    """Note which asset a scene's image has become."""
+    await connection.execute(
+        """
+        UPDATE image_generations SET asset_id = fact.asset_id
+        FROM jsonb_populate_recordset(NULL::image_generations, $1) AS fact
+        WHERE image_generations.task_id = fact.task_id
+        """,
+        rows,
+    )
+
+
+async def update_generation_states(connection: Connection, task_ids: Sequence[UUID]) -> None:
+    """Carry the state of these tasks over to the scenes that they draw."""
+    await connection.execute(
+        """
+        UPDATE image_generations
+        SET status = jobs.state, progress = jobs.progress, last_attempted_at = jobs.started_at,
+            error_code = jobs.error_code, error_sentence = jobs.error_sentence, updated_at = jobs.updated_at
+        FROM jobs WHERE jobs.id = image_generations.task_id AND jobs.id = ANY ($1)
+        """,
+        list(task_ids),
+    )

@@ -1,0 +1,109 @@
+"""Writing the jobs of the read model. A batch is one statement.
+
+Whoever changes what is known of a job, or makes one under a parent, first takes the lock of the writers: so a
+cancellation and the birth of a child never pass each other unseen.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from services.gateway.rules.jobs import JobRow
+from shared.database import Connection
+
+_COLUMNS = tuple(field.name for field in fields(JobRow))
+
+
+@dataclass(slots=True)
+class Happening:
+    """What clients are told, as a row of `events`."""
+
+    project_id: UUID
+    type: str
+    at: datetime
+    data: dict[str, Any]
+    job_id: UUID | None = None
+    parent_id: UUID | None = None
+    root_id: UUID | None = None
+
+
+async def lock_writers(connection: Connection) -> None:
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtext('gateway.events'))")
+
+
+async def select_job_rows(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, JobRow]:
+    rows = await connection.fetch(
+        """
+        SELECT id, project_id, submitted_by, kind, service, parent_id, root_id, pipeline, created_at, updated_at, state,
+               asset_id, request, progress, stage, attempt, next_attempt_at, waiting_for, error_code, error_sentence,
+               result, children_total, lease_epoch, sequence, started_at, finished_at
+        FROM jobs WHERE id = ANY ($1)
+        """,
+        list(ids),
+    )
+    return {row["id"]: _job_row(row) for row in rows}
+
+
+def _job_row(row: asyncpg.Record) -> JobRow:
+    return JobRow(**{column: row[column] for column in _COLUMNS})
+
+
+async def insert_jobs(connection: Connection, jobs: Sequence[JobRow]) -> set[UUID]:
+    """Insert jobs; where one is known already, keep only its command. Return the ids of those that are new."""
+    rows = await connection.fetch(
+        """
+        INSERT INTO jobs (id, project_id, submitted_by, kind, service, parent_id, root_id, pipeline, created_at,
+                          updated_at, state, asset_id, request, waiting_for, lease_epoch, sequence)
+        SELECT id, project_id, submitted_by, kind, service, parent_id, root_id, pipeline, created_at,
+               updated_at, state, asset_id, request, waiting_for, lease_epoch, sequence
+        FROM jsonb_populate_recordset(NULL::jobs, $1)
+        ON CONFLICT (id) DO UPDATE SET request = excluded.request, asset_id = excluded.asset_id
+        WHERE jobs.request IS NULL AND excluded.request IS NOT NULL
+        RETURNING id, xmax = 0 AS born
+        """,
+        jobs,
+    )
+    return {row["id"] for row in rows if row["born"]}
+
+
+async def update_jobs(connection: Connection, jobs: Sequence[JobRow]) -> None:
+    await connection.execute(
+        """
+        UPDATE jobs
+        SET state = news.state, updated_at = news.updated_at, progress = news.progress, stage = news.stage,
+            attempt = news.attempt, next_attempt_at = news.next_attempt_at, waiting_for = news.waiting_for,
+            error_code = news.error_code, error_sentence = news.error_sentence, result = news.result,
+            children_total = news.children_total, lease_epoch = news.lease_epoch, sequence = news.sequence,
+            started_at = news.started_at, finished_at = news.finished_at
+        FROM jsonb_populate_recordset(NULL::jobs, $1) AS news
+        WHERE jobs.id = news.id
+        """,
+        jobs,
+    )
+
+
+async def insert_job_children(connection: Connection, children: Sequence[dict[str, Any]]) -> None:
+    await connection.execute(
+        """
+        INSERT INTO job_children (parent_id, child_id, project_id, kind)
+        SELECT parent_id, child_id, project_id, kind FROM jsonb_populate_recordset(NULL::job_children, $1)
+        ON CONFLICT DO NOTHING
+        """,
+        children,
+    )
+
+
+async def insert_events(connection: Connection, happenings: Sequence[Happening]) -> None:
+    """Append to the feed, in this order."""
+    await connection.execute(
+        """
+        INSERT INTO events (project_id, job_id, parent_id, root_id, type, at, data)
+        SELECT project_id, job_id, parent_id, root_id, type, at, data
+        FROM jsonb_populate_recordset(NULL::events, $1)
+        """,
+        happenings,
+    )

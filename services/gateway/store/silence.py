@@ -1,0 +1,94 @@
+"""Finding the jobs that nobody speaks of."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from services.gateway.rules.silence import DEAD_LETTER, FIRST_ASK_SECONDS, LAST_ASK_SECONDS
+from shared.database import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A job that its worker has never heard of."""
+
+    request: dict[str, Any]
+    cancelled_by: str | None
+
+
+async def update_silent_jobs(connection: Connection, limit: int) -> dict[str, list[UUID]]:
+    """Take the jobs whose silence is due to be looked at; return those to ask about, by service.
+
+    Who spoke since is looked at again 10 s after his last word. Who waits and has said so (for a worker, a pause, a
+    retry, a limit) is silent rightly, and is asked only after the longest pause. Several gateways may do this at once.
+    """
+    rows = await connection.fetch(
+        """
+        WITH due AS (
+            SELECT id, service, asks, updated_at,
+                   CASE WHEN sequence >= 0 AND state = 'pending' THEN $3 ELSE $2 END * interval '1 s' AS patience
+            FROM jobs
+            WHERE state IN ('pending', 'in_progress') AND ask_at <= now()
+            ORDER BY ask_at LIMIT $1
+            FOR NO KEY UPDATE SKIP LOCKED
+        ), looked AS (
+            SELECT id, service, patience, asks, updated_at + patience > now() AS spoke FROM due
+        )
+        UPDATE jobs
+        SET asks = CASE WHEN spoke THEN 0 ELSE jobs.asks + 1 END,
+            ask_at = CASE WHEN spoke THEN jobs.updated_at + patience
+                          ELSE now() + least($2 * 2 ^ (least(jobs.asks, 10) + 1), $3) * interval '1 s' END
+        FROM looked WHERE jobs.id = looked.id
+        RETURNING jobs.id, jobs.service, spoke
+        """,
+        limit,
+        FIRST_ASK_SECONDS,
+        LAST_ASK_SECONDS,
+    )
+    silent: dict[str, list[UUID]] = {}
+    for row in rows:
+        if not row["spoke"]:
+            silent.setdefault(row["service"], []).append(row["id"])
+    return silent
+
+
+async def select_lost_commands(connection: Connection, ids: Iterable[UUID]) -> list[Lost]:
+    """Give the commands of jobs that have not ended; not those that lie among dead letters."""
+    rows = await connection.fetch(
+        """
+        SELECT kind, request, cancel_requested_by FROM jobs
+        WHERE id = ANY ($1) AND state IN ('pending', 'in_progress') AND request IS NOT NULL
+          AND waiting_for IS DISTINCT FROM $2
+        """,
+        list(ids),
+        DEAD_LETTER,
+    )
+    return [Lost({"kind": row["kind"], **row["request"]}, row["cancel_requested_by"]) for row in rows]
+
+
+async def update_dead_lettered_jobs(connection: Connection, rows: list[dict[str, Any]]) -> list[UUID]:
+    """Mark the jobs whose commands were set aside by the worker; return those that were waiting for it."""
+    marked = await connection.fetch(
+        """
+        UPDATE jobs
+        SET waiting_for = $2, error_code = letter.error_code, error_sentence = letter.error_sentence, updated_at = now()
+        FROM jsonb_populate_recordset(NULL::jobs, $1) AS letter
+        WHERE jobs.id = letter.id AND jobs.kind = letter.kind AND jobs.state = 'pending'
+        RETURNING jobs.id
+        """,
+        rows,
+        DEAD_LETTER,
+    )
+    return [row["id"] for row in marked]
+
+
+async def delete_expired(connection: Connection, *, events_days: int, idempotency_hours: int) -> None:
+    """Let go of what nobody can ask for any more: old events, old progress, old Idempotency-Keys."""
+    await connection.execute("DELETE FROM events WHERE at < now() - make_interval(days => $1)", events_days)
+    await connection.execute(
+        "DELETE FROM events WHERE type = 'job.progressed' AND at < now() - interval '1 hour'"
+    )
+    await connection.execute(
+        "DELETE FROM idempotency_keys WHERE created_at < now() - make_interval(hours => $1)", idempotency_hours
+    )

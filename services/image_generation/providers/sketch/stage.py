@@ -1,0 +1,108 @@
+"""Everything that a painter needs to know: the scene, its light, its land, and the sheet."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from services.image_generation.providers.sketch.camera import Camera
+from services.image_generation.providers.sketch.canvas import Canvas, Sprite, as_array
+from services.image_generation.providers.sketch.land import Land
+from services.image_generation.providers.sketch.noise import Grid, stream
+from services.image_generation.providers.sketch.palette import Light
+from services.image_generation.providers.sketch.reading import Scene
+from services.image_generation.providers.sketch.terrain import View
+
+
+@dataclass(frozen=True)
+class Stage:
+    scene: Scene
+    seed: int
+    camera: Camera
+    light: Light
+    land: Land
+    view: View
+    canvas: Canvas
+    sun_share: float
+    """Where the sun or moon stands, as a share of the width."""
+    hour: str
+    weather: str
+    season: str
+    grain: float
+
+    @property
+    def sun_px(self) -> tuple[float, float]:
+        """Column and row of the sun or moon."""
+        return self.sun_share * self.camera.width_px, self.camera.horizon_px * (1 - self.light.sun_height)
+
+    @property
+    def sun_direction(self) -> tuple[float, float, float]:
+        """Where the light on the land comes from; from the side, even if the sun is seen, so that forms show."""
+        side = 1.0 if self.sun_share >= 0.5 else -1.0  # noqa: PLR2004 - the middle of the picture
+        vector = np.array([side * 0.78, 0.28 + 0.5 * self.light.sun_height, -0.22])
+        vector /= np.linalg.norm(vector)
+        return float(vector[0]), float(vector[1]), float(vector[2])
+
+    def stream(self, *names: object) -> np.random.Generator:
+        """Random numbers of one thing's own."""
+        return stream(self.seed, *names)
+
+    def haze_share(self, z: Grid) -> Grid:
+        """How much of a thing's own colour the air takes at distance z."""
+        return (1 - np.exp(-((z / self.light.haze_metres) ** 1.15))).astype(np.float32)
+
+    def ground_at(self, x: float, z: float) -> float:
+        """Height of the land at a point; below 0 in water."""
+        grid = self.land.height(np.array([[x]], np.float32), np.array([[z]], np.float32))
+        return float(grid[0, 0])
+
+    def place(
+        self, sprite: Sprite, x: float, z: float, *, foot: float | None = None, size: float = 1.0, flip: bool = False,
+        shade: bool = True,
+    ) -> None:  # fmt: skip
+        """Put a thing on the land at (x, z), as big, as hazy and as lit as it is there."""
+        ground = self.ground_at(x, z) if foot is None else foot
+        column, row = self.camera.project(x, ground, z)
+        scale = self.camera.scale(z) * size
+        wide, high = round(sprite.width_metres * scale), round(sprite.height_metres * scale)
+        if wide < 1 or high < 1 or column + wide < 0 or column - wide > self.camera.width_px:
+            return
+        if shade:
+            self._shade(column, row, wide, z)
+        art = self._lit(_scaled(sprite.art, wide, high, flip=flip), z)
+        glow = None
+        if sprite.glow is not None and self.light.lamps > 0:
+            glow = _scaled(sprite.glow, wide, high, flip=flip)
+            glow[..., 3] *= self.light.lamps * (1 - 0.6 * float(self.haze_share(np.float32(z))))  # type: ignore[arg-type]
+        self.canvas.stamp(art, round(column - wide / 2), round(row - high + 0.04 * scale), z, glow)
+
+    def _lit(self, art: Grid, z: float) -> Grid:
+        light = np.asarray(self.light.ambient, np.float32) + 0.82 * np.asarray(self.light.sun, np.float32)
+        air = 1 - float(np.exp(-((z / self.light.haze_metres) ** 1.15)))
+        haze = np.asarray(self.light.haze, np.float32)
+        art[..., :3] *= light
+        art[..., :3] += (haze - art[..., :3]) * air
+        return art
+
+    def _shade(self, column: float, row: float, wide: int, z: float) -> None:
+        """Darken the ground at the foot of a thing, away from the light."""
+        high = max(2, round(wide * 0.16))
+        broad = max(2, round(wide * 1.25))
+        y, x = np.mgrid[-1:1:high * 1j, -1:1:broad * 1j].astype(np.float32)  # type: ignore[misc]
+        dark = np.clip(1 - x * x - y * y, 0, 1) * 0.42
+        shadow = np.zeros((high, broad, 4), np.float32)
+        shadow[..., :3] = np.asarray(self.light.ambient, np.float32) * 0.25
+        shadow[..., 3] = dark
+        side = -0.14 if self.sun_share > 0.5 else 0.14  # noqa: PLR2004 - the middle of the picture
+        left, top = round(column - broad / 2 + side * wide), round(row - high / 2)
+        self.canvas.stamp(shadow * self._clear(z), left, top)
+
+    def _clear(self, z: float) -> Grid:
+        air = float(np.exp(-((z / self.light.haze_metres) ** 1.15)))
+        return np.array([1, 1, 1, air], np.float32)
+
+
+def _scaled(image: Image.Image, wide: int, high: int, *, flip: bool) -> Grid:
+    if flip:
+        image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    return as_array(image.resize((wide, high), Image.Resampling.HAMMING, reducing_gap=2.0)).copy()

@@ -1,0 +1,179 @@
+import struct
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import Final
+
+from PIL import AvifImagePlugin, Image
+from PIL.AvifImagePlugin import AvifImageFile
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+from services.media.decoding.frames import count_frames
+from services.media.decoding.metadata import Metadata, read_metadata
+from services.media.decoding.pixels import eight_bit, to_srgb, upright
+from services.media.rules import ImageFormat, image_format
+from shared.errors import Refused
+
+MAX_JPEG_PIXEL_PASSES: Final = 2_000_000_000
+"""Scans of a progressive JPEG times its pixels: about 2 s of decoding. Cameras write about ten scans."""
+
+WORKING_GAP: Final = 1.5
+"""The working picture keeps this many times the largest rendition, so that the last resize stays sharp."""
+
+# Opened directly: only these seven decoders ever see a byte, whatever else Pillow knows. The extra pictures
+# that cameras append to a JPEG are left alone.
+_DECODERS: Final[Mapping[str, Callable[[BytesIO], ImageFile]]] = {
+    "jpeg": JpegImageFile,
+    "png": PngImageFile,
+    "webp": WebPImageFile,
+    "gif": GifImageFile,
+    "avif": AvifImageFile,
+    "tiff": TiffImageFile,
+    "bmp": BmpImageFile,
+}
+
+# Peak bytes of memory per pixel while decoding, measured with Pillow 13 and rounded up: WebP keeps two
+# canvases and two copies, AVIF its planes and two copies, a progressive CMYK JPEG its coefficients.
+_DECODING_BYTES_PER_PIXEL: Final = {"webp": 17, "avif": 14, "tiff": 12, "jpeg": 8}
+_DEFAULT_BYTES_PER_PIXEL: Final = 8
+
+# One thread decodes: predictable memory, and a child that may not start others still works.
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How large an image may be, by its header, before anything is decoded."""
+
+    max_pixels: int = 50_000_000
+    max_side_px: int = 16_384
+    memory_bytes: int = 400 * 1024 * 1024
+
+    def pixels_of(self, found: ImageFormat) -> int:
+        """Pixels that an image of this format may have, in view of what its decoder needs."""
+        per_pixel = _DECODING_BYTES_PER_PIXEL.get(found.name, _DEFAULT_BYTES_PER_PIXEL)
+        return min(self.max_pixels, self.memory_bytes // per_pixel)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """The first frame of a file, upright, in sRGB, and what the file told about itself.
+
+    Attributes:
+        image: RGB, or RGBA where some pixel is not opaque; reduced, never below 1.5 times the asked longest
+            side (or the original size where that is smaller).
+        width_px: of the original, upright.
+        height_px: of the original, upright.
+        frames: frames of an animation, or pages of a TIFF; 1 for a still.
+
+    """
+
+    image: Image.Image = field(repr=False)
+    format: ImageFormat
+    width_px: int
+    height_px: int
+    frames: int
+    metadata: Metadata
+
+    @property
+    def animated(self) -> bool:
+        return self.frames > 1 and self.format.name != "tiff"
+
+
+def decode(payload: bytes, bounds: Bounds, *, longest_px: int) -> Picture:
+    """Read the first frame of untrusted bytes, no larger than is needed for a rendition of `longest_px`.
+
+    Raises:
+        Refused: see `rules.image_format`; `image_too_large`, `image_too_complex`, `image_truncated`,
+            `image_corrupt`, `metadata_too_large`.
+
+    """
+    found = image_format(payload)
+    needed_px = max(1, round(longest_px * WORKING_GAP))
+    with _hostile_bytes(found, bounds):
+        image = _DECODERS[found.name](BytesIO(payload))
+        _check_size(image, found, bounds)
+        width_px, height_px = image.size
+        if found.name == "jpeg":
+            _check_passes(payload, width_px * height_px)
+            image.draft(None, _fitting(image.size, needed_px))
+        image.load()
+        metadata = read_metadata(image)
+        small = eight_bit(image, factor=max(1, max(image.size) // needed_px))
+        picture = upright(to_srgb(small, image.info.get("icc_profile")), metadata.orientation)
+        frames = count_frames(image, payload)
+    if metadata.turned:
+        width_px, height_px = height_px, width_px
+    return Picture(picture, found, width_px, height_px, frames, metadata)
+
+
+@contextmanager
+def _hostile_bytes(found: ImageFormat, bounds: Bounds) -> Iterator[None]:
+    allowed_pixels = Image.MAX_IMAGE_PIXELS
+    # Pillow raises at twice this number, before some of its decoders allocate their canvas.
+    Image.MAX_IMAGE_PIXELS = bounds.max_pixels // 2
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except Refused:
+        raise
+    except Image.DecompressionBombError as error:
+        raise _too_large("It declares more pixels than are taken", found, bounds) from error
+    except MemoryError as error:
+        raise _too_large("It takes more memory than one image may have", found, bounds) from error
+    except Exception as error:
+        raise _refusal(error, found, bounds) from error
+    finally:
+        Image.MAX_IMAGE_PIXELS = allowed_pixels
+
+
+def _refusal(error: Exception, found: ImageFormat, bounds: Bounds) -> Refused:
+    said = str(error).lower()
+    name = found.name.upper()
+    if "out of memory" in said:
+        return _too_large("It takes more memory than one image may have", found, bounds)
+    if "decompressed data too large" in said or "text memory" in said:
+        return Refused("metadata_too_large", f"The texts in this {name} unpack to far more than an image needs.")
+    # Opening wraps what its parser met; the first error tells whether bytes were missing.
+    if "truncated" in said or isinstance(error.__cause__ or error, EOFError | IndexError | struct.error):
+        return Refused("image_truncated", f"This {name} ends too early: send or download it again.")
+    return Refused("image_corrupt", f"This {name} is damaged and cannot be decoded.")
+
+
+def _check_size(image: Image.Image, found: ImageFormat, bounds: Bounds) -> None:
+    width_px, height_px = image.size
+    if max(width_px, height_px) > bounds.max_side_px or width_px * height_px > bounds.pixels_of(found):
+        raise _too_large(f"It measures {width_px} x {height_px} pixels", found, bounds)
+
+
+def _too_large(why: str, found: ImageFormat, bounds: Bounds) -> Refused:
+    return Refused(
+        "image_too_large",
+        f"{why}. Of this format ({found.name.upper()}) up to {bounds.pixels_of(found) // 1_000_000} megapixels "
+        f"and {bounds.max_side_px} pixels a side are taken: send a smaller version.",
+    )
+
+
+def _check_passes(payload: bytes, pixels: int) -> None:
+    # Entropy-coded bytes never hold this marker, so that it counts scans (and those of small previews).
+    passes = payload.count(b"\xff\xda")
+    if passes * pixels > MAX_JPEG_PIXEL_PASSES:
+        raise Refused(
+            "image_too_complex",
+            f"This JPEG asks for {passes} passes over {pixels / 1e6:.1f} megapixels: save it again as an "
+            "ordinary JPEG.",
+        )
+
+
+def _fitting(size: tuple[int, int], longest_px: int) -> tuple[int, int]:
+    scale = min(1.0, longest_px / max(size))
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))

@@ -1,0 +1,103 @@
+"""What the limited child does with untrusted bytes: read them, describe what is seen, draw renditions."""
+
+import base64
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from services.media.analysis import describe
+from services.media.decoding import Bounds, Picture, decode
+from services.media.renditions import RENDITION_SIDES_PX, WEBP_QUALITY, Rendition, render, rendition_size
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to make of an image, and how large it may be: the options of `process` and `redraw`.
+
+    Attributes:
+        renditions: longest side in pixels of each rendition, by its name.
+        quality: of the WebP files, 1 to 100.
+        bounds: keyword arguments of `Bounds`, where they differ from its own.
+
+    """
+
+    renditions: Mapping[str, int] = field(default_factory=lambda: dict(RENDITION_SIDES_PX))
+    quality: int = WEBP_QUALITY
+    bounds: Mapping[str, int] = field(default_factory=dict)
+
+
+def process(payload: bytes, options: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+    """Read an untrusted image; tell all that is known of it, and draw its renditions.
+
+    Args:
+        payload: the file.
+        options: keyword arguments of `Order`.
+
+    Returns:
+        Facts, ready for JSON, and the WebP files in the order of `facts["renditions"]`. Facts are `format`,
+        `extension` (with its dot), `content_type`, `width_px` and `height_px` (upright), `orientation` (EXIF,
+        1 to 8, as it was before), `animated`, `frames` (pages of a TIFF), `has_alpha` (whether some pixel is
+        not opaque), `thumbhash` (base64), `palette` (of `hex`, `name`, `share`), `dominant_colour` (`#rrggbb`,
+        or None where nothing is visible), `perceptual_hash` (16 hex digits, or None for a picture without
+        structure), `exif` (of `camera`, `taken_at`), and `renditions` (of `name`, `width_px`, `height_px`,
+        `size_bytes`).
+
+    Raises:
+        Refused: `body_empty`, `not_an_image`, `web_page_not_image`, `format_refused`, `format_not_supported`,
+            `image_too_large`, `image_too_complex`, `image_truncated`, `image_corrupt`, `metadata_too_large`.
+
+    """
+    order = Order(**options)
+    picture = _decoded(payload, order)
+    drawn = list(_drawn(picture, order))
+    return _facts(picture, drawn), [rendition.content for rendition in drawn]
+
+
+def redraw(payload: bytes, options: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+    """Draw further renditions of an image; as `process`, but the facts are `renditions` alone."""
+    order = Order(**options)
+    drawn = list(_drawn(_decoded(payload, order), order))
+    return {"renditions": _listed(drawn)}, [rendition.content for rendition in drawn]
+
+
+def _decoded(payload: bytes, order: Order) -> Picture:
+    return decode(payload, Bounds(**order.bounds), longest_px=max(order.renditions.values()))
+
+
+def _drawn(picture: Picture, order: Order) -> Iterable[Rendition]:
+    for name, longest_px in order.renditions.items():
+        size = rendition_size(picture.width_px, picture.height_px, longest_px)
+        yield render(picture.image, name, size, quality=order.quality)
+
+
+def _facts(picture: Picture, drawn: Iterable[Rendition]) -> dict[str, Any]:
+    seen = describe(picture.image)
+    return {
+        "format": picture.format.name,
+        "extension": picture.format.extension,
+        "content_type": picture.format.content_type,
+        "width_px": picture.width_px,
+        "height_px": picture.height_px,
+        "orientation": picture.metadata.orientation,
+        "animated": picture.animated,
+        "frames": picture.frames,
+        "has_alpha": picture.image.mode == "RGBA",
+        "thumbhash": base64.b64encode(seen.thumbhash).decode("ascii"),
+        "palette": [asdict(swatch) for swatch in seen.palette],
+        "dominant_colour": seen.palette[0].hex if seen.palette else None,
+        "perceptual_hash": seen.perceptual_hash,
+        "exif": {"camera": picture.metadata.camera, "taken_at": picture.metadata.taken_at},
+        "renditions": _listed(drawn),
+    }
+
+
+def _listed(drawn: Iterable[Rendition]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": rendition.name,
+            "width_px": rendition.width_px,
+            "height_px": rendition.height_px,
+            "size_bytes": len(rendition.content),
+        }
+        for rendition in drawn
+    ]

@@ -1,0 +1,27 @@
+"""Which addresses and URLs a stranger may send us to. Pure: nothing here opens a socket."""
+
+from shared.addresses.public import (
+    PUBLIC_WEB,
+    WEB_PORTS,
+    Address,
+    Network,
+    Policy,
+    hidden_ipv4,
+    is_public,
+    parse_allow_list,
+)
+from shared.addresses.urls import Url, join, parse_url
+
+__all__ = [
+    "PUBLIC_WEB",
+    "WEB_PORTS",
+    "Address",
+    "Network",
+    "Policy",
+    "Url",
+    "hidden_ipv4",
+    "is_public",
+    "join",
+    "parse_allow_list",
+    "parse_url",
+]

@@ -1,0 +1,179 @@
+"""RabbitMQ: connections that come back by themselves, and publishing that is confirmed or fails in time.
+
+Plain connections, rebuilt whole after every loss: what a restored channel forgets is the most common way in which
+consumers fall silent.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from uuid import UUID
+
+import aio_pika
+import aiormq
+import structlog
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
+from aio_pika.exceptions import AMQPError, ChannelInvalidStateError, DeliveryError, PublishError
+
+from contracts.envelope import CONTENT_TYPE
+from shared import metrics, topology
+from shared.topology import Topology
+
+BROKER_AWAY = (AMQPError, aiormq.exceptions.AMQPError, ConnectionError, OSError, ChannelInvalidStateError, TimeoutError)
+"""The broker cannot answer now. ChannelInvalidStateError is a RuntimeError, so it must be named."""
+
+_PUBLISH_SECONDS = 5
+_IN_FLIGHT = 200
+_HEARTBEAT_SECONDS = 10
+
+_log = structlog.get_logger(__name__)
+
+
+class Unroutable(Exception):
+    """No queue is bound to what was published."""
+
+
+class Link:
+    """One connection, kept up: opened, handed to `session`, and opened again when the session ends."""
+
+    def __init__(self, url: str, name: str, session: Callable[[AbstractConnection], Awaitable[None]]) -> None:
+        self._url = url
+        self._name = name
+        self._session = session
+
+    async def run(self) -> None:
+        """Keep the connection up until cancelled."""
+        pause_seconds = 0.2
+        while True:
+            try:
+                await self._connect_once()
+                pause_seconds = 0.2
+            except BROKER_AWAY as error:
+                _log.warning("broker_away", link=self._name, error=repr(error))
+            await asyncio.sleep(pause_seconds * random.uniform(0.7, 1.3))  # noqa: S311 - jitter is no secret
+            pause_seconds = min(pause_seconds * 2, 2)
+
+    async def _connect_once(self) -> None:
+        async with asyncio.timeout(10):
+            connection = await aio_pika.connect(
+                self._url, client_properties={"connection_name": self._name}, heartbeat=_HEARTBEAT_SECONDS
+            )
+        session = asyncio.ensure_future(self._session(connection))
+        closed = asyncio.ensure_future(_until_closed(connection))
+        try:
+            await asyncio.wait((session, closed), return_when=asyncio.FIRST_COMPLETED)
+            if session.done():
+                session.result()
+            else:
+                _log.warning("broker_connection_lost", link=self._name)
+        finally:
+            for task in (session, closed):
+                task.cancel()
+            await asyncio.gather(session, closed, return_exceptions=True)
+            with suppress(*BROKER_AWAY):
+                async with asyncio.timeout(5):
+                    await connection.close()
+
+
+async def _until_closed(connection: AbstractConnection) -> None:
+    await connection.closed()
+
+
+class Publisher:
+    """Publishes persistently, mandatorily and confirmed, with a bound on what is in flight and on every wait."""
+
+    def __init__(self, url: str, name: str, declared: Topology) -> None:
+        self.up = asyncio.Event()
+        self._link = Link(url, name, self._hold_channel)
+        self._topology = declared
+        self._channel: AbstractChannel | None = None
+        self._exchanges: dict[str, AbstractExchange] = {}
+        self._room = asyncio.Semaphore(_IN_FLIGHT)
+        self._lost = asyncio.Event()
+
+    async def run(self) -> None:
+        """Stay connected until cancelled."""
+        await self._link.run()
+
+    async def declare(self) -> None:
+        """Declare the whole topology again, on a channel of its own."""
+        if self._channel is None:
+            raise ConnectionError("the broker is away")
+        await self._lend(self._topology.declare)
+
+    async def publish(
+        self, routing_key: str, body: bytes, *, message_id: UUID, type_: str, exchange: str = topology.EVENTS
+    ) -> None:
+        """Publish and wait for the confirmation.
+
+        `exchange` "" sends to the queue that `routing_key` names.
+
+        Raises:
+            Unroutable: no queue takes it.
+            ConnectionError, AMQPError, TimeoutError: not confirmed; publish it again with the same id.
+
+        """
+        if self._channel is None:
+            raise ConnectionError("the broker is away")
+        message = aio_pika.Message(
+            body,
+            content_type=CONTENT_TYPE,
+            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+            message_id=str(message_id),
+            type=type_,
+        )
+        try:
+            # aio-pika's own timeout does not cover the wait for the channel's lock.
+            async with asyncio.timeout(_PUBLISH_SECONDS), self._room:
+                await self._exchanges[exchange].publish(message, routing_key, mandatory=True)
+        except PublishError as error:
+            raise Unroutable(f"nobody hears {routing_key}") from error
+        except DeliveryError as error:
+            metrics.PUBLISH_FAILURES.labels("refused").inc()
+            raise ConnectionError("the broker refused the message; its queue is full or closing") from error
+        except BROKER_AWAY:
+            metrics.PUBLISH_FAILURES.labels("away").inc()
+            self._lost.set()  # a half-open connection is given up rather than waited for
+            raise
+        metrics.PUBLISHED.labels(type_).inc()
+
+    async def bind(self, queue: str, exchange: str, routing_key: str) -> None:
+        """Bind a queue, on a channel of its own."""
+
+        async def bind(channel: AbstractChannel) -> None:
+            await (await channel.get_queue(queue)).bind(exchange, routing_key)
+
+        await self._lend(bind)
+
+    async def _lend(self, use: Callable[[AbstractChannel], Awaitable[None]]) -> None:
+        # A refused or interrupted declaration closes its channel; publishing must not suffer for it.
+        if self._connection is None:
+            raise ConnectionError("the broker is away")
+        async with asyncio.timeout(10), self._connection.channel() as channel:
+            await use(channel)
+
+    _connection: AbstractConnection | None = None
+
+    async def _hold_channel(self, connection: AbstractConnection) -> None:
+        async with asyncio.timeout(15):
+            self._connection = connection
+            async with connection.channel() as channel:
+                await self._topology.declare(channel)
+            publishing = await connection.channel(publisher_confirms=True, on_return_raises=True)
+            self._exchanges = {
+                "": publishing.default_exchange,
+                topology.EVENTS: await publishing.get_exchange(topology.EVENTS, ensure=False),
+                topology.MARKS: await publishing.get_exchange(topology.MARKS, ensure=False),
+            }
+        self._channel = publishing
+        self._lost.clear()
+        self.up.set()
+        try:
+            closed = asyncio.ensure_future(publishing.closed())
+            lost = asyncio.ensure_future(self._lost.wait())
+            await asyncio.wait((closed, lost), return_when=asyncio.FIRST_COMPLETED)
+            lost.cancel()
+        finally:
+            self.up.clear()
+            self._channel = self._connection = None

@@ -1,0 +1,76 @@
+"""PostgreSQL: pools, codecs, and which errors mean that the database is away."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+import asyncpg
+import orjson
+import structlog
+from asyncpg.pool import PoolConnectionProxy
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
+AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,  # deadlocks and serialisation: the next try finds another order
+)
+"""The database cannot answer now but may soon; the work stays as it is and is tried again."""
+
+_log = structlog.get_logger(__name__)
+
+
+async def open_pool(url: str, *, size: int, application_name: str, wait: bool = True) -> Pool:
+    """Open a pool whose connections speak Python objects for jsonb.
+
+    With `wait` it returns once the database answers, however long that takes; without, a pool that connects when
+    it is first used, so that the caller can start while the database is away.
+    """
+    pool = asyncpg.create_pool(
+        url,
+        min_size=0 if not wait else 1,
+        max_size=size,
+        timeout=5,
+        command_timeout=30,
+        init=_speak_json,
+        server_settings={"application_name": application_name, "jit": "off"},
+    )
+    if wait:
+        await until_answered(lambda: _open(pool), "connect to the database")
+    else:
+        await pool
+    return pool
+
+
+async def until_answered(attempt: Callable[[], Awaitable[object]], purpose: str) -> None:
+    """Repeat an attempt, with growing pauses of at most 2 s, until the database is there to answer it."""
+    pause_seconds = 0.1
+    while True:
+        try:
+            await attempt()
+        except AWAY as error:
+            _log.warning("database_away", purpose=purpose, error=repr(error))
+            await asyncio.sleep(pause_seconds)
+            pause_seconds = min(pause_seconds * 2, 2)
+        else:
+            return
+
+
+async def _open(pool: Pool) -> None:
+    await pool
+
+
+async def _speak_json(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    await connection.set_type_codec(
+        "jsonb",
+        schema="pg_catalog",
+        encoder=lambda value: b"\x01" + orjson.dumps(value, default=str),
+        decoder=lambda data: orjson.loads(data[1:]),
+        format="binary",
+    )

@@ -1,0 +1,137 @@
+"""What a host answered, and what its failures are called."""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Final
+
+import aiohttp
+from aiohttp.http_exceptions import ContentEncodingError
+
+from shared.addresses import Url
+from shared.errors import Refused, TryAgain
+
+CHUNK_BYTES: Final = 256 * 1024
+RETRY_AFTER_LIMIT_SECONDS: Final = 24 * 60 * 60.0
+
+_PASSING: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
+
+Progress = Callable[[int, int | None], None]
+Sink = Callable[[bytes], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What a URL answered.
+
+    Attributes:
+        url: what was asked for, in canonical spelling.
+        final_url: where the answer came from, after redirects.
+        headers: of the final answer; names in any case.
+        content_type: lower-case media type as claimed, without parameters.
+        charset: in lower case, as claimed.
+        size_bytes: of the decompressed body.
+        sha256: of the decompressed body, hexadecimal.
+        body: None where it was saved to a file.
+
+    """
+
+    url: str
+    final_url: str
+    status: int
+    headers: Mapping[str, str]
+    content_type: str
+    charset: str | None
+    size_bytes: int
+    sha256: str
+    body: bytes | None = None
+
+
+def check_status(response: aiohttp.ClientResponse, host: str) -> None:
+    """Raise TryAgain for an answer that may change (408, 425, 429, 5xx), Refused for any other failure."""
+    status = response.status
+    if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+        return
+    code, sentence = f"http_{status}", f"{host} answered {status}{_phrase(status)}."
+    if status not in _PASSING and status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        raise Refused(code, sentence)
+    raise TryAgain(
+        code,
+        sentence,
+        retry_after_seconds=retry_after_seconds(response.headers.get("Retry-After", "")),
+        rate_limited=status == HTTPStatus.TOO_MANY_REQUESTS,
+    )
+
+
+def retry_after_seconds(value: str) -> float | None:
+    """Read a Retry-After header, seconds or a date, as a wait between 0 and 24 hours."""
+    value = value.strip()
+    if value.isascii() and value.isdigit():
+        seconds = float(value)
+    else:
+        try:
+            moment = parsedate_to_datetime(value)
+        except ValueError:
+            return None
+        # A date without a zone is in GMT, as all dates of HTTP are.
+        seconds = (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+    return min(max(seconds, 0.0), RETRY_AFTER_LIMIT_SECONDS)
+
+
+async def receive(
+    response: aiohttp.ClientResponse, urls: tuple[Url, Url], sink: Sink, max_bytes: int, progress: Progress | None
+) -> Fetched:
+    """Pour the decompressed body into the sink, in chunks, and stop where it grows too large."""
+    total_bytes = None if "Content-Encoding" in response.headers else response.content_length
+    size_bytes = 0
+    digest = hashlib.sha256()
+    _check_size(total_bytes or 0, max_bytes, urls[1].host)
+    async for chunk in response.content.iter_chunked(CHUNK_BYTES):
+        size_bytes += len(chunk)
+        _check_size(size_bytes, max_bytes, urls[1].host)
+        digest.update(chunk)
+        await sink(chunk)
+        if progress:
+            progress(size_bytes, total_bytes)
+    return Fetched(
+        url=str(urls[0]),
+        final_url=str(urls[1]),
+        status=response.status,
+        headers=response.headers,
+        content_type=response.content_type,
+        charset=response.charset.lower() if response.charset else None,
+        size_bytes=size_bytes,
+        sha256=digest.hexdigest(),
+    )
+
+
+@contextmanager
+def named_failures(host: str) -> Iterator[None]:
+    """Turn what goes wrong on the wire into Refused and TryAgain that name the host and nothing else."""
+    try:
+        yield
+    except aiohttp.ClientConnectorDNSError as error:
+        raise TryAgain("host_not_found", f"The name {host} could not be resolved.") from error
+    except aiohttp.ClientConnectorCertificateError as error:
+        raise Refused("certificate_refused", f"{host} has no valid certificate.") from error
+    except aiohttp.ClientPayloadError as error:
+        if isinstance(error.__cause__, ContentEncodingError):
+            raise Refused("body_undecodable", f"What {host} sent cannot be decompressed.") from error
+        raise TryAgain("fetch_connection_failed", f"{host} broke off before it had sent all.") from error
+    except aiohttp.ClientResponseError as error:
+        raise TryAgain("answer_malformed", f"{host} did not answer in valid HTTP.") from error
+    except aiohttp.ClientError as error:
+        raise TryAgain("fetch_connection_failed", f"The connection to {host} failed.") from error
+
+
+def _phrase(status: int) -> str:
+    return f" ({HTTPStatus(status).phrase})" if status in set(HTTPStatus) else ""
+
+
+def _check_size(size_bytes: int, max_bytes: int, host: str) -> None:
+    if size_bytes > max_bytes:
+        raise Refused("body_too_large", f"What {host} sends is larger than the {max_bytes} bytes allowed.")

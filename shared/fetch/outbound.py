@@ -1,0 +1,257 @@
+"""HTTP with a guard on every connection that is dialled."""
+
+import asyncio
+import errno
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from aiohttp import AddrInfoType, ClientResponse, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
+from aiohttp.abc import AbstractResolver
+from multidict import CIMultiDict
+from yarl import URL
+
+from shared.addresses import WEB_PORTS, Network, Policy, Url, join, parse_url
+from shared.errors import Refused, TryAgain
+from shared.fetch.answers import CHUNK_BYTES, Fetched, Progress, Sink, check_status, named_failures, receive
+
+REDIRECT_LIMIT: Final = 5
+CONNECTION_LIMIT: Final = 256
+
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+
+# What the guard refused while the current fetch dialled: aiohttp keeps no cause where a name has several
+# addresses. The tasks that race for a connection inherit the list itself.
+_refusals: ContextVar[list[Refused]] = ContextVar("refusals")
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """One hop: what is asked of one URL."""
+
+    method: str
+    url: Url
+    accept: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+
+    def redirected(self, url: Url) -> "_Request":
+        if self.method != "GET" or (self.url.scheme, url.scheme) == ("https", "http"):
+            raise Refused("redirect_refused", f"{self.url.host} sends us on to where we do not follow.")
+        # What the caller told one origin is not for another.
+        return replace(self, url=url, headers=self.headers if url.origin == self.url.origin else {})
+
+
+def _open_socket(address: AddrInfoType) -> socket.socket:
+    return socket.socket(*address[:3])
+
+
+class Outbound:
+    """HTTP client for untrusted URLs.
+
+    Every address is judged when it is dialled, so that redirects, changing DNS answers and racing address
+    families reach nothing but the Internet and the allow list. No proxy, cookie or netrc is used. All
+    methods raise Refused (for good) or TryAgain (for now), and no other errors.
+
+    Args:
+        user_agent: who we are, honestly.
+        allow: `(ip, port)` pairs that pass although they are not public.
+        ports: ports of public hosts.
+        resolver: looks names up instead of the system's resolver.
+        per_host: how many connections one host sees at a time.
+        own_networks: public-looking networks that are ours, and so refused.
+        open_socket: makes the socket for an address that the guard has let through.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        user_agent: str,
+        allow: frozenset[tuple[str, int]] = frozenset(),
+        ports: frozenset[int] = WEB_PORTS,
+        resolver: AbstractResolver | None = None,
+        per_host: int = 6,
+        own_networks: tuple[Network, ...] = (),
+        open_socket: Callable[[AddrInfoType], socket.socket] = _open_socket,
+    ) -> None:
+        self.policy = Policy(ports, allow, own_networks)
+        self._user_agent = user_agent
+        self._resolver = resolver
+        self._per_host = per_host
+        self._open_socket = open_socket
+
+    async def __aenter__(self) -> Self:
+        self._session = ClientSession(
+            connector=TCPConnector(
+                socket_factory=self._dial,
+                resolver=self._resolver,
+                limit=CONNECTION_LIMIT,
+                limit_per_host=self._per_host,
+            ),
+            cookie_jar=DummyCookieJar(),
+            read_bufsize=CHUNK_BYTES,
+            timeout=ClientTimeout(total=None),
+            trust_env=False,
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._session.close()
+
+    async def read(
+        self,
+        url: str,
+        *,
+        max_bytes: int,
+        deadline_seconds: float,
+        accept: str = "*/*",
+        headers: Mapping[str, str] | None = None,
+    ) -> Fetched:
+        """Fetch a URL into memory. The caller's headers are not sent to another origin.
+
+        Args:
+            url: what to fetch.
+            max_bytes: of the decompressed body.
+            deadline_seconds: for everything, redirects and the wait for a free connection included.
+            accept: the media types asked for.
+            headers: more of them.
+
+        """
+        request = _Request("GET", parse_url(url, self.policy), accept, headers or {})
+        return await self._read(request, max_bytes, deadline_seconds)
+
+    async def post(
+        self,
+        url: str,
+        body: bytes,
+        *,
+        max_bytes: int,
+        deadline_seconds: float,
+        accept: str = "*/*",
+        headers: Mapping[str, str] | None = None,
+    ) -> Fetched:
+        """Send a body and read the answer; a redirect is refused."""
+        request = _Request("POST", parse_url(url, self.policy), accept, headers or {}, body)
+        return await self._read(request, max_bytes, deadline_seconds)
+
+    async def save(
+        self,
+        url: str,
+        to: Path,
+        *,
+        max_bytes: int,
+        deadline_seconds: float,
+        accept: str = "*/*",
+        progress: Progress | None = None,
+    ) -> Fetched:
+        """Fetch a URL into a file, which is gone again where that fails.
+
+        Args:
+            url: what to fetch.
+            to: written while the body comes in; an older file is replaced.
+            max_bytes: of the decompressed body.
+            deadline_seconds: for everything, redirects and the wait for a free connection included.
+            accept: the media types asked for.
+            progress: hears how many bytes have come, and of how many where the host tells that.
+
+        """
+        request = _Request("GET", parse_url(url, self.policy), accept)
+        with _new_file(to) as write:
+
+            async def keep(chunk: bytes) -> None:
+                await asyncio.to_thread(write, chunk)
+
+            return await self._fetch(request, keep, max_bytes, deadline_seconds, progress)
+
+    async def _read(self, request: _Request, max_bytes: int, deadline_seconds: float) -> Fetched:
+        body = bytearray()
+
+        async def keep(chunk: bytes) -> None:
+            body.extend(chunk)
+
+        fetched = await self._fetch(request, keep, max_bytes, deadline_seconds)
+        return replace(fetched, body=bytes(body))
+
+    async def _fetch(
+        self,
+        request: _Request,
+        sink: Sink,
+        max_bytes: int,
+        deadline_seconds: float,
+        progress: Progress | None = None,
+    ) -> Fetched:
+        try:
+            async with asyncio.timeout(deadline_seconds):
+                return await self._follow(request, sink, max_bytes, progress)
+        except TimeoutError as error:
+            host = request.url.host
+            raise TryAgain("fetch_timeout", f"{host} took longer than {deadline_seconds:g} s.") from error
+
+    async def _follow(self, first: _Request, sink: Sink, max_bytes: int, progress: Progress | None) -> Fetched:
+        request = first
+        for _ in range(1 + REDIRECT_LIMIT):
+            with _judged(request.url.host):
+                async with self._send(request) as response:
+                    location = response.headers.get("Location")
+                    if response.status not in _REDIRECTS or location is None:
+                        check_status(response, request.url.host)
+                        return await receive(response, (first.url, request.url), sink, max_bytes, progress)
+            request = request.redirected(join(request.url, location, self.policy))
+        raise Refused("too_many_redirects", f"{first.url.host} redirects more than {REDIRECT_LIMIT} times.")
+
+    def _send(self, request: _Request) -> AbstractAsyncContextManager[ClientResponse]:
+        headers = CIMultiDict(request.headers)
+        headers["Accept"] = request.accept
+        headers["User-Agent"] = self._user_agent
+        return self._session.request(
+            request.method,
+            URL(str(request.url), encoded=True),
+            headers=headers,
+            data=request.body,
+            allow_redirects=False,
+        )
+
+    def _dial(self, address: AddrInfoType) -> socket.socket:
+        host, port = address[4][:2]
+        try:
+            self.policy.check_address(str(host), int(port))
+        except Refused as refusal:
+            _refusals.get().append(refusal)
+            raise PermissionError(errno.EACCES, refusal.sentence) from refusal
+        return self._open_socket(address)
+
+
+@contextmanager
+def _judged(host: str) -> Iterator[None]:
+    refusals: list[Refused] = []
+    token = _refusals.set(refusals)
+    try:
+        with named_failures(host):
+            yield
+    except TryAgain as failure:
+        if refusals:
+            # The address itself is not told: it would map our network for the stranger.
+            raise Refused(refusals[0].code, f"{host} is not a public host.") from failure
+        raise
+    finally:
+        _refusals.reset(token)
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[Callable[[bytes], int]]:
+    try:
+        with path.open("wb") as file:
+            yield file.write
+    except BaseException as error:
+        path.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise TryAgain("scratch_unavailable", "The scratch disk cannot be written.") from error
+        raise

@@ -1,0 +1,178 @@
+"""The ear of a service: its queue's consumer, and the watchdog that notices when it has gone deaf.
+
+Two things go wrong silently. A broker may cancel a consumer while connection and channel stay open; and a queue may
+be deleted, or lost with the broker's disk, and be declared again empty. For the first the consumer is looked for;
+for the second a mark is sent through a binding that only this queue has: a queue without it was created anew, and
+everybody is asked to say again to it what was said since the last message that was heard.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
+
+from contracts.envelope import EVERYBODY
+from contracts.jobs import ReplayOutbox
+from shared import metrics, topology
+from shared.broker import Link, Publisher, Unroutable
+from shared.database import Pool
+from shared.errors import Failure
+from shared.identifiers import uuid7
+from shared.intake import DeadLetter, Intake, insert_dead_letter
+from shared.outbox import Outbox
+
+_PREFETCH = 200
+_WATCH_SECONDS = 5
+_MARGIN = timedelta(seconds=60)
+
+_log = structlog.get_logger(__name__)
+
+
+class Deaf(Failure):
+    """The service does not hear its queue at the moment."""
+
+
+class Hearing:
+    """Keeps one consumer on the service's queue and one on its dead queue."""
+
+    def __init__(
+        self,
+        service: str,
+        url: str,
+        *,
+        pool: Pool,
+        outbox: Outbox,
+        publisher: Publisher,
+        intake: Intake,
+        hears: Sequence[str],
+    ) -> None:
+        self._service = service
+        self._queue = topology.queue_of(service)
+        self._pool = pool
+        self._outbox = outbox
+        self._publisher = publisher
+        self._intake = intake
+        self._hears = tuple(hears)
+        self._link = Link(url, f"diorama.{service} hears", self._session)
+        self._channel: AbstractChannel | None = None
+        self._tag: str | None = None
+        self._stopped = False
+
+    async def run(self) -> None:
+        """Hear until cancelled."""
+        await self._link.run()
+
+    async def check(self) -> None:
+        """Raise Deaf when no consumer of this process is on the queue."""
+        if self._tag is None or self._channel is None or not await _consumes(self._channel, self._tag):
+            raise Deaf("consumer_missing", f"no consumer of this process is on {self._queue}")
+
+    async def stop(self) -> None:
+        """Take no more deliveries; those already here are still taken in."""
+        self._stopped = True
+        if self._channel is not None and self._tag is not None and not self._channel.is_closed:
+            async with asyncio.timeout(5):
+                queue = await self._channel.get_queue(self._queue, ensure=False)
+                await queue.cancel(self._tag)
+
+    async def _session(self, connection: AbstractConnection) -> None:
+        await self._publisher.up.wait()
+        await self._ensure_marked()
+        if self._stopped:
+            return
+        async with asyncio.timeout(15):
+            channel = await connection.channel()
+            await channel.set_qos(prefetch_count=_PREFETCH)
+            queue = await channel.get_queue(self._queue)
+            tag = await queue.consume(self._intake.deliver)
+            dead_queue = await channel.get_queue(topology.dead_queue_of(self._service))
+            await dead_queue.consume(self._bury)
+        self._channel, self._tag = channel, tag
+        metrics.CONSUMER_UP.set(1)
+        _log.info("hearing", queue=self._queue)
+        try:
+            await self._watch(channel, tag)
+        finally:
+            self._channel = self._tag = None
+            metrics.CONSUMER_UP.set(0)
+
+    async def _watch(self, channel: AbstractChannel, tag: str) -> None:
+        closed = asyncio.ensure_future(channel.closed())
+        while not closed.done():
+            await asyncio.wait((closed,), timeout=_WATCH_SECONDS)
+            if self._stopped:
+                await closed
+                return
+            if not closed.done() and not await _consumes(channel, tag):
+                _log.warning("consumer_was_cancelled", queue=self._queue)
+                return
+            if self._publisher.up.is_set():
+                await self._ensure_marked()
+
+    async def _ensure_marked(self) -> None:
+        """Find out whether the queue was created anew, and have its messages said again if it was."""
+        token = await self._pool.fetchval("SELECT token FROM bus_mark")
+        try:
+            await self._send_mark(str(token))
+        except Unroutable:
+            await self._publisher.declare()
+            await self._ask_for_replay()
+            await self._publisher.bind(self._queue, topology.MARKS, str(token))
+
+    async def _send_mark(self, token: str) -> None:
+        await self._publisher.publish(
+            token, b"{}", message_id=uuid7(), type_=topology.MARK_TYPE, exchange=topology.MARKS
+        )
+
+    async def _ask_for_replay(self) -> None:
+        async with self._outbox.transaction(self._pool) as tx:
+            heard_until = await tx.connection.fetchval("SELECT heard_until FROM bus_mark")
+            since = heard_until - _MARGIN
+            tx.say(ReplayOutbox(addressee=EVERYBODY, queue=self._queue, routing_keys=self._hears, since=since))
+        _log.warning("queue_was_created_anew", queue=self._queue, replay_since=since.isoformat())
+
+    async def _bury(self, delivery: AbstractIncomingMessage) -> None:
+        """Move what the broker gave up delivering into our own table; the first time, deliver it once more."""
+        reasons = [death.get("reason") for death in _deaths(delivery)]
+        letter = DeadLetter(
+            delivery,
+            "delivery_limit",
+            f"The broker gave up delivering it ({', '.join(map(str, reasons)) or 'unknown'}).",
+        )
+        async with self._outbox.transaction(self._pool) as tx:
+            known = await tx.connection.fetchval(
+                "SELECT 1 FROM dead_letters WHERE message_id = $1 AND code = 'delivery_limit'", delivery.message_id
+            )
+            await insert_dead_letter(tx, self._service, letter)
+            if not known:
+                await tx.connection.execute(
+                    """
+                    WITH redriven AS (
+                        UPDATE dead_letters SET redriven_at = now()
+                        WHERE message_id = $1 AND code = 'delivery_limit'
+                        RETURNING routing_key, body
+                    )
+                    INSERT INTO outbox (message_id, routing_key, queue, body)
+                    SELECT $2, routing_key, $3, body FROM redriven
+                    """,
+                    delivery.message_id,
+                    uuid7(),
+                    self._queue,
+                )
+                tx.after_commit(self._outbox.wake.set)
+        await delivery.ack()
+
+
+async def _consumes(channel: AbstractChannel, tag: str) -> bool:
+    if channel.is_closed:
+        return False
+    underlay: Any = await channel.get_underlay_channel()
+    return tag in underlay.consumers
+
+
+def _deaths(delivery: AbstractIncomingMessage) -> list[dict[str, Any]]:
+    deaths = delivery.headers.get("x-death")
+    return [death for death in deaths if isinstance(death, dict)] if isinstance(deaths, list) else []

@@ -1,0 +1,261 @@
+"""What is heard: read, sorted, and taken in by the batch; acknowledged once it is committed.
+
+A batch is one transaction. When it fails it is repeated message by message, so that a bad one is set aside with its
+reason and never takes its neighbours with it. While the database is away the batch waits here; nothing is refused.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeAlias
+from uuid import UUID
+
+import orjson
+import structlog
+from aio_pika.abc import AbstractIncomingMessage
+from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
+
+from contracts.catalogue import NotUnderstoodError, open_envelope, understand
+from contracts.envelope import MAXIMUM_BODY_BYTES, Command, Event, Message, from_binary_mode
+from contracts.jobs import MessageDeadLettered
+from shared import metrics
+from shared.database import AWAY, Connection, Pool
+from shared.errors import Refused
+from shared.handling import Heard
+from shared.identifiers import uuid7
+from shared.outbox import Outbox, Transaction
+from shared.telemetry import link_to, tracer
+from shared.topology import MARK_TYPE
+
+BoundReaction: TypeAlias = Callable[[Transaction, Sequence[Heard[Any]]], Awaitable[None]]
+
+_LIMIT = 200
+_REMEMBER_SECONDS = 1.0
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Readable:
+    """A delivery that was read."""
+
+    delivery: AbstractIncomingMessage
+    heard: Heard[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A delivery that cannot be read or taken in, and why."""
+
+    delivery: AbstractIncomingMessage
+    code: str
+    sentence: str
+    heard: Heard[Any] | None = None
+
+
+Reading: TypeAlias = Readable | DeadLetter
+
+
+class Intake:
+    """Takes in what one queue delivers."""
+
+    def __init__(
+        self, service: str, pool: Pool, outbox: Outbox, *, works: frozenset[type[Command]], retention_days: int
+    ) -> None:
+        self._service = service
+        self._pool = pool
+        self._outbox = outbox
+        self._works = works
+        self._oldest = timedelta(days=retention_days * 2)
+        self._reactions: dict[type[Message], BoundReaction] = {}
+        self._deliveries: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
+        self._remembered_at = 0.0
+
+    def react(self, reactions: Mapping[type[Message], BoundReaction]) -> None:
+        """Add reactions; they are ready to be called with a transaction and a batch."""
+        self._reactions.update(reactions)
+
+    async def deliver(self, delivery: AbstractIncomingMessage) -> None:
+        """Take a delivery from the channel; it waits here for its batch."""
+        self._deliveries.put_nowait(delivery)
+
+    async def run(self) -> None:
+        """Take in batch after batch until cancelled."""
+        while True:
+            batch = [await self._deliveries.get()]
+            while len(batch) < _LIMIT and not self._deliveries.empty():
+                batch.append(self._deliveries.get_nowait())
+            await self._take_in(batch)
+            await _acknowledge(batch)
+
+    async def _take_in(self, batch: list[AbstractIncomingMessage]) -> None:
+        readings = [self._read(delivery) for delivery in batch if delivery.type != MARK_TYPE]
+        pause_seconds = 0.1
+        while readings:
+            try:
+                await self._commit_or_set_aside(readings)
+            except AWAY as error:
+                _log.warning("intake_paused", error=repr(error), messages=len(readings))
+                await asyncio.sleep(pause_seconds)
+                pause_seconds = min(pause_seconds * 2, 2)
+            else:
+                return
+
+    def _read(self, delivery: AbstractIncomingMessage) -> Reading:
+        try:
+            envelope = open_envelope(_document(delivery))
+            message = understand(envelope)
+        except NotUnderstoodError as error:
+            return DeadLetter(delivery, error.code, error.sentence)
+        heard = Heard(message, envelope.id, envelope.time, envelope.source, envelope.traceparent)
+        if datetime.now(UTC) - envelope.time > self._oldest:
+            return DeadLetter(delivery, "message_too_old", "it is older than what is remembered here", heard)
+        if type(message) not in self._reactions and type(message) not in self._works:
+            return DeadLetter(delivery, "message_not_expected", f"{self._service} does not hear {envelope.type}", heard)
+        return Readable(delivery, heard)
+
+    async def _commit_or_set_aside(self, readings: list[Reading]) -> None:
+        try:
+            await self._commit(readings)
+        except AWAY:
+            raise
+        except Exception as error:
+            if len(readings) > 1:
+                _log.warning("batch_repeated_singly", error=repr(error), messages=len(readings))
+                for reading in readings:
+                    await self._commit_or_set_aside([reading])
+                return
+            if isinstance(readings[0], DeadLetter):
+                raise
+            await self._commit([_set_aside(readings[0], error)])
+
+    async def _commit(self, readings: list[Reading]) -> None:
+        heard = [reading.heard for reading in readings if isinstance(reading, Readable)]
+        traces = {item.message.job_id: item.traceparent for item in heard if isinstance(item.message, Command | Event)}
+        links = [link for item in heard for link in link_to(item.traceparent)]
+        with tracer().start_as_current_span(f"process diorama.{self._service}", links=links):
+            async with self._outbox.transaction(self._pool, traces, eager=True) as tx:
+                for reading in readings:
+                    if isinstance(reading, DeadLetter):
+                        await insert_dead_letter(tx, self._service, reading)
+                await self._write(tx, heard)
+
+    async def _write(self, tx: Transaction, heard: list[Heard[Any]]) -> None:
+        for item in heard:
+            if type(item.message) in self._works:
+                tx.work(item.message, heard=True)
+        reacting = {item.id: item for item in reversed(heard) if type(item.message) in self._reactions}
+        if reacting:
+            fresh = await _insert_inbox(tx.connection, list(reacting))
+            await self._react(tx, [item for item in heard if item.id in fresh and reacting[item.id] is item])
+            metrics.DUPLICATES.inc(len(reacting) - len(fresh))
+        if heard and time.monotonic() - self._remembered_at > _REMEMBER_SECONDS:
+            await _update_heard_until(tx.connection, heard[-1].time)
+            self._remembered_at = time.monotonic()
+        tx.after_commit(lambda: _measure(heard))
+
+    async def _react(self, tx: Transaction, heard: list[Heard[Any]]) -> None:
+        by_reaction: dict[BoundReaction, list[Heard[Any]]] = {}
+        for item in heard:
+            by_reaction.setdefault(self._reactions[type(item.message)], []).append(item)
+        for reaction, facts in by_reaction.items():
+            await reaction(tx, facts)
+
+
+def _document(delivery: AbstractIncomingMessage) -> Any:
+    if len(delivery.body) > MAXIMUM_BODY_BYTES:
+        raise NotUnderstoodError("message_too_large", f"the body has more than {MAXIMUM_BODY_BYTES} bytes")
+    try:
+        content = orjson.loads(delivery.body)
+    except orjson.JSONDecodeError as error:
+        raise NotUnderstoodError("not_json", f"the body is not JSON: {error}") from error
+    return from_binary_mode(delivery.headers, content) or content
+
+
+def _set_aside(reading: Readable, error: Exception) -> DeadLetter:
+    code, sentence = ("handler_failed", f"{type(error).__name__}: {error}")
+    if isinstance(error, Refused):
+        code, sentence = error.code, error.sentence
+    _log.error("message_set_aside", code=code, message_type=reading.heard.message.wire_name, exc_info=error)
+    return DeadLetter(reading.delivery, code, sentence, reading.heard)
+
+
+async def insert_dead_letter(tx: Transaction, service: str, letter: DeadLetter) -> None:
+    """Keep what could not be taken in, with the reason, and say so."""
+    heard, delivery = letter.heard, letter.delivery
+    job_id = getattr(heard.message, "job_id", None) if heard else None
+    message_type = heard.message.wire_name if heard else delivery.type
+    sentence = letter.sentence.replace("\x00", "")[:500]
+    letter_id = uuid7()
+    await tx.connection.execute(
+        """
+        INSERT INTO dead_letters (id, message_id, message_type, job_id, routing_key, headers, body, code, sentence)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        """,
+        letter_id,
+        _printable(delivery.message_id),
+        _printable(message_type),
+        job_id,
+        _printable(delivery.routing_key) or "",
+        {_printable(key): _printable(str(value)) for key, value in delivery.headers.items()},
+        delivery.body,
+        letter.code,
+        sentence,
+    )
+    tx.say(
+        MessageDeadLettered(
+            service=service,
+            dead_letter_id=letter_id,
+            message_type=_printable(message_type),
+            job_id=job_id,
+            code=letter.code,
+            sentence=sentence,
+        )
+    )
+    tx.after_commit(metrics.DEAD_LETTERS.labels(letter.code).inc)
+
+
+def _printable(text: str | None) -> str | None:
+    """Leave out what PostgreSQL cannot store."""
+    return None if text is None else text.replace("\x00", "")[:1000].encode(errors="replace").decode()
+
+
+async def _insert_inbox(connection: Connection, message_ids: list[UUID]) -> set[UUID]:
+    rows = await connection.fetch(
+        """
+        INSERT INTO inbox (message_id) SELECT unnest($1::uuid[])
+        ON CONFLICT (message_id) DO NOTHING
+        RETURNING message_id
+        """,
+        message_ids,
+    )
+    return {row["message_id"] for row in rows}
+
+
+async def _update_heard_until(connection: Connection, said_at: datetime) -> None:
+    await connection.execute("UPDATE bus_mark SET heard_until = $1", said_at)
+
+
+def _measure(heard: Sequence[Heard[Any]]) -> None:
+    now = datetime.now(UTC)
+    for item in heard:
+        metrics.HEARD.labels(item.message.wire_name).inc()
+        metrics.EFFECT_DELAY.observe(max(0.0, (now - item.time).total_seconds()))
+
+
+async def _acknowledge(batch: Sequence[AbstractIncomingMessage]) -> None:
+    """Acknowledge with one multiple-ack for each channel; the batch may straddle a reconnect."""
+    last = {id(delivery.channel): delivery for delivery in batch if not _stale(delivery)}
+    for delivery in last.values():
+        # What came through a channel that is gone comes again, and the inbox absorbs it.
+        with suppress(AMQPError, ConnectionError, ChannelInvalidStateError):
+            await delivery.ack(multiple=True)
+
+
+def _stale(delivery: AbstractIncomingMessage) -> bool:
+    try:
+        return delivery.channel.is_closed
+    except ChannelInvalidStateError:
+        return True

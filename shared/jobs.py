@@ -1,0 +1,243 @@
+"""A job as its handler sees it: the command, progress, and fenced transactions that record and say."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from contracts.envelope import Command, Message
+from contracts.jobs import (
+    Child,
+    JobCancelled,
+    JobChildrenNamed,
+    JobCompleted,
+    JobFailed,
+    JobNews,
+    JobProgressed,
+    JobRetryScheduled,
+    JobStarted,
+)
+from shared import tasks
+from shared.database import Connection, Pool
+from shared.outbox import Outbox, Saying, Transaction
+from shared.retry import Verdict
+from shared.tasks import Lease, Settlement
+
+C = TypeVar("C", bound=Command)
+N = TypeVar("N", bound=JobNews)
+
+_CHILDREN_A_PAGE = 500
+_PROGRESS_SECONDS = 0.5
+
+
+class LostLease(Exception):
+    """The lease was lost while the work ran: whatever the transaction did is undone, and nothing is said."""
+
+
+class Clock:
+    """The database's clock, read now and then and carried on in between."""
+
+    def __init__(self) -> None:
+        self._ahead = timedelta()
+
+    def set(self, database_now: datetime) -> None:
+        """Note what the database's clock says."""
+        self._ahead = database_now - datetime.now(UTC)
+
+    def now(self) -> datetime:
+        """Give the time by the database's clock."""
+        return datetime.now(UTC) + self._ahead
+
+
+def news(news_class: type[N], command: Command, *, epoch: int, sequence: int, at: datetime, **facts: Any) -> N:
+    """Make news of a job."""
+    return news_class(
+        job_id=command.job_id,
+        parent_job_id=command.parent_job_id,
+        root_job_id=command.root_job_id,
+        project_id=command.project_id,
+        submitted_by=command.submitted_by,
+        kind=command.wire_name,
+        service=_service_of(command),
+        lease_epoch=epoch,
+        sequence=sequence,
+        at=at,
+        **facts,
+    )
+
+
+def _service_of(command: Command) -> str:
+    return str(getattr(command, "service", command.addressed_service()))
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What all jobs of a process share."""
+
+    pool: Pool
+    outbox: Outbox
+    clock: Clock
+    worker: str
+    own_kinds: frozenset[type[Command]]
+    say_progress: Callable[[Message], None]
+
+
+class Completion(Transaction):
+    """The transaction that ends a job: what is written and said here becomes true together with the end."""
+
+    def __init__(
+        self, connection: Connection, outbox: Outbox, traces: Mapping[UUID, str | None], own: frozenset[type[Command]]
+    ) -> None:
+        super().__init__(connection, outbox, traces)
+        self._own_kinds = own
+        self.children: dict[UUID, str] = {}
+        self.facts: dict[str, Any] = {}
+
+    def result(self, **facts: Any) -> None:
+        """Set small facts for people, shown with the job."""
+        self.facts.update(facts)
+
+    def follow(self, command: Command) -> None:
+        """Have a child job follow: a task of our own where the kind is ours, a command to its service otherwise."""
+        self.name_child(command.job_id, command.wire_name)
+        if type(command) in self._own_kinds:
+            self.work(command)
+        else:
+            self.say(command)
+
+    def name_child(self, job_id: UUID, kind: str) -> None:
+        """Name a child job that another service makes when it hears a fact that is said here."""
+        self.children[job_id] = kind
+
+
+class Job(Generic[C]):
+    """One attempt at one command, under a lease."""
+
+    def __init__(self, command: C, lease: Lease, bench: Bench, traceparent: str | None) -> None:
+        self.command = command
+        self.id = command.job_id
+        self.attempt = lease.attempt
+        self.lease_epoch = lease.epoch
+        self.started_at = lease.started_at
+        self.traceparent = traceparent
+        self.lease = lease
+        self.settled = False
+        self.share: float | None = None
+        self.stage: str | None = None
+        self._bench = bench
+        self._sequence = 0
+        self._progress_due = 0.0
+
+    def progress(self, share: float | None, stage: str | None = None) -> None:
+        """Tell how far the work is, 0 to 1; cheap, throttled, and never in the way of the work."""
+        self.share, self.stage = share, stage
+        now = asyncio.get_running_loop().time()
+        if now >= self._progress_due and not self.settled:
+            self._progress_due = now + _PROGRESS_SECONDS
+            self._bench.say_progress(self.news(JobProgressed, progress=share, stage=stage))
+
+    @asynccontextmanager
+    async def recording(self) -> AsyncIterator[Transaction]:
+        """Open a fenced transaction in the middle of the work, for facts that are already true.
+
+        Raises LostLease when the lease does not hold any more.
+        """
+        async with self._bench.outbox.transaction(self._bench.pool, {self.id: self.traceparent}) as tx:
+            if not await tasks.lock_lease(tx.connection, self.lease):
+                raise LostLease(str(self.id))
+            yield tx
+
+    @asynccontextmanager
+    async def completing(self) -> AsyncIterator[Completion]:
+        """Open the transaction that completes the job; raises LostLease, and undoes all, when the lease is lost."""
+        async with self._ending() as tx:
+            yield tx
+            await tx.flush()
+            await self._settle(tx, self.completion(tx.children, tx.facts))
+        self.settled = True
+
+    @asynccontextmanager
+    async def failing(self, code: str, sentence: str) -> AsyncIterator[Completion]:
+        """Open the transaction that ends the job as failed, where that is to be said together with other facts."""
+        async with self._ending() as tx:
+            yield tx
+            await tx.flush()
+            await self._settle(tx, self.failure(Verdict(code, sentence, None, self.attempt)))
+        self.settled = True
+
+    @asynccontextmanager
+    async def _ending(self) -> AsyncIterator[Completion]:
+        bench = self._bench
+        async with bench.pool.acquire() as connection:
+            async with connection.transaction():
+                tx = Completion(connection, bench.outbox, {self.id: self.traceparent}, bench.own_kinds)
+                yield tx
+            tx.after_commit(bench.outbox.wake.set)
+            tx.committed()
+
+    async def _settle(self, tx: Completion, settlement: Settlement) -> None:
+        if not await tasks.settle_tasks(tx.connection, [settlement]):
+            raise LostLease(str(self.id))
+
+    def news(self, news_class: type[N], **facts: Any) -> N:
+        """Make news of this job, numbered after what was said before under this lease."""
+        self._sequence += 1
+        at = self._bench.clock.now()
+        return news(news_class, self.command, epoch=self.lease.epoch, sequence=self._sequence, at=at, **facts)
+
+    def completion(self, children: Mapping[UUID, str], facts: Mapping[str, Any]) -> Settlement:
+        """Say which children follow and that the job is done."""
+        named = [Child(job_id=job_id, kind=kind) for job_id, kind in children.items()]
+        pages = [named[start : start + _CHILDREN_A_PAGE] for start in range(0, len(named), _CHILDREN_A_PAGE)]
+        said: list[Message] = [self.news(JobChildrenNamed, children=tuple(page)) for page in pages]
+        said.append(
+            self.news(
+                JobCompleted,
+                attempt=self.attempt,
+                started_at=self.started_at,
+                children_total=len(named),
+                result=dict(facts),
+            )
+        )
+        return Settlement(self.lease, "completed", self.attempt, sayings=self._encode(said))
+
+    def started(self) -> Saying:
+        """Say that the work has begun."""
+        begun = self.news(JobStarted, attempt=self.attempt, started_at=self.started_at, worker=self._bench.worker)
+        return self._encode([begun])[0]
+
+    def failure(self, verdict: Verdict) -> Settlement:
+        """Say that the attempt failed, and whether another one follows."""
+        reason = {"code": verdict.code, "sentence": verdict.sentence[:500]}
+        attempts = verdict.attempts_used
+        if verdict.retry_in_seconds is None:
+            said = self.news(JobFailed, attempt=attempts, started_at=self.started_at, **reason)
+            return self._settlement("failed", verdict, self._encode([said]))
+        next_at = self._bench.clock.now() + timedelta(seconds=verdict.retry_in_seconds)
+        retry = self.news(JobRetryScheduled, attempt=attempts, next_attempt_at=next_at, **reason)
+        return self._settlement("pending", verdict, self._encode([retry]))
+
+    def _settlement(self, state: tasks.State, verdict: Verdict, sayings: tuple[Saying, ...]) -> Settlement:
+        return Settlement(
+            self.lease,
+            state,
+            verdict.attempts_used,
+            retry_in_seconds=verdict.retry_in_seconds or 0.0,
+            code=verdict.code,
+            sentence=verdict.sentence,
+            sayings=sayings,
+        )
+
+    def cancellation(self) -> Settlement:
+        """Say that the job was cancelled."""
+        return Settlement(self.lease, "cancelled", self.attempt, sayings=self._encode([self.news(JobCancelled)]))
+
+    def release(self) -> Settlement:
+        """Give the task back unfinished, because the process stops; not an attempt."""
+        return Settlement(self.lease, "pending", self.attempt - 1)
+
+    def _encode(self, said: list[Message]) -> tuple[Saying, ...]:
+        return tuple(self._bench.outbox.encode(message, traceparent=self.traceparent) for message in said)

@@ -1,0 +1,5 @@
+"""Functions that touch hostile bytes, run in processes that may do nothing else."""
+
+from shared.sandbox.pool import Sandbox
+
+__all__ = ["Sandbox"]

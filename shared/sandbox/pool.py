@@ -1,0 +1,112 @@
+"""A few warm confined processes, replaced as they wear out or die."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from shared.sandbox.process import Child, Limits
+
+ANSWER_LIMIT_BYTES: Final = 512 * 1024 * 1024
+
+Confined = Callable[[bytes, dict[str, Any]], tuple[dict[str, Any], list[bytes]]]
+
+
+class Sandbox:
+    """Runs functions on hostile bytes in processes that are limited, confined and killable.
+
+    A process inherits no environment and no open file, may write no file, dies with its parent, and is
+    killed with all it started when a call takes too long or is cancelled. Where the kernel has Landlock it
+    can also read nothing but the program and open no TCP connection.
+
+    Args:
+        processes: how many calls run at a time.
+        memory_bytes: what one call may map beyond the preloaded modules; its payload counts.
+        seconds: wall time of one call, without the wait for a free process.
+        calls_per_process: after so many a process is replaced.
+        answer_bytes: how large all blobs of an answer may be together.
+        preload: modules that every process imports before its first call.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        processes: int,
+        memory_bytes: int,
+        seconds: float,
+        calls_per_process: int = 200,
+        answer_bytes: int = ANSWER_LIMIT_BYTES,
+        preload: Sequence[str] = (),
+    ) -> None:
+        self._processes = processes
+        self._calls_per_process = calls_per_process
+        self._limits = Limits(memory_bytes, seconds, answer_bytes, preload)
+        self._free: asyncio.LifoQueue[Child] = asyncio.LifoQueue()
+        self._children: set[Child] = set()
+
+    async def __aenter__(self) -> Self:
+        starts = [Child.start(self._limits) for _ in range(self._processes)]
+        outcomes = await asyncio.gather(*starts, return_exceptions=True)
+        self._children = {child for child in outcomes if isinstance(child, Child)}
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                await self._end_all()
+                raise outcome
+            self._free.put_nowait(outcome)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._end_all()
+
+    async def run(
+        self, function: Confined, payload: bytes | Path, **options: Any
+    ) -> tuple[dict[str, Any], list[bytes]]:
+        """Call a function of a module, `function(payload, options) -> (result, blobs)`, in a free process.
+
+        Args:
+            function: importable by name; takes and returns JSON values and bytes only.
+            payload: the hostile bytes, or the file that holds them; the function receives bytes.
+            options: JSON values.
+
+        Raises:
+            Refused: as the function raised it, or `needs_too_much_memory`, `takes_too_long`,
+                `decoder_crashed`, `decoder_failed` (any other exception), `answer_too_large`.
+            TryAgain: `sandbox_unavailable`, `scratch_unavailable`.
+
+        """
+        name = _importable_name(function)
+        child = await self._free.get()
+        try:
+            child = await self._warm(child)
+            return await child.call(name, payload, options)
+        finally:
+            try:
+                if not child.usable:
+                    await self._end(child)
+            finally:
+                self._free.put_nowait(child)
+
+    async def _warm(self, child: Child) -> Child:
+        if child.usable and child.calls < self._calls_per_process:
+            return child
+        await self._end(child)
+        fresh = await Child.start(self._limits)
+        self._children.add(fresh)
+        return fresh
+
+    async def _end(self, child: Child) -> None:
+        self._children.discard(child)
+        await child.end()
+
+    async def _end_all(self) -> None:
+        await asyncio.gather(*(self._end(child) for child in list(self._children)))
+
+
+def _importable_name(function: Confined) -> str:
+    if function.__module__ == "__main__" or not function.__qualname__.isidentifier():
+        raise ValueError(f"{function.__qualname__} cannot be imported by another process")
+    return f"{function.__module__}:{function.__qualname__}"

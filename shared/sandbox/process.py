@@ -1,0 +1,228 @@
+"""One confined process, seen from outside."""
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import struct
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from shared.errors import Refused, TryAgain
+
+START_LIMIT_SECONDS: Final = 60.0
+HEADER_LIMIT_BYTES: Final = 1024 * 1024
+SENTENCE_LIMIT_CHARACTERS: Final = 500
+
+_LENGTH: Final = struct.Struct(">I")
+_CHUNK_BYTES: Final = 1024 * 1024
+_CODE: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
+
+# -I: neither the environment nor the working folder decides what is imported.
+_PROGRAM: Final = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv.pop()); from shared.sandbox.child import main; main()"
+)
+# All that the child sees. Threads of number libraries would each map memory of their own.
+_ENVIRONMENT: Final = {
+    "HOME": "/nonexistent",
+    "LANG": "C.UTF-8",
+    "MALLOC_ARENA_MAX": "2",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "PATH": os.defpath,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one call may use.
+
+    Attributes:
+        memory_bytes: more than is mapped after the preloaded modules; the payload counts.
+        seconds: of wall time, and of processor time.
+        answer_bytes: all blobs of the answer together.
+        preload: modules imported before the first call.
+
+    """
+
+    memory_bytes: int
+    seconds: float
+    answer_bytes: int
+    preload: Sequence[str]
+
+
+class Child:
+    """A confined process that answers one call at a time.
+
+    Attributes:
+        calls: how many it has been given.
+        pid: of the process, which leads a group of its own.
+
+    """
+
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        limits: Limits,
+        streams: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+    ) -> None:
+        self.calls = 0
+        self.pid = process.pid
+        self._idle = False
+        self._ended = False
+        self._process = process
+        self._limits = limits
+        self._reader, self._writer = streams
+
+    @classmethod
+    async def start(cls, limits: Limits) -> "Child":
+        """Start a process and wait until it is confined; raises TryAgain (`sandbox_unavailable`)."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            process = _spawn(theirs, limits)
+        child = cls(process, limits, await asyncio.open_connection(sock=ours, limit=_CHUNK_BYTES))
+        try:
+            async with asyncio.timeout(START_LIMIT_SECONDS):
+                await child._hear()
+        except (TimeoutError, Refused) as error:
+            raise TryAgain("sandbox_unavailable", "No process for untrusted files could start.") from error
+        else:
+            child._idle = True
+        finally:
+            if not child._idle:
+                await child.end()
+        return child
+
+    @property
+    def usable(self) -> bool:
+        """False while a call runs, after one that was not answered in full, and after death."""
+        return self._idle and not self._reader.at_eof()
+
+    async def call(
+        self, function: str, payload: bytes | Path, options: dict[str, Any]
+    ) -> tuple[dict[str, Any], list[bytes]]:
+        """Have a function called; raises Refused for all that the bytes provoke."""
+        self._idle = False
+        self.calls += 1
+        try:
+            async with asyncio.timeout(self._limits.seconds):
+                await self._tell(function, payload, options)
+                header, blobs = await self._hear()
+        except TimeoutError as error:
+            raise self._too_long() from error
+        self._idle = header.get("status") != "memory"
+        return _result(header), blobs
+
+    async def end(self) -> None:
+        """Kill the process and all it started; it is gone when this returns."""
+        self._idle = False
+        if self._ended:
+            return
+        self._ended = True
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self._writer.transport.abort()
+        await asyncio.to_thread(self._process.wait)
+
+    async def _tell(self, function: str, payload: bytes | Path, options: dict[str, Any]) -> None:
+        try:
+            size_bytes = len(payload) if isinstance(payload, bytes) else payload.stat().st_size
+            header = orjson.dumps({"function": function, "options": options, "size_bytes": size_bytes})
+            self._writer.write(_LENGTH.pack(len(header)) + header)
+            async for chunk in _chunks(payload):
+                self._writer.write(chunk)
+                await self._writer.drain()
+        except ConnectionError:
+            return  # it went away; listening tells why
+        except OSError as error:
+            raise TryAgain("scratch_unavailable", "The file to read is not on the scratch disk.") from error
+
+    async def _hear(self) -> tuple[dict[str, Any], list[bytes]]:
+        try:
+            (length,) = _LENGTH.unpack(await self._reader.readexactly(_LENGTH.size))
+            _check_size(length, HEADER_LIMIT_BYTES)
+            header = orjson.loads(await self._reader.readexactly(length))
+            sizes = _blob_sizes(header)
+            _check_size(sum(sizes), self._limits.answer_bytes)
+            return header, [await self._reader.readexactly(size) for size in sizes]
+        except (asyncio.IncompleteReadError, ConnectionError) as error:
+            await self.end()
+            if self._process.returncode == -signal.SIGXCPU:
+                raise self._too_long() from error
+            raise _crashed() from error
+        except ValueError as error:
+            raise _crashed() from error
+
+    def _too_long(self) -> Refused:
+        return Refused("takes_too_long", f"Reading this file took longer than {self._limits.seconds:g} s.")
+
+
+def _spawn(wire: socket.socket, limits: Limits) -> subprocess.Popen[bytes]:
+    settings = {
+        "parent_pid": os.getpid(),
+        "preload": list(limits.preload),
+        "memory_bytes": limits.memory_bytes,
+        "seconds": limits.seconds,
+    }
+    paths = [os.path.abspath(entry) for entry in sys.path]
+    return subprocess.Popen(  # noqa: S603 - our own interpreter and program
+        [sys.executable, "-I", "-c", _PROGRAM, json.dumps(settings), json.dumps(paths)],
+        stdin=wire,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+        env=_ENVIRONMENT,
+        start_new_session=True,
+    )
+
+
+async def _chunks(payload: bytes | Path) -> AsyncIterator[bytes]:
+    if isinstance(payload, bytes):
+        yield payload
+        return
+    with payload.open("rb") as file:
+        while chunk := await asyncio.to_thread(file.read, _CHUNK_BYTES):
+            yield chunk
+
+
+def _blob_sizes(header: object) -> list[int]:
+    """Check what a process that may have been taken over says of itself; raise ValueError."""
+    sizes = header.get("blobs") if isinstance(header, dict) else None
+    if not isinstance(sizes, list) or not all(type(size) is int and size >= 0 for size in sizes):
+        raise ValueError("the header announces no sizes")
+    return sizes
+
+
+def _result(header: dict[str, Any]) -> dict[str, Any]:
+    match header:
+        case {"status": "done", "result": dict() as result}:
+            return result
+        case {"status": "refused", "code": str() as code, "sentence": str() as sentence} if _CODE.fullmatch(code):
+            raise Refused(code, _spoken(sentence))
+        case {"status": "memory"}:
+            raise Refused("needs_too_much_memory", "Reading this file needs more memory than is allowed.")
+        case {"status": "failed", "sentence": str() as sentence}:
+            raise Refused("decoder_failed", f"This file could not be read: {_spoken(sentence)}")
+    raise _crashed()
+
+
+def _spoken(sentence: str) -> str:
+    return "".join(character if character.isprintable() else " " for character in sentence[:SENTENCE_LIMIT_CHARACTERS])
+
+
+def _check_size(size_bytes: int, limit_bytes: int) -> None:
+    if size_bytes > limit_bytes:
+        raise Refused("answer_too_large", f"Reading this file makes more than {limit_bytes} bytes.")
+
+
+def _crashed() -> Refused:
+    return Refused("decoder_crashed", "Reading this file made the decoder crash.")

@@ -1,0 +1,71 @@
+"""Serving HTTP beside other work: uvicorn without its own grip on signals."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from shared.health import Health, router
+from shared.settings import ServiceSettings
+
+_log = structlog.get_logger(__name__)
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Open the port, and tell those who wait for it."""
+        await super().startup(sockets)
+        self.up.set()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to the process: it drains before it stops serving."""
+        yield
+
+
+@asynccontextmanager
+async def serve(app: ASGIApp, settings: ServiceSettings) -> AsyncIterator[None]:
+    """Serve an application at the address of the settings for as long as the context is open."""
+    config = uvicorn.Config(
+        app,
+        host=settings.http_host,
+        port=settings.http_port,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=5,
+        server_header=False,
+    )
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve())
+    up = asyncio.create_task(server.up.wait())
+    await asyncio.wait((up, serving), return_when=asyncio.FIRST_COMPLETED)
+    up.cancel()
+    if serving.done():
+        serving.result()
+        raise SystemExit(f"HTTP_PORT {settings.http_port} of {settings.http_host} cannot be opened")
+    port = server.servers[0].sockets[0].getsockname()[1]
+    _log.info("serving", address=f"http://{settings.http_host}:{port}")
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await serving
+
+
+@asynccontextmanager
+async def serve_health(health: Health, settings: ServiceSettings) -> AsyncIterator[None]:
+    """Serve health and metrics alone, as every worker does."""
+    app = FastAPI(title="Diorama worker", docs_url=None, redoc_url=None, openapi_url=None)
+    app.include_router(router(health))
+    async with serve(app, settings):
+        yield

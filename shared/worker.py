@@ -1,0 +1,196 @@
+"""A worker: on the bus, with tasks of its own, until it is told to stop."""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Any, Self
+
+import structlog
+
+from contracts.envelope import Message
+from contracts.jobs import CancelJob, CheckWorker, JobAccepted, PauseWork, ReportJobs, ResumeWork
+from shared import metrics, sweep
+from shared.broker import BROKER_AWAY, Unroutable
+from shared.bus import Bus
+from shared.database import AWAY, Pool, open_pool
+from shared.handling import Reactions, Works, bind_work
+from shared.health import Health
+from shared.identifiers import uuid7
+from shared.instructions import Instructions, say_cancelled, say_lost, say_news
+from shared.jobs import Bench, Clock, Job
+from shared.retry import CRASHES
+from shared.runner import Runner
+from shared.schema import SchemaError, verify
+from shared.server import serve_health
+from shared.settings import WorkSettings
+from shared.telemetry import configure_logging, configure_tracing
+
+_SWEEP_SECONDS = 1.0
+_log = structlog.get_logger(__name__)
+
+
+class Worker:
+    """One process of a working service.
+
+    Entered, it has its database and its place on the bus; `run` gives the handlers their crafts and works until
+    SIGTERM or SIGINT, then finishes or releases what runs, flushes what was said, and returns.
+    """
+
+    def __init__(self, service: str, settings: WorkSettings, *, hears: Reactions, works: Works) -> None:
+        self.service = service
+        self.settings = settings
+        self.health = Health()
+        self._hears = hears
+        self._works: Works = {**works, CheckWorker: check_worker}
+        self._stack = AsyncExitStack()
+        self._progress: set[asyncio.Task[None]] = set()
+        self._clock = Clock()
+        self.pool: Pool
+        self.bus: Bus
+
+    async def __aenter__(self) -> Self:
+        configure_logging(self.service, self.settings.log_level)
+        self._tracing = configure_tracing(self.service, self.settings.otel_exporter_otlp_endpoint)
+        await self._stack.enter_async_context(serve_health(self.health, self.settings))
+        self.pool = await open_pool(
+            self.settings.database_url,
+            size=self.settings.database_pool_size,
+            application_name=f"diorama.{self.service}",
+        )
+        self._stack.push_async_callback(self.pool.close)
+        await self._verify_schema()
+        kinds = frozenset(self._works)
+        self.bus = Bus(self.service, self.settings, hears=self._hears, pool=self.pool, health=self.health, works=kinds)
+        bench = Bench(self.pool, self.bus.outbox, self._clock, _name_worker(), kinds, self._say_progress)
+        self._runner = Runner(bench, self.settings)
+        self.bus.outbox.tasks = self._runner
+        self.health.add("database", self._check_database)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+        if self._tracing is not None:
+            self._tracing.shutdown()
+
+    async def run(self, **crafts: Any) -> None:
+        """Work until told to stop; `crafts` are what handlers ask for by the names of their parameters."""
+        self.bus.provide(crafts)
+        self._runner.work_on({command: bind_work(work, crafts) for command, work in self._works.items()})
+        instructions = Instructions(self.service, self._runner)
+        self.bus.intake.react(
+            {
+                CancelJob: instructions.on_cancel_job,
+                ReportJobs: instructions.on_report_jobs,
+                PauseWork: instructions.on_pause_work,
+                ResumeWork: instructions.on_resume_work,
+            }
+        )
+        stop = stop_signal()
+        async with self.bus:
+            loops: tuple[Callable[[], Awaitable[None]], ...] = (
+                self._runner.claim,
+                self._runner.beat,
+                self._runner.tell_starts,
+                self._sweep,
+            )
+            running = [asyncio.ensure_future(run()) for run in loops]
+            self.health.started = True
+            _log.info("working", worker=_name_worker(), concurrency=self.settings.concurrency)
+            await asyncio.wait((asyncio.ensure_future(stop.wait()), *running), return_when=asyncio.FIRST_COMPLETED)
+            await self._stop(running)
+
+    async def _stop(self, running: Sequence[asyncio.Future[None]]) -> None:
+        self.health.stopping = True
+        _log.info("stopping")
+        try:
+            await self.bus.stop_hearing()
+        except BROKER_AWAY as error:
+            _log.warning("consumer_not_cancelled", error=repr(error))
+        await self._runner.stop()
+        for task in running:
+            task.cancel()
+        for result in await asyncio.gather(*running, return_exceptions=True):
+            if isinstance(result, Exception):
+                raise result
+
+    async def _verify_schema(self) -> None:
+        async with self.pool.acquire() as connection:
+            try:
+                await verify(connection, self.service, works=True)
+            except SchemaError as error:
+                raise SystemExit(str(error)) from None
+
+    async def _check_database(self) -> None:
+        await self.pool.fetchval("SELECT 1")
+
+    async def _sweep(self) -> None:
+        while True:
+            try:
+                await self._sweep_once()
+            except AWAY as error:
+                _log.warning("sweep_paused", error=repr(error))
+            await asyncio.sleep(_SWEEP_SECONDS)
+
+    async def _sweep_once(self) -> None:
+        survey = await sweep.select_survey(self.pool)
+        self._clock.set(survey.now)
+        if survey.suspects:
+            self._runner.run_suspects()
+        if not (survey.expired or survey.silent or survey.overdue):
+            return
+        async with self.bus.transaction() as tx:
+            if survey.expired:
+                lost = await sweep.release_expired(tx.connection, crash_limit=CRASHES)
+                for row in lost:
+                    say_lost(tx, row)
+                metrics.LEASES_TAKEN_OVER.inc(len(lost))
+            if survey.overdue:
+                for row in await sweep.fail_overdue(tx.connection):
+                    say_lost(tx, {**row, "overdue": True})
+            if survey.silent:
+                await say_cancelled(tx)
+                for row in await sweep.announce_silent(tx.connection):
+                    say_news(tx, JobAccepted, row, waiting_for="pause" if row["paused"] else "worker")
+            tx.after_commit(self._runner.look_for_work)
+
+    def _say_progress(self, message: Message) -> None:
+        if self.bus.publisher.up.is_set():
+            task = asyncio.create_task(self._publish_progress(message))
+            self._progress.add(task)
+            task.add_done_callback(self._progress.discard)
+
+    async def _publish_progress(self, message: Message) -> None:
+        saying = self.bus.outbox.encode(message)
+        try:
+            await self.bus.publisher.publish(
+                saying.routing_key, saying.body, message_id=uuid7(), type_=saying.routing_key
+            )
+        except (*BROKER_AWAY, Unroutable) as error:
+            # Progress may be lost; the job's state says what matters.
+            _log.debug("progress_not_said", error=repr(error))
+
+
+async def check_worker(_job: Job[CheckWorker]) -> None:
+    """Do nothing: the way there and back is what is checked."""
+
+
+def stop_signal() -> asyncio.Event:
+    """Give an event that SIGTERM and SIGINT set."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+_BORN = uuid7()
+
+
+def _name_worker() -> str:
+    """Name this process: host, process id, and what tells it from an earlier one with the same id."""
+    return f"{socket.gethostname()}/{os.getpid()}/{_BORN.hex[-8:]}"

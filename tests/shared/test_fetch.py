@@ -1,0 +1,445 @@
+import asyncio
+import gzip
+import hashlib
+import json
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+from shared.addresses import Policy
+from shared.errors import Refused, TryAgain
+from shared.fetch import Fetched, Outbound
+from shared.fetch.answers import retry_after_seconds
+from tests.shared.inner_places import INNER_URLS
+from tests.shared.strangers import (
+    OTHER_PUBLIC_ADDRESS,
+    PUBLIC_ADDRESS,
+    Stranger,
+    StubResolver,
+    answer,
+    diverting,
+    redirect,
+)
+
+CORPUS = Path(__file__).parents[3] / "shared" / "corpus" / "ssrf" / "ssrf_cases.json"
+NAMES = {
+    "example.com": [PUBLIC_ADDRESS],
+    "other.example": [OTHER_PUBLIC_ADDRESS],
+    "two.example": ["2606:4700::1111", PUBLIC_ADDRESS],
+    "inner.example": ["127.0.0.1"],
+    "metadata.example": ["169.254.169.254"],
+    "disguised.example": ["64:ff9b::a9fe:a9fe"],
+    "private.example": ["10.0.0.1", "fd00::1", "192.168.0.1"],
+    "unresolved.example": ["localhost"],
+    "localhost": ["127.0.0.1", "::1"],
+    "metadata": ["169.254.169.254"],
+    "instance-data": ["169.254.169.254"],
+    "ip6-localhost": ["::1"],
+    "ip6-loopback": ["::1"],
+    "127.0.0.1.nip.io": ["127.0.0.1"],
+    "company.127.0.0.1.nip.io": ["127.0.0.1"],
+    "169.254.169.254.nip.io": ["169.254.169.254"],
+}
+INNER_NAMES = ("inner.example", "metadata.example", "disguised.example", "private.example", "unresolved.example")
+
+
+class World:
+    """A fetcher whose whole Internet is one host that stands in for every public address."""
+
+    def __init__(self, stranger: Stranger, outbound: Outbound, dialled: list[str]) -> None:
+        self.stranger = stranger
+        self.outbound = outbound
+        self.dialled = dialled
+
+    async def read(self, url: str, *, max_bytes: int = 1_000_000, **options: object) -> Fetched:
+        return await self.outbound.read(url, max_bytes=max_bytes, **{"deadline_seconds": 10.0, **options})  # type: ignore[arg-type]  # options are passed on as they are
+
+    async def refusal(self, url: str, **options: object) -> Refused:
+        with pytest.raises(Refused) as caught:
+            await self.read(url, **options)  # type: ignore[arg-type]  # as above
+        return caught.value
+
+    async def setback(self, url: str, **options: object) -> TryAgain:
+        with pytest.raises(TryAgain) as caught:
+            await self.read(url, **options)  # type: ignore[arg-type]  # as above
+        return caught.value
+
+
+@asynccontextmanager
+async def a_world(later: dict[str, list[str]] | None = None, **options: object) -> AsyncIterator[World]:
+    dialled: list[str] = []
+    async with Stranger() as stranger:
+        settings = {
+            "user_agent": "Diorama/1 (+https://example.com/bot)",
+            "resolver": StubResolver(NAMES, later),
+            "open_socket": diverting(stranger.port, dialled),
+            **options,
+        }
+        async with Outbound(**settings) as outbound:  # type: ignore[arg-type]  # options are passed on as they are
+            yield World(stranger, outbound, dialled)
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    async with a_world() as world:
+        yield world
+
+
+def corpus_urls(expected: str) -> list[str]:
+    if not CORPUS.exists():
+        return []
+    return [case["url"] for case in json.loads(CORPUS.read_text())["cases"] if case["expect"] == expected]
+
+
+needs_corpus = pytest.mark.skipif(not CORPUS.exists(), reason="the corpus of attacks lies outside the repository")
+
+
+# Nothing inside is ever dialled.
+
+
+@pytest.mark.parametrize("url", [*INNER_URLS, *(f"http://{name}/" for name in INNER_NAMES)])
+async def test_no_byte_is_sent_to_an_inner_place(world: World, url: str) -> None:
+    await world.refusal(url)
+    assert world.dialled == []
+    assert world.stranger.connections == 0
+
+
+@needs_corpus
+async def test_no_byte_is_sent_to_any_attack_of_the_corpus(world: World) -> None:
+    for url in corpus_urls("block"):
+        await world.refusal(url)
+    assert world.dialled == []
+    assert world.stranger.connections == 0
+
+
+@needs_corpus
+async def test_the_public_urls_of_the_corpus_are_fetched() -> None:
+    async with a_world(ports=frozenset({80, 443, 8080})) as world:
+        urls = set(corpus_urls("allow")) - {"https://user@example.com/"}  # credentials are refused on purpose
+        for url in urls:
+            assert (await world.read(url)).body == b"trapped"
+        assert world.stranger.connections == len(urls) > 8
+
+
+@pytest.mark.parametrize("url", [*INNER_URLS, *(f"http://{name}/" for name in INNER_NAMES)])
+async def test_a_redirect_to_an_inner_place_is_refused(world: World, url: str) -> None:
+    location = url.replace("\n", "").replace("\x01", "")
+    world.stranger.otherwise = answer(status=404)  # some of them are a path of the same host, as in browsers
+    world.stranger.answers["/"] = redirect(location)
+    await world.refusal("http://example.com/")
+    assert set(world.dialled) == {PUBLIC_ADDRESS}
+    assert {asked.headers["host"] for asked in world.stranger.asked} == {"example.com"}
+
+
+@needs_corpus
+async def test_a_redirect_to_any_attack_of_the_corpus_is_refused(world: World) -> None:
+    world.stranger.otherwise = answer(status=404)
+    for url in corpus_urls("block"):
+        world.stranger.answers["/"] = redirect(url.replace("\n", ""))
+        await world.refusal("http://example.com/")
+    assert set(world.dialled) == {PUBLIC_ADDRESS}
+
+
+async def test_a_name_that_turns_inward_after_the_first_look_is_refused() -> None:
+    later = {"example.com": ["127.0.0.1"], "two.example": ["::1", "10.0.0.1"]}
+    async with a_world(later) as world:
+        world.stranger.answers["/"] = answer(b"public", headers=[("Cache-Control", "no-store")])
+        for name in ("example.com", "two.example"):
+            assert (await world.read(f"http://{name}/")).body == b"public"
+        world.outbound._session.connector.clear_dns_cache()  # type: ignore[union-attr]  # open while in use
+        for name in ("example.com", "two.example"):
+            assert (await world.refusal(f"http://{name}/")).code == "address_refused"
+        assert world.stranger.connections == 2
+
+
+async def test_a_name_with_an_inner_and_a_public_address_reaches_only_the_public_one() -> None:
+    async with a_world(resolver=StubResolver({"mixed.example": ["127.0.0.1", "::1", PUBLIC_ADDRESS]})) as mixed:
+        assert (await mixed.read("http://mixed.example/")).body == b"trapped"
+        assert mixed.dialled == [PUBLIC_ADDRESS]
+
+
+@pytest.mark.parametrize("way", ["literal", "name", "redirect"])
+async def test_a_real_server_on_loopback_is_hit_only_while_the_guard_is_off(
+    way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The negative control: with a guard that says yes to all, the very same fetch springs the trap."""
+    async with Stranger() as trap, Stranger() as hop:
+        url = {
+            "literal": f"http://127.0.0.1:{trap.port}/",
+            "name": f"http://inner.example:{trap.port}/",
+            "redirect": f"http://127.0.0.1:{hop.port}/",
+        }[way]
+        hop.answers["/"] = redirect(f"http://inner.example:{trap.port}/")
+        outbound = Outbound(
+            user_agent="test",
+            ports=frozenset({80, trap.port}),
+            allow=frozenset({("127.0.0.1", hop.port)}),
+            resolver=StubResolver(NAMES),
+        )
+        async with outbound:
+            with pytest.raises(Refused) as refusal:
+                await outbound.read(url, max_bytes=100, deadline_seconds=10)
+            assert refusal.value.code == "address_refused"
+            assert "127.0.0.1" not in refusal.value.sentence or way == "literal"
+            assert trap.connections == 0
+
+            monkeypatch.setattr(Policy, "check_address", lambda *_: None)
+            assert (await outbound.read(url, max_bytes=100, deadline_seconds=10)).body == b"trapped"
+            assert trap.connections == 1
+
+
+async def test_the_allow_list_lets_one_port_of_one_address_through() -> None:
+    async with Stranger() as sample, Stranger() as neighbour:
+        allow = frozenset({("127.0.0.1", sample.port)})
+        async with Outbound(user_agent="test", allow=allow, resolver=StubResolver(NAMES)) as outbound:
+            for host in ("127.0.0.1", "localhost", "inner.example"):
+                await outbound.read(f"http://{host}:{sample.port}/", max_bytes=100, deadline_seconds=10)
+            with pytest.raises(Refused):
+                await outbound.read(f"http://127.0.0.1:{neighbour.port}/", max_bytes=100, deadline_seconds=10)
+        assert (sample.connections, neighbour.connections) == (3, 0)
+
+
+async def test_proxies_of_the_environment_are_not_used(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Stranger() as proxy:
+        for name in ("http_proxy", "https_proxy", "all_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
+        assert (await world.read("http://example.com/")).body == b"trapped"
+        assert proxy.connections == 0
+
+
+# What is sent and what comes back.
+
+
+async def test_an_answer_is_described_in_full(world: World) -> None:
+    body = "<p>grün</p>".encode("latin-1")
+    world.stranger.answers["/b"] = answer(body, headers=[("Content-Type", "Text/HTML; Charset=Latin-1")])
+    world.stranger.answers["/a?token=1"] = redirect("/b", 301)
+    fetched = await world.read("HTTP://EXAMPLE.com:80/a?token=1#top")
+    assert (fetched.url, fetched.final_url) == ("http://example.com/a?token=1", "http://example.com/b")
+    assert (fetched.status, fetched.content_type, fetched.charset) == (200, "text/html", "latin-1")
+    assert (fetched.size_bytes, fetched.sha256) == (len(body), hashlib.sha256(body).hexdigest())
+    assert fetched.body == body
+    assert fetched.headers["content-TYPE"] == "Text/HTML; Charset=Latin-1"
+
+
+async def test_a_signed_path_and_query_are_sent_untouched(world: World) -> None:
+    await world.read("http://example.com/%2F%41~/x?sig=a%2Fb%3D&y=%7E+")
+    assert world.stranger.asked[0].target == "/%2F%41~/x?sig=a%2Fb%3D&y=%7E+"
+
+
+async def test_we_say_who_we_are_and_what_we_want(world: World) -> None:
+    await world.read("http://example.com/", accept="image/*", headers={"user-agent": "Mozilla", "X-A": "1"})
+    headers = world.stranger.asked[0].headers
+    assert headers["user-agent"] == "Diorama/1 (+https://example.com/bot)"
+    assert (headers["accept"], headers["x-a"]) == ("image/*", "1")
+
+
+async def test_cookies_are_not_kept_and_secrets_do_not_cross_origins(world: World) -> None:
+    world.stranger.answers["/"] = answer(
+        status=302, headers=[("Set-Cookie", "a=b"), ("Location", "http://example.com/same")]
+    )
+    world.stranger.answers["/same"] = redirect("http://other.example/end")
+    await world.read("http://example.com/", headers={"Authorization": "Bearer s", "X-Key": "s", "Cookie": "c=s"})
+    first, same, other = world.stranger.asked
+    assert first.headers["authorization"] == same.headers["authorization"] == "Bearer s"
+    assert same.headers["cookie"] == "c=s"
+    assert {"authorization", "x-key", "cookie"}.isdisjoint(other.headers)
+
+
+async def test_at_most_five_redirects_are_followed(world: World) -> None:
+    for number in range(7):
+        world.stranger.answers[f"/{number}"] = redirect(f"/{number + 1}", (301, 302, 303, 307, 308)[number % 5])
+    world.stranger.answers["/7"] = answer(b"end")
+    assert (await world.read("http://example.com/2")).body == b"end"
+    assert (await world.refusal("http://example.com/1")).code == "too_many_redirects"
+
+
+async def test_a_body_is_posted_once_and_its_redirect_refused(world: World) -> None:
+    world.stranger.answers["/moved"] = redirect("http://other.example/", 307)
+    options = {"max_bytes": 100, "deadline_seconds": 10.0}
+    fetched = await world.outbound.post("http://example.com/hook", b"{}", headers={"X-Id": "7"}, **options)  # type: ignore[arg-type]  # one value each
+    assert fetched.body == b"trapped"
+    with pytest.raises(Refused) as refusal:
+        await world.outbound.post("http://example.com/moved", b"{}", **options)  # type: ignore[arg-type]  # as above
+    assert refusal.value.code == "redirect_refused"
+    hook, moved = world.stranger.asked
+    assert (hook.method, hook.body, hook.headers["x-id"], moved.body) == ("POST", b"{}", "7", b"{}")
+
+
+# What goes wrong has a name.
+
+
+@pytest.mark.parametrize("status", [300, 302, 304, 400, 401, 403, 404, 410, 418, 451])
+async def test_a_permanent_answer_is_refused(world: World, status: int) -> None:
+    world.stranger.answers["/?secret=1"] = answer(status=status)
+    refusal = await world.refusal("http://example.com/?secret=1")
+    assert refusal.code == f"http_{status}"
+    assert "example.com" in refusal.sentence
+    assert "secret" not in refusal.sentence
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 520])
+async def test_a_passing_answer_is_tried_again_as_late_as_asked(world: World, status: int) -> None:
+    world.stranger.answers["/"] = answer(status=status, headers=[("Retry-After", "120")])
+    setback = await world.setback("http://example.com/")
+    assert (setback.code, setback.retry_after_seconds) == (f"http_{status}", 120.0)
+    assert setback.rate_limited == (status == 429)
+
+
+def test_retry_after_is_read_as_seconds_or_as_a_date() -> None:
+    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
+    past = format_datetime(datetime.now(UTC) - timedelta(seconds=90), usegmt=True)
+    assert retry_after_seconds(soon) == pytest.approx(90, abs=5)
+    assert retry_after_seconds(past) == 0.0
+    assert retry_after_seconds(" 7 ") == 7.0
+    assert retry_after_seconds("9" * 400) == 24 * 60 * 60
+    for nonsense in ("", "soon", "-5", "1.5", "٣", "Mon, 99 Foo 2020"):
+        assert retry_after_seconds(nonsense) is None
+
+
+async def test_a_slow_host_is_given_up_at_the_deadline(world: World) -> None:
+    world.stranger.hangs.add("/")
+    setback = await world.setback("http://example.com/", deadline_seconds=0.2)
+    assert setback.code == "fetch_timeout"
+
+
+async def test_an_unknown_name_and_a_closed_port_are_tried_again(world: World) -> None:
+    assert (await world.setback("http://nowhere.example/")).code == "host_not_found"
+    async with Stranger() as gone:
+        port = gone.port
+    allow = frozenset({("127.0.0.1", port)})
+    async with Outbound(user_agent="test", allow=allow) as outbound:
+        with pytest.raises(TryAgain) as setback:
+            await outbound.read(f"http://127.0.0.1:{port}/", max_bytes=100, deadline_seconds=10)
+    assert setback.value.code == "fetch_connection_failed"
+
+
+async def test_what_is_no_http_or_breaks_off_is_tried_again(world: World) -> None:
+    world.stranger.answers["/ssh"] = b"SSH-2.0-OpenSSH\r\n\r\n"
+    world.stranger.answers["/none"] = b""
+    world.stranger.answers["/half"] = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"
+    assert (await world.setback("http://example.com/ssh")).code == "answer_malformed"
+    assert (await world.setback("http://example.com/none")).code == "fetch_connection_failed"
+    assert (await world.setback("http://example.com/half")).code == "fetch_connection_failed"
+
+
+@pytest.fixture(scope="module")
+def self_signed(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "example.com")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("example.com")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    file = tmp_path_factory.mktemp("tls") / "host.pem"
+    file.write_bytes(
+        certificate.public_bytes(Encoding.PEM) + key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(file)
+    return context
+
+
+async def test_a_host_without_a_valid_certificate_is_not_spoken_to(self_signed: ssl.SSLContext) -> None:
+    async with Stranger(tls=self_signed) as forger:
+        async with a_world(open_socket=diverting(forger.port, [])) as world:
+            assert (await world.refusal("https://example.com/")).code == "certificate_refused"
+        assert forger.asked == []
+
+
+async def test_https_never_leads_back_to_http(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """TLS is taken off the connection, so that the stand-in can speak for an https host."""
+    monkeypatch.setattr("aiohttp.connector.TCPConnector._get_ssl_context", lambda *_: None)
+    world.stranger.answers["/"] = redirect("http://example.com/plain")
+    assert (await world.refusal("https://example.com/")).code == "redirect_refused"
+    assert [asked.target for asked in world.stranger.asked] == ["/"]
+
+
+# Limits.
+
+
+@pytest.mark.parametrize("declared", [True, False])
+async def test_a_body_above_the_limit_is_refused(world: World, *, declared: bool) -> None:
+    world.stranger.answers["/"] = answer(b"x" * 1001, declared=declared)
+    assert (await world.refusal("http://example.com/", max_bytes=1000)).code == "body_too_large"
+    assert (await world.read("http://example.com/", max_bytes=1001)).size_bytes == 1001
+
+
+async def test_the_limit_counts_what_a_compressed_body_unpacks_to(world: World) -> None:
+    bomb = gzip.compress(bytes(50_000_000))
+    world.stranger.answers["/"] = answer(bomb, headers=[("Content-Encoding", "gzip")])
+    assert len(bomb) < 60_000
+    assert (await world.refusal("http://example.com/", max_bytes=1_000_000)).code == "body_too_large"
+    world.stranger.answers["/"] = answer(gzip.compress(b"small"), headers=[("Content-Encoding", "gzip")])
+    assert (await world.read("http://example.com/", max_bytes=5)).body == b"small"
+    world.stranger.answers["/"] = answer(b"not gzip at all", headers=[("Content-Encoding", "gzip")])
+    assert (await world.refusal("http://example.com/")).code == "body_undecodable"
+
+
+async def test_one_host_sees_no_more_connections_than_agreed() -> None:
+    async with a_world(per_host=2) as world:
+        world.stranger.hangs.add("/")
+        reads = [asyncio.create_task(world.read("http://example.com/")) for _ in range(6)]
+        await world.stranger.until(lambda: len(world.stranger.asked) == 2)
+        world.stranger.release()
+        await asyncio.gather(*reads)
+        assert world.stranger.connections == 6
+        assert world.stranger.most_open == 2
+
+
+async def test_a_file_is_saved_with_its_size_hash_and_progress(world: World, tmp_path: Path) -> None:
+    body = bytes(range(256)) * 4096
+    world.stranger.answers["/"] = answer(body)
+    told: list[tuple[int, int | None]] = []
+    to = tmp_path / "picture"
+    fetched = await world.outbound.save(
+        "http://example.com/",
+        to,
+        max_bytes=len(body),
+        deadline_seconds=10,
+        progress=lambda done_bytes, total_bytes: told.append((done_bytes, total_bytes)),
+    )
+    assert to.read_bytes() == body
+    assert (fetched.size_bytes, fetched.sha256, fetched.body) == (len(body), hashlib.sha256(body).hexdigest(), None)
+    assert told == sorted(told)
+    assert told[-1] == (len(body), len(body))
+
+
+@pytest.mark.parametrize("path", ["/large", "/half", "/missing"])
+async def test_a_file_that_did_not_come_whole_does_not_stay(world: World, tmp_path: Path, path: str) -> None:
+    world.stranger.answers["/large"] = answer(b"x" * 2000, declared=False)
+    world.stranger.answers["/half"] = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"
+    world.stranger.answers["/missing"] = answer(status=404)
+    picture = tmp_path / "picture"
+    with pytest.raises((Refused, TryAgain)):
+        await world.outbound.save(f"http://example.com{path}", picture, max_bytes=1000, deadline_seconds=10)
+    assert not picture.exists()
+
+
+async def test_a_cancelled_download_leaves_no_file_and_no_connection(world: World, tmp_path: Path) -> None:
+    world.stranger.hangs.add("/")
+    to = tmp_path / "picture"
+    saving = asyncio.create_task(world.outbound.save("http://example.com/", to, max_bytes=1000, deadline_seconds=60))
+    await world.stranger.until(lambda: bool(world.stranger.asked))
+    saving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await saving
+    assert not to.exists()
+
+
+async def test_a_scratch_disk_that_cannot_be_written_is_tried_again(world: World, tmp_path: Path) -> None:
+    with pytest.raises(TryAgain) as setback:
+        await world.outbound.save("http://example.com/", tmp_path / "no" / "such", max_bytes=1000, deadline_seconds=10)
+    assert setback.value.code == "scratch_unavailable"
