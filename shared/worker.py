@@ -78,8 +78,11 @@ class Worker:
         if self._tracing is not None:
             self._tracing.shutdown()
 
-    async def run(self, **crafts: Any) -> None:
-        """Work until told to stop; `crafts` are what handlers ask for by the names of their parameters."""
+    async def run(self, stop: asyncio.Event | None = None, /, **crafts: Any) -> None:
+        """Work until told to stop, by a signal where no event is given.
+
+        `crafts` are what handlers ask for by the names of their parameters; HandlerError when one is missing.
+        """
         self.bus.provide(crafts)
         self._runner.work_on({command: bind_work(work, crafts) for command, work in self._works.items()})
         instructions = Instructions(self.service, self._runner)
@@ -91,7 +94,7 @@ class Worker:
                 ResumeWork: instructions.on_resume_work,
             }
         )
-        stop = stop_signal()
+        stop = stop or stop_signal()
         async with self.bus:
             loops: tuple[Callable[[], Awaitable[None]], ...] = (
                 self._runner.claim,

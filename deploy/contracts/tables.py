@@ -78,26 +78,32 @@ def heard(tables: Tables) -> dict[str, list[type[Message]]]:
     }
 
 
-def said(tables: Tables) -> dict[str, list[type[Message]]]:
-    """Give for each service the messages that it may say, by wire name.
+def own_words(tables: Tables) -> dict[str, list[type[Message]]]:
+    """Give for each service what it says on its own account: facts of its module; the gateway asks, so commands."""
+    catalogue = CATALOGUE.values()
+    asked = [message for message in catalogue if issubclass(message, Command | Instruction)]
+    facts = [message for message in catalogue if issubclass(message, Event | Report)]
+    return {
+        service: _by_wire_name(
+            [fact for fact in facts if fact.addressed_service() == service] + (asked if service == GATEWAY else [])
+        )
+        for service in sorted(tables)
+    }
 
-    Facts are said by their owner, news of jobs by every worker, commands and instructions by the gateway. Every
-    service reports what it dead-lettered and asks for a replay when its queue was created anew.
+
+def said(tables: Tables) -> dict[str, list[type[Message]]]:
+    """Give for each service its own words and those that `shared` says for it, by wire name.
+
+    Every service reports what it dead-lettered and asks for a replay when its queue was created anew; every worker
+    tells the news of its jobs.
     """
-    catalogue = set(CATALOGUE.values())
-    everybody: set[type[Message]] = {ReplayOutbox, MessageDeadLettered}
-    news = {message for message in catalogue if issubclass(message, JobNews | JobUnknown)}
-    asked = {message for message in catalogue if issubclass(message, Command | Instruction)}
-    facts = {message for message in catalogue if issubclass(message, Event | Report)}
+    news = {message for message in CATALOGUE.values() if issubclass(message, JobNews | JobUnknown)}
     holders = workers(tables)
     return {
         service: _by_wire_name(
-            everybody
-            | {fact for fact in facts if fact.addressed_service() == service}
-            | (news if service in holders else set())
-            | (asked if service == GATEWAY else set())
+            {*own, ReplayOutbox, MessageDeadLettered, *(news if service in holders else ())},
         )
-        for service in sorted(tables)
+        for service, own in own_words(tables).items()
     }
 
 

@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from signal import SIGINT, SIGTERM
 from typing import Annotated
@@ -12,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from deploy.database import SERVICES
 from deploy.local.compose import write_compose_files
 from deploy.local.control import ask
 from deploy.local.errors import CannotRun
@@ -32,13 +34,17 @@ console = Console()
 
 
 @app.command()
-def up(*, detach: Annotated[bool, typer.Option(help="Return once everything is ready.")] = False) -> None:
+def up(
+    *,
+    detach: Annotated[bool, typer.Option("--detach", help="Return once everything is ready.")] = False,
+    servers_only: Annotated[bool, typer.Option("--servers-only", help="Start no service.")] = False,
+) -> None:
     """Start every part and keep it running until Ctrl-C."""
-    settings = load(Settings)
+    services = () if servers_only else SERVICES
     if detach:
-        _detached(settings)
+        _detached(load(Settings), services)
     else:
-        asyncio.run(_attached(settings))
+        asyncio.run(_attached(load(Settings), services))
 
 
 @app.command()
@@ -56,12 +62,13 @@ def down() -> None:
 @app.command()
 def status() -> None:
     """Show every part; exit with 1 unless all of them run."""
-    state = _running_state()
-    table = Table("part", "process", "address", "crashes", "log", box=None)
+    directory, state = load(Settings).directory, _running_state()
+    table = Table("part", "process", "address", "crashes", box=None)
     for name, part in state.parts.items():
         process = str(part.process.pid) if part.process and part.process.lives() else "down"
-        table.add_row(name, process, part.address, str(part.crashes), _short(part.log))
+        table.add_row(name, process, part.address, str(part.crashes))
     console.print(table)
+    console.print(f"logs in {_short(directory / 'logs')}", highlight=False, soft_wrap=True)
     if not (state.ready and all(part.process and part.process.lives() for part in state.parts.values())):
         raise typer.Exit(1)
 
@@ -87,14 +94,15 @@ def compose_files() -> None:
     write_compose_files(load(Settings).diorama_state / "compose")
 
 
-async def _attached(settings: Settings) -> None:
-    stack = _stack(settings)
+async def _attached(settings: Settings, services: Sequence[str]) -> None:
+    stack = _stack(settings, services)
     _end_on_signal(stack)
     started = time.monotonic()
     try:
         await stack.start()
         console.print(f"ready in {time.monotonic() - started:.1f} s")
-        _announce(stack.gateway_url, await stack.token())
+        if services:
+            _announce(stack.gateway_url, await stack.token())
         await asyncio.Event().wait()
     except asyncio.CancelledError:
         console.print("ending ...")
@@ -116,12 +124,12 @@ def _end_on_signal(stack: Stack) -> None:
         loop.add_signal_handler(number, asked_to_end)
 
 
-def _detached(settings: Settings) -> None:
+def _detached(settings: Settings, services: Sequence[str]) -> None:
     log = private_directory(private_directory(settings.directory, DIRECTORY_MODE) / "logs") / "stack.log"
     write_private(log, "")
     with log.open("ab") as output:
-        process = subprocess.Popen(
-            (sys.executable, "-m", "deploy.local", "up"),
+        process = subprocess.Popen(  # noqa: S603 - ourselves, no shell
+            (sys.executable, "-m", "deploy.local", "up", *(() if services else ("--servers-only",))),
             cwd=REPOSITORY,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -138,7 +146,8 @@ def _detached(settings: Settings) -> None:
     state = _running_state()
     for name, part in state.parts.items():
         console.print(f"{name:18} {part.address}", highlight=False)
-    _announce(state.urls["gateway"], _ask("token"))
+    if services:
+        _announce(state.urls["gateway"], _ask("token"))
 
 
 def _is_ready(directory: Path, supervisor: int) -> bool:
@@ -150,7 +159,7 @@ def _announce(gateway_url: str, ready_token: str) -> None:
     console.print(f"gateway  {gateway_url}\ntoken    {ready_token}", highlight=False, soft_wrap=True)
 
 
-def _stack(settings: Settings) -> Stack:
+def _stack(settings: Settings, services: Sequence[str]) -> Stack:
     outside = Outside(
         database_admin_url=settings.database_admin_url,
         rabbitmq_url=settings.rabbitmq_url,
@@ -158,6 +167,7 @@ def _stack(settings: Settings) -> Stack:
     )
     return Stack(
         settings.directory,
+        services=services,
         outside=outside,
         secret_key=settings.secret_key,
         environment=passed_on(dotenv=True),

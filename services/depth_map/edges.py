@@ -44,7 +44,7 @@ def _gradients(rgb: Pixels, settings: EdgeSettings) -> tuple[_Gradients, _Gradie
     height, width = rgb.shape[:2]
     scale = max(1.0, min(height, width) / settings.detect_short_side_px)
     sigma_px = math.hypot(settings.blur_sigma_px * scale, _SHRINKING_SIGMA * math.sqrt(scale**2 - 1))
-    margin = 0
+    margin = math.ceil(4 * sigma_px) + 2
     across, down = np.empty((height, width), np.int16), np.empty((height, width), np.int16)
     for start in range(0, height, _BAND_ROWS):
         stop = min(start + _BAND_ROWS, height)

@@ -135,8 +135,8 @@ class Child:
 
     async def _tell(self, function: str, payload: bytes | Path, options: dict[str, Any]) -> None:
         try:
-            size_bytes = len(payload) if isinstance(payload, bytes) else payload.stat().st_size
-            header = orjson.dumps({"function": function, "options": options, "size_bytes": size_bytes})
+            call = {"function": function, "options": options, "size_bytes": _size_bytes(payload)}
+            header = orjson.dumps(call)
             self._writer.write(_LENGTH.pack(len(header)) + header)
             async for chunk in _chunks(payload):
                 self._writer.write(chunk)
@@ -173,16 +173,20 @@ def _spawn(wire: socket.socket, limits: Limits) -> subprocess.Popen[bytes]:
         "memory_bytes": limits.memory_bytes,
         "seconds": limits.seconds,
     }
-    paths = [os.path.abspath(entry) for entry in sys.path]
+    paths = [str(Path(entry).resolve()) for entry in sys.path]
     return subprocess.Popen(  # noqa: S603 - our own interpreter and program
         [sys.executable, "-I", "-c", _PROGRAM, json.dumps(settings), json.dumps(paths)],
-        stdin=wire,
+        stdin=wire.fileno(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         cwd="/",
         env=_ENVIRONMENT,
         start_new_session=True,
     )
+
+
+def _size_bytes(payload: bytes | Path) -> int:
+    return len(payload) if isinstance(payload, bytes) else payload.stat().st_size
 
 
 async def _chunks(payload: bytes | Path) -> AsyncIterator[bytes]:

@@ -9,7 +9,7 @@ from tests.media.samples import SMALL_FILES, animation, encoded, photo, png_chun
 
 
 @pytest.mark.parametrize("name", sorted(IMAGE_FORMATS))
-def test_each_accepted_format_is_read_and_named_for_what_it_is(name):
+def test_each_accepted_format_is_read_and_named_for_what_it_is(name: str) -> None:
     facts, blobs = process(SMALL_FILES[name](), {})
 
     known = IMAGE_FORMATS[name]
@@ -49,25 +49,25 @@ def test_each_accepted_format_is_read_and_named_for_what_it_is(name):
         (bytes(1000), "not_an_image"),
     ],
 )
-def test_what_is_no_accepted_image_is_refused_with_a_code_and_a_sentence(body, code):
+def test_what_is_no_accepted_image_is_refused_with_a_code_and_a_sentence(body: bytes, code: str) -> None:
     with pytest.raises(Refused) as refused:
         process(body, {})
     assert refused.value.code == code
     assert refused.value.sentence.endswith(".")
 
 
-def test_an_avif_is_known_by_the_brands_it_lists():
+def test_an_avif_is_known_by_the_brands_it_lists() -> None:
     avif = SMALL_FILES["avif"]()
     assert sniff(avif) == "avif"
     assert sniff(avif[:8] + b"mif1" + avif[12:]) == "avif"
 
 
-def test_a_playlist_that_calls_itself_a_picture_stays_a_playlist():
+def test_a_playlist_that_calls_itself_a_picture_stays_a_playlist() -> None:
     assert sniff(b"#EXTM3U\n" + SMALL_FILES["png"]()) == "playlist"
 
 
 @pytest.mark.parametrize("name", ["GIF", "WEBP", "PNG", "AVIF"])
-def test_of_an_animation_the_first_frame_is_shown_and_all_are_counted(name):
+def test_of_an_animation_the_first_frame_is_shown_and_all_are_counted(name: str) -> None:
     facts, blobs = process(animation(name), {})
 
     assert (facts["animated"], facts["frames"]) == (True, 3)
@@ -75,13 +75,13 @@ def test_of_an_animation_the_first_frame_is_shown_and_all_are_counted(name):
     assert len(blobs) == 2
 
 
-def test_the_pages_of_a_tiff_are_counted_but_are_no_animation():
+def test_the_pages_of_a_tiff_are_counted_but_are_no_animation() -> None:
     pages = encoded(photo(40, 30), "TIFF", save_all=True, append_images=[photo(40, 30, seed=1)])
     facts, _ = process(pages, {})
     assert (facts["animated"], facts["frames"]) == (False, 2)
 
 
-def test_frames_that_a_png_only_claims_are_not_counted():
+def test_frames_that_a_png_only_claims_are_not_counted() -> None:
     honest = animation("PNG")
     start = honest.index(b"acTL") - 4
     lying = honest[:start] + png_chunk(b"acTL", struct.pack(">II", 60_000, 0)) + honest[start + 20 :]
@@ -89,9 +89,9 @@ def test_frames_that_a_png_only_claims_are_not_counted():
     assert process(lying, {})[0]["frames"] == 3
 
 
-def test_a_gif_of_a_million_empty_blocks_is_counted_in_no_time():
+def test_a_gif_of_a_million_empty_blocks_is_counted_in_no_time() -> None:
     honest = animation("GIF")
     end = honest.rindex(b";")
-    endless = honest[:end] + b"!\xff" * 1 + b"\x01x" * 2_000_000 + b"\0;"
+    endless = honest[:end] + b"!\xff" + b"\x01x" * 2_000_000 + b"\0;"
 
     assert process(endless, {})[0]["frames"] == 3

@@ -79,6 +79,7 @@ CREATE TABLE events (
 CREATE INDEX events_by_project ON events (project_id, sequence);
 CREATE INDEX events_by_root    ON events (root_id, sequence);
 CREATE INDEX events_by_time    ON events USING brin (at);
+CREATE INDEX events_of_progress ON events (at) WHERE type = 'job.progressed';   -- kept for an hour only
 
 CREATE FUNCTION write_in_commit_order() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

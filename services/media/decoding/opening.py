@@ -102,17 +102,33 @@ def decode(payload: bytes, bounds: Bounds, *, longest_px: int) -> Picture:
         image = _DECODERS[found.name](BytesIO(payload))
         _check_size(image, found, bounds)
         width_px, height_px = image.size
-        if found.name == "jpeg":
-            _check_passes(payload, width_px * height_px)
-            image.draft(None, _fitting(image.size, needed_px))
-        image.load()
-        metadata = read_metadata(image)
-        small = eight_bit(image, factor=max(1, max(image.size) // needed_px))
-        picture = upright(to_srgb(small, image.info.get("icc_profile")), metadata.orientation)
+        metadata = _load(image, payload, needed_px)
+        small = to_srgb(eight_bit(image, factor=max(1, max(image.size) // needed_px)), _profile(image))
         frames = count_frames(image, payload)
+    if found.name == "tiff":
+        # Pillow has turned it already.
+        return Picture(small, found, width_px, height_px, frames, metadata)
     if metadata.turned:
         width_px, height_px = height_px, width_px
-    return Picture(picture, found, width_px, height_px, frames, metadata)
+    return Picture(upright(small, metadata.orientation), found, width_px, height_px, frames, metadata)
+
+
+def _load(image: ImageFile, payload: bytes, needed_px: int) -> Metadata:
+    if isinstance(image, TiffImageFile):
+        metadata = read_metadata(image)
+        image.load()
+        return metadata
+    if isinstance(image, JpegImageFile):
+        _check_passes(payload, image.width * image.height)
+        image.draft(None, _fitting(image.size, needed_px))
+    image.load()
+    # A PNG may tell how it was held behind its pixels.
+    return read_metadata(image)
+
+
+def _profile(image: ImageFile) -> bytes | None:
+    profile = image.info.get("icc_profile")
+    return profile if isinstance(profile, bytes) else None
 
 
 @contextmanager

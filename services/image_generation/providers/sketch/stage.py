@@ -58,7 +58,7 @@ class Stage:
 
     def place(
         self, sprite: Sprite, x: float, z: float, *, foot: float | None = None, size: float = 1.0, flip: bool = False,
-        shade: bool = True,
+        shade: bool = True, shine: float = 0.0,
     ) -> None:  # fmt: skip
         """Put a thing on the land at (x, z), as big, as hazy and as lit as it is there."""
         ground = self.ground_at(x, z) if foot is None else foot
@@ -71,10 +71,30 @@ class Stage:
             self._shade(column, row, wide, z)
         art = self._lit(_scaled(sprite.art, wide, high, flip=flip), z)
         glow = None
-        if sprite.glow is not None and self.light.lamps > 0:
+        lamps = max(self.light.lamps, shine)
+        if sprite.glow is not None and lamps > 0:
             glow = _scaled(sprite.glow, wide, high, flip=flip)
-            glow[..., 3] *= self.light.lamps * (1 - 0.6 * float(self.haze_share(np.float32(z))))  # type: ignore[arg-type]
+            glow[..., 3] *= lamps * (1 - 0.6 * float(self.haze_share(np.float32(z))))  # type: ignore[arg-type]
         self.canvas.stamp(art, round(column - wide / 2), round(row - high + 0.04 * scale), z, glow)
+
+    def reflect(self, sprite: Sprite, x: float, z: float, *, size: float, flip: bool) -> None:
+        """Show a floating thing upside down in the water before it, broken by waves."""
+        column, row = self.camera.project(x, 0.0, z)
+        scale = self.camera.scale(z) * size
+        wide, high = round(sprite.width_metres * scale), round(sprite.height_metres * scale * 0.86)
+        if wide < 2 or high < 2:  # noqa: PLR2004 - too small to be seen
+            return
+        art = self._lit(_scaled(sprite.art, wide, high, flip=flip)[::-1], z)
+        rows = np.arange(high)
+        sway = np.sin(rows * 0.9 + np.sin(rows * 0.23) * 2.2) * (0.6 + rows / high * 0.03 * wide)
+        source = np.clip(np.arange(wide)[None, :] + np.round(sway).astype(np.intp)[:, None], 0, wide - 1)
+        art = np.take_along_axis(art, source[..., None], axis=1)
+        art[..., :3] *= 0.72
+        art[..., 3] *= (0.62 - 0.5 * rows / high)[:, None] * (0.75 + 0.25 * np.sin(rows * 0.9))[:, None]
+        if sprite.glow is not None and self.light.lamps:
+            shine = _scaled(sprite.glow, wide, high, flip=flip)[::-1]
+            art[..., :3] += (shine[..., :3] - art[..., :3]) * (shine[..., 3:] * self.light.lamps * 0.8)
+        self.canvas.stamp(art, round(column - wide / 2), round(row))
 
     def _lit(self, art: Grid, z: float) -> Grid:
         light = np.asarray(self.light.ambient, np.float32) + 0.82 * np.asarray(self.light.sun, np.float32)

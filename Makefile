@@ -1,0 +1,85 @@
+# `make` alone explains what there is.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+PYTHON := .venv/bin/python
+
+# A container engine that answers and knows compose; asked, because a client on the path proves nothing.
+# `make up engine=` never uses one.
+engine = $(shell for it in docker podman; do \
+	timeout 5 $$it info >/dev/null 2>&1 && timeout 5 $$it compose version >/dev/null 2>&1 && echo $$it && break; done)
+COMPOSE_FILES = $(or $(DIORAMA_STATE),.local)/compose
+compose = $(1) compose $(if $(wildcard .env),--env-file .env) --env-file $(COMPOSE_FILES)/compose.env
+
+##@ Run
+
+.PHONY: demo
+demo: bootstrap ## Show it working, end to end: [url=https://...] a page of yours, [once=1] end afterwards
+	@$(PYTHON) -m deploy.demo $(if $(url),--url '$(url)') $(if $(once),--once)
+
+.PHONY: up
+up: bootstrap ## Start the whole stack; in containers where an engine answers
+	@engine='$(engine)'; if [ -n "$$engine" ]; then $(MAKE) --no-print-directory compose-up engine="$$engine"; \
+	else exec $(PYTHON) -m deploy.local up; fi
+
+.PHONY: down
+down: bootstrap ## End the stack in order
+	@$(PYTHON) -m deploy.local down
+	@engine='$(engine)'; if [ -n "$$engine" ] && [ -f $(COMPOSE_FILES)/compose.env ]; then \
+	$(call compose,$$engine) down; fi
+
+.PHONY: doctor
+doctor: bootstrap ## One PASS or FAIL line for each part of the running stack
+	@$(PYTHON) -m deploy.doctor
+
+##@ Change
+
+.PHONY: check
+check: lint test ## What CI runs
+
+.PHONY: test
+test: bootstrap ## The whole test suite against real parts: [args="tests/shared -k lease"]
+	@$(PYTHON) -m pytest $(args)
+
+.PHONY: lint
+lint: bootstrap ## Style, format and types
+	@.venv/bin/ruff check
+	@.venv/bin/ruff format --check
+	@.venv/bin/mypy
+
+.PHONY: contracts
+contracts: bootstrap ## Write schemas, asyncapi.yaml and topology.json anew
+	@$(PYTHON) -m deploy.contracts
+
+.PHONY: lock
+lock: bootstrap ## Resolve every lock file anew, with hashes
+	@deploy/lock
+
+.PHONY: bench
+bench: bootstrap ## Measure, and compare on equal terms
+	@$(PYTHON) -m tests.benchmarks
+
+##@ Keep house
+
+.PHONY: bootstrap
+bootstrap: ## Prepare this machine; every other target does it first
+	@deploy/bootstrap
+
+.PHONY: clean
+clean: ## Remove the environment and every stack's data; asks first
+	@printf 'This deletes .venv and .local with all stored media. Type yes to go on: '; read answer; \
+	[ "$$answer" = yes ] || { echo 'Nothing was deleted.'; exit 1; }
+	@if [ -x $(PYTHON) ]; then $(PYTHON) -m deploy.local down; fi
+	@rm -rf .venv .local
+
+.PHONY: compose-up
+compose-up:
+	@$(PYTHON) -m deploy.local compose-files
+	@$(call compose,$(engine)) up --detach --build --wait
+	@echo "gateway  http://127.0.0.1:$${GATEWAY_PORT:-8000}"
+	@printf 'token    '; $(call compose,$(engine)) exec -T gateway python -m services.gateway.tokens
+
+.PHONY: help
+help:
+	@awk 'BEGIN { FS = ":.*## " } \
+	/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+	/^[a-z-]+:.*## / { split($$1, name, ":"); printf "  make %-10s %s\n", name[1], $$2 }' $(MAKEFILE_LIST)

@@ -1,0 +1,82 @@
+"""Reading the feed that clients follow."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import asyncpg
+
+from shared.database import Connection, Pool
+
+
+class FeedRow(NamedTuple):
+    """One row of `events`."""
+
+    sequence: int
+    project_id: UUID
+    job_id: UUID | None
+    parent_id: UUID | None
+    root_id: UUID | None
+    type: str
+    at: datetime
+    data: dict[str, Any]
+
+
+async def select_feed(pool: Pool, after: int, limit: int) -> list[FeedRow]:
+    """Select what happened in all projects; only projections may."""
+    rows = await pool.fetch(
+        """
+        SELECT sequence, project_id, job_id, parent_id, root_id, type, at, data FROM events
+        WHERE sequence > $1 ORDER BY sequence LIMIT $2
+        """,
+        after,
+        limit,
+    )
+    return _feed(rows)
+
+
+async def select_feed_end(pool: Pool) -> int:
+    """Give the sequence of what happened last."""
+    return int(await pool.fetchval("SELECT coalesce(max(sequence), 0) FROM events"))
+
+
+async def select_project_feed(
+    connection: Connection, projects: list[UUID], after: int, limit: int
+) -> list[FeedRow]:
+    rows = await connection.fetch(
+        """
+        SELECT page.* FROM unnest($1::uuid[]) AS project
+        CROSS JOIN LATERAL (
+            SELECT sequence, project_id, job_id, parent_id, root_id, type, at, data FROM events
+            WHERE project_id = project AND sequence > $2 ORDER BY sequence LIMIT $3
+        ) AS page
+        ORDER BY sequence LIMIT $3
+        """,
+        projects,
+        after,
+        limit,
+    )
+    return _feed(rows)
+
+
+async def select_job_feed(
+    connection: Connection, job_id: UUID, root_id: UUID, after: int, limit: int
+) -> list[FeedRow]:
+    """Select what happened to a job and its children, or to the whole tree where the job is its root."""
+    rows = await connection.fetch(
+        """
+        SELECT sequence, project_id, job_id, parent_id, root_id, type, at, data FROM events
+        WHERE root_id = $2 AND $1 IN (job_id, parent_id, root_id) AND sequence > $3
+        ORDER BY sequence LIMIT $4
+        """,
+        job_id,
+        root_id,
+        after,
+        limit,
+    )
+    return _feed(rows)
+
+
+def _feed(rows: Sequence[asyncpg.Record]) -> list[FeedRow]:
+    return [FeedRow(*row.values()) for row in rows]

@@ -1,0 +1,13 @@
+"""Asking the database how it is."""
+
+from services.gateway.store.tenancy import answering
+from shared.database import Pool
+
+TABLES = ("projects", "members", "jobs", "events", "assets", "maps", "image_generations", "outbox")
+
+
+async def select_missing_tables(pool: Pool) -> list[str]:
+    """Give those of the tables that are not there; raises DatabaseAwayError."""
+    async with answering():
+        rows = await pool.fetch("SELECT name FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NULL", TABLES)
+    return [row["name"] for row in rows]

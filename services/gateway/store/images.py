@@ -1,0 +1,144 @@
+"""Reading images, their maps and the scenes that they belong to."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+
+from services.gateway.rules.cursors import Cursor
+from services.gateway.store.pages import Conditions
+from shared.database import Connection
+
+_DETAILS: Final = """
+    asset.id, asset.project_id, asset.sha256, asset.size_bytes, asset.content_type, asset.width_px, asset.height_px,
+    asset.original_key, asset.renditions, asset.thumbhash, asset.source_url, asset.context, asset.pipeline, asset.job_id,
+    asset.root_job_id, asset.created_at, asset.updated_at,
+    described.origin AS described_by, described.palette, described.perceptual_hash,
+    storing.state AS storing_state, storing.error_code AS storing_code, storing.error_sentence AS storing_sentence,
+    mapping.id AS mapping_job_id, mapping.state AS mapping_state, mapping.error_code AS mapping_code,
+    mapping.error_sentence AS mapping_sentence,
+    map.recipe, map.depth, map.edges, map.preview, map.coloured
+"""
+_AROUND: Final = """
+    LEFT JOIN jobs AS storing ON storing.id = asset.job_id
+    LEFT JOIN LATERAL (
+        SELECT id, state, error_code, error_sentence FROM jobs
+        WHERE asset_id = asset.id ORDER BY created_at DESC LIMIT 1
+    ) AS mapping ON true
+    LEFT JOIN LATERAL (
+        SELECT origin, palette, perceptual_hash FROM descriptions
+        WHERE asset_id = asset.id ORDER BY palette <> '[]' DESC, at DESC LIMIT 1
+    ) AS described ON true
+    LEFT JOIN LATERAL (
+        SELECT recipe, depth, edges, preview, coloured FROM maps WHERE asset_id = asset.id ORDER BY at DESC LIMIT 1
+    ) AS map ON true
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFilter:
+    """Which images a client asks for; None asks for all."""
+
+    job_id: UUID | None = None
+    ids: list[UUID] | None = None
+    mapped: bool | None = None
+    described: bool | None = None
+    content_type: str | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+    def conditions(self, *arguments: object) -> Conditions:
+        """Write the filter as conditions on `asset`; `job_id` names a job or the root of a tree."""
+        conditions = Conditions(*arguments)
+        conditions.add("asset.id = ANY ({})", self.ids)
+        conditions.add(
+            "asset.id IN (SELECT asset_id FROM asset_sources WHERE job_id = {0}"
+            " UNION ALL SELECT asset_id FROM asset_sources WHERE root_job_id = {0})",
+            self.job_id,
+        )
+        conditions.add("EXISTS (SELECT 1 FROM maps WHERE maps.asset_id = asset.id) = {}", self.mapped)
+        conditions.add("EXISTS (SELECT 1 FROM descriptions WHERE asset_id = asset.id) = {}", self.described)
+        conditions.add("asset.content_type = {}", self.content_type)
+        conditions.add("asset.created_at >= {}", self.created_after)
+        conditions.add("asset.created_at < {}", self.created_before)
+        return conditions
+
+
+async def select_images(
+    connection: Connection, projects: list[UUID], wanted: ImageFilter, cursor: Cursor | None, limit: int
+) -> list[asyncpg.Record]:
+    """Select a page of images and one more, from the newest to the oldest."""
+    conditions = wanted.conditions(projects, limit + 1)
+    conditions.after(cursor, alias="asset")
+    return await connection.fetch(
+        f"""
+        SELECT {_DETAILS} FROM (
+            SELECT page.* FROM unnest($1::uuid[]) AS project
+            CROSS JOIN LATERAL (
+                SELECT asset.* FROM assets AS asset
+                WHERE asset.project_id = project AND asset.deleted_at IS NULL {conditions}
+                ORDER BY asset.created_at DESC, asset.id DESC LIMIT $2
+            ) AS page
+            ORDER BY page.created_at DESC, page.id DESC LIMIT $2
+        ) AS asset {_AROUND}
+        ORDER BY asset.created_at DESC, asset.id DESC
+        """,  # noqa: S608 - columns and conditions are texts of this file
+        *conditions.arguments,
+    )
+
+
+async def select_image(connection: Connection, projects: list[UUID], image_id: UUID) -> asyncpg.Record | None:
+    return await connection.fetchrow(
+        f"""
+        SELECT {_DETAILS} FROM assets AS asset {_AROUND}
+        WHERE asset.id = $1 AND asset.project_id = ANY ($2) AND asset.deleted_at IS NULL
+        """,  # noqa: S608 - columns of this file
+        image_id,
+        projects,
+    )
+
+
+async def select_originals(
+    connection: Connection, projects: list[UUID], wanted: ImageFilter, limit: int
+) -> list[asyncpg.Record]:
+    """Select what maps are drawn of, from the oldest to the newest."""
+    conditions = wanted.conditions(projects, limit)
+    return await connection.fetch(
+        f"""
+        SELECT asset.id, asset.project_id, asset.original_key, asset.sha256 FROM assets AS asset
+        WHERE asset.project_id = ANY ($1) AND asset.deleted_at IS NULL {conditions}
+        ORDER BY asset.created_at, asset.id LIMIT $2
+        """,  # noqa: S608 - the conditions are texts of this file
+        *conditions.arguments,
+    )
+
+
+async def select_maps(connection: Connection, image_id: UUID) -> list[asyncpg.Record]:
+    return await connection.fetch(
+        """
+        SELECT recipe, job_id, depth, edges, preview, coloured, sidecar_key, kind, estimator, quality, at
+        FROM maps WHERE asset_id = $1 ORDER BY at DESC
+        """,
+        image_id,
+    )
+
+
+async def select_scene_media(
+    connection: Connection, projects: list[UUID], scene_id: str, limit: int
+) -> list[asyncpg.Record]:
+    """Select the media of a scene with the state of the job that fetches each."""
+    return await connection.fetch(
+        """
+        SELECT media.job_id, media.url, media.created_at, job.state, job.error_code, job.error_sentence, source.asset_id
+        FROM scene_media AS media
+        JOIN jobs AS job ON job.id = media.job_id
+        LEFT JOIN asset_sources AS source ON source.job_id = media.job_id
+        WHERE media.project_id = ANY ($1) AND media.scene_id = $2
+        ORDER BY media.created_at LIMIT $3
+        """,
+        projects,
+        scene_id,
+        limit,
+    )

@@ -1,0 +1,124 @@
+"""Reading jobs and their trees."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+
+from services.gateway.rules.cursors import Cursor
+from services.gateway.store.pages import Conditions
+from shared.database import Connection
+
+_SHOWN: Final = """
+    job.id, job.project_id, job.submitted_by, job.kind, job.service, job.state, job.parent_id, job.root_id, job.pipeline,
+    job.asset_id, job.retried_from, job.progress, job.stage, job.attempt, job.next_attempt_at, job.waiting_for,
+    job.error_code, job.error_sentence, job.result, job.children_total, job.cancel_requested_at, job.created_at,
+    job.started_at, job.finished_at, job.updated_at
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Which jobs a client asks for; None asks for all."""
+
+    states: list[str] | None = None
+    kind: str | None = None
+    service: str | None = None
+    error_code: str | None = None
+    parent_id: UUID | None = None
+    root_id: UUID | None = None
+    roots_only: bool = False
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+
+async def select_jobs(
+    connection: Connection, projects: list[UUID], wanted: JobFilter, cursor: Cursor | None, limit: int
+) -> list[asyncpg.Record]:
+    """Select a page of jobs and one more, from the newest to the oldest."""
+    conditions = Conditions(projects, limit + 1)
+    conditions.add("job.state = ANY ({})", wanted.states)
+    conditions.add("job.kind = {}", wanted.kind)
+    conditions.add("job.service = {}", wanted.service)
+    conditions.add("job.error_code = {}", wanted.error_code)
+    conditions.add("job.parent_id = {}", wanted.parent_id)
+    conditions.add("job.root_id = {}", wanted.root_id)
+    conditions.add("(job.parent_id IS NULL) = {}", wanted.roots_only or None)
+    conditions.add("job.created_at >= {}", wanted.created_after)
+    conditions.add("job.created_at < {}", wanted.created_before)
+    conditions.after(cursor, alias="job")
+    # A page of each project, each read from its index, and the newest of them.
+    return await connection.fetch(
+        f"""
+        SELECT page.* FROM unnest($1::uuid[]) AS project
+        CROSS JOIN LATERAL (
+            SELECT {_SHOWN} FROM jobs AS job
+            WHERE job.project_id = project {conditions}
+            ORDER BY job.created_at DESC, job.id DESC LIMIT $2
+        ) AS page
+        ORDER BY page.created_at DESC, page.id DESC LIMIT $2
+        """,  # noqa: S608 - the conditions are texts of this file
+        *conditions.arguments,
+    )
+
+
+async def select_job(connection: Connection, projects: list[UUID], job_id: UUID) -> asyncpg.Record | None:
+    return await connection.fetchrow(
+        f"SELECT {_SHOWN}, job.request FROM jobs AS job WHERE id = $1 AND project_id = ANY ($2)",  # noqa: S608 - columns of this file
+        job_id,
+        projects,
+    )
+
+
+async def select_tree_counts(connection: Connection, job_id: UUID) -> list[asyncpg.Record]:
+    """Count a job's descendants by state and error; a job that was retried is counted as its retry.
+
+    `unnamed` counts the children that completed jobs have and that are not known yet, the job's own among them.
+    """
+    return await connection.fetch(
+        """
+        WITH RECURSIVE tree AS (
+            SELECT id FROM jobs WHERE id = $1
+            UNION
+            SELECT child.id FROM jobs child JOIN tree ON child.parent_id = tree.id
+        )
+        SELECT job.state, job.error_code, min(job.error_sentence) AS error_sentence, job.id = $1 AS own,
+               count(*) AS jobs,
+               sum(greatest(0, job.children_total - named.children)) FILTER (WHERE job.children_total > 0) AS unnamed
+        FROM tree JOIN jobs job USING (id)
+        LEFT JOIN LATERAL (
+            SELECT count(*) AS children FROM job_children WHERE parent_id = job.id AND job.children_total > 0
+        ) named ON true
+        WHERE job.superseded_by IS NULL OR job.id = $1
+        GROUP BY job.state, job.error_code, own
+        """,
+        job_id,
+    )
+
+
+async def select_scraped_pages(connection: Connection, job_id: UUID, root_id: UUID, limit: int) -> list[asyncpg.Record]:
+    """Select what the pages of a job, or of the whole tree where the job is its root, were found to hold."""
+    return await connection.fetch(
+        """
+        SELECT job_id, url, title, images_found, images_skipped, skipped FROM scraped_pages
+        WHERE root_job_id = $2 AND ($1 = $2 OR job_id = $1) ORDER BY at LIMIT $3
+        """,
+        job_id,
+        root_id,
+        limit,
+    )
+
+
+async def select_rejections(connection: Connection, job_id: UUID, root_id: UUID, limit: int) -> list[asyncpg.Record]:
+    """Select what was refused as media by a job, or in the whole tree where the job is its root."""
+    return await connection.fetch(
+        """
+        SELECT job_id, coalesce(url, object_key) AS source, code, sentence FROM rejections
+        WHERE root_job_id = $2 AND ($1 = $2 OR job_id = $1) ORDER BY at LIMIT $3
+        """,
+        job_id,
+        root_id,
+        limit,
+    )

@@ -1,0 +1,41 @@
+"""Reading the images of chapters and scenes."""
+
+from uuid import UUID
+
+import asyncpg
+
+from shared.database import Connection
+
+
+async def select_generations(
+    connection: Connection, projects: list[UUID], chapter_id: str, scene_number: int | None, limit: int
+) -> list[asyncpg.Record]:
+    """Select the records of a chapter, or of one of its scenes, in the order of the scenes."""
+    return await connection.fetch(
+        """
+        SELECT record_id, project_id, task_id, chapter_id, scene_number, script_id, image_type, status, retry_count,
+               progress, object_key, asset_id, model_used, provider, generation_time_seconds, last_attempted_at,
+               error_code, error_sentence, created_at, updated_at
+        FROM image_generations
+        WHERE project_id = ANY ($1) AND chapter_id = $2 AND ($3::integer IS NULL OR scene_number = $3)
+        ORDER BY scene_number, updated_at DESC LIMIT $4
+        """,
+        projects,
+        chapter_id,
+        scene_number,
+        limit,
+    )
+
+
+async def select_usual_seconds(connection: Connection) -> float | None:
+    """Give the mean of the last twenty generations that this transaction may see; None where there was none."""
+    seconds = await connection.fetchval(
+        """
+        SELECT avg(generation_time_seconds) FROM (
+            SELECT generation_time_seconds FROM image_generations
+            WHERE status = 'completed' AND generation_time_seconds IS NOT NULL
+            ORDER BY updated_at DESC LIMIT 20
+        ) AS latest
+        """
+    )
+    return None if seconds is None else float(seconds)

@@ -1,0 +1,137 @@
+"""Writing what clients submit: jobs, scenes and the answers that an Idempotency-Key brings back."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from shared.database import Connection
+
+
+@dataclass(slots=True)
+class SceneWanted:
+    """An image that a scene shall have; the fields are columns of `image_generations`."""
+
+    record_id: UUID
+    project_id: UUID
+    task_id: UUID
+    chapter_id: str
+    scene_number: int
+    script_id: str | None
+    image_type: str
+    scene_description: str
+    style: str
+    aspect_ratio: str
+    user_tier: str | None
+    created_at: datetime
+
+    @property
+    def place(self) -> tuple[UUID, str, int]:
+        """What there is only one record of."""
+        return (self.project_id, self.chapter_id, self.scene_number)
+
+
+@dataclass(frozen=True, slots=True)
+class SceneHeld:
+    """The record of a scene as it is now, and what its task draws."""
+
+    record_id: UUID
+    task_id: UUID
+    retry_count: int
+    drawing: tuple[str, str, str]
+
+
+@dataclass(slots=True)
+class Remembered:
+    """What a POST with an Idempotency-Key was answered."""
+
+    project_id: UUID
+    key: str
+    fingerprint: str
+    answer: dict[str, Any]
+
+
+async def select_answers(
+    connection: Connection, keys: Iterable[tuple[UUID, str]]
+) -> dict[tuple[UUID, str], Remembered]:
+    projects, texts = zip(*keys, strict=True)
+    rows = await connection.fetch(
+        """
+        SELECT project_id, key, fingerprint, answer FROM idempotency_keys
+        JOIN unnest($1::uuid[], $2::text[]) AS asked (project_id, key) USING (project_id, key)
+        """,
+        projects,
+        texts,
+    )
+    return {(row["project_id"], row["key"]): Remembered(**row) for row in rows}
+
+
+async def insert_answers(connection: Connection, answers: Sequence[Remembered]) -> None:
+    """Raises asyncpg.UniqueViolationError where another gateway has answered the same key meanwhile."""
+    await connection.execute(
+        """
+        INSERT INTO idempotency_keys (project_id, key, fingerprint, answer)
+        SELECT project_id, key, fingerprint, answer FROM jsonb_populate_recordset(NULL::idempotency_keys, $1)
+        """,
+        answers,
+    )
+
+
+async def upsert_scenes(connection: Connection, wanted: Sequence[SceneWanted]) -> None:
+    """Begin drawing these scenes, each at most once; a scene that is being drawn stays as it is."""
+    await connection.execute(
+        """
+        INSERT INTO image_generations AS held (
+            record_id, project_id, task_id, chapter_id, scene_number, script_id, image_type, status,
+            scene_description, style, aspect_ratio, user_tier, created_at, updated_at)
+        SELECT record_id, project_id, task_id, chapter_id, scene_number, script_id, image_type, 'pending',
+               scene_description, style, aspect_ratio, user_tier, created_at, created_at
+        FROM jsonb_populate_recordset(NULL::image_generations, $1)
+        ON CONFLICT (project_id, chapter_id, scene_number) DO UPDATE
+        SET task_id = excluded.task_id, retry_count = held.retry_count + 1, status = 'pending', progress = NULL,
+            script_id = excluded.script_id, scene_description = excluded.scene_description, style = excluded.style,
+            aspect_ratio = excluded.aspect_ratio, user_tier = excluded.user_tier, object_key = NULL, asset_id = NULL,
+            model_used = NULL, provider = NULL, generation_time_seconds = NULL, last_attempted_at = NULL,
+            error_code = NULL, error_sentence = NULL, updated_at = excluded.updated_at
+        WHERE held.status IN ('completed', 'failed', 'cancelled')
+        """,
+        wanted,
+    )
+
+
+async def select_scenes(
+    connection: Connection, places: Iterable[tuple[UUID, str, int]]
+) -> dict[tuple[UUID, str, int], SceneHeld]:
+    projects, chapters, numbers = zip(*places, strict=True)
+    rows = await connection.fetch(
+        """
+        SELECT project_id, chapter_id, scene_number, record_id, task_id, retry_count, scene_description, style,
+               aspect_ratio
+        FROM image_generations
+        JOIN unnest($1::uuid[], $2::text[], $3::integer[]) AS asked (project_id, chapter_id, scene_number)
+        USING (project_id, chapter_id, scene_number)
+        """,
+        projects,
+        chapters,
+        numbers,
+    )
+    return {
+        (row["project_id"], row["chapter_id"], row["scene_number"]): SceneHeld(
+            row["record_id"],
+            row["task_id"],
+            row["retry_count"],
+            (row["scene_description"], row["style"], row["aspect_ratio"]),
+        )
+        for row in rows
+    }
+
+
+async def insert_scene_media(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    await connection.execute(
+        """
+        INSERT INTO scene_media (job_id, project_id, scene_id, url)
+        SELECT job_id, project_id, scene_id, url FROM jsonb_populate_recordset(NULL::scene_media, $1)
+        """,
+        rows,
+    )

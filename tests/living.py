@@ -1,0 +1,172 @@
+"""Living in the house: an empty one for each test, with workers that the test fills."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from uuid import UUID
+
+import aio_pika
+import asyncpg
+import orjson
+
+from contracts.catalogue import open_envelope, understand
+from contracts.envelope import Command, Message
+from deploy.database import SERVICES
+from deploy.local.stack import Stack
+from shared.broker import Publisher
+from shared.database import Pool, open_pool
+from shared.handling import Reactions, Works
+from shared.identifiers import uuid7
+from shared.outbox import Outbox
+from shared.settings import WorkSettings
+from shared.topology import MARKS, Topology, dead_queue_of, queue_of
+from shared.worker import Worker
+
+T = TypeVar("T")
+
+PROJECT = UUID("00000000-0000-4000-8000-00000000aaaa")
+
+
+def lineage(job_id: UUID | None = None, **more: Any) -> dict[str, Any]:
+    """Give the fields that every message about a job has."""
+    job_id = job_id or uuid7()
+    return {"job_id": job_id, "root_job_id": job_id, "project_id": PROJECT, "submitted_by": "somebody", **more}
+
+
+async def until(condition: Callable[[], Awaitable[T]], *, seconds: float = 20) -> T:
+    """Wait until a condition gives something true, and return it."""
+    async with asyncio.timeout(seconds):
+        while not (found := await condition()):
+            await asyncio.sleep(0.02)
+        return found
+
+
+class House:
+    """The servers, emptied; and what a test needs to speak and to look."""
+
+    def __init__(self, servers: Stack) -> None:
+        self.servers = servers
+        self._stack = AsyncExitStack()
+        self.outbox = Outbox("gateway")
+        self.topology = Topology.generated()
+
+    async def __aenter__(self) -> Self:
+        self.admin: Pool = await open_pool(self.servers.database_admin_url, size=4, application_name="tests")
+        self._stack.push_async_callback(self.admin.close)
+        await self._empty_tables()
+        await self._empty_queues()
+        self.publisher = Publisher(self.servers.rabbitmq_url, "tests", self.topology)
+        running = asyncio.create_task(self.publisher.run())
+        self._stack.push_async_callback(_end, running)
+        await asyncio.wait_for(self.publisher.up.wait(), 20)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    async def say(self, message: Message, *, message_id: UUID | None = None) -> UUID:
+        """Publish a message as the gateway would."""
+        saying = self.outbox.encode(message, message_id=message_id)
+        await self.publisher.publish(
+            saying.routing_key, saying.body, message_id=saying.message_id, type_=message.wire_name
+        )
+        return saying.message_id
+
+    async def heard(self, service: str = "gateway") -> list[Message]:
+        """Take everything that waits in a service's queue."""
+        connection = await aio_pika.connect(self.servers.rabbitmq_url)
+        async with connection, connection.channel() as channel:
+            queue = await channel.get_queue(queue_of(service), ensure=False)
+            messages = []
+            while (delivery := await queue.get(no_ack=True, fail=False)) is not None:
+                if delivery.type != "diorama.mark":
+                    messages.append(understand(open_envelope(orjson.loads(delivery.body))))
+            return messages
+
+    async def rows(self, sql: str, *arguments: Any) -> list[asyncpg.Record]:
+        """Read as an administrator, who sees every schema."""
+        return list(await self.admin.fetch(sql, *arguments))
+
+    async def value(self, sql: str, *arguments: Any) -> Any:
+        """Read one value as an administrator."""
+        return await self.admin.fetchval(sql, *arguments)
+
+    def settings(self, service: str, **changes: Any) -> WorkSettings:
+        """Give a worker's settings."""
+        values = {
+            "database_url": self.servers.database_url(service),
+            "rabbitmq_url": self.servers.rabbitmq_url,
+            "grace_seconds": 4,
+            **changes,
+        }
+        return WorkSettings(**values)
+
+    @asynccontextmanager
+    async def worker(
+        self,
+        service: str,
+        *,
+        hears: Reactions | None = None,
+        works: Works | None = None,
+        crafts: Mapping[str, Any] | None = None,
+        **settings: Any,
+    ) -> AsyncIterator[Worker]:
+        """Run a real worker of a service, with handlers of the test's own, until the context is left."""
+        stop = asyncio.Event()
+        async with Worker(
+            service, self.settings(service, **settings), hears=hears or {}, works=works or {}
+        ) as worker:
+            running = asyncio.create_task(worker.run(stop, **(crafts or {})))
+            try:
+                await until(lambda: _ready(worker, running))
+                yield worker
+            finally:
+                stop.set()
+                await running
+
+    async def _empty_tables(self) -> None:
+        tables = await self.admin.fetch(
+            """
+            SELECT schemaname, tablename FROM pg_tables
+            WHERE schemaname = ANY ($1) AND tablename NOT IN ('schema_migrations', 'bus_mark')
+            """,
+            list(SERVICES),
+        )
+        names = ", ".join(f'"{row["schemaname"]}"."{row["tablename"]}"' for row in tables)
+        await self.admin.execute(f"TRUNCATE {names} CASCADE")
+        for service in SERVICES:
+            await self.admin.execute(f'UPDATE "{service}".bus_mark SET heard_until = now()')
+
+    async def _empty_queues(self) -> None:
+        connection = await aio_pika.connect(self.servers.rabbitmq_url)
+        async with connection:
+            async with connection.channel() as channel:
+                await self.topology.declare(channel)
+            async with connection.channel() as channel:
+                for service in SERVICES:
+                    for name in (queue_of(service), dead_queue_of(service)):
+                        queue = await channel.get_queue(name, ensure=False)
+                        await queue.purge()
+                    # The queues are as old as the marks say, so that nobody asks for what was never missed.
+                    token = await self.admin.fetchval(f'SELECT token FROM "{service}".bus_mark')
+                    await (await channel.get_queue(queue_of(service))).bind(MARKS, str(token))
+
+
+async def _ready(worker: Worker, running: "asyncio.Task[None]") -> bool:
+    if running.done():
+        running.result()
+    return not await worker.health.problems()
+
+
+async def _end(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def works_on(*commands: type[Command], handler: Any) -> Works:
+    """Give a table in which one handler works on several commands."""
+    return dict.fromkeys(commands, handler)

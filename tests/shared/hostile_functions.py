@@ -1,0 +1,149 @@
+"""What goes on inside a sandbox: decoders that behave, and decoders that somebody has taken over."""
+
+import contextlib
+import ctypes
+import os
+import resource
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from shared.errors import Refused
+
+Answer = tuple[dict[str, Any], list[bytes]]
+
+
+def echo(payload: bytes, options: dict[str, Any]) -> Answer:
+    return {"size_bytes": len(payload), "options": options, "pid": os.getpid()}, [payload, payload[::-1]]
+
+
+def refuse(_: bytes, options: dict[str, Any]) -> Answer:
+    raise Refused(options["code"], options["sentence"])
+
+
+def fail(_: bytes, __: dict[str, Any]) -> Answer:
+    raise ZeroDivisionError("bad\nheader \x1b[31m")
+
+
+def eat_memory(_: bytes, __: dict[str, Any]) -> Answer:
+    eaten = [bytearray(16_000_000) for _ in range(10_000)]
+    return {"eaten": len(eaten)}, []
+
+
+def burn(_: bytes, __: dict[str, Any]) -> Answer:
+    while True:
+        pass
+
+
+def sleep(_: bytes, options: dict[str, Any]) -> Answer:
+    Path(options["note"]).touch() if "note" in options else None
+    time.sleep(options.get("seconds", 600))
+    return {}, []
+
+
+def leave(_: bytes, __: dict[str, Any]) -> Answer:
+    os._exit(0)
+
+
+def segfault(_: bytes, __: dict[str, Any]) -> Answer:
+    ctypes.string_at(0)
+    return {}, []
+
+
+def run_out_of_processor_time(_: bytes, __: dict[str, Any]) -> Answer:
+    os.kill(os.getpid(), signal.SIGXCPU)
+    return {}, []
+
+
+def answer_much(_: bytes, options: dict[str, Any]) -> Answer:
+    return {}, [bytes(options["size_bytes"])]
+
+
+def say_much(_: bytes, options: dict[str, Any]) -> Answer:
+    return {"words": "x" * options["size_bytes"]}, []
+
+
+def answer_nonsense(_: bytes, __: dict[str, Any]) -> Answer:
+    return {"number": float("nan")}, []
+
+
+def print_much(payload: bytes, options: dict[str, Any]) -> Answer:
+    print("x" * 100_000)  # noqa: T201 - what a chatty library does
+    print("y" * 100_000, file=sys.stderr)  # noqa: T201 - as above
+    return echo(payload, options)
+
+
+def surroundings(_: bytes, __: dict[str, Any]) -> Answer:
+    return {
+        "environment": dict(os.environ),
+        "descriptors": sorted(int(name) for name in _list("/proc/self/fd")),
+        "sockets": [number for number in range(64) if _is_open(number)],
+        "group": os.getpgid(0),
+        "pid": os.getpid(),
+        "limits": {
+            "open_files": resource.getrlimit(resource.RLIMIT_NOFILE),
+            "file_size": resource.getrlimit(resource.RLIMIT_FSIZE),
+            "core": resource.getrlimit(resource.RLIMIT_CORE),
+            "processor_seconds": resource.getrlimit(resource.RLIMIT_CPU)[0],
+        },
+    }, []
+
+
+def attempt(_: bytes, options: dict[str, Any]) -> Answer:
+    """Try what a process that was taken over would try, and say what worked."""
+    attempts: dict[str, Callable[[], object]] = {
+        "read_parent_environment": lambda: Path(f"/proc/{os.getppid()}/environ").read_bytes(),
+        "read_file": lambda: Path(options["file"]).read_bytes(),
+        "write_file": lambda: Path(options["file"] + ".new").write_bytes(b"x"),
+        "connect": lambda: socket.create_connection(("127.0.0.1", options["port"]), timeout=5).close(),
+        "signal_parent": lambda: os.kill(os.getppid(), 0),
+    }
+    worked = []
+    for name, deed in attempts.items():
+        with contextlib.suppress(OSError):
+            deed()
+            worked.append(name)
+    return {"worked": worked}, []
+
+
+def write_more_than_nothing(_: bytes, options: dict[str, Any]) -> Answer:
+    with Path(options["file"]).open("wb", buffering=0) as file:
+        file.write(b"x")
+    return {}, []
+
+
+def have_child_and_sleep(_: bytes, __: dict[str, Any]) -> Answer:
+    with subprocess.Popen(["/bin/sleep", "600"]):
+        time.sleep(600)
+    return {}, []
+
+
+def forge(_: bytes, options: dict[str, Any]) -> Answer:
+    """Speak on every socket, as code that took over the process could."""
+    text = options["text"].encode()
+    for number in range(3, 64):
+        if _is_open(number):
+            with contextlib.suppress(OSError):
+                os.write(number, struct.pack(">I", options.get("length", len(text))) + text)
+    time.sleep(600)
+    return {}, []
+
+
+def _is_open(number: int) -> bool:
+    try:
+        return socket.socket(fileno=os.dup(number)).family == socket.AF_UNIX
+    except OSError:
+        return False
+
+
+def _list(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
