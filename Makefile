@@ -10,6 +10,10 @@ engine = $(shell for it in docker podman; do \
 COMPOSE_FILES = $(or $(DIORAMA_STATE),.local)/compose
 compose = $(1) compose $(if $(wildcard .env),--env-file .env) --env-file $(COMPOSE_FILES)/compose.env
 
+# The oldest Python that is promised, so that a lock made on a newer one still serves it.
+compile = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--custom-compile-command 'make lock'
+
 ##@ Run
 
 .PHONY: demo
@@ -52,7 +56,11 @@ contracts: bootstrap ## Write schemas, asyncapi.yaml and topology.json anew
 
 .PHONY: lock
 lock: bootstrap ## Resolve every lock file anew, with hashes
-	@deploy/lock
+	@$(compile) --group dev pyproject.toml contracts/pyproject.toml shared/pyproject.toml \
+	services/*/pyproject.toml --output-file requirements.lock
+	@for project in services/*/pyproject.toml; do \
+	$(compile) --constraint requirements.lock contracts/pyproject.toml shared/pyproject.toml $$project \
+	--output-file $$(dirname $$project)/requirements.lock || exit 1; done
 
 .PHONY: bench
 bench: bootstrap ## Measure, and compare on equal terms

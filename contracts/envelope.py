@@ -64,6 +64,21 @@ class Lineage(Record):
     submitted_by: str = Field(max_length=200, description="`sub` of the user or the name of the system")
     pipeline: tuple[Step, ...] = Field(default=(), max_length=16, description="what should happen next")
 
+    def child_lineage(self, job_id: UUID) -> dict[str, Any]:
+        """Give the lineage fields of a job that follows from this one."""
+        return {
+            "job_id": job_id,
+            "parent_job_id": self.job_id,
+            "root_job_id": self.root_job_id,
+            "project_id": self.project_id,
+            "submitted_by": self.submitted_by,
+            "pipeline": self.pipeline,
+        }
+
+    def own_lineage(self) -> dict[str, Any]:
+        """Give the lineage fields of a fact that happened in this job."""
+        return {name: getattr(self, name) for name in Lineage.model_fields}
+
 
 class Command(Message, Lineage):
     """Work that one service is asked to do. It has one addressee, its owner, and becomes a job there."""

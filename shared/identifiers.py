@@ -4,7 +4,6 @@ import os
 import time
 from uuid import UUID, uuid5
 
-_ASSETS = UUID("5d2f1e0a-7c3b-5b8e-9a41-6f0d3c2b1a90")
 _last_millisecond_and_counter = (0, 0)
 
 
@@ -27,8 +26,3 @@ def uuid7() -> UUID:
 def child_id(parent: UUID, kind: str, subject: str, recipe: str = "") -> UUID:
     """Derive the id of a child job, so that a repeated parent makes the same children."""
     return uuid5(parent, f"{kind}\x1f{subject}\x1f{recipe}")
-
-
-def asset_id_for(project_id: UUID, sha256: str) -> UUID:
-    """Derive the id of an asset: the same bytes in the same project are the same asset."""
-    return uuid5(_ASSETS, f"{project_id}/{sha256}")

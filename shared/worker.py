@@ -49,6 +49,7 @@ class Worker:
         self._stack = AsyncExitStack()
         self._progress: set[asyncio.Task[None]] = set()
         self._clock = Clock()
+        self._alongside: list[Callable[[], Awaitable[None]]] = []
         self.pool: Pool
         self.bus: Bus
 
@@ -78,6 +79,10 @@ class Worker:
         if self._tracing is not None:
             self._tracing.shutdown()
 
+    def alongside(self, loop: Callable[[], Awaitable[None]]) -> None:
+        """Run a service's own loop for as long as it works; the loop is cancelled at the end."""
+        self._alongside.append(loop)
+
     async def run(self, stop: asyncio.Event | None = None, /, **crafts: Any) -> None:
         """Work until told to stop, by a signal where no event is given.
 
@@ -101,6 +106,7 @@ class Worker:
                 self._runner.beat,
                 self._runner.tell_starts,
                 self._sweep,
+                *self._alongside,
             )
             running = [asyncio.ensure_future(run()) for run in loops]
             self.health.started = True

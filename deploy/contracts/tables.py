@@ -81,8 +81,8 @@ def heard(tables: Tables) -> dict[str, list[type[Message]]]:
 def own_words(tables: Tables) -> dict[str, list[type[Message]]]:
     """Give for each service what it says on its own account: facts of its module; the gateway asks, so commands."""
     catalogue = CATALOGUE.values()
-    asked = [message for message in catalogue if issubclass(message, Command | Instruction)]
-    facts = [message for message in catalogue if issubclass(message, Event | Report)]
+    asked: list[type[Message]] = [message for message in catalogue if issubclass(message, Command | Instruction)]
+    facts: list[type[Message]] = [message for message in catalogue if issubclass(message, Event | Report)]
     return {
         service: _by_wire_name(
             [fact for fact in facts if fact.addressed_service() == service] + (asked if service == GATEWAY else [])

@@ -102,3 +102,9 @@ def webp(pixels: Pixels) -> bytes:
 def meaning(kind: Kind) -> str:
     """Say in a sentence what the levels of a map stand for."""
     return _MEANINGS[kind]
+
+
+def size_of(content: bytes) -> tuple[int, int]:
+    """Read width and height, in px, from the header of a file that was made here."""
+    with Image.open(io.BytesIO(content), formats=("PNG", "WEBP")) as image:
+        return image.size

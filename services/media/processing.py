@@ -3,11 +3,16 @@
 import base64
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from services.media.analysis import describe
 from services.media.decoding import Bounds, Picture, decode
 from services.media.renditions import RENDITION_SIDES_PX, WEBP_QUALITY, Rendition, render, rendition_size
+
+CHILD_MEMORY_BYTES: Final = 464 * 1024 * 1024
+"""What one call may map: the decoding of `Bounds`, the file itself, and what is drawn; 512 MiB with the modules."""
+
+CHILD_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)

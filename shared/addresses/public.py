@@ -72,6 +72,10 @@ class Policy:
     allow: frozenset[tuple[str, int]] = frozenset()
     own_networks: tuple[Network, ...] = ()
 
+    def __post_init__(self) -> None:
+        for ip, _ in self.allow:
+            ip_address(ip)  # a name in the allow list is a mistake that shows at the start
+
     def check_port(self, port: int) -> None:
         """Refuse a port that neither public hosts nor the allow list may use (`url_port_refused`)."""
         if port not in self.ports and not self._allows_something_at(port):

@@ -19,6 +19,7 @@ from yarl import URL
 from shared.addresses import WEB_PORTS, Network, Policy, Url, join, parse_url
 from shared.errors import Refused, TryAgain
 from shared.fetch.answers import CHUNK_BYTES, Fetched, Progress, Sink, check_status, named_failures, receive
+from shared.scratch import new_file
 
 REDIRECT_LIMIT: Final = 5
 CONNECTION_LIMIT: Final = 256
@@ -164,7 +165,7 @@ class Outbound:
 
         """
         request = _Request("GET", parse_url(url, self.policy), accept)
-        with _new_file(to) as write:
+        with new_file(to) as write:
 
             async def keep(chunk: bytes) -> None:
                 await asyncio.to_thread(write, chunk)
@@ -243,15 +244,3 @@ def _judged(host: str) -> Iterator[None]:
         raise
     finally:
         _refusals.reset(token)
-
-
-@contextmanager
-def _new_file(path: Path) -> Iterator[Callable[[bytes], int]]:
-    try:
-        with path.open("wb") as file:
-            yield file.write
-    except BaseException as error:
-        path.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise TryAgain("scratch_unavailable", "The scratch disk cannot be written.") from error
-        raise

@@ -64,6 +64,11 @@ def _limit(kind: int, value: int) -> None:
     resource.setrlimit(kind, (value, value))
 
 
+def landlock_version() -> int:
+    """Ask the kernel which version of Landlock it has; 0 for none."""
+    return max(int(_LIBC.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _ASK_FOR_VERSION)), 0)
+
+
 def hide_the_machine() -> int:
     """Leave only the program itself readable: no other file, no TCP, no signal to others.
 
@@ -73,8 +78,8 @@ def hide_the_machine() -> int:
         The version of Landlock that was used, 0 for none.
 
     """
-    version = _LIBC.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _ASK_FOR_VERSION)
-    if version < 1:
+    version = landlock_version()
+    if version == 0:
         return 0
     ruleset = _Ruleset(
         files=(1 << _FILE_RIGHTS_BY_VERSION[min(version, len(_FILE_RIGHTS_BY_VERSION) - 1)]) - 1,
@@ -88,7 +93,7 @@ def hide_the_machine() -> int:
     _LIBC.prctl(_SET_NO_NEW_PRIVILEGES, 1, 0, 0, 0)
     _call(_RESTRICT_SELF, descriptor, 0)
     os.close(descriptor)
-    return int(version)
+    return version
 
 
 def _readable() -> Iterator[tuple[Path, int]]:

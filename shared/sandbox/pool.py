@@ -18,7 +18,8 @@ class Sandbox:
 
     A process inherits no environment and no open file, may write no file, dies with its parent, and is
     killed with all it started when a call takes too long or is cancelled. Where the kernel has Landlock it
-    can also read nothing but the program and open no TCP connection.
+    can also read nothing but the program, open no TCP connection and signal nobody. Who takes a process over
+    may still forge its later answers: `calls_per_process=1` buys a fresh one for every call.
 
     Args:
         processes: how many calls run at a time.

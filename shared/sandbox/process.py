@@ -26,6 +26,8 @@ SENTENCE_LIMIT_CHARACTERS: Final = 500
 _LENGTH: Final = struct.Struct(">I")
 _CHUNK_BYTES: Final = 1024 * 1024
 _CODE: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
+# After these a process is not trusted with another call.
+_SPENT: Final = frozenset({"decoder_crashed", "needs_too_much_memory"})
 
 # -I: neither the environment nor the working folder decides what is imported.
 _PROGRAM: Final = (
@@ -119,8 +121,12 @@ class Child:
                 header, blobs = await self._hear()
         except TimeoutError as error:
             raise self._too_long() from error
-        self._idle = header.get("status") != "memory"
-        return _result(header), blobs
+        outcome = _outcome(header)
+        if isinstance(outcome, Refused):
+            self._idle = outcome.code not in _SPENT
+            raise outcome
+        self._idle = True
+        return outcome, blobs
 
     async def end(self) -> None:
         """Kill the process and all it started; it is gone when this returns."""
@@ -206,17 +212,17 @@ def _blob_sizes(header: object) -> list[int]:
     return sizes
 
 
-def _result(header: dict[str, Any]) -> dict[str, Any]:
+def _outcome(header: dict[str, Any]) -> dict[str, Any] | Refused:
     match header:
         case {"status": "done", "result": dict() as result}:
             return result
         case {"status": "refused", "code": str() as code, "sentence": str() as sentence} if _CODE.fullmatch(code):
-            raise Refused(code, _spoken(sentence))
+            return Refused(code, _spoken(sentence))
         case {"status": "memory"}:
-            raise Refused("needs_too_much_memory", "Reading this file needs more memory than is allowed.")
+            return Refused("needs_too_much_memory", "Reading this file needs more memory than is allowed.")
         case {"status": "failed", "sentence": str() as sentence}:
-            raise Refused("decoder_failed", f"This file could not be read: {_spoken(sentence)}")
-    raise _crashed()
+            return Refused("decoder_failed", f"This file could not be read: {_spoken(sentence)}")
+    return _crashed()
 
 
 def _spoken(sentence: str) -> str:

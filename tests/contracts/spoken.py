@@ -81,7 +81,8 @@ def _strings(schema: Schema) -> st.SearchStrategy[str]:
         return st.uuids().map(str)
     if schema.get("format") == "date-time":
         return st.datetimes(timezones=st.just(UTC)).map(lambda moment: moment.isoformat())
-    if "pattern" in schema:
-        return st.from_regex(schema["pattern"], fullmatch=True)
+    pattern: str | None = schema.get("pattern")
+    if pattern is not None:
+        return st.from_regex(pattern, fullmatch=True)
     least = schema.get("minLength", 0)
     return st.text(min_size=least, max_size=min(schema.get("maxLength", 20), least + 20))

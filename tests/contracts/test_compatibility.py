@@ -21,6 +21,10 @@ def record(name: str, **fields: Any) -> Any:
     return create_model(name, **fields)
 
 
+def many(item: Any) -> Any:
+    return tuple.__class_getitem__((item, ...))
+
+
 class Twig(BaseModel):
     leaves: int
     twigs: tuple["Twig", ...] = ()
@@ -63,8 +67,8 @@ ALLOWED: dict[str, tuple[Fields, Fields]] = {
         {"size": (record("Size", width=(int, 1), depth=(int, 0)), record("Size", width=(int, 1), depth=(int, 0))())},
     ),
     "an optional field comes inside the records of a list": (
-        {"sizes": (tuple[record("Size", width=(int, ...)), ...], ...)},
-        {"sizes": (tuple[record("Size", width=(int, ...), depth=(int, 0)), ...], ...)},
+        {"sizes": (many(record("Size", width=(int, ...))), ...)},
+        {"sizes": (many(record("Size", width=(int, ...), depth=(int, 0))), ...)},
     ),
     "fields change their order": (
         {"key": (str, ...), "size": (int, ...)},

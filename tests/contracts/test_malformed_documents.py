@@ -1,4 +1,7 @@
+import json
+from collections.abc import Callable
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -8,6 +11,7 @@ from hypothesis import strategies as st
 
 from contracts.catalogue import CATALOGUE, NotUnderstoodError, open_envelope, understand
 from contracts.envelope import BINARY_PREFIXES, Message, from_binary_mode
+from shared.intake import _document
 from tests.contracts.spoken import QUICK, data_of
 
 CODES = {"not_json", "not_cloudevents", "message_unknown", "message_invalid"}
@@ -20,7 +24,7 @@ JSON = st.recursive(
     ),
     max_leaves=10,
 )
-ODD = st.sampled_from(
+ODD: st.SearchStrategy[Any] = st.sampled_from(
     [
         None,
         True,
@@ -138,6 +142,28 @@ def test_any_attributes_are_understood_or_refused_with_a_known_code(changes: dic
 
 
 @EVERY
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b"{'a': 1}", b"NaN", b"[" * 5000], ids=repr)
+def test_a_body_that_is_not_json_is_told_as_such(body: bytes) -> None:
+    with pytest.raises(NotUnderstoodError) as caught:
+        read(body)
+
+    assert caught.value.code == "not_json"
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=40) | JSON.map(lambda value: json.dumps(value).encode()))
+def test_any_bytes_are_understood_or_refused_with_a_known_code(body: bytes) -> None:
+    refusal = refusal_or_none(lambda: listen(read(body)))
+
+    assert refusal is not None
+    assert refusal.code in CODES
+
+
+def read(body: bytes) -> Any:
+    """Read a body as a service does that takes it from its queue."""
+    return _document(SimpleNamespace(body=body, headers={}))  # type: ignore[arg-type]
+
+
 @QUICK
 @given(st.data())
 def test_any_damage_to_a_message_is_understood_or_refused_with_a_known_code(
@@ -173,15 +199,15 @@ def test_a_deeply_nested_document_is_understood_or_refused_with_a_known_code() -
 
 def refused_or_understood(heard: Any) -> None:
     """Anything but NotUnderstoodError passes through and fails the test."""
-    refusal = refusal_or_none(heard)
+    refusal = refusal_or_none(lambda: listen(heard))
     if refusal is not None:
         assert refusal.code in CODES
         assert 0 < len(refusal.sentence.encode()) <= 1500
 
 
-def refusal_or_none(heard: Any) -> NotUnderstoodError | None:
+def refusal_or_none(hear: Callable[[], Message]) -> NotUnderstoodError | None:
     try:
-        listen(heard)
+        hear()
     except NotUnderstoodError as refusal:
         return refusal
     return None

@@ -5,7 +5,7 @@ from io import BytesIO
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageColor
 from PIL.Image import Transpose
 
 from services.media.processing import process
@@ -39,11 +39,10 @@ def stored(orientation: int) -> Image.Image:
 
 
 def assert_upright(blob: bytes) -> None:
-    drawn = Image.open(BytesIO(blob)).convert("RGB")
-    assert drawn.size == (96, 64)
-    for place, colour in CORNERS.items():
-        expected = Image.new("RGB", (1, 1), colour).getpixel((0, 0))
-        assert np.allclose(drawn.getpixel(place), expected, atol=30), (place, colour)
+    drawn = np.asarray(Image.open(BytesIO(blob)).convert("RGB"))
+    assert drawn.shape == (64, 96, 3)
+    for (x, y), colour in CORNERS.items():
+        assert np.allclose(drawn[y, x], ImageColor.getrgb(colour), atol=30), (x, y, colour)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

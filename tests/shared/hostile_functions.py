@@ -41,9 +41,8 @@ def burn(_: bytes, __: dict[str, Any]) -> Answer:
         pass
 
 
-def sleep(_: bytes, options: dict[str, Any]) -> Answer:
-    Path(options["note"]).touch() if "note" in options else None
-    time.sleep(options.get("seconds", 600))
+def sleep(_: bytes, __: dict[str, Any]) -> Answer:
+    time.sleep(600)
     return {}, []
 
 
@@ -82,7 +81,6 @@ def print_much(payload: bytes, options: dict[str, Any]) -> Answer:
 def surroundings(_: bytes, __: dict[str, Any]) -> Answer:
     return {
         "environment": dict(os.environ),
-        "descriptors": sorted(int(name) for name in _list("/proc/self/fd")),
         "sockets": [number for number in range(64) if _is_open(number)],
         "group": os.getpgid(0),
         "pid": os.getpid(),
@@ -112,12 +110,6 @@ def attempt(_: bytes, options: dict[str, Any]) -> Answer:
     return {"worked": worked}, []
 
 
-def write_more_than_nothing(_: bytes, options: dict[str, Any]) -> Answer:
-    with Path(options["file"]).open("wb", buffering=0) as file:
-        file.write(b"x")
-    return {}, []
-
-
 def have_child_and_sleep(_: bytes, __: dict[str, Any]) -> Answer:
     with subprocess.Popen(["/bin/sleep", "600"]):
         time.sleep(600)
@@ -140,10 +132,3 @@ def _is_open(number: int) -> bool:
         return socket.socket(fileno=os.dup(number)).family == socket.AF_UNIX
     except OSError:
         return False
-
-
-def _list(folder: str) -> list[str]:
-    try:
-        return os.listdir(folder)
-    except OSError:
-        return []

@@ -67,9 +67,7 @@ def _nearness(rgb: Plane) -> Plane:
     segments = segmented(lab)
     ground = _ground_likeness(lab, segments)
     near = np.float32(0.5) * (_by_contact(ground, segments) + _by_column(ground, segments))
-    # An outline is a few pixels of mixed colour that stands on nothing; it takes after what it surrounds.
-    trust = np.clip((segments.half_widths_px() - 1) / np.float32(1.5), 0.02, 1)
-    smooth = _smoothed_within_edges(near, segments.spread(trust), lab * np.float32(0.01))
+    smooth = _smoothed_within_edges(near, lab * np.float32(0.01))
     return np.asarray((smooth - smooth.min()) / max(float(np.ptp(smooth)), 1e-6), np.float32)
 
 
@@ -120,24 +118,23 @@ def _mixed(share: Plane, one: Plane, other: Plane) -> Plane:
 
 
 def _smoothed_within_edges(
-    values: Plane, trust: Plane, guide: Plane, *, reach_px: float = 40, edge_contrast: float = 0.3, rounds: int = 3
+    values: Plane, guide: Plane, *, reach_px: float = 40, edge_contrast: float = 0.3, rounds: int = 3
 ) -> Plane:
-    """Smooth by trust, but not across edges of the guide: the recursive domain transform (Gastal, Oliveira 2011)."""
+    """Smooth, but not across edges of the guide: the recursive domain transform (Gastal and Oliveira 2011)."""
     across = 1 + reach_px / edge_contrast * np.abs(np.diff(guide, axis=1)).sum(axis=2)
     down = 1 + reach_px / edge_contrast * np.abs(np.diff(guide, axis=0)).sum(axis=2)
-    carried = np.stack([values * trust, trust], axis=-1).astype(np.float32)
+    smooth = values.copy()
     for step in range(rounds):
         sigma_px = reach_px * 3**0.5 * 2 ** (rounds - step - 1) / (4**rounds - 1) ** 0.5
         feedback = float(np.exp(-(2**0.5) / sigma_px))
-        _swept(carried.swapaxes(0, 1), (feedback**across).T)
-        _swept(carried, feedback**down)
-    return np.asarray(carried[..., 0] / np.maximum(carried[..., 1], 1e-6), np.float32)
+        _swept(smooth.T, (feedback**across).T)
+        _swept(smooth, feedback**down)
+    return smooth
 
 
 def _swept(lines: Plane, feedback: Plane) -> None:
     """Carry each line's values into the next, there and back, in place."""
-    weights = feedback[..., None]
     for index in range(1, len(lines)):
-        lines[index] += weights[index - 1] * (lines[index - 1] - lines[index])
+        lines[index] += feedback[index - 1] * (lines[index - 1] - lines[index])
     for index in range(len(lines) - 2, -1, -1):
-        lines[index] += weights[index] * (lines[index + 1] - lines[index])
+        lines[index] += feedback[index] * (lines[index + 1] - lines[index])

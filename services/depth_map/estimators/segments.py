@@ -29,14 +29,6 @@ class Segments:
         """One value for each segment, laid out as a plane."""
         return per_segment[self.labels]
 
-    def half_widths_px(self) -> Plane:
-        """How broad each segment is: area over outline, the picture's own border counted as outline."""
-        walled = np.pad(self.labels, 1, constant_values=-1)
-        outline = np.zeros(len(self.sizes))
-        for neighbour in (walled[:-2, 1:-1], walled[2:, 1:-1], walled[1:-1, :-2], walled[1:-1, 2:]):
-            outline += np.bincount(self.labels[self.labels != neighbour], minlength=len(self.sizes))
-        return (self.sizes / np.maximum(outline, 1)).astype(np.float32)
-
 
 def segmented(lab: Plane, *, tolerance: float = 9.0) -> Segments:
     """Cut a picture into segments of like colour.

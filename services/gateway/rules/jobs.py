@@ -136,6 +136,8 @@ def _change_state(job: JobRow, news: JobNews) -> bool:
     match news:
         case JobAccepted():
             job.state, job.waiting_for = "pending", news.waiting_for
+            if news.waiting_for != "retry":
+                job.error_code = job.error_sentence = None
         case JobStarted():
             job.state, job.attempt, job.started_at = "in_progress", news.attempt, news.started_at
             job.waiting_for = job.next_attempt_at = job.error_code = job.error_sentence = None

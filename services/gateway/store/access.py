@@ -17,36 +17,37 @@ class Memberships:
     def __init__(self, pool: Pool, *, seconds: float) -> None:
         self._pool = pool
         self._seconds = seconds
-        self._known: OrderedDict[str, tuple[float, tuple[UUID, ...]]] = OrderedDict()
+        self._known: OrderedDict[str, tuple[float, dict[UUID, str]]] = OrderedDict()
 
-    async def projects_of(self, user_id: str) -> tuple[UUID, ...]:
-        """Give the user's projects, the personal one first; it is made when the user is seen first.
+    async def of(self, user_id: str) -> dict[UUID, str]:
+        """Give the user's roles by project, the personal one first; it is made when the user is seen first.
 
         Raises DatabaseAwayError.
         """
         known = self._known.get(user_id)
         if known is not None and known[0] > time.monotonic():
             return known[1]
-        projects = await self._read(user_id)
-        self._known[user_id] = (time.monotonic() + self._seconds, projects)
+        roles = await self._read(user_id)
+        self._known[user_id] = (time.monotonic() + self._seconds, roles)
         self._known.move_to_end(user_id)
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
-        return projects
+        return roles
 
-    async def _read(self, user_id: str) -> tuple[UUID, ...]:
+    async def _read(self, user_id: str) -> dict[UUID, str]:
         personal = personal_project_of(user_id)
         async with as_tenant(self._pool, [personal]) as connection:
-            projects = await select_memberships(connection, user_id)
-            if personal not in projects:
+            roles = await select_memberships(connection, user_id)
+            if personal not in roles:
                 await insert_personal_project(connection, personal, user_id)
-        return (personal, *sorted(projects - {personal}))
+        return {personal: "owner"} | roles
 
 
-async def select_memberships(connection: Connection, user_id: str) -> set[UUID]:
+async def select_memberships(connection: Connection, user_id: str) -> dict[UUID, str]:
+    """Select a user's roles by project."""
     await connection.execute("SELECT set_config('diorama.user', $1, true)", user_id)
-    rows = await connection.fetch("SELECT project_id FROM members WHERE user_id = $1", user_id)
-    return {row["project_id"] for row in rows}
+    rows = await connection.fetch("SELECT project_id, role FROM members WHERE user_id = $1 ORDER BY created_at", user_id)
+    return {row["project_id"]: row["role"] for row in rows}
 
 
 async def insert_personal_project(connection: Connection, project_id: UUID, user_id: str) -> None:

@@ -5,30 +5,17 @@ cancellation and the birth of a child never pass each other unseen.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
-from datetime import datetime
+from dataclasses import fields
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 
+from services.gateway.rules.happenings import Happening
 from services.gateway.rules.jobs import JobRow
 from shared.database import Connection
 
 _COLUMNS = tuple(field.name for field in fields(JobRow))
-
-
-@dataclass(slots=True)
-class Happening:
-    """What clients are told, as a row of `events`."""
-
-    project_id: UUID
-    type: str
-    at: datetime
-    data: dict[str, Any]
-    job_id: UUID | None = None
-    parent_id: UUID | None = None
-    root_id: UUID | None = None
 
 
 async def lock_writers(connection: Connection) -> None:

@@ -13,12 +13,13 @@ from shared.database import Connection
 class Lost:
     """A job that its worker has never heard of."""
 
+    kind: str
     request: dict[str, Any]
     cancelled_by: str | None
 
 
-async def update_silent_jobs(connection: Connection, limit: int) -> dict[str, list[UUID]]:
-    """Take the jobs whose silence is due to be looked at; return those to ask about, by service.
+async def update_silent_jobs(connection: Connection, limit: int) -> tuple[int, dict[str, list[UUID]]]:
+    """Take the jobs whose silence is due to be looked at; return how many, and those to ask about by service.
 
     Who spoke since is looked at again 10 s after his last word. Who waits and has said so (for a worker, a pause, a
     retry, a limit) is silent rightly, and is asked only after the longest pause. Several gateways may do this at once.
@@ -50,7 +51,7 @@ async def update_silent_jobs(connection: Connection, limit: int) -> dict[str, li
     for row in rows:
         if not row["spoke"]:
             silent.setdefault(row["service"], []).append(row["id"])
-    return silent
+    return len(rows), silent
 
 
 async def select_lost_commands(connection: Connection, ids: Iterable[UUID]) -> list[Lost]:
@@ -64,7 +65,7 @@ async def select_lost_commands(connection: Connection, ids: Iterable[UUID]) -> l
         list(ids),
         DEAD_LETTER,
     )
-    return [Lost({"kind": row["kind"], **row["request"]}, row["cancel_requested_by"]) for row in rows]
+    return [Lost(row["kind"], row["request"], row["cancel_requested_by"]) for row in rows]
 
 
 async def update_dead_lettered_jobs(connection: Connection, rows: list[dict[str, Any]]) -> list[UUID]:

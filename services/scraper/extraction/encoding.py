@@ -41,7 +41,13 @@ _READ_AS: Final = {
     "utf-16-le": "utf-16-le",
     "utf-16-be": "utf-16-be",
 }
-_ALIASES: Final = {"x-sjis": "shift_jis", "x-gbk": "gbk", "x-euc-jp": "euc_jp", "x-cp1252": "cp1252", "unicode": "utf-16"}
+_ALIASES: Final = {
+    "x-sjis": "shift_jis",
+    "x-gbk": "gbk",
+    "x-euc-jp": "euc_jp",
+    "x-cp1252": "cp1252",
+    "unicode": "utf-16",
+}
 _META: Final = re.compile(rb"<meta\b[^>]{0,400}?charset\s*=\s*[\"']?\s*([a-zA-Z0-9_:.\-]+)", re.IGNORECASE)
 _COMMENT: Final = re.compile(rb"<!--.*?-->", re.DOTALL)
 # The standard looks at 1024 bytes; browsers go on where the meta tag comes later, and so do we, a little.

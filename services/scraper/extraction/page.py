@@ -9,7 +9,7 @@ class FoundImage:
 
     Attributes:
         url: of the largest candidate, absolute.
-        alternatives: the other candidates, largest first, at most 20.
+        alternatives: the other candidates, largest first, at most 20; no placeholders.
         found_in: where the largest stood: `img`, `srcset`, `picture`, `lazy`, `noscript`, `og:image`,
             `twitter:image`, `json-ld`, `image_src`, `poster`, `background` or `microdata`.
         position: place on the page, from 0.

@@ -6,7 +6,7 @@ by which pages choose pictures. What cannot be known here is false, as the stand
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,7 +36,9 @@ _DIMENSION: Final = re.compile(rf"({_NUMBER})([a-zA-Z]*)")
 _TOKEN: Final = re.compile(rf"\s*(?:({_NUMBER})([a-zA-Z]*)|([a-zA-Z-]+\()|([-+*/(),]))\s*")
 _COMMENT: Final = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
 _FEATURE: Final = re.compile(r"(?:(min|max)-)?(width|height|device-width|orientation)\s*:\s*(.+)", re.IGNORECASE)
-_RANGE: Final = re.compile(r"(?:(?P<low>[^<>=]+?)\s*(?P<lower><=?))?\s*width\s*(?:(?P<upper>[<>]=?|=)\s*(?P<high>[^<>=]+))?")
+_RANGE: Final = re.compile(
+    r"(?:(?P<low>[^<>=]+?)\s*(?P<lower><=?))?\s*width\s*(?:(?P<upper>[<>]=?|=)\s*(?P<high>[^<>=]+))?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +52,11 @@ class Screen:
         return self.width_px / _ASPECT
 
 
-def widest_screen(media: str | None) -> Screen | None:
-    """Find the widest usual screen that a media query list holds on; None where it holds on none."""
-    screens = map(Screen, _SCREENS_PX)
-    return next((screen for screen in screens if matches(media, screen)), None)
+def widest_screen(media: str | None, *, but_not: Iterable[str | None] = ()) -> Screen | None:
+    """Find the widest usual screen on which a media query list holds, and others do not; None where there is none."""
+    others = list(but_not)
+    screens = (screen for screen in map(Screen, _SCREENS_PX) if matches(media, screen))
+    return next((screen for screen in screens if not any(matches(other, screen) for other in others)), None)
 
 
 def matches(media: str | None, screen: Screen) -> bool:
@@ -99,14 +102,16 @@ def _condition(text: str, screen: Screen, depth: int) -> bool:
 
 def _known(part: str) -> bool:
     inner = part[1:-1].strip()
-    return part.startswith("(") and (inner.startswith(("(", "not")) or bool(_FEATURE.fullmatch(inner) or _RANGE.fullmatch(inner)))
+    return part.startswith("(") and (
+        inner.startswith(("(", "not")) or bool(_FEATURE.fullmatch(inner) or _RANGE.fullmatch(inner))
+    )
 
 
 def _in_parentheses(part: str, screen: Screen, depth: int) -> bool:
     if not (part.startswith("(") and part.endswith(")")):
         return False
     inner = part[1:-1].strip()
-    if inner.startswith("(") or inner.startswith("not"):
+    if inner.startswith(("(", "not")):
         return _condition(inner, screen, depth)
     return _feature(inner, screen)
 
@@ -170,7 +175,7 @@ def _length(text: str, screen: Screen) -> float | None:
         return None
     try:
         return max(0.0, _Calculation(text, screen).value())
-    except (ValueError, ArithmeticError, IndexError):
+    except (ValueError, ArithmeticError, LookupError):
         return None
 
 

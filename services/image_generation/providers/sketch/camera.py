@@ -57,5 +57,6 @@ class Camera:
         """Distances to look at: each row of level ground, and steadily into the far mountains."""
         rows = np.arange(self.height_px - self.horizon_px + 24, 2, -1.0)
         near = self.focal_px * self.eye_metres / rows
-        far = np.geomspace(60.0, 1300.0, 300)
-        return np.unique(np.concatenate([near, far])).astype(np.float32)
+        middle = np.geomspace(60.0, 250.0, 90, endpoint=False)
+        far = np.geomspace(250.0, 1300.0, 380)
+        return np.unique(np.concatenate([near[near < far[-1]], middle, far])).astype(np.float32)

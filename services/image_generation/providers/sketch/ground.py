@@ -6,7 +6,7 @@ import numpy as np
 
 from services.image_generation.providers.sketch.land import Land
 from services.image_generation.providers.sketch.noise import Grid, sample, smooth_step
-from services.image_generation.providers.sketch.palette import Colour, Light
+from services.image_generation.providers.sketch.palette import Colour, Light, mix, times
 from services.image_generation.providers.sketch.terrain import View
 
 COVERS: dict[str, tuple[Colour, Colour]] = {
@@ -67,7 +67,7 @@ def colours(view: View, land: Land, skin: Skin, light: Light, sun: tuple[float, 
         fine=_mottle(land, view, 8.3) * fade * skin.grain,
         colour=np.empty((len(view.z), 3), np.float32),
     )  # fmt: skip
-    patch.colour[:] = _blend(_tinted(COVERS[skin.cover], skin.tint), patch.broad + 0.10 * patch.middle)
+    patch.colour[:] = _blend(cover_colours(skin), patch.broad + 0.10 * patch.middle)
     if skin.crops:
         _plant_crops(patch, skin)
     if skin.cover == "dunes":
@@ -93,11 +93,11 @@ def _blend(pair: tuple[Colour, Colour], share: Grid) -> Grid:
     return (low + (high - low) * np.clip(share, 0, 1)[:, None]).astype(np.float32)
 
 
-def _tinted(pair: tuple[Colour, Colour], tint: Colour | None) -> tuple[Colour, Colour]:
-    if tint is None:
-        return pair
-    red, green, blue = tint
-    return (red * 0.8, green * 0.8, blue * 0.8), (red * 0.5 + 0.4, green * 0.5 + 0.4, blue * 0.5 + 0.4)
+def cover_colours(skin: Skin) -> tuple[Colour, Colour]:
+    """The two colours between which the cover of the ground varies."""
+    if skin.tint is None:
+        return COVERS[skin.cover]
+    return times(skin.tint, 0.82), mix(skin.tint, (1.0, 1.0, 0.7), 0.26)
 
 
 def _plant_crops(patch: _Patch, skin: Skin) -> None:
@@ -130,7 +130,7 @@ def _raise_rock(patch: _Patch, skin: Skin) -> None:
     if not {"mountains", "volcano", "cliff"} & land.relief:
         return
     lava = "volcano" in land.relief
-    steep = smooth_step(0.93, 0.74, view.normal_y + 0.03 * patch.middle)
+    steep = smooth_step(0.90, 0.72, view.normal_y + 0.03 * patch.middle)
     high = smooth_step(18, 58, view.height + 9 * patch.middle)
     slopes = smooth_step(6, 16, view.height) * smooth_step(300, 360, view.z)
     patch.cover((0.16, 0.25, 0.17) if not skin.winter else (0.55, 0.62, 0.68), slopes * 0.75)
@@ -138,7 +138,7 @@ def _raise_rock(patch: _Patch, skin: Skin) -> None:
     strata = sample(land.ridged, view.x / 130, view.height / 60 + view.z / 300)
     patch.cover(_blend(pair, 0.15 + 0.9 * strata), np.maximum(steep, high))
     drift = view.height + 15 * sample(land.soft, view.x / 300, view.z / 300) + 14 * view.hollow
-    lies = smooth_step(0.42, 0.66, view.normal_y) * 0.75 + 0.25
+    lies = smooth_step(0.60, 0.80, view.normal_y + 0.05 * patch.middle) * 0.85 + 0.15
     patch.cover(SNOW[1], smooth_step(skin.snow_line_metres - 7, skin.snow_line_metres + 9, drift) * lies)
 
 

@@ -127,7 +127,7 @@ class Land:
                 cone = np.where(away < 0.1, 0.9 - (0.1 - away) * 2.5, cone)
                 total = np.maximum(total, high * cone**1.45 * (0.9 + 0.16 * crests))
             else:
-                total += high * cone**1.05 * (0.5 + 0.62 * crests)
+                total += high * cone**1.15 * (0.45 + 0.62 * crests)
         return total.astype(np.float32)
 
     def _island(self, island: Peak, x: Grid, z: Grid) -> Grid:
@@ -144,13 +144,13 @@ def shape_land(
     rng = stream(seed, "land")
     volcano = "volcano" in relief
     count = 1 if volcano else int(rng.integers(2, 5))
-    first = rng.choice([0.3, 0.7]) + rng.uniform(-0.08, 0.08)
+    first = rng.choice([0.34, 0.66]) + rng.uniform(-0.07, 0.07)
     peaks = []
     for number in range(count):
         z = 520.0 if number == 0 else float(rng.uniform(480, 820))
         share = first if number == 0 else rng.uniform(-0.05, 1.05)
         high = tall * (190 if volcano else 165 - 34 * min(number, 2) + rng.uniform(-12, 12))
-        peaks.append((camera.x_at(share, z), z, float(rng.uniform(170, 250)), float(high)))
+        peaks.append((camera.x_at(share, z), z, float(rng.uniform(230, 340)), float(high)))
     bumps = []
     for number in range(islands):
         z = float(rng.uniform(80, 110) + 70 * number)

@@ -35,7 +35,7 @@ def paint_landscape(stage: Stage, report: Report) -> Grid:
     _put(stage, list(scenery.airborne(stage)))
     report(0.8)
     paint_weather(stage)
-    stage.canvas.spread_glow(0.75)
+    stage.canvas.spread_glow(0.55)
     return stage.canvas.pixels
 
 

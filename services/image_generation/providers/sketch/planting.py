@@ -6,6 +6,9 @@ import numpy as np
 
 from services.image_generation.providers.sketch import plants
 from services.image_generation.providers.sketch.canvas import Sprite
+from services.image_generation.providers.sketch.composition import skin_of
+from services.image_generation.providers.sketch.ground import cover_colours
+from services.image_generation.providers.sketch.palette import mix, times
 from services.image_generation.providers.sketch.scenery import DRY_METRES, Placement, number_of, sharpness, spots
 from services.image_generation.providers.sketch.stage import Stage
 
@@ -150,14 +153,21 @@ def _undergrowth(stage: Stage) -> Iterator[Placement]:
     mention = scene.mention("flowers")
     blooms = mention.colours or plants.PETALS
     flowering = scene.has("flowers") or stage.season == "spring" or scene.has("meadow")
-    greens = plants.FOLIAGE[stage.season][-1 if stage.season == "autumn" else 0]
+    greens = _grass_greens(stage)
     sharp = min(50.0, sharpness(stage, 13))
     rng = stage.stream("tufts")
     one_kind = [blooms[int(rng.integers(len(blooms)))]] if not mention.colours and scene.has("flowers") and rng.uniform() < 0.5 else blooms  # noqa: E501, PLR2004 - half of the meadows have one flower
     grass = [plants.tuft(stage.stream("tuft", n), greens, sharp) for n in range(4)]
     flowers = [plants.tuft(stage.stream("bloom", n), greens, sharp, tuple(one_kind)) for n in range(5)]
     near = stage.camera.near_metres
-    yield from _scatter(stage, "grass", 130, near, near * 2.6, grass, 1.0, clearing=scene.has("road", "forest"))
+    yield from _scatter(stage, "grass", 380, near * 0.82, near * 3, grass, 0.6, clearing=scene.has("road", "forest"))
     if flowering:
-        many = 420 if scene.has("flowers") else 90
-        yield from _scatter(stage, "flowers", many, near, near * 5, flowers, 1.1, clearing=scene.has("road"))
+        many = 520 if scene.has("flowers") else 90
+        yield from _scatter(stage, "flowers", many, near * 0.82, near * 5, flowers, 0.85, clearing=scene.has("road"))
+
+
+def _grass_greens(stage: Stage) -> plants.Greens:
+    """Blades in the colours of the ground on which they stand."""
+    skin = skin_of(stage)
+    low, high = cover_colours(skin)
+    return times(low, 0.62), mix(low, high, 0.5), mix(high, (1.0, 1.0, 0.8), 0.22)

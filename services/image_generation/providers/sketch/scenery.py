@@ -69,7 +69,7 @@ def built(stage: Stage) -> Iterator[Placement]:
         mention = scene.mention(castle)
         wall = mention.colours[0] if mention.colours else (0.66, 0.62, 0.58)
         cone = (0.42, 0.46, 0.62) if not snowy else (0.92, 0.94, 1.0)
-        for x, z in spots(stage, castle, mention.number(one=1, several=2), 170):
+        for x, z in spots(stage, castle, mention.number(one=1, several=2), 135):
             x, z = _highest(stage, x, z)
             sprite = buildings.castle(stage.stream("castle", round(x)), wall, cone, sharpness(stage, z))
             yield Placement(sprite, x, z, mention.size * (1.15 if castle == "castle" else 0.7))
@@ -180,7 +180,7 @@ def alive(stage: Stage) -> Iterator[Placement]:
             coat = mention.colours[number % len(mention.colours)] if mention.colours else figures.COATS[int(rng.integers(6))]
             sprite = figures.person(rng, coat, sharpness(stage, z), child=mention.size < 0.8)  # noqa: PLR2004 - a small person
             x, z = _footing(stage, *_on_road(stage, x, z))
-            yield Placement(sprite, x, z, 1.25, flip=bool(rng.integers(2)))
+            yield Placement(sprite, x, z, 1.5, flip=bool(rng.integers(2)))
     for animal in ANIMALS:
         if scene.has(animal):
             mention = scene.mention(animal)
@@ -222,9 +222,9 @@ def airborne(stage: Stage) -> Iterator[Placement]:
         mention, rng = stage.scene.mention("balloon"), stage.stream("balloon")
         count = mention.number(one=1, several=6)
         for number in range(count):
-            z = 62.0 if number == 0 else float(rng.uniform(75, 260))
+            z = 78.0 if number == 0 else float(rng.uniform(95, 260))
             share = 0.5 + 0.16 * rng.choice([-1, 1]) if number == 0 else rng.uniform(0.06, 0.94)
-            row = camera.horizon_px * (0.62 if number == 0 else rng.uniform(0.25, 0.85))
+            row = camera.horizon_px * (0.80 if number == 0 else rng.uniform(0.35, 0.88))
             foot = camera.eye_metres + (camera.horizon_px - row) / camera.scale(z)
             plain = figures.COATS[number % 6], figures.COATS[(number + 2) % 6], figures.CANVAS_WHITE
             colours = (*mention.colours, figures.CANVAS_WHITE) if mention.colours else plain

@@ -42,8 +42,7 @@ PLACE_WORDS = {
     "meadow": "meadow grass lawn garden park clearing glade",
     "city": "city skyline skyscraper downtown metropolis town urban cityscape cyberpunk manhattan",
     "village": "village hamlet settlement countryside",
-    "room": "room interior indoor indoors inside kitchen bedroom library study parlour parlor cabin-interior "
-    "office livingroom apartment attic",
+    "room": "room interior indoor indoors inside parlour parlor livingroom apartment attic cosy cozy",
     "space": "space galaxy nebula cosmos cosmic planet universe orbit saturn jupiter mars asteroid alien "
     "interstellar",
     "underwater": "underwater undersea coral reef seabed aquarium",
@@ -89,13 +88,13 @@ THING_WORDS = {
     "lantern": "lantern streetlamp lamppost",
     "fish": "fish shoal shark whale dolphin",
     "window": "window",
-    "table": "table desk dinner breakfast",
+    "table": "table desk dinner breakfast kitchen office dining",
     "lamp": "lamp chandelier",
     "candle": "candle candlelight",
     "chair": "chair stool armchair",
-    "bed": "bed",
-    "sofa": "sofa couch",
-    "books": "book bookshelf bookcase",
+    "bed": "bed bedroom",
+    "sofa": "sofa couch lounge",
+    "books": "book bookshelf bookcase library study",
     "fireplace": "fireplace hearth",
     "rug": "rug carpet",
     "plant": "plant vase fern pot",
@@ -107,10 +106,12 @@ PHRASES = {
     ("milky", "way"): "milkyway",
     ("northern", "lights"): "northernlights",
     ("air", "balloon"): "hotairballoon",
-    ("air", "balloons"): "hotairballoon",
+    ("air", "balloons"): "hotairballoons",
     ("living", "room"): "livingroom",
     ("street", "lamp"): "streetlamp",
-    ("street", "lamps"): "streetlamp",
+    ("street", "lamps"): "streetlamps",
+    ("snow", "falling"): "snowfall",
+    ("falling", "snow"): "snowfall",
     ("full", "moon"): "moon",
     ("new", "york"): "city",
 }
@@ -149,7 +150,7 @@ STOP_WORDS = frozenset(
     "a an the of in on at by with and or to from into onto over under above below near beside behind between "
     "through across along around against its his her their is are was were be being it this that these those "
     "as up down out very some all every where while there picture scene image view drawing illustration "
-    "style landscape photo photograph".split()
+    "style landscape falling photo photograph".split()
 )
 COMPOUND_ENDS = frozenset(
     "side bank shore scape light lit line top land front ward wards covered capped fall like house post".split()

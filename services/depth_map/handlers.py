@@ -1,0 +1,69 @@
+"""What depth mapping hears: stored images whose pipeline asks for depth, and the command to map one."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from contracts.depth_map import DepthMapped, MapDepth, StoredMap
+from contracts.media import MediaStored
+from services.depth_map import store
+from services.depth_map.mapping import DepthMapping, Maps
+from shared.handling import Heard, Reactions, Works
+from shared.identifiers import child_id
+from shared.jobs import Job
+from shared.outbox import Transaction
+
+STEP = "depth"
+"""The step of a pipeline that is ours."""
+
+
+async def on_media_stored(tx: Transaction, stored: Sequence[Heard[MediaStored]]) -> None:
+    """Map every stored image whose pipeline asks for it."""
+    for image in (heard.message for heard in stored):
+        if STEP in image.pipeline:
+            job_id = child_id(image.job_id, MapDepth.wire_name, str(image.asset_id), "default")
+            lineage = image.child_lineage(job_id)
+            tx.work(MapDepth(**lineage, asset_id=image.asset_id, original_key=image.original_key, sha256=image.sha256))
+
+
+async def map_depth(job: Job[MapDepth], depth: DepthMapping) -> None:
+    """Draw the depth and edge maps of one stored image, unless the same recipe has drawn them already."""
+    command = job.command
+    known = await store.select_depth_map(depth.pool, command.asset_id, depth.recipe)
+    if known is not None:
+        async with job.completing() as tx:
+            tx.say(_mapped(command, known["subject_version"], depth.recipe, known["maps"], known["facts"]))
+            tx.result(recipe=depth.recipe, already_mapped=True)
+        return
+    maps = await depth.draw(command.asset_id, command.original_key, report=job.progress)
+    async with job.completing() as tx:
+        version = await store.upsert_depth_map(
+            tx.connection, command.asset_id, command.project_id, depth.recipe, maps=_as_row(maps), facts=maps.facts
+        )
+        tx.say(_mapped(command, version, depth.recipe, _as_row(maps), maps.facts))
+        tx.result(recipe=depth.recipe, already_mapped=False)
+
+
+def _as_row(maps: Maps) -> dict[str, Any]:
+    pictures = {"depth": maps.depth, "edges": maps.edges, "preview": maps.preview, "coloured": maps.coloured}
+    return {**{name: stored.model_dump() for name, stored in pictures.items()}, "sidecar_key": maps.sidecar_key}
+
+
+def _mapped(command: MapDepth, version: int, recipe: str, maps: dict[str, Any], facts: dict[str, Any]) -> DepthMapped:
+    return DepthMapped(
+        **command.own_lineage(),
+        asset_id=command.asset_id,
+        subject_version=version,
+        depth=StoredMap.model_validate(maps["depth"]),
+        edges=StoredMap.model_validate(maps["edges"]),
+        preview=StoredMap.model_validate(maps["preview"]),
+        coloured=StoredMap.model_validate(maps["coloured"]),
+        sidecar_key=maps["sidecar_key"],
+        kind=facts["kind"],
+        estimator=facts["estimator"],
+        recipe=recipe,
+        quality=facts["quality"],
+    )
+
+
+REACTIONS: Reactions = {MediaStored: on_media_stored}
+WORK: Works = {MapDepth: map_depth}

@@ -1,0 +1,18 @@
+"""What depth mapping reads from its environment."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from shared.settings import ObjectSettings, WorkSettings
+
+
+class Settings(ObjectSettings, WorkSettings):
+    """Depth mapping's settings."""
+
+    concurrency: int = Field(default=2, ge=1, le=100, description="maps that are drawn at once in one process")
+    mapper_memory_bytes: int = Field(default=1024 * 1024 * 1024, ge=256 * 1024 * 1024)
+    mapper_seconds: float = Field(default=120, gt=0, description="longest time for one map")
+    depth_estimator: Path | None = Field(
+        default=None, description="JSON file that describes an ONNX model; absent: the estimator without a model"
+    )

@@ -1,0 +1,43 @@
+"""What the gateway hears."""
+
+from contracts.depth_map import DepthMapped
+from contracts.image_generation import ImageGenerated
+from contracts.jobs import (
+    JobAccepted,
+    JobCancelled,
+    JobChildrenNamed,
+    JobCompleted,
+    JobFailed,
+    JobProgressed,
+    JobRetryScheduled,
+    JobStarted,
+    JobUnknown,
+    MessageDeadLettered,
+)
+from contracts.media import MediaDeleted, MediaDescribed, MediaRejected, MediaStored
+from contracts.scraper import ImageFound, PageScraped
+from services.gateway.handlers.facts import on_facts
+from services.gateway.handlers.losses import on_job_unknown, on_message_dead_lettered
+from services.gateway.handlers.news import on_job_news
+from shared.handling import Reactions
+
+REACTIONS: Reactions = {
+    JobAccepted: on_job_news,
+    JobStarted: on_job_news,
+    JobProgressed: on_job_news,
+    JobRetryScheduled: on_job_news,
+    JobChildrenNamed: on_job_news,
+    JobCompleted: on_job_news,
+    JobFailed: on_job_news,
+    JobCancelled: on_job_news,
+    JobUnknown: on_job_unknown,
+    MessageDeadLettered: on_message_dead_lettered,
+    ImageFound: on_facts,
+    PageScraped: on_facts,
+    MediaStored: on_facts,
+    MediaDescribed: on_facts,
+    MediaRejected: on_facts,
+    MediaDeleted: on_facts,
+    ImageGenerated: on_facts,
+    DepthMapped: on_facts,
+}

@@ -1,0 +1,113 @@
+"""Facts about images, maps, pages and scenes: each becomes rows of the read model, and some make jobs elsewhere."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from contracts.depth_map import DepthMapped
+from contracts.envelope import Event
+from contracts.image_generation import ImageGenerated
+from contracts.media import MediaDeleted, MediaDescribed, MediaRejected, MediaStored
+from contracts.scraper import ImageFound, PageScraped
+from services.gateway.handlers.births import bear
+from services.gateway.rules import births, rows
+from services.gateway.rules.jobs import JobRow, job_of_command
+from services.gateway.store import facts as store
+from services.gateway.store import projection
+from services.gateway.stream import Stream
+from shared.handling import Heard
+from shared.outbox import Transaction
+
+E = TypeVar("E", bound=Event)
+
+
+async def on_facts(tx: Transaction, facts: Sequence[Heard[Event]], stream: Stream[Any]) -> None:
+    """Apply the facts that are newer than what is known, and bear the jobs that other services make of them."""
+    await projection.lock_writers(tx.connection)
+    for kind, write in _WRITERS.items():
+        of_kind = [heard for heard in facts if isinstance(heard.message, kind)]
+        if of_kind:
+            await write(tx, of_kind)
+    await bear(tx, _born(facts))
+    await projection.insert_events(
+        tx.connection, [rows.happening_of(heard.message, heard.time) for heard in facts]
+    )
+    tx.after_commit(stream.wake)
+
+
+def _born(facts: Iterable[Heard[Event]]) -> Iterator[JobRow]:
+    for heard in facts:
+        match heard.message:
+            case ImageFound() as found:
+                yield job_of_command(births.fetch_of_found_image(found), heard.time)
+            case ImageGenerated() as generated:
+                yield job_of_command(births.upload_of_generated_image(generated), heard.time)
+            case MediaStored() as stored:
+                if (maps := births.maps_of_stored_image(stored)) is not None:
+                    yield job_of_command(maps, heard.time)
+            case _:
+                pass
+
+
+def _newest(facts: Iterable[Heard[E]], key: Callable[[E], Any], version: Callable[[E], int]) -> list[Heard[E]]:
+    """Keep of several facts about one thing the newest: a statement touches each row once."""
+    newest: dict[Any, Heard[E]] = {}
+    for heard in facts:
+        held = newest.get(key(heard.message))
+        if held is None or version(heard.message) > version(held.message):
+            newest[key(heard.message)] = heard
+    return list(newest.values())
+
+
+async def _write_stored(tx: Transaction, facts: Sequence[Heard[MediaStored]]) -> None:
+    newest = _newest(facts, lambda fact: fact.asset_id, lambda fact: fact.subject_version)
+    await store.upsert_assets(tx.connection, [rows.asset_of(heard.message, heard.time) for heard in newest])
+    await store.insert_asset_sources(tx.connection, [rows.source_of(heard.message, heard.time) for heard in facts])
+    generated = [heard.message for heard in facts if heard.message.parent_job_id is not None]
+    if generated:
+        tasks = [{"task_id": fact.parent_job_id, "asset_id": fact.asset_id} for fact in generated]
+        await store.update_generated_assets(tx.connection, tasks)
+
+
+async def _write_described(tx: Transaction, facts: Sequence[Heard[MediaDescribed]]) -> None:
+    newest = _newest(facts, lambda fact: (fact.asset_id, fact.origin), lambda fact: fact.subject_version)
+    await store.upsert_descriptions(tx.connection, [rows.description_of(heard.message, heard.time) for heard in newest])
+
+
+async def _write_deleted(tx: Transaction, facts: Sequence[Heard[MediaDeleted]]) -> None:
+    newest = _newest(facts, lambda fact: fact.asset_id, lambda fact: fact.subject_version)
+    await store.upsert_deleted_assets(tx.connection, [rows.tombstone_of(heard.message, heard.time) for heard in newest])
+
+
+async def _write_mapped(tx: Transaction, facts: Sequence[Heard[DepthMapped]]) -> None:
+    newest = _newest(facts, lambda fact: (fact.asset_id, fact.recipe), lambda fact: fact.subject_version)
+    await store.upsert_maps(tx.connection, [rows.map_of(heard.message, heard.time) for heard in newest])
+
+
+async def _write_found(tx: Transaction, facts: Sequence[Heard[ImageFound]]) -> None:
+    await store.insert_found_images(tx.connection, [rows.found_of(heard.message, heard.time) for heard in facts])
+
+
+async def _write_pages(tx: Transaction, facts: Sequence[Heard[PageScraped]]) -> None:
+    await store.insert_scraped_pages(tx.connection, [rows.page_of(heard.message, heard.time) for heard in facts])
+
+
+async def _write_rejected(tx: Transaction, facts: Sequence[Heard[MediaRejected]]) -> None:
+    await store.insert_rejections(tx.connection, [rows.rejection_of(heard.message, heard.time) for heard in facts])
+
+
+async def _write_generated(tx: Transaction, facts: Sequence[Heard[ImageGenerated]]) -> None:
+    await store.update_generated_images(
+        tx.connection, [rows.generation_of(heard.message, heard.time) for heard in facts]
+    )
+
+
+_WRITERS: dict[type[Event], Callable[[Transaction, Sequence[Heard[Any]]], Any]] = {
+    ImageFound: _write_found,
+    PageScraped: _write_pages,
+    MediaStored: _write_stored,
+    MediaDescribed: _write_described,
+    MediaRejected: _write_rejected,
+    ImageGenerated: _write_generated,
+    DepthMapped: _write_mapped,
+    MediaDeleted: _write_deleted,  # last: it outranks what else the batch says of the asset
+}

@@ -1,0 +1,61 @@
+"""What the gateway does by the clock: it asks about silent jobs, and lets go of what nobody needs any more."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from contracts.jobs import ReportJobs
+from services.gateway.store import silence
+from services.gateway.store.tenancy import DatabaseAwayError, answering
+from shared.bus import Bus
+from shared.database import Pool
+
+_LOOK_SECONDS: Final = 2.0
+_LOOK_LIMIT: Final = 2000
+_ASK_LIMIT: Final = 1000
+_HOUSEKEEPING_SECONDS: Final = 3600.0
+
+_log = structlog.get_logger(__name__)
+
+
+async def ask_about_silent_jobs(bus: Bus) -> int:
+    """Ask each service about its jobs of which nothing was heard for too long; return how many were looked at."""
+    async with answering(), bus.transaction() as tx:
+        looked_at, silent = await silence.update_silent_jobs(tx.connection, _LOOK_LIMIT)
+        for service, job_ids in silent.items():
+            for page in _pages(job_ids):
+                tx.say(ReportJobs(addressee=service, job_ids=tuple(page)))
+    if silent:
+        _log.info("asked_about_silent_jobs", jobs={service: len(job_ids) for service, job_ids in silent.items()})
+    return looked_at
+
+
+async def reconcile(bus: Bus) -> None:
+    """Ask about silent jobs, until cancelled."""
+    while True:
+        try:
+            while await ask_about_silent_jobs(bus) >= _LOOK_LIMIT:
+                pass
+        except DatabaseAwayError as error:
+            _log.warning("reconcile_paused", error=repr(error))
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def keep_house(pool: Pool, *, events_days: int, idempotency_hours: int) -> None:
+    """Delete what has expired, until cancelled."""
+    while True:
+        pause_seconds = _HOUSEKEEPING_SECONDS
+        try:
+            async with answering(), pool.acquire() as connection:
+                await silence.delete_expired(connection, events_days=events_days, idempotency_hours=idempotency_hours)
+        except DatabaseAwayError as error:
+            _log.warning("housekeeping_paused", error=repr(error))
+            pause_seconds = _LOOK_SECONDS
+        await asyncio.sleep(pause_seconds)
+
+
+def _pages(job_ids: Sequence[UUID]) -> list[Sequence[UUID]]:
+    return [job_ids[start : start + _ASK_LIMIT] for start in range(0, len(job_ids), _ASK_LIMIT)]

@@ -1,0 +1,34 @@
+"""What the routes work with; `app.py` puts it together."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from services.gateway.identity import Tokens
+from services.gateway.links import Links
+from services.gateway.routes.desk import Desk
+from services.gateway.settings import Settings
+from services.gateway.store.access import Memberships
+from services.gateway.stream import Stream
+from shared.bus import Bus
+from shared.database import Pool
+from shared.health import Health
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of a running gateway.
+
+    Attributes:
+        pool: as the role `gateway`, which row-level security holds to the projects that a transaction names.
+
+    """
+
+    settings: Settings
+    tokens: Tokens
+    memberships: Memberships
+    pool: Pool
+    bus: Bus
+    desk: Desk
+    stream: Stream[Any]
+    links: Links
+    health: Health

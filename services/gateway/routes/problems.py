@@ -1,0 +1,135 @@
+"""Every error as a problem (RFC 9457) with a stable type, a sentence and the trace under which it is found in the logs."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+import orjson
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from services.gateway.identity import NotAUserError
+from services.gateway.store.tenancy import DatabaseAwayError
+from shared.errors import Refused
+from shared.telemetry import trace_id_of
+
+MEDIA_TYPE: Final = "application/problem+json"
+_RETRY_SECONDS: Final = 2
+_CODES: Final = {
+    400: "bad_request",
+    401: "unauthenticated",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "body_too_large",
+    415: "media_type_unsupported",
+    422: "validation_failed",
+    503: "unavailable",
+}
+
+
+class Problem(Exception):
+    """What a client is told instead of an answer.
+
+    Attributes:
+        code: stable; the last part of the problem's `type`.
+        sentence: what happened and what to do about it.
+        errors: the places of the request that are wrong, as `{"pointer", "message"}`.
+
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        sentence: str,
+        *,
+        errors: Sequence[Mapping[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(f"{status} {code}: {sentence}")
+        self.status = status
+        self.code = code
+        self.sentence = sentence
+        self.errors = errors
+        self.headers = dict(headers or {})
+
+
+def not_found(thing: str) -> Problem:
+    """Say that a thing is not there, or not for this user: the two look alike from outside."""
+    return Problem(404, f"{thing}_not_found", f"There is no such {thing.replace('_', ' ')}.")
+
+
+def answer(problem: Problem, traceparent: str | None) -> Response:
+    """Write a problem as a response."""
+    body: dict[str, Any] = {
+        "type": f"urn:diorama:problem:{problem.code}",
+        "title": HTTPStatus(problem.status).phrase,
+        "status": problem.status,
+        "code": problem.code,
+        "detail": problem.sentence,
+        "trace_id": trace_id_of(traceparent),
+    }
+    if problem.errors:
+        body["errors"] = list(problem.errors)
+    return Response(orjson.dumps(body), problem.status, problem.headers, MEDIA_TYPE)
+
+
+def database_away() -> Problem:
+    return Problem(
+        503,
+        "database_unavailable",
+        "The database does not answer at the moment; nothing is lost, please try again shortly.",
+        headers={"Retry-After": str(_RETRY_SECONDS)},
+    )
+
+
+def unauthenticated(code: str, sentence: str) -> Problem:
+    challenge = 'Bearer error="invalid_token"' if code != "token_missing" else "Bearer"
+    return Problem(401, code, sentence, headers={"WWW-Authenticate": challenge})
+
+
+def problem_of(error: Exception) -> Problem:
+    """Find the problem that an error is to a client; what is nobody's fault but ours is a 500."""
+    match error:
+        case Problem():
+            return error
+        case NotAUserError():
+            return unauthenticated(error.code, error.sentence)
+        case DatabaseAwayError():
+            return database_away()
+        case Refused():
+            return Problem(400, error.code, error.sentence)
+        case RequestValidationError():
+            return _invalid(error)
+        case HTTPException():
+            code = _CODES.get(error.status_code, "http_error")
+            return Problem(error.status_code, code, _sentence(error), headers=error.headers)
+        case _:
+            return Problem(500, "internal_error", "Something went wrong here; the trace id finds it in the logs.")
+
+
+def _sentence(error: HTTPException) -> str:
+    sentences = {404: "There is nothing at this address.", 405: "This address does not understand that method."}
+    return sentences.get(error.status_code, str(error.detail))
+
+
+def _invalid(error: RequestValidationError) -> Problem:
+    errors = [
+        {"pointer": "/" + "/".join(str(part) for part in one["loc"]), "message": str(one["msg"])}
+        for one in error.errors()[:20]
+    ]
+    first = errors[0] if errors else {"pointer": "/", "message": "it cannot be read"}
+    return Problem(422, "validation_failed", f"{first['pointer']}: {first['message']}."[:500], errors=errors)
+
+
+async def _handle(request: Request, error: Exception) -> Response:
+    return answer(problem_of(error), structlog.contextvars.get_contextvars().get("traceparent"))
+
+
+def install(app: FastAPI) -> None:
+    """Have an application answer every error of its routes with a problem."""
+    for kind in (Problem, NotAUserError, DatabaseAwayError, Refused, RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, _handle)

@@ -1,0 +1,101 @@
+"""What a fact becomes in the read model: rows by the names of their columns, and what clients are told."""
+
+from datetime import datetime
+from typing import Any
+
+from contracts.depth_map import DepthMapped
+from contracts.envelope import Event
+from contracts.image_generation import ImageGenerated
+from contracts.media import MediaDeleted, MediaDescribed, MediaRejected, MediaStored
+from contracts.scraper import ImageFound, PageScraped
+from services.gateway.rules.happenings import Happening, fact_happening
+
+Row = dict[str, Any]
+
+
+def asset_of(fact: MediaStored, at: datetime) -> Row:
+    data = fact.model_dump(mode="json")
+    copied = ("sha256", "size_bytes", "content_type", "width_px", "height_px", "original_key", "renditions")
+    also = ("thumbhash", "source_url", "context", "pipeline", "project_id", "job_id", "root_job_id")
+    return {
+        "id": fact.asset_id,
+        "stored_version": fact.subject_version,
+        "created_at": at,
+        "updated_at": at,
+        **{name: data[name] for name in (*copied, *also)},
+    }
+
+
+def source_of(fact: MediaStored, at: datetime) -> Row:
+    return {**_in_job(fact, at), "asset_id": fact.asset_id, "source_url": fact.source_url}
+
+
+def tombstone_of(fact: MediaDeleted, at: datetime) -> Row:
+    return {"id": fact.asset_id, "project_id": fact.project_id, "deleted_at": at}
+
+
+def description_of(fact: MediaDescribed, at: datetime) -> Row:
+    names = {"asset_id", "origin", "project_id", "subject_version", "palette", "perceptual_hash"}
+    return {**fact.model_dump(mode="json", include=names), "at": at}
+
+
+def map_of(fact: DepthMapped, at: datetime) -> Row:
+    maps = {"depth", "edges", "preview", "coloured", "sidecar_key", "kind", "estimator", "recipe", "quality"}
+    names = maps | {"asset_id", "project_id", "subject_version", "job_id"}
+    return {**fact.model_dump(mode="json", include=names), "at": at}
+
+
+def found_of(fact: ImageFound, at: datetime) -> Row:
+    row = fact.model_dump(mode="json", include={"fetch_job_id", "url", "found_in", "context"})
+    return {**_in_job(fact, at), **row}
+
+
+def page_of(fact: PageScraped, at: datetime) -> Row:
+    row = fact.model_dump(mode="json", include={"url", "title", "images_found", "images_skipped", "skipped"})
+    return {**_in_job(fact, at), **row}
+
+
+def rejection_of(fact: MediaRejected, at: datetime) -> Row:
+    row = fact.model_dump(mode="json", include={"url", "object_key", "code", "sentence"})
+    return {**_in_job(fact, at), **row}
+
+
+def generation_of(fact: ImageGenerated, at: datetime) -> Row:
+    return {
+        "task_id": fact.job_id,
+        "object_key": fact.object_key,
+        "model_used": fact.model,
+        "provider": fact.provider,
+        "generation_time_seconds": fact.generation_seconds,
+        "updated_at": at,
+    }
+
+
+def _in_job(fact: Event, at: datetime) -> Row:
+    return {"job_id": fact.job_id, "root_job_id": fact.root_job_id, "project_id": fact.project_id, "at": at}
+
+
+def happening_of(fact: Event, at: datetime) -> Happening:
+    """Tell clients a fact, with no more than they need to know where to look."""
+    match fact:
+        case ImageFound():
+            told: Row = {"type_": "image.found", "url": fact.url, "fetch_job_id": fact.fetch_job_id}
+        case PageScraped():
+            told = {"type_": "page.scraped", "url": fact.url, "images_found": fact.images_found}
+            told["images_skipped"] = fact.images_skipped
+        case MediaStored():
+            told = {"type_": "image.stored", "image_id": fact.asset_id, "source_url": fact.source_url}
+            told |= {"already_stored": fact.already_stored, "thumbhash": fact.thumbhash}
+        case MediaDescribed():
+            told = {"type_": "image.described", "image_id": fact.asset_id, "origin": fact.origin}
+        case MediaRejected():
+            told = {"type_": "image.rejected", "url": fact.url, "code": fact.code, "sentence": fact.sentence}
+        case MediaDeleted():
+            told = {"type_": "image.deleted", "image_id": fact.asset_id}
+        case ImageGenerated():
+            told = {"type_": "image.generated", "object_key": fact.object_key, "model": fact.model}
+        case DepthMapped():
+            told = {"type_": "image.mapped", "image_id": fact.asset_id, "recipe": fact.recipe}
+        case _:
+            raise TypeError(f"nobody is told of {fact.wire_name}")
+    return fact_happening(fact=fact, at=at, **told)

@@ -1,0 +1,39 @@
+"""Media, put together."""
+
+from contextlib import AsyncExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from services.media.handlers import REACTIONS, WORK
+from services.media.library import Library, Limits
+from services.media.settings import Settings
+from shared.fetch import Outbound
+from shared.objects import ObjectStore
+from shared.sandbox import Sandbox
+from shared.worker import Worker
+
+
+async def serve(settings: Settings) -> None:
+    """Work until told to stop."""
+    async with AsyncExitStack() as stack:
+        worker = await stack.enter_async_context(Worker("media", settings, hears=REACTIONS, works=WORK))
+        scratch = stack.enter_context(TemporaryDirectory(prefix="media-", dir=settings.scratch_directory))
+        library = Library(
+            pool=worker.pool,
+            objects=await stack.enter_async_context(ObjectStore.of(settings)),
+            outbound=await stack.enter_async_context(
+                Outbound(user_agent=settings.user_agent, allow=settings.outbound_allow)
+            ),
+            sandbox=await stack.enter_async_context(
+                Sandbox(
+                    processes=settings.decoder_processes,
+                    memory_bytes=settings.decoder_memory_bytes,
+                    seconds=settings.decoder_seconds,
+                    preload=("services.media.processing",),
+                )
+            ),
+            scratch=Path(scratch),
+            limits=Limits(settings.download_max_bytes, settings.download_deadline_seconds),
+        )
+        worker.alongside(library.collect_condemned)
+        await worker.run(library=library)

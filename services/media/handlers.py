@@ -1,0 +1,146 @@
+"""What media hears: images that were found or generated, and the commands that it works on."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from contracts.image_generation import ImageGenerated
+from contracts.media import (
+    AcceptUpload,
+    DeleteMedia,
+    FetchMedia,
+    MediaDeleted,
+    MediaDescribed,
+    MediaRejected,
+    MediaStored,
+    NamedColour,
+    Rendition,
+)
+from contracts.scraper import ImageContext, ImageFound
+from services.media import store
+from services.media.library import Held, Library
+from services.media.rules import asset_id
+from shared.errors import Refused
+from shared.handling import Heard, Reactions, Works
+from shared.identifiers import child_id
+from shared.jobs import Completion, Job
+from shared.outbox import Transaction
+
+PIXELS = "diorama.pixels"
+"""The origin of what media reads from the pixels alone."""
+
+
+async def on_image_found(tx: Transaction, found: Sequence[Heard[ImageFound]]) -> None:
+    """Fetch every image that a page shows."""
+    for image in (heard.message for heard in found):
+        lineage = image.child_lineage(image.fetch_job_id)
+        tx.work(FetchMedia(**lineage, url=image.url, alternatives=image.alternatives, context=image.context))
+
+
+async def on_image_generated(tx: Transaction, generated: Sequence[Heard[ImageGenerated]]) -> None:
+    """Take every generated image into the library."""
+    for image in (heard.message for heard in generated):
+        job_id = child_id(image.job_id, AcceptUpload.wire_name, image.object_key)
+        context = ImageContext(title=image.description[:200], credit=f"{image.provider} ({image.model})"[:200])
+        tx.work(AcceptUpload(**image.child_lineage(job_id), object_key=image.object_key, context=context))
+
+
+async def fetch_media(job: Job[FetchMedia], library: Library) -> None:
+    """Download one image, or the first of its alternatives that is one, and keep it."""
+    command = job.command
+    refusals: list[Refused] = []
+    for url in (command.url, *command.alternatives):
+        try:
+            held = await library.hold_link(url, job.progress)
+        except Refused as refusal:
+            refusals.append(refusal)
+        else:
+            await _store(job, held, command.context, source_url=url)
+            return
+    await _reject(job, refusals[0], url=command.url)
+
+
+async def accept_upload(job: Job[AcceptUpload], library: Library) -> None:
+    """Keep an image that lies in the object store already."""
+    try:
+        held = await library.hold_object(job.command.object_key, job.progress)
+    except Refused as refusal:
+        await _reject(job, refusal, object_key=job.command.object_key)
+    else:
+        await _store(job, held, job.command.context, source_url=None)
+
+
+async def delete_media(job: Job[DeleteMedia]) -> None:
+    """Turn an asset into a tombstone."""
+    command = job.command
+    async with job.completing() as tx:
+        version = await store.update_asset_deleted(tx.connection, command.asset_id, command.project_id)
+        if version is not None:
+            tx.say(MediaDeleted(**command.own_lineage(), asset_id=command.asset_id, subject_version=version))
+        tx.result(deleted=version is not None)
+
+
+async def _store(job: Job[Any], held: Held, context: ImageContext, *, source_url: str | None) -> None:
+    command = job.command
+    async with job.completing() as tx:
+        await store.upsert_blob(
+            tx.connection, held.sha256, size_bytes=held.size_bytes, original_key=held.original_key, facts=held.facts
+        )
+        asset = await store.upsert_asset(
+            tx.connection, asset_id(command.project_id, held.sha256), command.project_id, held.sha256, source_url
+        )
+        tx.say(_stored(command.own_lineage(), asset, held, context, source_url))
+        if not asset.already_stored:
+            tx.say(_described(command.own_lineage(), asset, held))
+        _name_steps(tx, command, asset)
+        tx.result(asset_id=str(asset.id), already_stored=asset.already_stored)
+
+
+def _name_steps(tx: Completion, command: Any, asset: store.Asset) -> None:
+    """Name the jobs that other services make of this fact, so that the tree is known to its end."""
+    if "depth" in command.pipeline:
+        tx.name_child(child_id(command.job_id, MAP_DEPTH, str(asset.id), "default"), MAP_DEPTH)
+
+
+MAP_DEPTH = "depth_map.map_depth.v1"
+
+
+def _stored(
+    lineage: dict[str, Any], asset: store.Asset, held: Held, context: ImageContext, source_url: str | None
+) -> MediaStored:
+    facts = held.facts
+    return MediaStored(
+        **lineage,
+        asset_id=asset.id,
+        subject_version=asset.subject_version,
+        sha256=held.sha256,
+        size_bytes=held.size_bytes,
+        content_type=facts["content_type"],
+        width_px=facts["width_px"],
+        height_px=facts["height_px"],
+        original_key=held.original_key,
+        renditions=tuple(Rendition.model_validate(rendition) for rendition in facts["renditions"]),
+        thumbhash=facts["thumbhash"],
+        source_url=source_url,
+        context=context,
+        already_stored=asset.already_stored,
+    )
+
+
+def _described(lineage: dict[str, Any], asset: store.Asset, held: Held) -> MediaDescribed:
+    return MediaDescribed(
+        **lineage,
+        asset_id=asset.id,
+        subject_version=asset.subject_version,
+        origin=PIXELS,
+        palette=tuple(NamedColour.model_validate(colour) for colour in held.facts["palette"]),
+        perceptual_hash=held.facts["perceptual_hash"],
+    )
+
+
+async def _reject(job: Job[Any], refusal: Refused, **what: str) -> None:
+    async with job.failing(refusal.code, refusal.sentence) as tx:
+        tx.say(MediaRejected(**job.command.own_lineage(), **what, code=refusal.code, sentence=refusal.sentence[:500]))
+
+
+REACTIONS: Reactions = {ImageFound: on_image_found, ImageGenerated: on_image_generated}
+WORK: Works = {FetchMedia: fetch_media, AcceptUpload: accept_upload, DeleteMedia: delete_media}

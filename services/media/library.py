@@ -1,0 +1,128 @@
+"""The library: files come in, are checked in a limited process, and their bytes and renditions are stored once."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import structlog
+
+from services.media import store
+from services.media.downloads import download
+from services.media.processing import process
+from shared.database import AWAY, Pool
+from shared.errors import TryAgain
+from shared.fetch import Outbound
+from shared.object_keys import original_key, rendition_key
+from shared.objects import ObjectStore
+from shared.sandbox import Sandbox
+
+Report = Callable[[float | None, str | None], None]
+
+_CONDEMNED_AT_ONCE = 20
+_COLLECT_SECONDS = 600
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A file whose bytes and renditions are stored; no asset refers to it yet."""
+
+    sha256: str
+    size_bytes: int
+    original_key: str
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a download may be, in bytes and seconds."""
+
+    max_bytes: int
+    deadline_seconds: float
+
+
+class Library:
+    """Brings files in. Whatever is untrusted is read by the sandbox alone."""
+
+    def __init__(
+        self, *, pool: Pool, objects: ObjectStore, outbound: Outbound, sandbox: Sandbox, scratch: Path, limits: Limits
+    ) -> None:
+        self._pool = pool
+        self._objects = objects
+        self._outbound = outbound
+        self._sandbox = sandbox
+        self._scratch = scratch
+        self._limits = limits
+
+    async def hold_link(self, url: str, report: Report) -> Held:
+        """Download a link and store what it holds; raises Refused or TryAgain."""
+        report(0.05, "downloading")
+        async with download(
+            self._outbound,
+            url,
+            self._scratch,
+            max_bytes=self._limits.max_bytes,
+            deadline_seconds=self._limits.deadline_seconds,
+        ) as file:
+            return await self._hold(file.path, file.sha256, file.size_bytes, report)
+
+    async def hold_object(self, key: str, report: Report) -> Held:
+        """Store what an object holds; raises Refused or TryAgain."""
+        path = self._scratch / f"{uuid4().hex}.object"
+        report(0.05, "reading")
+        try:
+            await self._objects.save(key, path)
+            sha256, size_bytes = await asyncio.to_thread(_measure, path)
+            return await self._hold(path, sha256, size_bytes, report)
+        finally:
+            path.unlink(missing_ok=True)
+
+    async def _hold(self, path: Path, sha256: str, size_bytes: int, report: Report) -> Held:
+        known = await store.select_blob(self._pool, sha256)
+        if known is not None:
+            return Held(sha256, known["size_bytes"], known["original_key"], known["facts"])
+        report(0.4, "decoding")
+        facts, contents = await self._sandbox.run(process, path)
+        report(0.7, "storing")
+        key = original_key(sha256, facts["extension"])
+        renditions = [
+            {
+                "name": rendition["name"],
+                "key": rendition_key(sha256, rendition["name"]),
+                "content_type": "image/webp",
+                "width_px": rendition["width_px"],
+                "height_px": rendition["height_px"],
+            }
+            for rendition in facts["renditions"]
+        ]
+        await asyncio.gather(
+            self._objects.put_once(key, path, content_type=facts["content_type"]),
+            *(
+                self._objects.put_once(rendition["key"], content, content_type="image/webp")
+                for rendition, content in zip(renditions, contents, strict=True)
+            ),
+        )
+        return Held(sha256, size_bytes, key, {**facts, "renditions": renditions})
+
+    async def collect_condemned(self) -> None:
+        """Delete bytes that nobody has referred to for a day, again and again, until cancelled."""
+        while True:
+            try:
+                async with self._pool.acquire() as connection, connection.transaction():
+                    for blob in await store.select_condemned(connection, _CONDEMNED_AT_ONCE):
+                        keys = [blob["original_key"], *(rendition["key"] for rendition in blob["facts"]["renditions"])]
+                        await asyncio.gather(*(self._objects.delete(key) for key in keys))
+                        await store.delete_blob(connection, blob["sha256"])
+            except (*AWAY, TryAgain) as error:
+                _log.warning("collecting_paused", error=repr(error))
+            await asyncio.sleep(_COLLECT_SECONDS)
+
+
+def _measure(path: Path) -> tuple[str, int]:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest(), path.stat().st_size

@@ -1,0 +1,16 @@
+"""What media reads from its environment."""
+
+from pydantic import Field
+
+from shared.settings import ObjectSettings, OutboundSettings, WorkSettings
+
+
+class Settings(OutboundSettings, ObjectSettings, WorkSettings):
+    """Media's settings."""
+
+    concurrency: int = Field(default=8, ge=1, le=1000, description="images that are worked on at once in one process")
+    download_max_bytes: int = Field(default=64 * 1024 * 1024, ge=1024)
+    download_deadline_seconds: float = Field(default=60, gt=0)
+    decoder_processes: int = Field(default=2, ge=1, le=64, description="limited processes that read untrusted files")
+    decoder_memory_bytes: int = Field(default=512 * 1024 * 1024, ge=64 * 1024 * 1024)
+    decoder_seconds: float = Field(default=10, gt=0)

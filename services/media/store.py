@@ -1,0 +1,113 @@
+"""Media's SQL: blobs, the assets that refer to them, and how both go."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from shared.database import Connection, Pool
+
+CONDEMNED_HOURS = 24
+"""How long bytes stay after nobody refers to them any more; storing them again saves them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """An asset after it was stored."""
+
+    id: UUID
+    subject_version: int
+    already_stored: bool
+
+
+async def select_blob(pool: Pool, sha256: str) -> dict[str, Any] | None:
+    """Find what is known of bytes that are stored already; None where they are not, or may go at any moment."""
+    row = await pool.fetchrow(
+        "SELECT sha256, size_bytes, original_key, facts FROM blobs WHERE sha256 = $1 AND condemned_at IS NULL", sha256
+    )
+    return dict(row) if row else None
+
+
+async def upsert_blob(
+    connection: Connection, sha256: str, *, size_bytes: int, original_key: str, facts: dict[str, Any]
+) -> None:
+    """Record bytes and what decoding found in them, and lock the row for the rest of the transaction."""
+    await connection.execute(
+        """
+        INSERT INTO blobs (sha256, size_bytes, original_key, facts) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (sha256) DO UPDATE SET condemned_at = NULL, facts = excluded.facts
+        """,
+        sha256,
+        size_bytes,
+        original_key,
+        facts,
+    )
+
+
+async def upsert_asset(
+    connection: Connection, asset_id: UUID, project_id: UUID, sha256: str, source_url: str | None
+) -> Asset:
+    """Give a project an asset, once; an asset that was deleted comes back as a newer version of itself."""
+    row = await connection.fetchrow(
+        """
+        WITH before AS (
+            SELECT deleted_at FROM assets WHERE id = $1 FOR UPDATE
+        ), stored AS (
+            INSERT INTO assets (id, project_id, sha256, source_url) VALUES ($1, $2, $3, $4)
+            ON CONFLICT (id) DO UPDATE
+            SET subject_version = assets.subject_version + (assets.deleted_at IS NOT NULL)::int, deleted_at = NULL
+            RETURNING subject_version
+        ), counted AS (
+            UPDATE blobs SET asset_count = asset_count + 1
+            WHERE sha256 = $3 AND NOT EXISTS (SELECT FROM before WHERE deleted_at IS NULL)
+        )
+        SELECT subject_version, EXISTS (SELECT FROM before WHERE deleted_at IS NULL) AS already_stored FROM stored
+        """,
+        asset_id,
+        project_id,
+        sha256,
+        source_url,
+    )
+    if row is None:  # an upsert always gives its row
+        raise LookupError(f"asset {asset_id} was not stored")
+    return Asset(asset_id, row["subject_version"], row["already_stored"])
+
+
+async def update_asset_deleted(connection: Connection, asset_id: UUID, project_id: UUID) -> int | None:
+    """Turn an asset into its tombstone; return the version of the deletion, or None where there is no such asset."""
+    version: int | None = await connection.fetchval(
+        """
+        WITH deleted AS (
+            UPDATE assets SET deleted_at = now(), subject_version = subject_version + 1
+            WHERE id = $1 AND project_id = $2 AND deleted_at IS NULL
+            RETURNING sha256, subject_version
+        ), counted AS (
+            UPDATE blobs b
+            SET asset_count = asset_count - 1, condemned_at = CASE WHEN asset_count = 1 THEN now() END
+            FROM deleted d WHERE b.sha256 = d.sha256
+        )
+        SELECT subject_version FROM deleted
+        """,
+        asset_id,
+        project_id,
+    )
+    return version
+
+
+async def select_condemned(connection: Connection, limit: int) -> list[dict[str, Any]]:
+    """Lock blobs whose time is over; they cannot be saved while the transaction is open."""
+    rows = await connection.fetch(
+        """
+        SELECT sha256, original_key, facts FROM blobs
+        WHERE condemned_at < now() - $1 * interval '1 hour' AND asset_count = 0
+        ORDER BY condemned_at LIMIT $2 FOR UPDATE SKIP LOCKED
+        """,
+        CONDEMNED_HOURS,
+        limit,
+    )
+    return [dict(row) for row in rows]
+
+
+async def delete_blob(connection: Connection, sha256: str) -> None:
+    """Forget bytes that are gone, and the tombstones that still name them."""
+    await connection.execute("DELETE FROM assets WHERE sha256 = $1", sha256)
+    await connection.execute("DELETE FROM blobs WHERE sha256 = $1", sha256)

@@ -1,0 +1,117 @@
+"""Images in JSON-LD: `image`, `contentUrl`, `thumbnailUrl`, ImageObjects, graphs, and what is broken of them."""
+
+import html
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from services.scraper.extraction.sighting import Sighting
+from services.scraper.extraction.words import pixels, tidy
+from services.scraper.rules import Candidate
+
+_RECORDS_LIMIT: Final = 50_000
+_IMAGE_TYPES: Final = frozenset({"imageobject", "photograph", "barcode"})
+_IMAGE_KEYS: Final = ("image", "images", "photo", "thumbnailUrl", "thumbnail", "primaryImageOfPage")
+# A publisher's sign is not a picture of the page.
+_NOT_OF_THE_PAGE: Final = frozenset({"logo"})
+_WRAPPING: Final = re.compile(
+    r"^\s*(?:<!--|/\*\s*<!\[CDATA\[\s*\*/|//\s*<!\[CDATA\[|<!\[CDATA\[)|(?:-->|/\*\s*\]\]>\s*\*/|//\s*\]\]>|\]\]>)?[\s;]*$"
+)
+_STRING: Final = r'"(?:[^"\\]|\\.)*+"'
+_COMMENT: Final = re.compile(rf"({_STRING})|/\*.*?\*/|^\s*//[^\n]*", re.DOTALL | re.MULTILINE)
+_TRAILING_COMMA: Final = re.compile(rf"({_STRING})|,(?=\s*[\]}}])", re.DOTALL)
+
+
+def see_linked_data(text: str) -> Iterator[Sighting]:
+    """Yield the images of one JSON-LD script in their order; nothing where it cannot be read as JSON at all."""
+    for record in _records(_read(text)):
+        types = {name.rpartition("/")[2].lower() for name in _texts(record.get("@type"))}
+        if types & _IMAGE_TYPES:
+            yield _image_object(record)
+        for key in _IMAGE_KEYS:
+            for url in _plain_urls(record.get(key)):
+                yield Sighting([Candidate(url, "json-ld")])
+
+
+def _read(text: str) -> Any:
+    for attempt in (str, _mended, html.unescape):
+        text = attempt(text)
+        try:
+            # Control characters within strings are not JSON, but pages have them. Decimals need no precision.
+            return json.loads(text, strict=False)
+        except (ValueError, RecursionError):
+            continue
+    return None
+
+
+def _mended(text: str) -> str:
+    text = _WRAPPING.sub("", text)
+    for pattern in (_COMMENT, _TRAILING_COMMA):
+        text = pattern.sub(lambda match: match[1] or "", text)
+    return text
+
+
+def _records(data: Any) -> Iterator[dict[str, Any]]:
+    """Walk through all records in document order, without recursion: depth is the stranger's choice."""
+    waiting, seen = [data], 0
+    while waiting and seen < _RECORDS_LIMIT:
+        value = waiting.pop()
+        seen += 1
+        if isinstance(value, dict):
+            waiting += [child for key, child in reversed(value.items()) if key not in _NOT_OF_THE_PAGE]
+            yield value
+        elif isinstance(value, list):
+            waiting += reversed(value)
+
+
+def _plain_urls(value: Any) -> Iterator[str]:
+    """Yield URLs given as text; records are met on the walk, but one without a type is an image by its place."""
+    for item in value if isinstance(value, list) else [value]:
+        if isinstance(item, str):
+            yield _unescaped(item)
+        elif isinstance(item, dict) and "@type" not in item:
+            yield from (_unescaped(url) for url in _texts(item.get("url") or item.get("contentUrl")))
+
+
+def _image_object(record: dict[str, Any]) -> Sighting:
+    whole = _texts(record.get("contentUrl")) or _texts(record.get("url")) or _texts(record.get("@id"))
+    width_px, height_px = _size(record.get("width")), _size(record.get("height"))
+    candidates = [
+        Candidate(_unescaped(url), "json-ld", width_px, height_px) for url in whole[:1] if not url.startswith("#")
+    ]
+    for url in _texts(record.get("thumbnailUrl")):
+        candidates.append(Candidate(_unescaped(url), "json-ld", placeholder=bool(candidates)))
+    return Sighting(
+        candidates,
+        title=_text(record.get("name")),
+        caption=_text(record.get("caption")),
+        credit=_text(record.get("creditText")) or _name(record.get("creator")) or _text(record.get("copyrightNotice")),
+        licence=_text(record.get("license")) or _name(record.get("license")),
+    )
+
+
+def _size(value: Any) -> int | None:
+    return pixels(value.get("value") if isinstance(value, dict) else value)
+
+
+def _name(value: Any) -> str | None:
+    records = value if isinstance(value, list) else [value]
+    names = (
+        _text(record.get("name") or record.get("url")) if isinstance(record, dict) else _text(record)
+        for record in records
+    )
+    return next((name for name in names if name), None)
+
+
+def _text(value: Any) -> str | None:
+    return tidy(html.unescape(value)) if isinstance(value, str) else None
+
+
+def _texts(value: Any) -> list[str]:
+    return [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, str)]
+
+
+def _unescaped(url: str) -> str:
+    # Templates that escape for HTML do so within scripts too, where nobody undoes it.
+    return url.replace("&amp;", "&")

@@ -1,0 +1,13 @@
+"""What the scraper reads from its environment."""
+
+from pydantic import Field
+
+from shared.settings import OutboundSettings, WorkSettings
+
+
+class Settings(OutboundSettings, WorkSettings):
+    """The scraper's settings."""
+
+    concurrency: int = Field(default=8, ge=1, le=1000, description="pages that are read at once in one process")
+    page_deadline_seconds: float = Field(default=30, gt=0, description="how long one page may take to arrive")
+    host_pause_seconds: float = Field(default=0.25, ge=0, description="pause between two requests to one host")
