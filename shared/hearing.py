@@ -109,11 +109,12 @@ class Hearing:
             if not closed.done() and not await _consumes(channel, tag):
                 _log.warning("consumer_was_cancelled", queue=self._queue)
                 return
-            if self._publisher.up.is_set():
-                await self._ensure_marked()
+            if self._publisher.up.is_set() and not await self._ensure_marked():
+                # RabbitMQ 3.10 does not always tell the consumers of a deleted quorum queue.
+                return
 
-    async def _ensure_marked(self) -> None:
-        """Find out whether the queue was created anew, and have its messages said again if it was."""
+    async def _ensure_marked(self) -> bool:
+        """Have everything said again if the queue was created anew; tell whether it was still the old one."""
         token = await self._pool.fetchval("SELECT token FROM bus_mark")
         try:
             await self._send_mark(str(token))
@@ -121,6 +122,8 @@ class Hearing:
             await self._publisher.declare()
             await self._ask_for_replay()
             await self._publisher.bind(self._queue, topology.MARKS, str(token))
+            return False
+        return True
 
     async def _send_mark(self, token: str) -> None:
         await self._publisher.publish(

@@ -116,7 +116,7 @@ class Runner:
 
     async def _claim_batch(self) -> bool:
         """Claim once; tell whether claiming again at once makes sense."""
-        if self._alone and self._running:
+        if self._alone and any(running.interrupted is None for running in self._running.values()):
             return False
         limit = 1 if self._alone else self._free()
         if limit <= 0:

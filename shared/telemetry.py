@@ -45,8 +45,10 @@ def configure_logging(service: str, level: str = "info") -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    for noisy in ("aiormq", "aio_pika", "botocore", "aiobotocore", "uvicorn.access"):
+    for noisy in ("botocore", "aiobotocore", "uvicorn"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    for repeating in ("aiormq", "aio_pika"):  # shared.broker says once what they say for each frame and channel
+        logging.getLogger(repeating).setLevel(logging.CRITICAL)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

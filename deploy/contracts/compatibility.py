@@ -15,6 +15,7 @@ refused     a required field more or less, a field that turns required or option
 A field that is taken out and comes back later must come back as it was: hence *transitive*.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -165,10 +166,8 @@ def _defaults(earlier: Schema, later: Schema, place: str) -> Iterator[str]:
     stated_before, stated_after = "default" in earlier, "default" in later
     before, after = earlier.get("default"), later.get("default")
     if stated_before != stated_after or not _same_default(before, after):
-        yield (
-            f"{place}: the default changed from {before if stated_before else 'none'} "
-            f"to {after if stated_after else 'none'}"
-        )
+        told = (json.dumps(before) if stated_before else "none", json.dumps(after) if stated_after else "none")
+        yield f"{place}: the default changed from {told[0]} to {told[1]}"
 
 
 def _same_default(before: Any, after: Any) -> bool:

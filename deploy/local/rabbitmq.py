@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import aiormq
+from aiormq.exceptions import AMQPError
+
 from deploy.local.definitions import CONSUMER_TIMEOUT_MS, USER, VHOST, definitions
 from deploy.local.ports import LOOPBACK
 from deploy.local.private_files import private_directory, write_private
@@ -13,6 +16,7 @@ from deploy.local.program import Program, first_bytes
 from deploy.local.rabbitmq_package import Installation, find_or_unpack
 
 _NODE = "diorama@localhost"
+_LOGIN_SECONDS = 5.0
 _GREETING = b"AMQP\x00\x00\x09\x01"
 _METHOD_FRAME = b"\x01"
 """A broker that answers the greeting of AMQP 0-9-1 with a method frame (Connection.Start) takes connections."""
@@ -65,7 +69,16 @@ class RabbitMQServer:
         return self._epmd(installation), self._broker(installation)
 
     async def is_ready(self) -> bool:
-        return (await first_bytes(LOOPBACK, self.ports.amqp, _GREETING)).startswith(_METHOD_FRAME)
+        """Whether our user may log in: the broker listens a moment before it has applied its definitions."""
+        if not (await first_bytes(LOOPBACK, self.ports.amqp, _GREETING)).startswith(_METHOD_FRAME):
+            return False
+        try:
+            async with asyncio.timeout(_LOGIN_SECONDS):
+                connection = await aiormq.connect(self.url)
+                await connection.close()
+        except (AMQPError, OSError):
+            return False
+        return True
 
     def erase(self) -> None:
         """Lose the disk of a stopped broker: every queue, message, user and policy."""

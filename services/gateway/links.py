@@ -2,15 +2,25 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple, Protocol
 
 _REMEMBERED: Final = 20_000
 
-Sign = Callable[[str, int], Awaitable[str]]
-"""Signs a GET of an object's key for so many seconds."""
+
+class Sign(Protocol):
+    """Signs a GET of an object for so many seconds; the object is served as the content type says."""
+
+    async def __call__(self, key: str, *, expires_seconds: int, content_type: str | None = None) -> str: ...
+
+
+class File(NamedTuple):
+    """A stored object and what it is."""
+
+    key: str
+    content_type: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +38,17 @@ class Links:
         self._sign = sign
         self._seconds = seconds
         self._clock = clock
-        self._known: OrderedDict[str, Link] = OrderedDict()
+        self._known: OrderedDict[File, Link] = OrderedDict()
 
-    async def to(self, key: str) -> Link:
-        """Give a link to an object."""
+    async def to(self, file: File) -> Link:
+        """Give a link to a file."""
         now = self._clock()
-        known = self._known.get(key)
+        known = self._known.get(file)
         if known is not None and known.expires_at.timestamp() - now > self._seconds / 2:
             return known
-        url = await self._sign(key, self._seconds)
-        link = self._known[key] = Link(url, datetime.fromtimestamp(int(now) + self._seconds, UTC))
-        self._known.move_to_end(key)
+        url = await self._sign(file.key, expires_seconds=self._seconds, content_type=file.content_type)
+        link = self._known[file] = Link(url, datetime.fromtimestamp(int(now) + self._seconds, UTC))
+        self._known.move_to_end(file)
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
         return link

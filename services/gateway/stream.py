@@ -101,6 +101,10 @@ class Stream:
     def followers(self) -> int:
         return len(self._places)
 
+    async def position(self) -> int:
+        """Give the sequence behind which everything new comes."""
+        return await self._end() if self._position is None else self._position
+
     def wake(self) -> None:
         """Read now: something was written."""
         self._woken.set()

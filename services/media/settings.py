@@ -12,5 +12,5 @@ class Settings(OutboundSettings, ObjectSettings, WorkSettings):
     download_max_bytes: int = Field(default=64 * 1024 * 1024, ge=1024)
     download_deadline_seconds: float = Field(default=60, gt=0)
     decoder_processes: int = Field(default=2, ge=1, le=64, description="limited processes that read untrusted files")
-    decoder_memory_bytes: int = Field(default=512 * 1024 * 1024, ge=64 * 1024 * 1024)
-    decoder_seconds: float = Field(default=10, gt=0)
+    decoder_memory_bytes: int = Field(default=464 * 1024 * 1024, ge=64 * 1024 * 1024)
+    decoder_seconds: float = Field(default=5, gt=0)

@@ -27,15 +27,25 @@ def live(parent_pid: int, preload: list[str], memory_bytes: int, seconds: float)
     """Confine this process, say so, and answer calls until the parent hangs up."""
     die_with_parent(parent_pid)
     wire = _take_over_stdin()
-    for name in preload:
-        importlib.import_module(name)
-    limit_resources(memory_bytes)
-    _say(wire, {"landlock": hide_the_machine()}, [])
+    try:
+        _confine(preload, memory_bytes)
+    except Exception as error:  # noqa: BLE001 - the parent tells the operator why
+        _say(wire, _failed(error), [])
+        return
+    _say(wire, {"status": "ready"}, [])
     with wire.makefile("rb") as calls:
         while header := calls.read(_LENGTH.size):
             call = json.loads(calls.read(*_LENGTH.unpack(header)))
             limit_processor(seconds)
             _say(wire, *_answer(calls, **call))
+
+
+def _confine(preload: list[str], memory_bytes: int) -> None:
+    with open("/proc/self/statm", "rb", buffering=0) as statm:  # noqa: PTH123 - one plain descriptor
+        hide_the_machine()
+        for name in preload:
+            importlib.import_module(name)
+        limit_resources(memory_bytes, statm)
 
 
 def _take_over_stdin() -> socket.socket:
@@ -59,7 +69,7 @@ def _answer(
     except MemoryError:
         return {"status": "memory"}, []
     except Exception as error:  # noqa: BLE001 - whatever hostile bytes provoke is an answer, not a crash
-        return {"status": "failed", "sentence": _shortened(f"{type(error).__name__}: {error}")}, []
+        return _failed(error), []
     return {"status": "done", "result": result}, blobs
 
 
@@ -84,6 +94,10 @@ def _say(wire: socket.socket, header: dict[str, object], blobs: list[bytes]) -> 
     wire.sendall(_LENGTH.pack(len(text)) + text)
     for blob in blobs:
         wire.sendall(blob)
+
+
+def _failed(error: Exception) -> dict[str, object]:
+    return {"status": "failed", "sentence": _shortened(f"{type(error).__name__}: {error}")}
 
 
 def _shortened(sentence: str) -> str:

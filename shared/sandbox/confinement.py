@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
 _OPEN_FILES_LIMIT: Final = 64
@@ -45,9 +45,15 @@ def die_with_parent(parent_pid: int) -> None:
         os._exit(1)
 
 
-def limit_resources(memory_bytes: int) -> None:
-    """Allow so much more memory than is mapped now, no written file, no core dump, few open files."""
-    mapped_pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+def limit_resources(memory_bytes: int, statm: BinaryIO) -> None:
+    """Allow so much more memory than is mapped now, no written file, no core dump, few open files.
+
+    Args:
+        memory_bytes: how much more.
+        statm: /proc/self/statm, opened before the machine was hidden.
+
+    """
+    mapped_pages = int(statm.read().split()[0])
     _limit(resource.RLIMIT_AS, mapped_pages * resource.getpagesize() + memory_bytes)
     _limit(resource.RLIMIT_FSIZE, 0)
     _limit(resource.RLIMIT_CORE, 0)
@@ -72,6 +78,7 @@ def landlock_version() -> int:
 def hide_the_machine() -> int:
     """Leave only the program itself readable: no other file, no TCP, no signal to others.
 
+    It binds this thread and those it starts later, so it comes before libraries start any.
     Without Landlock (Linux before 5.13, or switched off) this does nothing; the limits stand without it.
 
     Returns:
@@ -99,7 +106,8 @@ def hide_the_machine() -> int:
 def _readable() -> Iterator[tuple[Path, int]]:
     for name in ("/usr", "/lib", "/lib64", "/opt", sys.prefix, sys.base_prefix, sys.exec_prefix):
         yield Path(name), _READ
-    for name in ("/etc/ld.so.cache", "/etc/localtime", "/dev/null", "/dev/urandom"):
+    yield Path("/sys/devices/system/cpu"), _READ_FILE | _READ_FOLDER
+    for name in ("/etc/ld.so.cache", "/etc/localtime", "/dev/null", "/dev/urandom", "/proc/cpuinfo"):
         yield Path(name), _READ_FILE
     for root in map(Path, sys.path):
         # The root of the program may hold an .env file or local state; its visible packages do not.

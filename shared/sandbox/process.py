@@ -89,19 +89,21 @@ class Child:
     async def start(cls, limits: Limits) -> "Child":
         """Start a process and wait until it is confined; raises TryAgain (`sandbox_unavailable`)."""
         ours, theirs = socket.socketpair()
+        streams = await asyncio.open_connection(sock=ours, limit=_CHUNK_BYTES)
         with theirs:
-            process = _spawn(theirs, limits)
-        child = cls(process, limits, await asyncio.open_connection(sock=ours, limit=_CHUNK_BYTES))
+            child = cls(_spawn(theirs, limits), limits, streams)
         try:
             async with asyncio.timeout(START_LIMIT_SECONDS):
-                await child._hear()
+                header, _ = await child._hear()
         except (TimeoutError, Refused) as error:
-            raise TryAgain("sandbox_unavailable", "No process for untrusted files could start.") from error
+            raise _unavailable("it ended at once or takes for ever") from error
         else:
-            child._idle = True
+            child._idle = header.get("status") == "ready"
         finally:
             if not child._idle:
                 await child.end()
+        if not child._idle:
+            raise _unavailable(_spoken(str(header.get("sentence"))))
         return child
 
     @property
@@ -232,6 +234,10 @@ def _spoken(sentence: str) -> str:
 def _check_size(size_bytes: int, limit_bytes: int) -> None:
     if size_bytes > limit_bytes:
         raise Refused("answer_too_large", f"Reading this file makes more than {limit_bytes} bytes.")
+
+
+def _unavailable(reason: str) -> TryAgain:
+    return TryAgain("sandbox_unavailable", f"The process that reads untrusted files cannot start: {reason}.")
 
 
 def _crashed() -> Refused:

@@ -23,7 +23,7 @@ def tables() -> dict[str, Table]:
     """Give fresh tables, so that a test may change them."""
     news: list[type[Message]] = [message for message in CATALOGUE.values() if issubclass(message, JobNews)]
     media_facts: list[type[Message]] = [MediaStored, MediaDescribed, MediaRejected, MediaDeleted]
-    facts = [ImageFound, PageScraped, *media_facts, ImageGenerated, DepthMapped]
+    facts: list[type[Message]] = [ImageFound, PageScraped, *media_facts, ImageGenerated, DepthMapped]
     return {
         "gateway": ([*news, JobUnknown, MessageDeadLettered, *facts], []),
         "scraper": ([], [ScrapePages]),

@@ -207,7 +207,11 @@ REFUSED: dict[str, tuple[Fields, Fields, str]] = {
         {"fit": (str, ...)},
         "to anything",
     ),
-    "a default changes": ({"recipe": (str, "a")}, {"recipe": (str, "b")}, "recipe: the default changed from a to b"),
+    "a default changes": (
+        {"recipe": (str, "a")},
+        {"recipe": (str, "b")},
+        'recipe: the default changed from "a" to "b"',
+    ),
     "a default is no longer told": (
         {"facts": (dict[str, Any], {})},
         {"facts": (dict[str, Any], Field(default_factory=lambda: {"a": 1}))},

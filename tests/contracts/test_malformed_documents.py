@@ -141,7 +141,6 @@ def test_any_attributes_are_understood_or_refused_with_a_known_code(changes: dic
     refused_or_understood(document(**changes))
 
 
-@EVERY
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b"{'a': 1}", b"NaN", b"[" * 5000], ids=repr)
 def test_a_body_that_is_not_json_is_told_as_such(body: bytes) -> None:
     with pytest.raises(NotUnderstoodError) as caught:
@@ -164,6 +163,7 @@ def read(body: bytes) -> Any:
     return _document(SimpleNamespace(body=body, headers={}))  # type: ignore[arg-type]
 
 
+@EVERY
 @QUICK
 @given(st.data())
 def test_any_damage_to_a_message_is_understood_or_refused_with_a_known_code(

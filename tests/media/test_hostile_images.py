@@ -132,6 +132,12 @@ def test_a_file_cut_anywhere_is_refused_unless_all_of_the_picture_is_there(name:
     assert sum(isinstance(end, str) for end in ends) > len(cuts) / 4
 
 
+@pytest.mark.parametrize("name", ["jpeg", "progressive jpeg", "png", "webp", "lossless webp", "gif", "tiff", "bmp"])
+def test_a_file_of_which_half_came_is_called_truncated(name: str) -> None:
+    whole = SMALL_FILES[name]()
+    assert refusal_of(whole[: len(whole) // 2]).code == "image_truncated"
+
+
 @pytest.mark.parametrize("name", sorted(SMALL_FILES))
 def test_a_mutated_file_ends_as_a_refusal_or_a_picture_and_nothing_else(name: str) -> None:
     chance = np.random.default_rng(sum(name.encode()))

@@ -113,6 +113,7 @@ async def test_a_module_that_is_not_there_is_found_at_the_start() -> None:
         async with a_sandbox(preload=["no_such_module"]):
             pass
     assert setback.value.code == "sandbox_unavailable"
+    assert "no_such_module" in setback.value.sentence
 
 
 async def test_the_memory_of_preloaded_modules_is_not_counted() -> None:

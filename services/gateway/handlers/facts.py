@@ -28,9 +28,7 @@ async def on_facts(tx: Transaction, facts: Sequence[Heard[Event]], stream: Strea
         if of_kind:
             await write(tx, of_kind)
     await bear(tx, _born(facts))
-    await projection.insert_events(
-        tx.connection, [rows.happening_of(heard.message, heard.time) for heard in facts]
-    )
+    await projection.insert_events(tx.connection, [rows.happening_of(heard.message, heard.time) for heard in facts])
     tx.after_commit(stream.wake)
 
 

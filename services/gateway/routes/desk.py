@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from uuid import UUID
 
 from contracts.envelope import Command
@@ -20,7 +20,6 @@ from shared.database import Connection, Pool
 from shared.outbox import Transaction
 
 _WRITE_SECONDS: Final = 10
-T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -50,11 +49,17 @@ class Submission:
     scene: SceneWanted | None = None
     scene_media: dict[str, Any] | None = None
     jobs: list[JobRow] = field(init=False)
+    held: SceneHeld | None = field(init=False, default=None)
     outcome: Answer | Exception | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         now = datetime.now(UTC)
         self.jobs = [job_of_command(command, now) for command in self.commands]
+
+    @property
+    def key(self) -> tuple[UUID, str] | None:
+        """The Idempotency-Key, and the user who may use it, by his personal project."""
+        return None if self.remember is None else (self.remember.project_id, self.remember.key)
 
     @property
     def projects(self) -> set[UUID]:
@@ -82,32 +87,99 @@ class Desk:
         await self._batcher.drain()
 
     async def _write(self, batch: list[Submission]) -> list[Answer | Exception]:
-        traces = {command.job_id: one.traceparent for one in batch for command in one.commands}
-        for one in batch:
-            one.outcome = None
+        first = _first_of_each_key(batch)
+        traces = {command.job_id: one.traceparent for one in first for command in one.commands}
         async with (
             answering(),
             asyncio.timeout(_WRITE_SECONDS),
             self._bus.outbox.transaction(self._pool, traces) as tx,
         ):
-            await name_projects(tx.connection, set().union(*(one.projects for one in batch)))
-            await _recall(tx.connection, [one for one in batch if one.remember])
-            await _place_scenes(tx.connection, [one for one in batch if one.scene and not one.outcome])
-            await self._insert(tx, [one for one in batch if not one.outcome])
-            await _remember(tx.connection, [one for one in batch if one.remember])
-        return [_outcome_of(one) for one in batch]
+            await name_projects(tx.connection, set().union(*(one.projects for one in first)))
+            await _recall(tx.connection, [one for one in first if one.remember])
+            await _place_scenes(tx.connection, [one for one in first if one.scene and one.outcome is None])
+            fresh = [one for one in first if one.outcome is None]
+            await self._insert(tx, fresh)
+            await _remember(tx.connection, fresh)
+        return [_outcome_of(one, first) for one in batch]
 
     async def _insert(self, tx: Transaction, fresh: Sequence[Submission]) -> None:
-        if not fresh:
-            return
         jobs = [job for one in fresh for job in one.jobs]
-        await projection.insert_jobs(tx.connection, jobs)
+        if jobs:
+            await projection.insert_jobs(tx.connection, jobs)
+            await projection.insert_events(tx.connection, [job_happening("job.submitted", job) for job in jobs])
         media = [one.scene_media for one in fresh if one.scene_media]
         if media:
             await submissions.insert_scene_media(tx.connection, media)
-        await projection.insert_events(tx.connection, [job_happening("job.submitted", job) for job in jobs])
         for one in fresh:
-            one.outcome = one.answer(one.jobs, None)
+            one.outcome = one.answer(one.jobs, one.held)
             for command in one.commands:
                 tx.say(command)
         tx.after_commit(self._wake)
+
+
+def _first_of_each_key(batch: Sequence[Submission]) -> list[Submission]:
+    """Leave out those that repeat an Idempotency-Key within the batch: they get the answer of the first."""
+    first: dict[object, Submission] = {}
+    for one in batch:
+        one.outcome = one.held = None
+        first.setdefault(one.key or id(one), one)
+    return list(first.values())
+
+
+def _outcome_of(one: Submission, first: Sequence[Submission]) -> Answer | Exception:
+    if one.outcome is None:
+        twin = next(other for other in first if other.key == one.key)
+        one.outcome = _replay(one, twin.remember, twin.outcome) if isinstance(twin.outcome, Answer) else twin.outcome
+    assert one.outcome is not None  # noqa: S101 - the first of each key has been answered
+    return one.outcome
+
+
+async def _recall(connection: Connection, keyed: Sequence[Submission]) -> None:
+    """Answer again what was answered before."""
+    if not keyed:
+        return
+    known = await submissions.select_answers(connection, [one.key for one in keyed if one.key])
+    for one in keyed:
+        if one.key and (before := known.get(one.key)) is not None:
+            one.outcome = _replay(one, before, Answer(**before.answer))
+
+
+def _replay(one: Submission, before: Remembered | None, answer: Answer) -> Answer | Problem:
+    if one.remember is None or before is None or one.remember.fingerprint != before.fingerprint:
+        sentence = "This Idempotency-Key was used for another request; choose a new one."
+        return Problem(422, "idempotency_key_reused", sentence)
+    return replace(answer, replayed=True)
+
+
+async def _remember(connection: Connection, fresh: Sequence[Submission]) -> None:
+    rows = [
+        replace(one.remember, answer=_stored(one.outcome))
+        for one in fresh
+        if one.remember and isinstance(one.outcome, Answer)
+    ]
+    if rows:
+        await submissions.insert_answers(connection, rows)
+
+
+def _stored(answer: Answer) -> dict[str, Any]:
+    return {"body": answer.body, "location": answer.location, "status": answer.status}
+
+
+async def _place_scenes(connection: Connection, placing: Sequence[Submission]) -> None:
+    """Begin each scene that is not being drawn; for one that is, give its task or say that another is under way."""
+    wanted = {one.scene.place: one.scene for one in reversed(placing) if one.scene}
+    if not wanted:
+        return
+    await submissions.upsert_scenes(connection, list(wanted.values()))
+    held = await submissions.select_scenes(connection, wanted)
+    for one in placing:
+        if one.scene is None:
+            continue
+        one.held = held[one.scene.place]
+        if one.held.task_id == one.scene.task_id:
+            continue
+        if one.held.drawing == one.scene.drawing:
+            one.outcome = one.answer(one.jobs, one.held)
+        else:
+            sentence = "Another image of this scene is being drawn; wait for it or cancel its task first."
+            one.outcome = Problem(409, "generation_in_progress", sentence)

@@ -46,7 +46,9 @@ class Memberships:
 async def select_memberships(connection: Connection, user_id: str) -> dict[UUID, str]:
     """Select a user's roles by project."""
     await connection.execute("SELECT set_config('diorama.user', $1, true)", user_id)
-    rows = await connection.fetch("SELECT project_id, role FROM members WHERE user_id = $1 ORDER BY created_at", user_id)
+    rows = await connection.fetch(
+        "SELECT project_id, role FROM members WHERE user_id = $1 ORDER BY created_at", user_id
+    )
     return {row["project_id"]: row["role"] for row in rows}
 
 

@@ -1,12 +1,13 @@
 """Reading the feed that clients follow."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
 
+from services.gateway.store.tenancy import answering
 from shared.database import Connection, Pool
 
 
@@ -23,27 +24,35 @@ class FeedRow(NamedTuple):
     data: dict[str, Any]
 
 
-async def select_feed(pool: Pool, after: int, limit: int) -> list[FeedRow]:
-    """Select what happened in all projects; only projections may."""
-    rows = await pool.fetch(
-        """
-        SELECT sequence, project_id, job_id, parent_id, root_id, type, at, data FROM events
-        WHERE sequence > $1 ORDER BY sequence LIMIT $2
-        """,
-        after,
-        limit,
-    )
-    return _feed(rows)
+def reader(pool: Pool) -> Callable[[int, int], Awaitable[list[FeedRow]]]:
+    """Give what reads the feed of all projects behind a sequence; the pool is that of the projections."""
+
+    async def select_feed(after: int, limit: int) -> list[FeedRow]:
+        async with answering():
+            rows = await pool.fetch(
+                """
+                SELECT sequence, project_id, job_id, parent_id, root_id, type, at, data FROM events
+                WHERE sequence > $1 ORDER BY sequence LIMIT $2
+                """,
+                after,
+                limit,
+            )
+        return _feed(rows)
+
+    return select_feed
 
 
-async def select_feed_end(pool: Pool) -> int:
-    """Give the sequence of what happened last."""
-    return int(await pool.fetchval("SELECT coalesce(max(sequence), 0) FROM events"))
+def end_of(pool: Pool) -> Callable[[], Awaitable[int]]:
+    """Give what finds the last sequence of the feed; the pool is that of the projections."""
+
+    async def select_feed_end() -> int:
+        async with answering():
+            return int(await pool.fetchval("SELECT coalesce(max(sequence), 0) FROM events"))
+
+    return select_feed_end
 
 
-async def select_project_feed(
-    connection: Connection, projects: list[UUID], after: int, limit: int
-) -> list[FeedRow]:
+async def select_project_feed(connection: Connection, projects: list[UUID], after: int, limit: int) -> list[FeedRow]:
     rows = await connection.fetch(
         """
         SELECT page.* FROM unnest($1::uuid[]) AS project
@@ -60,9 +69,7 @@ async def select_project_feed(
     return _feed(rows)
 
 
-async def select_job_feed(
-    connection: Connection, job_id: UUID, root_id: UUID, after: int, limit: int
-) -> list[FeedRow]:
+async def select_job_feed(connection: Connection, job_id: UUID, root_id: UUID, after: int, limit: int) -> list[FeedRow]:
     """Select what happened to a job and its children, or to the whole tree where the job is its root."""
     rows = await connection.fetch(
         """

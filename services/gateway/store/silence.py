@@ -87,9 +87,7 @@ async def update_dead_lettered_jobs(connection: Connection, rows: list[dict[str,
 async def delete_expired(connection: Connection, *, events_days: int, idempotency_hours: int) -> None:
     """Let go of what nobody can ask for any more: old events, old progress, old Idempotency-Keys."""
     await connection.execute("DELETE FROM events WHERE at < now() - make_interval(days => $1)", events_days)
-    await connection.execute(
-        "DELETE FROM events WHERE type = 'job.progressed' AND at < now() - interval '1 hour'"
-    )
+    await connection.execute("DELETE FROM events WHERE type = 'job.progressed' AND at < now() - interval '1 hour'")
     await connection.execute(
         "DELETE FROM idempotency_keys WHERE created_at < now() - make_interval(hours => $1)", idempotency_hours
     )

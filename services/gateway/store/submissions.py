@@ -31,6 +31,11 @@ class SceneWanted:
         """What there is only one record of."""
         return (self.project_id, self.chapter_id, self.scene_number)
 
+    @property
+    def drawing(self) -> tuple[str, str, str]:
+        """What the image shall be."""
+        return (self.scene_description, self.style, self.aspect_ratio)
+
 
 @dataclass(frozen=True, slots=True)
 class SceneHeld:

@@ -98,7 +98,7 @@ def decode(payload: bytes, bounds: Bounds, *, longest_px: int) -> Picture:
     """
     found = image_format(payload)
     needed_px = max(1, round(longest_px * WORKING_GAP))
-    with _hostile_bytes(found, bounds):
+    with _hostile_bytes(payload, found, bounds):
         image = _DECODERS[found.name](BytesIO(payload))
         _check_size(image, found, bounds)
         width_px, height_px = image.size
@@ -132,7 +132,7 @@ def _profile(image: ImageFile) -> bytes | None:
 
 
 @contextmanager
-def _hostile_bytes(found: ImageFormat, bounds: Bounds) -> Iterator[None]:
+def _hostile_bytes(payload: bytes, found: ImageFormat, bounds: Bounds) -> Iterator[None]:
     allowed_pixels = Image.MAX_IMAGE_PIXELS
     # Pillow raises at twice this number, before some of its decoders allocate their canvas.
     Image.MAX_IMAGE_PIXELS = bounds.max_pixels // 2
@@ -147,22 +147,30 @@ def _hostile_bytes(found: ImageFormat, bounds: Bounds) -> Iterator[None]:
     except MemoryError as error:
         raise _too_large("It takes more memory than one image may have", found, bounds) from error
     except Exception as error:
-        raise _refusal(error, found, bounds) from error
+        raise _refusal(error, payload, found, bounds) from error
     finally:
         Image.MAX_IMAGE_PIXELS = allowed_pixels
 
 
-def _refusal(error: Exception, found: ImageFormat, bounds: Bounds) -> Refused:
+def _refusal(error: Exception, payload: bytes, found: ImageFormat, bounds: Bounds) -> Refused:
     said = str(error).lower()
     name = found.name.upper()
     if "out of memory" in said:
         return _too_large("It takes more memory than one image may have", found, bounds)
     if "decompressed data too large" in said or "text memory" in said:
         return Refused("metadata_too_large", f"The texts in this {name} unpack to far more than an image needs.")
-    # Opening wraps what its parser met; the first error tells whether bytes were missing.
-    if "truncated" in said or isinstance(error.__cause__ or error, EOFError | IndexError | struct.error):
+    if "truncated" in said or _ran_out(error) or (found.name == "webp" and len(payload) < _riff_bytes(payload)):
         return Refused("image_truncated", f"This {name} ends too early: send or download it again.")
     return Refused("image_corrupt", f"This {name} is damaged and cannot be decoded.")
+
+
+def _ran_out(error: Exception) -> bool:
+    # Opening wraps what its parser met; the first error tells whether bytes were missing.
+    return isinstance(error.__cause__ or error, EOFError | IndexError | struct.error)
+
+
+def _riff_bytes(payload: bytes) -> int:
+    return int.from_bytes(payload[4:8], "little") + 8
 
 
 def _check_size(image: Image.Image, found: ImageFormat, bounds: Bounds) -> None:

@@ -13,9 +13,11 @@ from shared.errors import Refused
 
 ALTERNATIVES_LIMIT: Final = 20
 IMAGES_LIMIT: Final = 5000
+CANDIDATES_LIMIT: Final = 20_000
 URL_LIMIT_CHARACTERS: Final = 4096
 """What the contract carries."""
 
+_CANDIDATES_OF_ONE_LIMIT: Final = 100
 _LABEL_LIMIT_CHARACTERS: Final = 300
 _DATA_LABEL_CHARACTERS: Final = 60
 _SCHEME: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*(?=:)")
@@ -51,11 +53,12 @@ class Gathering:
         self._pictures: dict[int, _Picture] = {}
         self._by_key: dict[str, int] = {}
         self._skipped: dict[tuple[str, str], SkippedImage] = {}
-        self._count = 0
+        self._count = self._candidates_seen = 0
 
     def add(self, sighting: Sighting) -> None:
-        if self._count >= IMAGES_LIMIT:
-            self._skip(self._location, "too_many_images", f"The page has more than {IMAGES_LIMIT} images.")
+        self._candidates_seen += min(len(sighting.candidates), _CANDIDATES_OF_ONE_LIMIT)
+        if self._count >= IMAGES_LIMIT or self._candidates_seen > CANDIDATES_LIMIT:
+            self._skip(self._location, "too_many_images", "The page has more images than are taken of one page.")
             return
         candidates, refusals = self._judged(sighting)
         if candidates and sighting.tracks:
@@ -75,7 +78,7 @@ class Gathering:
 
     def _judged(self, sighting: Sighting) -> tuple[list[Candidate], list[tuple[Candidate, Refused]]]:
         accepted, refusals = [], []
-        for candidate in sighting.candidates:
+        for candidate in sighting.candidates[:_CANDIDATES_OF_ONE_LIMIT]:
             try:
                 accepted.append(replace(candidate, url=self._resolved(candidate)))
             except Refused as refusal:

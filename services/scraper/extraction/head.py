@@ -30,6 +30,7 @@ _IMAGES: Final = {
     "twitter:image:src": "twitter:image",
     **{f"twitter:image{number}": "twitter:image" for number in range(4)},
 }
+_SPELLINGS_LIMIT: Final = 4
 
 
 class Head:
@@ -97,7 +98,7 @@ class Head:
                 self._open_graph = Sighting([candidate])
                 return self._open_graph
             # Both spellings name the picture that the array has come to; the secure one is taken first.
-            current.candidates.insert(0, candidate)
+            current.candidates = [candidate, *current.candidates[: _SPELLINGS_LIMIT - 1]]
         elif current and name in {"og:image:width", "og:image:height"}:
             _note_size(current, name.rpartition(":")[2], pixels(content))
         elif current and name == "og:image:alt":

@@ -15,12 +15,11 @@ _IMAGE_TYPES: Final = frozenset({"imageobject", "photograph", "barcode"})
 _IMAGE_KEYS: Final = ("image", "images", "photo", "thumbnailUrl", "thumbnail", "primaryImageOfPage")
 # A publisher's sign is not a picture of the page.
 _NOT_OF_THE_PAGE: Final = frozenset({"logo"})
-_WRAPPING: Final = re.compile(
-    r"^\s*(?:<!--|/\*\s*<!\[CDATA\[\s*\*/|//\s*<!\[CDATA\[|<!\[CDATA\[)|(?:-->|/\*\s*\]\]>\s*\*/|//\s*\]\]>|\]\]>)?[\s;]*$"
-)
-_STRING: Final = r'"(?:[^"\\]|\\.)*+"'
-_COMMENT: Final = re.compile(rf"({_STRING})|/\*.*?\*/|^\s*//[^\n]*", re.DOTALL | re.MULTILINE)
-_TRAILING_COMMA: Final = re.compile(rf"({_STRING})|,(?=\s*[\]}}])", re.DOTALL)
+_OPENINGS: Final = ("<!--", "/*<![CDATA[*/", "//<![CDATA[", "<![CDATA[")
+_CLOSINGS: Final = ("-->", "/*]]>*/", "//]]>", "]]>")
+_STRING: Final = r'"(?:[^"\\]|\\.)*+\\?(?:"|\Z)'
+_COMMENT: Final = re.compile(rf"({_STRING})|/\*.*?(?:\*/|\Z)|^[ \t]*+//[^\n]*+", re.DOTALL | re.MULTILINE)
+_TRAILING_COMMA: Final = re.compile(rf"({_STRING})|,(?=\s*+[\]}}])", re.DOTALL)
 
 
 def see_linked_data(text: str) -> Iterator[Sighting]:
@@ -46,7 +45,11 @@ def _read(text: str) -> Any:
 
 
 def _mended(text: str) -> str:
-    text = _WRAPPING.sub("", text)
+    """Undo what publishing systems do to JSON: wrappings of old, comments, commas too many, a semicolon."""
+    text = text.strip()
+    for opening, closing in zip(_OPENINGS, _CLOSINGS, strict=True):
+        text = text.removeprefix(opening).removesuffix(closing).strip()
+    text = text.rstrip(";")
     for pattern in (_COMMENT, _TRAILING_COMMA):
         text = pattern.sub(lambda match: match[1] or "", text)
     return text

@@ -28,7 +28,7 @@ LAZY_SOURCES: Final = (
 LAZY_SRCSETS: Final = ("data-srcset", "data-lazy-srcset", "data-original-set")
 LAZY_SIZES: Final = ("data-sizes", "data-lazy-sizes", "sizes")
 
-_SOURCES_LIMIT: Final = 50
+_SIBLINGS_LIMIT: Final = 50
 # A `<source>` of any other type is passed over by browsers.
 _SHOWN_TYPES: Final = re.compile(
     r"image/(?:a?png|avif|bmp|gif|jpe?g|pjpeg|svg\+xml|webp|x-icon|vnd\.microsoft\.icon)", re.IGNORECASE
@@ -44,7 +44,9 @@ def see_image(node: LexborNode) -> Sighting:
     width_px, height_px = pixels(attributes.get("width")), pixels(attributes.get("height"))
     sources = _picture_sources(node)
     candidates = [candidate for source in sources for candidate in _source_candidates(source, width_px)]
-    candidates += _own_candidates(attributes, widest_screen(None, but_not=[source.get("media") for source in sources]))
+    candidates += _own_candidates(
+        attributes, widest_screen(None, but_not=tuple(source.get("media") for source in sources))
+    )
     return Sighting(
         candidates=[_with_height(candidate, width_px, height_px) for candidate in candidates],
         title=tidy(attributes.get("title")),
@@ -74,7 +76,9 @@ def _picture_sources(image: LexborNode) -> list[Attributes]:
         return []
     sources: list[Attributes] = []
     node = image.prev
-    while node is not None and len(sources) < _SOURCES_LIMIT:
+    for _ in range(_SIBLINGS_LIMIT):
+        if node is None:
+            break
         if node.tag == "source" and _is_shown(attributes := node.attributes):
             sources.insert(0, attributes)
         node = node.prev

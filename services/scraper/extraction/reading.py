@@ -62,6 +62,7 @@ class _Reading:
         self._head = Head(robots_token)
         self._sightings: list[Sighting] = []
         self._images: dict[int, Sighting] = {}
+        self._figures: dict[int, tuple[str | None, str | None, str | None]] = {}
         self._backgrounds = {node.mem_id for node in parser.css(_BACKGROUNDS)}
         self._properties = {node.mem_id for node in parser.css(_PROPERTIES)}
 
@@ -96,7 +97,7 @@ class _Reading:
         sighting = see_image(node)
         figure = enclosing(node, "figure")
         if figure is not None:
-            sighting.caption, credit, sighting.licence = caption_credit_licence(figure)
+            sighting.caption, credit, sighting.licence = self._told_by(figure)
             sighting.credit = sighting.credit or credit
         self._images[node.mem_id] = sighting
         noscript = enclosing(node, "noscript")
@@ -105,6 +106,11 @@ class _Reading:
         elif not self._is_fallback(sighting, noscript):
             sighting.candidates = [_in_noscript(candidate) for candidate in sighting.candidates]
             yield sighting
+
+    def _told_by(self, figure: LexborNode) -> tuple[str | None, str | None, str | None]:
+        if figure.mem_id not in self._figures:
+            self._figures[figure.mem_id] = caption_credit_licence(figure)
+        return self._figures[figure.mem_id]
 
     def _is_fallback(self, fallback: Sighting, noscript: LexborNode) -> bool:
         """Give the candidates of a noscript image to the image before it, where that is the same picture."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-CANDIDATE_LIMIT: Final = 200
+CANDIDATE_LIMIT: Final = 100
 """Nobody shows one picture in more sizes; the rest of a longer list is not read."""
 
 _SPACE: Final = " \t\n\f\r"

@@ -3,14 +3,15 @@
 import re
 from typing import Final
 
-_LIMIT_CHARACTERS: Final = 100_000
-_URL: Final = (
-    r"url\(\s*+(?:\"(?P<double>(?:[^\"\\]|\\.)*+)\"|'(?P<single>(?:[^'\\]|\\.)*+)'"
-    r"|(?P<bare>(?:[^\"'()\\\s]|\\.)*+))\s*+\)"
-)
+# As in CSS, a string that is not closed ends with the style.
+_DOUBLE: Final = r"(?:[^\"\\]|\\.)*+\\?(?:\"|\Z)"
+_SINGLE: Final = r"(?:[^'\\]|\\.)*+\\?(?:'|\Z)"
+_BARE: Final = r"(?:[^\"'()\\\s]|\\.)*+"
 _TOKEN: Final = re.compile(
-    rf"(?P<comment>/\*.*?(?:\*/|\Z))|{_URL}"
-    r"|(?P<string>\"(?:[^\"\\]|\\.)*+\"|'(?:[^'\\]|\\.)*+')|(?P<set>image-set\()|(?P<property>[\w-]+)\s*:|(?P<end>;)",
+    r"(?P<comment>/\*.*?(?:\*/|\Z))"
+    rf"|url\(\s*+(?:\"(?P<double>{_DOUBLE})|'(?P<single>{_SINGLE})|(?P<bare>{_BARE})(?=\s*+(?:\)|\Z)))"
+    rf"|(?P<string>\"{_DOUBLE}|'{_SINGLE})"
+    r"|(?P<set>image-set\()|(?<![\w-])(?P<property>[\w-]++)\s*+:|(?P<end>;)",
     re.IGNORECASE | re.DOTALL,
 )
 _ESCAPE: Final = re.compile(r"\\(?:([0-9a-fA-F]{1,6})\s?|\n|(.))", re.DOTALL)
@@ -21,18 +22,23 @@ def background_urls(style: str) -> list[str]:
     """List the URLs that the `background` and `background-image` declarations of a style attribute load."""
     urls = []
     drawing = in_set = False
-    for token in _TOKEN.finditer(style[:_LIMIT_CHARACTERS]):
+    for token in _TOKEN.finditer(style):
         if token["end"]:
             drawing = in_set = False
         elif token["property"]:
             drawing = token["property"].lower() in {"background", "background-image"}
         elif token["set"]:
             in_set = drawing
-        elif drawing and token["string"]:
-            urls += [token["string"][1:-1]] if in_set else []
         elif drawing and not token["comment"]:
-            urls.append(token["double"] or token["single"] or token["bare"] or "")
-    return [_unescaped(url) for url in urls if url]
+            urls.append(_url(token, in_set=in_set))
+    return [url for url in urls if url]
+
+
+def _url(token: re.Match[str], *, in_set: bool) -> str:
+    if token["string"]:
+        return _unescaped(token["string"][1:].removesuffix(token["string"][0])) if in_set else ""
+    quote = '"' if token["double"] else "'"
+    return _unescaped((token["double"] or token["single"] or token["bare"] or "").removesuffix(quote))
 
 
 def _unescaped(text: str) -> str:

@@ -69,11 +69,11 @@ def _hour(scene: Scene) -> str | None:
     return "day" if scene.has("sun", "rainbow") else None
 
 
-def set_stage(setting: Setting, width_px: int, height_px: int, seed: int, grain: float) -> Stage:
-    """Lay out an outdoor scene."""
+def set_stage(setting: Setting, canvas: Canvas, seed: int, grain: float) -> Stage:
+    """Lay out an outdoor scene, to be painted on the canvas."""
     scene = setting.scene
     chance = stream(seed, "composition", *scene.unknown)
-    camera = _camera(scene, width_px, height_px, float(chance.uniform(-0.03, 0.03)))
+    camera = _camera(scene, canvas.width_px, canvas.height_px, float(chance.uniform(-0.03, 0.03)))
     land = shape_land(
         int(chance.integers(2**31)), camera, _water(scene), _relief(scene),
         tall=_tallness(scene),
@@ -85,7 +85,7 @@ def set_stage(setting: Setting, width_px: int, height_px: int, seed: int, grain:
     sun_share = chance.uniform(0.36, 0.64) if centred else 0.5 - land.lean * chance.uniform(0.18, 0.34)
     return Stage(
         scene=scene, seed=seed, camera=camera, light=light, land=land, view=look(camera, land),
-        canvas=Canvas(width_px, height_px), sun_share=float(sun_share),
+        canvas=canvas, sun_share=float(sun_share),
         hour=setting.hour, weather=setting.weather, season=setting.season, grain=grain,
     )  # fmt: skip
 

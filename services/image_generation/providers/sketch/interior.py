@@ -40,10 +40,10 @@ class _Piece:
     z: float
 
 
-def paint_interior(setting: Setting, width_px: int, height_px: int, seed: int, grain: float, report: Report) -> Grid:
-    """Paint the room and return its pixels (H, W, 3)."""
+def paint_interior(canvas: Canvas, setting: Setting, seed: int, grain: float, report: Report) -> None:
+    """Paint the whole room on the canvas."""
     scene = _furnished(setting.scene, seed)
-    room = _room(scene, width_px, height_px, seed)
+    room = _room(scene, canvas.width_px, canvas.height_px, seed)
     lamps = _lamps(scene, room, setting)
     light = light_of(setting.hour, setting.weather)
     seen = look_into(room)
@@ -51,7 +51,6 @@ def paint_interior(setting: Setting, width_px: int, height_px: int, seed: int, g
     daylight = mix(times(light.ambient, 1.25), light.sky[2], 0.45)
     bright = setting.weather in {"clear", "cloudy"} and setting.hour in {"dawn", "day", "afternoon", "sunset"}
     shine = lighting(room, seen, times(daylight, 1.12), _sun_in(room) if bright else None, lamps)
-    canvas = Canvas(width_px, height_px)
     canvas.pixels[:] = paint_surfaces(room, seen, tile, grain) * shine
     canvas.depth[:] = seen.z
     report(0.3)
@@ -62,7 +61,6 @@ def paint_interior(setting: Setting, width_px: int, height_px: int, seed: int, g
     _halos(canvas, room, lamps)
     canvas.spread_glow(0.6)
     report(0.8)
-    return canvas.pixels
 
 
 def _furnished(scene: Scene, seed: int) -> Scene:
@@ -113,10 +111,10 @@ def _open_window(canvas: Canvas, room: Room, setting: Setting, seed: int, grain:
     box = round(left), round(top), round(right), round(bottom)
     wide, high = max(16, box[2] - box[0]), max(16, box[3] - box[1])
     outside = replace(setting, scene=_view(setting.scene, seed))
-    stage = set_stage(outside, wide, high, seed, grain)
-    view = paint_landscape(stage, lambda _: None)
+    glass = Canvas(wide, high)
+    paint_landscape(set_stage(outside, glass, seed, grain), lambda _: None)
     area = np.s_[box[1] : box[1] + high, box[0] : box[0] + wide]
-    canvas.pixels[area] = view[: canvas.pixels[area].shape[0], : canvas.pixels[area].shape[1]]
+    canvas.pixels[area] = glass.pixels[: canvas.pixels[area].shape[0], : canvas.pixels[area].shape[1]]
     _frame_window(canvas, (box[0], box[1], box[0] + wide, box[1] + high), room.focal_px / DEEP_METRES, shine)
     _curtains(canvas, (box[0], box[1], box[0] + wide, box[1] + high), seed, shine)
 

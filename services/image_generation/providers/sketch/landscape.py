@@ -19,8 +19,8 @@ from services.image_generation.providers.sketch.weather import paint_weather
 Report = Callable[[float], None]
 
 
-def paint_landscape(stage: Stage, report: Report) -> Grid:
-    """Paint the scene and return its pixels (H, W, 3)."""
+def paint_landscape(stage: Stage, report: Report) -> None:
+    """Paint the whole scene on the canvas of its stage."""
     paint_sky(stage)
     report(0.25)
     _paint_land(stage)
@@ -36,7 +36,6 @@ def paint_landscape(stage: Stage, report: Report) -> Grid:
     report(0.8)
     paint_weather(stage)
     stage.canvas.spread_glow(0.55)
-    return stage.canvas.pixels
 
 
 def _paint_land(stage: Stage) -> None:

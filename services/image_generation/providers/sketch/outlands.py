@@ -18,8 +18,9 @@ PLANETS: tuple[tuple[Colour, Colour], ...] = (
 )  # fmt: skip
 
 
-def paint_space(setting: Setting, width_px: int, height_px: int, seed: int, report: Report) -> Grid:
-    """Paint stars, a nebula and planets; returns pixels (H, W, 3)."""
+def paint_space(canvas: Canvas, setting: Setting, seed: int, report: Report) -> None:
+    """Paint stars, a nebula and planets."""
+    width_px, height_px, pixels = canvas.width_px, canvas.height_px, canvas.pixels
     rng = stream(seed, "space", *setting.scene.unknown)
     unit = float(np.sqrt(width_px * height_px))
     y, x = np.mgrid[0:height_px, 0:width_px].astype(np.float32)  # type: ignore[misc]
@@ -32,14 +33,13 @@ def paint_space(setting: Setting, width_px: int, height_px: int, seed: int, repo
     one, other = (named[0], mix(named[0], (0.2, 0.3, 0.8), 0.6)) if named else NEBULAE[int(rng.integers(3))]
     share = smooth_step(-1.2, 1.2, warp)[..., None]
     glow = np.asarray(one, np.float32) * share + np.asarray(other, np.float32) * (1 - share)
-    pixels = np.asarray((0.012, 0.014, 0.035), np.float32) + glow * (cloud**1.4 * (1 - 0.75 * dust))[..., None]
+    pixels[:] = np.asarray((0.012, 0.014, 0.035), np.float32) + glow * (cloud**1.4 * (1 - 0.75 * dust))[..., None]
     report(0.4)
     _stars(pixels, rng, cloud)
     count = setting.scene.mention("space").count or int(rng.integers(1, 4))
     for number in range(min(count, 6)):
         _planet(pixels, x, y, unit, number, stream(seed, "planet", number), (width_px, height_px))
     report(0.8)
-    return pixels
 
 
 def _stars(pixels: Grid, rng: np.random.Generator, cloud: Grid) -> None:
@@ -90,11 +90,11 @@ def _ring(pixels: Grid, across: Grid, up: Grid, away: Grid, colour: Colour) -> N
     pixels += (np.asarray(colour, np.float32) * shade[..., None] - pixels) * share
 
 
-def paint_underwater(setting: Setting, width_px: int, height_px: int, seed: int, report: Report) -> Grid:
-    """Paint the sea from below: rays of light, sand, weed, coral and fish; returns pixels (H, W, 3)."""
+def paint_underwater(canvas: Canvas, setting: Setting, seed: int, report: Report) -> None:
+    """Paint the sea from below: rays of light, sand, weed, coral and fish."""
+    width_px, height_px = canvas.width_px, canvas.height_px
     rng = stream(seed, "underwater", *setting.scene.unknown)
     camera = Camera(width_px, height_px, height_px * 0.62, 4.0)
-    canvas = Canvas(width_px, height_px)
     y, x = np.mgrid[0:height_px, 0:width_px].astype(np.float32)  # type: ignore[misc]
     dim = 0.45 if setting.hour == "night" else 1.0
     deep, bright = np.asarray((0.01, 0.12, 0.25), np.float32) * dim, np.asarray((0.30, 0.74, 0.80), np.float32) * dim
@@ -110,7 +110,6 @@ def paint_underwater(setting: Setting, width_px: int, height_px: int, seed: int,
     _weeds(canvas, camera, rng, deep)
     _fishes(canvas, camera, setting, rng, deep)
     report(0.8)
-    return canvas.pixels
 
 
 def _seabed(canvas: Canvas, camera: Camera, x: Grid, y: Grid, tile: Grid, deep: Grid) -> None:

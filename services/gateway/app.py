@@ -1,0 +1,141 @@
+"""The gateway, put together. It starts and stays alive without its database and its broker."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import structlog
+
+from services.gateway.handlers import REACTIONS
+from services.gateway.identity import Tokens, issuers_of
+from services.gateway.links import Links
+from services.gateway.rounds import keep_house, reconcile
+from services.gateway.routes import application
+from services.gateway.routes.desk import Desk
+from services.gateway.routes.parts import Parts
+from services.gateway.settings import Settings
+from services.gateway.store import feed
+from services.gateway.store.access import Memberships
+from services.gateway.stream import Stream
+from shared.broker import BROKER_AWAY
+from shared.bus import Bus
+from shared.database import Pool, open_pool
+from shared.health import Health
+from shared.objects import ObjectStore
+from shared.schema import verify
+from shared.server import serve
+from shared.telemetry import configure_logging, configure_tracing
+from shared.worker import stop_signal
+
+_NAME = "gateway"
+_log = structlog.get_logger(__name__)
+
+
+async def run(settings: Settings, stop: asyncio.Event | None = None) -> None:
+    """Serve until told to stop, by a signal where no event is given."""
+    configure_logging(_NAME, settings.log_level)
+    tracing = configure_tracing(_NAME, settings.otel_exporter_otlp_endpoint)
+    stop = stop or stop_signal()
+    async with gateway(settings) as parts, serve(application(parts), settings):
+        parts.health.started = True
+        await stop.wait()
+        parts.health.stopping = True
+        parts.stream.close()
+    if tracing is not None:
+        tracing.shutdown()
+
+
+@asynccontextmanager
+async def gateway(settings: Settings) -> AsyncIterator[Parts]:
+    """Put the parts together and keep them running; left, what was taken in is written and said."""
+    async with AsyncExitStack() as stack:
+        pool = await _open(stack, settings.database_url, settings.database_pool_size, "requests")
+        projections = await _open(stack, settings.projection_database_url, settings.projection_pool_size, "projections")
+        objects = await stack.enter_async_context(ObjectStore.of(settings))
+        health = Health()
+        bus = Bus(_NAME, settings, hears=REACTIONS, pool=projections, health=health)
+        stream = Stream(feed.reader(projections), feed.end_of(projections))
+        bus.provide({"stream": stream})
+        desk = Desk(bus, pool, wake=stream.wake)
+        _watch(health, pool, projections)
+        await stack.enter_async_context(bus)
+        stack.push_async_callback(_stop_hearing, bus)
+        _alongside(stack, stream.run())
+        _alongside(stack, reconcile(bus))
+        _alongside(
+            stack,
+            keep_house(
+                projections,
+                events_days=settings.events_retention_days,
+                idempotency_hours=settings.idempotency_hours,
+            ),
+        )
+        stack.push_async_callback(desk.drain)
+        yield Parts(
+            settings=settings,
+            tokens=Tokens(issuers_of(settings)),
+            memberships=Memberships(pool, seconds=settings.membership_seconds),
+            pool=pool,
+            bus=bus,
+            desk=desk,
+            stream=stream,
+            links=Links(objects.presign_get, seconds=settings.presigned_seconds),
+            health=health,
+        )
+
+
+async def _open(stack: AsyncExitStack, url: str, size: int, purpose: str) -> Pool:
+    pool = await open_pool(url, size=size, application_name=f"diorama.{_NAME} {purpose}", wait=False)
+    stack.push_async_callback(_close, pool)
+    return pool
+
+
+async def _close(pool: Pool) -> None:
+    """Close a pool in time, whatever its database does."""
+    try:
+        async with asyncio.timeout(5):
+            await pool.close()
+    except TimeoutError:
+        pool.terminate()
+
+
+async def _stop_hearing(bus: Bus) -> None:
+    try:
+        await bus.stop_hearing()
+    except BROKER_AWAY as error:
+        _log.warning("consumer_not_cancelled", error=repr(error))
+
+
+def _watch(health: Health, pool: Pool, projections: Pool) -> None:
+    verified = False
+
+    async def database() -> None:
+        await pool.fetchval("SELECT 1")
+
+    async def schema() -> None:
+        nonlocal verified
+        if not verified:
+            async with projections.acquire() as connection:
+                await verify(connection, _NAME, works=False)
+            verified = True
+
+    health.add("database", database)
+    health.add("schema", schema)
+
+
+def _alongside(stack: AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:
+    """Do something for as long as the gateway runs."""
+    task = asyncio.create_task(work)
+    task.add_done_callback(_report_end)
+    stack.push_async_callback(_end, task)
+
+
+async def _end(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def _report_end(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.critical("gateway_task_died", exc_info=error)

@@ -1,0 +1,40 @@
+"""HTTP: the application that clients see."""
+
+from fastapi import FastAPI
+
+from services.gateway.routes import contracts, health, images, jobs, problems, scenes, streams, work
+from services.gateway.routes.dashboard import dashboard
+from services.gateway.routes.docs import describe, docs
+from services.gateway.routes.edge import Edge
+from services.gateway.routes.parts import Parts
+from services.gateway.routes.replies import API
+from services.gateway.settings import VERSION
+from shared.health import router as health_for_machines
+
+_DESCRIPTION = "Submit work, follow it live, browse the results. Sign in with a bearer token."
+
+
+def application(parts: Parts) -> Edge:
+    """Build the application around a running gateway's parts."""
+    app = FastAPI(
+        title=parts.settings.project_name,
+        version=VERSION,
+        description=_DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        telemetry={"logs": False, "operation_spans": False},
+    )
+    app.state.parts = parts
+    for module in (work, scenes, jobs, streams, images, health):
+        app.include_router(module.routes, prefix=API)
+    app.include_router(health.routes, include_in_schema=False)
+    app.include_router(contracts.routes)
+    app.include_router(health_for_machines(parts.health))
+    app.include_router(docs(app))
+    problems.install(app)
+    describe(app)
+    board = dashboard(parts.settings.s3_public_endpoint_url or parts.settings.s3_endpoint_url)
+    if board is not None:
+        app.routes.append(board)
+    return Edge(app, maximum_body_bytes=parts.settings.maximum_body_bytes)

@@ -1,0 +1,142 @@
+"""Looking at jobs, and cancelling them."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import AwareDatetime
+
+from contracts.envelope import EVERYBODY
+from contracts.jobs import CancelJob
+from services.gateway.routes.callers import Caller, Calling, parts_of
+from services.gateway.routes.problems import not_found
+from services.gateway.routes.replies import Json, accepted, job_location, job_reply, page, request_reply, tree_reply
+from services.gateway.rules.cursors import parse_cursor
+from services.gateway.rules.happenings import Happening
+from services.gateway.rules.jobs import ENDED, STATES
+from services.gateway.store import cancelling, projection
+from services.gateway.store import jobs as store
+from services.gateway.store.jobs import JobFilter
+from services.gateway.store.pages import next_cursor
+from services.gateway.store.tenancy import answering, as_tenant, name_projects
+from shared.database import Connection
+
+_REPORT_LIMIT: Final = 500
+routes = APIRouter(tags=["jobs"])
+
+Limit = Annotated[int, Query(ge=1, le=200)]
+State = Annotated[str, Query(pattern=f"^({'|'.join(STATES)})$")]
+Cursor = Annotated[str | None, Query(max_length=200)]
+Name = Annotated[str | None, Query(max_length=200)]
+
+
+@routes.get("/jobs", summary="Jobs, the newest first")
+async def get_jobs(
+    request: Request,
+    caller: Calling,
+    state: Annotated[list[State] | None, Query(description="repeat it for several")] = None,
+    kind: Name = None,
+    service: Name = None,
+    error_code: Name = None,
+    parent_id: UUID | None = None,
+    root_id: UUID | None = None,
+    roots: Annotated[bool, Query(description="only jobs that nobody's child are")] = False,
+    project_id: UUID | None = None,
+    created_after: AwareDatetime | None = None,
+    created_before: AwareDatetime | None = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Response:
+    wanted = JobFilter(
+        states=state,
+        kind=kind,
+        service=service,
+        error_code=error_code,
+        parent_id=parent_id,
+        root_id=root_id,
+        roots_only=roots,
+        created_after=created_after,
+        created_before=created_before,
+    )
+    projects = caller.seeing(project_id)
+    async with as_tenant(parts_of(request).pool, projects) as connection:
+        rows = await store.select_jobs(connection, projects, wanted, parse_cursor(cursor), limit)
+    return page([job_reply(row) for row in rows[:limit]], next_cursor(rows, limit))
+
+
+@routes.get("/jobs/{job_id}", summary="A job with the tree of what follows from it")
+async def get_job(
+    request: Request,
+    caller: Calling,
+    job_id: UUID,
+    children_cursor: Cursor = None,
+    children_limit: Annotated[int, Query(ge=0, le=200)] = 50,
+) -> Response:
+    """Show a job, what it was asked, its tree, a page of its children, what its pages held, and what was refused."""
+    after = parse_cursor(children_cursor)
+    async with as_tenant(parts_of(request).pool, caller.memberships) as connection:
+        job = await _job(connection, caller, job_id)
+        counts = await store.select_tree_counts(connection, job_id)
+        projects, of_job = [job["project_id"]], JobFilter(parent_id=job_id)
+        children = await store.select_jobs(connection, projects, of_job, after, children_limit)
+        pages = await store.select_scraped_pages(connection, job_id, job["root_id"], _REPORT_LIMIT)
+        rejections = await store.select_rejections(connection, job_id, job["root_id"], _REPORT_LIMIT)
+    return Json(
+        {
+            **job_reply(job),
+            "request": request_reply(job["request"]),
+            "tree": tree_reply(job["state"], counts),
+            "children": {
+                "items": [job_reply(child) for child in children[:children_limit]],
+                "next_cursor": next_cursor(children, children_limit) if children_limit else None,
+            },
+            "pages": [dict(row) for row in pages],
+            "rejections": [dict(row) for row in rejections],
+        }
+    )
+
+
+async def _job(connection: Connection, caller: Caller, job_id: UUID) -> Any:
+    job = await store.select_job(connection, list(caller.memberships), job_id)
+    if job is None:
+        raise not_found("job")
+    return job
+
+
+@routes.post("/jobs/{job_id}/cancel", status_code=202, summary="End a job and everything that follows from it")
+async def post_cancel(request: Request, caller: Calling, job_id: UUID) -> Response:
+    """Ask for the end of a job and its descendants, also those not yet born.
+
+    The workers end them; until they say so, states stay as they are. Repeat it at will. `outcome` is
+    `cancellation_requested`, or `already_ended` where nothing was left to cancel.
+    """
+    parts = parts_of(request)
+    async with answering(), parts.bus.transaction(parts.pool) as tx:
+        await name_projects(tx.connection, caller.memberships)
+        await projection.lock_writers(tx.connection)
+        job = await _job(tx.connection, caller, job_id)
+        caller.writing(job["project_id"])
+        told = await cancelling.update_tree_cancelled(tx.connection, job_id, caller.user_id)
+        for open_id in told:
+            tx.say(CancelJob(addressee=EVERYBODY, job_id=open_id, cancelled_by=caller.user_id))
+        if told:
+            await projection.insert_events(tx.connection, [_cancel_requested(job, caller, len(told))])
+        job = await _job(tx.connection, caller, job_id)
+        tx.after_commit(parts.stream.wake)
+    ended = not told and job["state"] in ENDED
+    outcome = "already_ended" if ended else "cancellation_requested"
+    body = {"outcome": outcome, "jobs_told": len(told), "job": job_reply(job)}
+    return accepted(body, job_location(job_id), status=200 if ended else 202)
+
+
+def _cancel_requested(job: Any, caller: Caller, jobs: int) -> Happening:
+    return Happening(
+        project_id=job["project_id"],
+        type="job.cancel_requested",
+        at=datetime.now(UTC),
+        data={"job_id": job["id"], "root_id": job["root_id"], "cancelled_by": caller.user_id, "jobs": jobs},
+        job_id=job["id"],
+        parent_id=job["parent_id"],
+        root_id=job["root_id"],
+    )

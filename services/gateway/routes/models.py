@@ -1,0 +1,141 @@
+"""What clients send. What they get is described where it is made, in `replies.py`."""
+
+from typing import Annotated, Any, Final, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic_core import Url as ParsedUrl
+
+from contracts.envelope import Step
+
+DEFAULT_PIPELINE: Final = ("describe", "depth", "edges")
+_MANY: Final = 500
+
+
+def _no_nul(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("it holds a NUL character")
+    return text
+
+
+def _web_url(text: str) -> str:
+    """Refuse at the door what no worker would fetch; where it leads is judged when it is dialled."""
+    try:
+        parsed = ParsedUrl(text)
+    except ValueError as error:
+        raise ValueError("it is not a URL") from error
+    if parsed.scheme not in {"http", "https"} or not parsed.host:
+        raise ValueError("only http and https URLs are fetched")
+    if parsed.username or parsed.password:
+        raise ValueError("a URL with a user name or a password is not fetched")
+    return text
+
+
+Words = Annotated[str, AfterValidator(_no_nul)]
+Name = Annotated[Words, StringConstraints(min_length=1, max_length=200)]
+WebUrl = Annotated[Words, StringConstraints(min_length=1, max_length=4096), AfterValidator(_web_url)]
+Pipeline = Annotated[tuple[Step, ...], Field(max_length=16, description="what should happen with each image")]
+
+
+class Asked(BaseModel):
+    """A request body. Unknown fields are refused, so that a misspelt one is noticed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    project_id: UUID | None = Field(default=None, description="default: your personal project")
+
+
+class ScrapeAsked(Asked):
+    """Pages whose images are wanted."""
+
+    urls: Annotated[tuple[WebUrl, ...], Field(max_length=_MANY)] = ()
+    url: WebUrl | None = Field(default=None, description="short for `urls` with one page")
+    pipeline: Pipeline = DEFAULT_PIPELINE
+
+    @model_validator(mode="after")
+    def _something(self) -> "ScrapeAsked":
+        if not self.pages:
+            raise ValueError("give `urls`, or `url`")
+        if len(self.pages) > _MANY:
+            raise ValueError(f"at most {_MANY} pages at once")
+        return self
+
+    @property
+    def pages(self) -> tuple[str, ...]:
+        """All pages, each once, in order."""
+        return tuple(dict.fromkeys((*self.urls, *((self.url,) if self.url else ()))))
+
+
+class StoreAsked(Asked):
+    """One image to download and keep."""
+
+    url: WebUrl
+    scene_id: Name | None = Field(default=None, description="the scene that shall show it")
+    title: Annotated[Words, StringConstraints(max_length=2000)] | None = None
+    alt: Annotated[Words, StringConstraints(max_length=2000)] | None = None
+    caption: Annotated[Words, StringConstraints(max_length=2000)] | None = None
+    credit: Annotated[Words, StringConstraints(max_length=2000)] | None = None
+    licence: Annotated[Words, StringConstraints(max_length=2000)] | None = None
+    page_url: WebUrl | None = None
+    pipeline: Pipeline = DEFAULT_PIPELINE
+
+    @property
+    def context(self) -> dict[str, str]:
+        names = ("title", "alt", "caption", "credit", "licence", "page_url")
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
+
+
+class ImagesAsked(BaseModel):
+    """Images by what is known of them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    job_id: UUID | None = Field(default=None, description="stored by this job, or in the tree under it")
+    mapped: bool | None = Field(default=None, description="with, or without, depth and edge maps")
+    described: bool | None = None
+    content_type: Name | None = None
+    created_after: AwareDatetime | None = None
+    created_before: AwareDatetime | None = None
+
+
+class MapsAsked(Asked):
+    """Images whose depth and edge maps are to be drawn: one, many, or those that a filter finds."""
+
+    image_id: UUID | None = None
+    image_ids: Annotated[tuple[UUID, ...], Field(max_length=_MANY)] | None = None
+    filter: ImagesAsked | None = None
+    recipe: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.\-]{1,80}$")] = "default"
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "MapsAsked":
+        if [self.image_id, self.image_ids, self.filter].count(None) != 2:  # noqa: PLR2004 - all but one
+            raise ValueError("give exactly one of `image_id`, `image_ids` and `filter`")
+        return self
+
+
+class ProbeAsked(Asked):
+    """The worker that is to answer."""
+
+    service: Literal["scraper", "media", "image_generation", "depth_map"]
+
+
+class SceneAsked(Asked):
+    """What the image of a scene shall be."""
+
+    scene_description: Annotated[Words, StringConstraints(min_length=1, max_length=4000)]
+    style: Annotated[Words, StringConstraints(max_length=80)] = ""
+    aspect_ratio: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]?:[1-9][0-9]?$")] = "1:1"
+    script_id: Name | None = None
+    user_tier: Annotated[Words, StringConstraints(max_length=40)] | None = Field(
+        default=None, description="`free`, `basic`, `pro`, `premium` or `enterprise`: sets the priority"
+    )
+    negative_prompt: Annotated[Words, StringConstraints(max_length=2000)] | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None
+    provider: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_\-]{1,40}$")] | None = None
+    pipeline: Pipeline = DEFAULT_PIPELINE
+
+    @property
+    def drawing(self) -> dict[str, Any]:
+        """The part that the generator is told."""
+        names = {"style", "aspect_ratio", "negative_prompt", "seed", "provider"}
+        return {"description": self.scene_description, **self.model_dump(include=names)}

@@ -1,0 +1,214 @@
+"""What clients get: rows become JSON here and nowhere else."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+from fastapi import Response
+
+from services.gateway.links import File, Links
+from services.gateway.rules.happenings import error_of
+from services.gateway.rules.jobs import STATES, JobRow, tree_has_ended
+from services.gateway.rules.pictures import Evidence, ai_progress, processing_status, step_states
+
+API: Final = "/api/v1"
+_RETRY_SECONDS: Final = 1
+_LINEAGE: Final = frozenset({"job_id", "parent_job_id", "root_job_id", "project_id", "submitted_by", "pipeline"})
+_PNG: Final = "image/png"
+_MAP_FILES: Final = {"depth": "depth", "edges": "edges", "depth_preview": "preview", "depth_coloured": "coloured"}
+_JOB_FIELDS: Final = tuple(field.name for field in fields(JobRow))
+
+
+class Json(Response):
+    """A JSON response of what orjson can write: also UUIDs and times."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        return orjson.dumps(content)
+
+
+def accepted(body: Mapping[str, Any], location: str, *, status: int = 202, replayed: bool = False) -> Response:
+    """Say that work was taken in, where to look, and when to look first."""
+    headers = {"Location": location, "Retry-After": str(_RETRY_SECONDS)}
+    if replayed:
+        headers["Idempotency-Replayed"] = "true"
+    return Json(body, status, headers)
+
+
+def page(items: Sequence[Any], next_cursor: str | None) -> Response:
+    return Json({"items": items, "next_cursor": next_cursor})
+
+
+def job_location(job_id: UUID) -> str:
+    return f"{API}/jobs/{job_id}"
+
+
+def submitted_job(job: JobRow) -> dict[str, Any]:
+    """Give the reply of a job that was made just now."""
+    return job_reply({name: getattr(job, name) for name in _JOB_FIELDS})
+
+
+def job_reply(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a job as every list and page shows it."""
+    location = job_location(row["id"])
+    return {
+        "id": row["id"],
+        "kind": row["kind"],
+        "service": row["service"],
+        "state": row["state"],
+        "project_id": row["project_id"],
+        "submitted_by": row["submitted_by"],
+        "parent_id": row["parent_id"],
+        "root_id": row["root_id"],
+        "pipeline": row["pipeline"],
+        "image_id": row["asset_id"],
+        "progress": row["progress"],
+        "stage": row["stage"],
+        "attempt": row["attempt"],
+        "next_attempt_at": row["next_attempt_at"],
+        "waiting_for": None if row["state"] != "pending" else row["waiting_for"],
+        "error": error_of(row["error_code"], row["error_sentence"]),
+        "result": row["result"],
+        "children_total": row["children_total"],
+        "cancel_requested_at": row.get("cancel_requested_at"),
+        "retried_from": row.get("retried_from"),
+        "created_at": row["created_at"],
+        "started_at": row["started_at"],
+        "finished_at": row["finished_at"],
+        "updated_at": row["updated_at"],
+        "links": {"self": location, "events": f"{location}/events", "cancel": f"{location}/cancel"},
+    }
+
+
+def request_reply(request: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Give what was asked for, without what the job itself says already."""
+    return None if request is None else {name: value for name, value in request.items() if name not in _LINEAGE}
+
+
+def tree_reply(own_state: str, counts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Sum up a job's descendants: how many there are, in which states, and why some failed."""
+    descendants = [row for row in counts if not row["own"]]
+    by_state = {state: sum(row["jobs"] for row in descendants if row["state"] == state) for state in STATES}
+    failures = [
+        {"code": row["error_code"], "sentence": row["error_sentence"], "count": row["jobs"]}
+        for row in descendants
+        if row["state"] == "failed"
+    ]
+    unnamed = sum(int(row["unnamed"] or 0) for row in counts)
+    return {
+        "total": sum(by_state.values()) + unnamed,
+        **by_state,
+        "pending": by_state["pending"] + unnamed,
+        "ended": tree_has_ended(own_state, by_state, unnamed_children=unnamed),
+        "failures": sorted(failures, key=lambda failure: -failure["count"]),
+    }
+
+
+async def image_reply(row: Mapping[str, Any], links: Links) -> dict[str, Any]:
+    """Give an image with the state of each step, and URLs of its files."""
+    steps = _steps(row)
+    states = {name: step["state"] for name, step in steps.items()}
+    files = image_files(row)
+    made = {name: await links.to(file) for name, file in files.items()}
+    return {
+        "id": row["id"],
+        "project_id": row["project_id"],
+        "job_id": row["job_id"],
+        "root_job_id": row["root_job_id"],
+        "sha256": row["sha256"],
+        "size_bytes": row["size_bytes"],
+        "content_type": row["content_type"],
+        "width_px": row["width_px"],
+        "height_px": row["height_px"],
+        "thumbhash": row["thumbhash"],
+        "source_url": row["source_url"],
+        "context": {name: value for name, value in (row["context"] or {}).items() if value is not None},
+        "palette": row["palette"] or [],
+        "perceptual_hash": row["perceptual_hash"],
+        "described_by": row["described_by"],
+        "pipeline": row["pipeline"],
+        "steps": steps,
+        "processing_status": processing_status(states),
+        "ai_progress": ai_progress(states),
+        "urls": {name: link.url for name, link in made.items()},
+        "expires_at": min(link.expires_at for link in made.values()),
+        "created_at": row["created_at"],
+        "updated_at": row["updated_at"],
+    }
+
+
+def image_files(row: Mapping[str, Any]) -> dict[str, File]:
+    """Give an image's files by the names under which clients know them."""
+    files = {"original": File(row["original_key"], row["content_type"])}
+    files |= {one["name"]: File(one["key"], one["content_type"]) for one in row["renditions"]}
+    if row["depth"] is not None:
+        files |= {name: File(row[column]["key"], _PNG) for name, column in _MAP_FILES.items()}
+    return files
+
+
+def _steps(row: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    states = step_states(
+        Evidence(
+            pipeline=row["pipeline"],
+            described=row["described_by"] is not None,
+            mapped=row["depth"] is not None,
+            storing_state=row["storing_state"],
+            mapping_state=row["mapping_state"],
+        )
+    )
+    storing = {"job_id": row["job_id"], "error": error_of(row["storing_code"], row["storing_sentence"])}
+    mapping = {"job_id": row["mapping_job_id"], "error": error_of(row["mapping_code"], row["mapping_sentence"])}
+    around = {"store": storing, "describe": storing, "depth": mapping, "edges": mapping}
+    return {step: {"state": state, **around[step]} for step, state in states.items()}
+
+
+async def map_reply(row: Mapping[str, Any], links: Links) -> dict[str, Any]:
+    """Give the maps of one recipe with URLs of their files."""
+    files = {}
+    for name in ("depth", "edges", "preview", "coloured"):
+        link = await links.to(File(row[name]["key"], _PNG))
+        shape = {key: value for key, value in row[name].items() if key != "key"}
+        files[name] = {**shape, "url": link.url, "expires_at": link.expires_at}
+    sidecar = await links.to(File(row["sidecar_key"], "application/json"))
+    return {
+        "recipe": row["recipe"],
+        "kind": row["kind"],
+        "estimator": row["estimator"],
+        "quality": row["quality"],
+        "job_id": row["job_id"],
+        **files,
+        "sidecar": {"url": sidecar.url, "expires_at": sidecar.expires_at},
+        "created_at": row["at"],
+    }
+
+
+async def generation_reply(row: Mapping[str, Any], links: Links) -> dict[str, Any]:
+    """Give the image of a scene as its readers know it."""
+    return {
+        "record_id": row["record_id"],
+        "task_id": row["task_id"],
+        "chapter_id": row["chapter_id"],
+        "script_id": row["script_id"],
+        "image_type": row["image_type"],
+        "status": row["status"],
+        "scene_number": row["scene_number"],
+        "retry_count": row["retry_count"],
+        "progress": row["progress"],
+        "image_url": (await links.to(File(row["object_key"], None))).url if row["object_key"] else None,
+        "image_id": row["asset_id"],
+        "generation_time_seconds": row["generation_time_seconds"],
+        "last_attempted_at": row["last_attempted_at"],
+        "error": row["error_sentence"],
+        "error_code": row["error_code"],
+        "metadata": {
+            "model_used": row["model_used"],
+            "service": row["provider"],
+            "generation_time": row["generation_time_seconds"],
+            "task_id": row["task_id"],
+        },
+        "created_at": row["created_at"],
+        "updated_at": row["updated_at"],
+    }

@@ -1,0 +1,139 @@
+"""Images of scenes: one record for each scene of a chapter, drawn anew on request."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Request, Response
+from pydantic import AfterValidator
+
+from contracts.image_generation import GenerateImage
+from services.gateway.routes.callers import Caller, Calling, parts_of
+from services.gateway.routes.desk import Answer
+from services.gateway.routes.models import SceneAsked
+from services.gateway.routes.problems import not_found
+from services.gateway.routes.replies import API, Json, generation_reply, page
+from services.gateway.routes.submitting import hand_in, new_job
+from services.gateway.rules.happenings import error_of
+from services.gateway.rules.jobs import JobRow
+from services.gateway.rules.scenes import IMAGE_TYPE, UNMEASURED_SECONDS, priority_of
+from services.gateway.store.images import select_scene_media
+from services.gateway.store.scenes import select_generations, select_usual_seconds
+from services.gateway.store.submissions import SceneHeld, SceneWanted
+from services.gateway.store.tenancy import as_tenant
+from shared.identifiers import uuid7
+
+_CHAPTER_LIMIT: Final = 1000
+_MEDIA_LIMIT: Final = 500
+routes = APIRouter(tags=["scenes"])
+
+ChapterId = Annotated[str, Path(min_length=1, max_length=200), AfterValidator(str.strip)]
+SceneNumber = Annotated[int, Path(ge=0, le=1_000_000)]
+
+
+@routes.post("/chapters/{chapter_id}/images/scenes/{scene_number}", status_code=202, summary="Draw a scene's image")
+async def post_scene(
+    request: Request, caller: Calling, chapter_id: ChapterId, scene_number: SceneNumber, asked: SceneAsked
+) -> Response:
+    """Draw the image of a scene. A scene that has one is drawn anew and counts a retry.
+
+    While a scene is being drawn, the same request is told of the same task, and another one is a 409.
+    """
+    job = new_job(caller, caller.writing(asked.project_id), asked.pipeline)
+    command = GenerateImage(**job, **asked.drawing, priority=priority_of(asked.user_tier))
+    scene = SceneWanted(
+        record_id=uuid7(),
+        project_id=command.project_id,
+        task_id=command.job_id,
+        chapter_id=chapter_id,
+        scene_number=scene_number,
+        script_id=asked.script_id,
+        image_type=IMAGE_TYPE,
+        scene_description=asked.scene_description,
+        style=asked.style,
+        aspect_ratio=asked.aspect_ratio,
+        user_tier=asked.user_tier,
+        created_at=datetime.now(UTC),
+    )
+    seconds = await _usual_seconds(request, caller)
+
+    def tell(_jobs: Sequence[JobRow], held: SceneHeld | None) -> Answer:
+        if held is None:
+            raise TypeError("a scene that was placed has its record")
+        return _tell_scene(scene, held, seconds)
+
+    return await hand_in(request, caller, [command], answer=tell, scene=scene)
+
+
+def _tell_scene(scene: SceneWanted, held: SceneHeld, seconds: float) -> Answer:
+    begun = held.task_id == scene.task_id
+    body = {
+        "task_id": held.task_id,
+        "record_id": held.record_id,
+        "status": "queued",
+        "message": f"Scene {scene.scene_number} will be drawn." if begun else "This scene is being drawn already.",
+        "estimated_time_seconds": round(seconds),
+        "scene_number": scene.scene_number,
+        "retry_count": held.retry_count,
+    }
+    return Answer(body, f"{API}/chapters/{scene.chapter_id}/images/scenes/{scene.scene_number}/status")
+
+
+async def _usual_seconds(request: Request, caller: Caller) -> float:
+    async with as_tenant(parts_of(request).pool, caller.memberships) as connection:
+        return await select_usual_seconds(connection) or UNMEASURED_SECONDS
+
+
+@routes.get("/chapters/{chapter_id}/images/scenes/{scene_number}/status", summary="How a scene's image is coming on")
+async def get_scene_status(
+    request: Request,
+    caller: Calling,
+    chapter_id: ChapterId,
+    scene_number: SceneNumber,
+    project_id: UUID | None = None,
+) -> Response:
+    rows = await _generations(request, caller, chapter_id, scene_number, project_id)
+    if not rows:
+        raise not_found("scene_image")
+    return Json(await generation_reply(rows[0], parts_of(request).links))
+
+
+@routes.get("/chapters/{chapter_id}/images", summary="The images of a chapter, in the order of its scenes")
+async def get_chapter_images(
+    request: Request, caller: Calling, chapter_id: ChapterId, project_id: UUID | None = None
+) -> Response:
+    rows = await _generations(request, caller, chapter_id, None, project_id)
+    return page([await generation_reply(row, parts_of(request).links) for row in rows], None)
+
+
+async def _generations(
+    request: Request, caller: Caller, chapter_id: str, scene_number: int | None, project_id: UUID | None
+) -> Sequence[Mapping[str, Any]]:
+    projects = caller.seeing(project_id)
+    async with as_tenant(parts_of(request).pool, projects) as connection:
+        return await select_generations(connection, projects, chapter_id, scene_number, _CHAPTER_LIMIT)
+
+
+@routes.get("/scenes/{scene_id}/media", summary="The media that were stored for a scene, and their state")
+async def get_scene_media(
+    request: Request,
+    caller: Calling,
+    scene_id: Annotated[str, Path(min_length=1, max_length=200)],
+    project_id: UUID | None = None,
+) -> Response:
+    projects = caller.seeing(project_id)
+    async with as_tenant(parts_of(request).pool, projects) as connection:
+        rows = await select_scene_media(connection, projects, scene_id, _MEDIA_LIMIT)
+    items = [
+        {
+            "job_id": row["job_id"],
+            "image_id": row["asset_id"],
+            "url": row["url"],
+            "state": row["state"],
+            "error": error_of(row["error_code"], row["error_sentence"]),
+            "created_at": row["created_at"],
+        }
+        for row in rows
+    ]
+    return page(items, None)

@@ -1,0 +1,117 @@
+"""Server-sent events: what happens, as it happens, and what was missed meanwhile from the database."""
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query, Request
+from fastapi.responses import StreamingResponse
+
+from services.gateway.routes.callers import Caller, Calling, parts_of
+from services.gateway.routes.parts import Parts
+from services.gateway.routes.problems import Problem, not_found
+from services.gateway.store.feed import FeedRow, select_job_feed, select_project_feed
+from services.gateway.store.jobs import select_job
+from services.gateway.store.tenancy import DatabaseAwayError, answering, as_tenant
+from services.gateway.stream import frame
+
+HEARTBEAT_SECONDS: Final = 15.0
+_PAGE: Final = 500
+_LARGEST: Final = 2**63 - 1
+routes = APIRouter(tags=["streams"])
+
+LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", description="resume behind this event")]
+Replay = Callable[[int], Awaitable[Sequence[FeedRow]]]
+
+
+@routes.get("/events", summary="Everything that happens in your projects (server-sent events)")
+async def get_events(
+    request: Request,
+    caller: Calling,
+    project_id: UUID | None = None,
+    last_event_id: LastEventId = None,
+    after: Annotated[str | None, Query(description="the same, where no header can be sent")] = None,
+) -> StreamingResponse:
+    """Follow from now on, or from behind `Last-Event-ID`; `0` replays all that is kept."""
+    parts, projects = parts_of(request), caller.seeing(project_id)
+
+    async def replay(position: int) -> Sequence[FeedRow]:
+        async with as_tenant(parts.pool, projects) as connection:
+            return await select_project_feed(connection, projects, position, _PAGE)
+
+    position = _position(last_event_id or after)
+    wanted = frozenset(projects)
+    return await _stream(parts, caller, replay, position, lambda row: row.project_id in wanted)
+
+
+@routes.get("/jobs/{job_id}/events", summary="What happens to a job and its children (server-sent events)")
+async def get_job_events(
+    request: Request,
+    caller: Calling,
+    job_id: UUID,
+    last_event_id: LastEventId = None,
+    after: Annotated[str | None, Query(description="the same, where no header can be sent")] = None,
+) -> StreamingResponse:
+    """Follow a job from its beginning, or from behind `Last-Event-ID`; a root with its whole tree."""
+    parts = parts_of(request)
+    async with as_tenant(parts.pool, caller.memberships) as connection:
+        job = await select_job(connection, list(caller.memberships), job_id)
+    if job is None:
+        raise not_found("job")
+
+    async def replay(position: int) -> Sequence[FeedRow]:
+        async with as_tenant(parts.pool, [job["project_id"]]) as connection:
+            return await select_job_feed(connection, job_id, job["root_id"], position, _PAGE)
+
+    def wants(row: FeedRow) -> bool:
+        return row.project_id == job["project_id"] and job_id in (row.job_id, row.parent_id, row.root_id)
+
+    return await _stream(parts, caller, replay, _position(last_event_id or after) or 0, wants)
+
+
+def _position(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit()) or int(text) > _LARGEST:
+        raise Problem(400, "last_event_id_invalid", "Last-Event-ID is the id of an event that you have seen.")
+    return int(text)
+
+
+async def _stream(
+    parts: Parts, caller: Caller, replay: Replay, position: int | None, wants: Callable[[Any], bool]
+) -> StreamingResponse:
+    # The first answer of the database comes before the first byte, so that a problem can still be told.
+    start = await _end_of(parts) if position is None else position
+    first = await replay(start)
+    events = _events(parts, caller, replay, start, first, wants)
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(events, media_type="text/event-stream", headers=headers)
+
+
+async def _end_of(parts: Parts) -> int:
+    async with answering():
+        return await parts.stream.position()
+
+
+async def _events(
+    parts: Parts, caller: Caller, replay: Replay, position: int, first: Sequence[FeedRow], wants: Callable[[Any], bool]
+) -> AsyncIterator[bytes]:
+    """Replay until nothing is left, begin to follow, replay what came in between, then pass on what comes."""
+    yield b"retry: 1000\n\n"
+    try:
+        page = first
+        while page:
+            yield b"".join(map(frame, page))
+            position = page[-1].sequence
+            page = await replay(position) if len(page) == _PAGE else ()
+        async with parts.stream.follow(wants) as place:
+            while page := await replay(position):
+                yield b"".join(map(frame, page))
+                position = page[-1].sequence
+            while not place.closed and (left := caller.principal.expires_at - time.time()) > 0:
+                rows = [row for row in await place.take(min(HEARTBEAT_SECONDS, left)) if row.sequence > position]
+                yield b"".join(map(frame, rows)) if rows else b": still here\n\n"
+                position = rows[-1].sequence if rows else position
+    except DatabaseAwayError:
+        return  # the client comes back with the last id that it saw

@@ -1,0 +1,72 @@
+"""What every request that hands work in has in common."""
+
+import re
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+from fastapi import Request, Response
+
+from contracts.envelope import Command
+from services.gateway.routes.callers import Caller, parts_of
+from services.gateway.routes.desk import Answer, Submission
+from services.gateway.routes.problems import Problem
+from services.gateway.routes.replies import accepted, job_location, submitted_job
+from services.gateway.rules.jobs import JobRow
+from services.gateway.store.submissions import Remembered, SceneHeld, SceneWanted
+from shared.identifiers import uuid7
+
+_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
+_KEY_HEADER: Final = "idempotency-key"
+
+Tell = Callable[[Sequence[JobRow], SceneHeld | None], Answer]
+
+
+def new_job(caller: Caller, project_id: UUID, pipeline: Sequence[str] = ()) -> dict[str, Any]:
+    """Give the lineage of a job that a user submits: it is the root of its tree."""
+    job_id = uuid7()
+    return {
+        "job_id": job_id,
+        "root_job_id": job_id,
+        "project_id": project_id,
+        "submitted_by": caller.user_id,
+        "pipeline": tuple(pipeline),
+    }
+
+
+async def hand_in(
+    request: Request,
+    caller: Caller,
+    commands: Sequence[Command],
+    *,
+    answer: Tell | None = None,
+    scene: SceneWanted | None = None,
+    scene_media: dict[str, Any] | None = None,
+) -> Response:
+    """Hand commands in, and answer once they are written: 202 with where to look and when to look first."""
+    submission = Submission(
+        commands=commands,
+        answer=answer or _tell_job,
+        traceparent=structlog.contextvars.get_contextvars().get("traceparent"),
+        remember=await _remembered(request, caller),
+        scene=scene,
+        scene_media=scene_media,
+    )
+    told = await parts_of(request).desk.hand_in(submission)
+    return accepted(told.body, told.location, status=told.status, replayed=told.replayed)
+
+
+def _tell_job(jobs: Sequence[JobRow], _held: SceneHeld | None) -> Answer:
+    return Answer(submitted_job(jobs[0]), job_location(jobs[0].id))
+
+
+async def _remembered(request: Request, caller: Caller) -> Remembered | None:
+    key = request.headers.get(_KEY_HEADER)
+    if key is None:
+        return None
+    if not _KEY.fullmatch(key):
+        raise Problem(400, "idempotency_key_invalid", "An Idempotency-Key has 1 to 255 visible ASCII characters.")
+    said = request.method.encode() + request.url.path.rstrip("/").encode() + b"\x00" + await request.body()
+    return Remembered(caller.personal_project, key, sha256(said).hexdigest(), {})

@@ -1,0 +1,98 @@
+"""Handing in work: pages to scrape, images to keep, maps to draw, and probes of the workers."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+
+from contracts.depth_map import MapDepth
+from contracts.jobs import CheckWorker
+from contracts.media import FetchMedia
+from contracts.scraper import ImageContext, ScrapePages
+from services.gateway.routes.callers import Caller, Calling, parts_of
+from services.gateway.routes.desk import Answer
+from services.gateway.routes.models import MapsAsked, ProbeAsked, ScrapeAsked, StoreAsked
+from services.gateway.routes.problems import Problem
+from services.gateway.routes.replies import API, job_location, submitted_job
+from services.gateway.routes.submitting import hand_in, new_job
+from services.gateway.rules.jobs import JobRow
+from services.gateway.store.images import ImageFilter, select_originals
+from services.gateway.store.submissions import SceneHeld
+from services.gateway.store.tenancy import as_tenant
+
+MAPS_LIMIT: Final = 500
+routes = APIRouter(tags=["work"])
+
+
+@routes.post("/scrapes", status_code=202, summary="Scrape pages and keep their images")
+async def post_scrape(request: Request, caller: Calling, asked: ScrapeAsked) -> Response:
+    job = new_job(caller, caller.writing(asked.project_id), asked.pipeline)
+    return await hand_in(request, caller, [ScrapePages(**job, urls=asked.pages)])
+
+
+@routes.post("/media/store", status_code=202, summary="Download and keep one image")
+async def post_media(request: Request, caller: Calling, asked: StoreAsked) -> Response:
+    job = new_job(caller, caller.writing(asked.project_id), asked.pipeline)
+    command = FetchMedia(**job, url=asked.url, context=ImageContext(**asked.context))
+    media = asked.scene_id and {
+        "job_id": command.job_id,
+        "project_id": command.project_id,
+        "scene_id": asked.scene_id,
+        "url": asked.url,
+    }
+    return await hand_in(request, caller, [command], scene_media=media or None)
+
+
+@routes.post("/probes", status_code=202, summary="Have a worker do nothing, to see that jobs go there and back")
+async def post_probe(request: Request, caller: Calling, asked: ProbeAsked) -> Response:
+    job = new_job(caller, caller.writing(asked.project_id))
+    return await hand_in(request, caller, [CheckWorker(**job, service=asked.service)])
+
+
+@routes.post("/maps", status_code=202, summary="Draw the depth and edge maps of images")
+async def post_maps(request: Request, caller: Calling, asked: MapsAsked) -> Response:
+    """Draw the maps of one image, of many, or of those that a filter finds: at most 500 at once, the oldest first.
+
+    Where a filter finds more, `more` is true: call again with `mapped: false` once these are done.
+    """
+    originals, more = await _originals(request, caller, asked)
+    commands = [
+        MapDepth(
+            **new_job(caller, caller.writing(original["project_id"]), ("depth", "edges")),
+            asset_id=original["id"],
+            original_key=original["original_key"],
+            sha256=original["sha256"],
+            recipe=asked.recipe,
+        )
+        for original in originals
+    ]
+
+    def tell(jobs: Sequence[JobRow], _held: SceneHeld | None) -> Answer:
+        body = {"items": [submitted_job(job) for job in jobs], "total": len(jobs), "more": more}
+        location = job_location(jobs[0].id) if len(jobs) == 1 else f"{API}/jobs?kind={MapDepth.wire_name}"
+        return Answer(body, location)
+
+    return await hand_in(request, caller, commands, answer=tell)
+
+
+async def _originals(request: Request, caller: Caller, asked: MapsAsked) -> tuple[list[Mapping[str, Any]], bool]:
+    named = [asked.image_id] if asked.image_id else asked.image_ids
+    wanted = ImageFilter(ids=list(named)) if named is not None else ImageFilter(**_fields(asked))
+    async with as_tenant(parts_of(request).pool, caller.memberships) as connection:
+        projects = caller.seeing(asked.project_id)
+        found: list[Mapping[str, Any]] = list(await select_originals(connection, projects, wanted, MAPS_LIMIT + 1))
+    if named is not None:
+        _check_all_found(named, found)
+    return found[:MAPS_LIMIT], len(found) > MAPS_LIMIT
+
+
+def _fields(asked: MapsAsked) -> dict[str, Any]:
+    return asked.filter.model_dump() if asked.filter else {}
+
+
+def _check_all_found(named: Sequence[UUID], found: Sequence[Mapping[str, Any]]) -> None:
+    missing = [str(image_id) for image_id in named if image_id not in {row["id"] for row in found}]
+    if missing:
+        errors = [{"pointer": "/body/image_ids", "message": f"there is no image {image_id}"} for image_id in missing]
+        raise Problem(404, "image_not_found", "Some of these images do not exist.", errors=errors[:20])

@@ -1,0 +1,172 @@
+"""A worker that lost its lease changes nothing and says nothing; a crashed one is replaced."""
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from contracts.jobs import JobCompleted, JobFailed, JobRetryScheduled
+from contracts.media import FetchMedia, MediaRejected
+from shared import tasks
+from shared.jobs import Job, LostLease
+from shared.retry import CRASHES
+from tests.living import House, lineage, until
+
+KIND = FetchMedia.wire_name
+
+
+def fetch(**more: Any) -> FetchMedia:
+    return FetchMedia(**lineage(**more), url="http://example.com/a.png")
+
+
+async def state_of(house: House, command: FetchMedia) -> str | None:
+    return await house.value("SELECT state FROM media.tasks WHERE id = $1", command.job_id)
+
+
+async def steal(house: House, command: FetchMedia) -> None:
+    """Let the lease run out, as the database sees it."""
+    await house.admin.execute(
+        "UPDATE media.tasks SET lease_until = now() - interval '1 s' WHERE id = $1 AND state = 'in_progress'",
+        command.job_id,
+    )
+
+
+class Frozen:
+    """A handler whose first attempt hangs like a frozen process, and goes on when it is told to."""
+
+    def __init__(self) -> None:
+        self.thaw = asyncio.Event()
+        self.attempts: Counter[Any] = Counter()
+        self.refused: list[str] = []
+
+    async def __call__(self, job: Job[FetchMedia]) -> None:
+        self.attempts[job.id] += 1
+        if self.attempts[job.id] > 1:
+            return
+        try:
+            await self.thaw.wait()
+        except asyncio.CancelledError:
+            await self.thaw.wait()  # a frozen process does not notice that it should stop
+        try:
+            async with job.completing() as tx:
+                tx.say(MediaRejected(**job.command.own_lineage(), code="zombie", sentence="I was here."))
+        except LostLease:
+            self.refused.append(str(job.id))
+            raise
+
+
+async def end_of_a_stolen_job(house: House, frozen: Frozen) -> list[Any]:
+    command = fetch()
+    async with house.worker("media", works={FetchMedia: frozen}, heartbeat_seconds=60):
+        await house.say(command)
+        await until(lambda: _has(frozen.attempts, 1))
+        async with house.worker("media", works={FetchMedia: frozen}):
+            await steal(house, command)
+            await until(lambda: _is(house, command, "completed"))
+        frozen.thaw.set()
+        await until(lambda: _zombie_ended(frozen, house))
+    return await house.heard()
+
+
+async def _has(attempts: Counter[Any], count: int) -> bool:
+    return attempts.total() >= count
+
+
+async def _is(house: House, command: FetchMedia, state: str) -> bool:
+    return await state_of(house, command) == state
+
+
+async def _zombie_ended(frozen: Frozen, house: House) -> bool:
+    said = await house.value("SELECT count(*) FROM media.said WHERE routing_key = 'media.media_rejected'")
+    return bool(frozen.refused) or bool(said)
+
+
+async def test_a_worker_that_lost_its_lease_changes_nothing_and_says_nothing(house: House) -> None:
+    frozen = Frozen()
+    news = await end_of_a_stolen_job(house, frozen)
+    assert frozen.refused
+    assert not [one for one in news if isinstance(one, MediaRejected)]
+    assert len([one for one in news if isinstance(one, JobCompleted)]) == 1
+
+
+async def test_without_the_fence_the_zombie_is_heard(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    settle = tasks.settle_tasks
+
+    async def settle_anything(connection: Any, settlements: Any) -> Any:
+        await settle(connection, settlements)
+        return {settlement.lease.job_id for settlement in settlements}
+
+    monkeypatch.setattr(tasks, "settle_tasks", settle_anything)
+    news = await end_of_a_stolen_job(house, Frozen())
+    assert [one for one in news if isinstance(one, MediaRejected)], "the test would not notice a missing fence"
+
+
+async def test_a_task_that_kills_its_worker_fails_and_its_neighbours_complete(house: House) -> None:
+    """The process dies each time the poison runs; what ran beside it is rerun alone, and completes."""
+    poison, neighbour = fetch(), fetch()
+    runs: Counter[Any] = Counter()
+    poisoned = asyncio.Event()
+
+    async def die_of_poison(job: Job[FetchMedia]) -> None:
+        runs[job.id] += 1
+        if job.id == poison.job_id:
+            poisoned.set()
+            await asyncio.Event().wait()
+        elif runs[job.id] == 1:
+            await asyncio.Event().wait()
+
+    async def crash() -> None:
+        """Have every lease of the process run out, as if it had been killed."""
+        await house.admin.execute(
+            "UPDATE media.tasks SET lease_until = now() - interval '1 s' WHERE state = 'in_progress'"
+        )
+
+    for number in range(CRASHES + 1):
+        poisoned.clear()
+        async with house.worker("media", works={FetchMedia: die_of_poison}, heartbeat_seconds=60, grace_seconds=2.1):
+            if number == 0:
+                await house.say(poison)
+                await house.say(neighbour)
+                await until(lambda: _has(runs, 2))
+            else:
+                await until(lambda: _poison_runs_alone(house, poison))
+            # What the process would have released in an orderly stop stays leased when it is killed.
+            await house.admin.execute(
+                "UPDATE media.tasks SET lease_token = gen_random_uuid() WHERE state = 'in_progress'"
+            )
+        await crash()
+    async with house.worker("media", works={FetchMedia: die_of_poison}):
+        await until(lambda: _is(house, poison, "failed"))
+        await until(lambda: _is(house, neighbour, "completed"))
+        await until(lambda: _outbox_is_empty(house))
+    failed = [one for one in await house.heard() if isinstance(one, JobFailed)]
+    assert [(one.job_id, one.code) for one in failed] == [(poison.job_id, "worker_lost")]
+    crashes = await house.value("SELECT crashes FROM media.tasks WHERE id = $1", poison.job_id)
+    assert crashes == CRASHES
+    assert await house.value("SELECT crashes FROM media.tasks WHERE id = $1", neighbour.job_id) == 0
+
+
+async def _poison_runs_alone(house: House, poison: FetchMedia) -> bool:
+    running = await house.rows("SELECT id FROM media.tasks WHERE state = 'in_progress'")
+    return [row["id"] for row in running] == [poison.job_id]
+
+
+async def _outbox_is_empty(house: House) -> bool:
+    return not await house.value("SELECT count(*) FROM media.outbox")
+
+
+async def test_an_orderly_stop_gives_work_back_without_using_up_an_attempt(house: House) -> None:
+    command = fetch()
+    begun = asyncio.Event()
+
+    async def long(_job: Job[FetchMedia]) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    async with house.worker("media", works={FetchMedia: long}, grace_seconds=2.5):
+        await house.say(command)
+        await asyncio.wait_for(begun.wait(), 20)
+    row = (await house.rows("SELECT state, attempt, suspect FROM media.tasks"))[0]
+    assert (row["state"], row["attempt"], row["suspect"]) == ("pending", 0, False)
+    assert not [one for one in await house.heard() if isinstance(one, JobRetryScheduled)]
