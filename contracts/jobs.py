@@ -55,7 +55,7 @@ class JobProgressed(JobNews):
     """Said while work runs, at most every 500 ms. Never outranks news of a state; may be lost."""
 
     wire_name: ClassVar = "jobs.job_progressed.v1"
-    progress: float | None = Field(ge=0, le=1, description="share done; null when it cannot be known")
+    progress: float | None = Field(default=None, ge=0, le=1, description="share done; null when it cannot be known")
     stage: str | None = Field(default=None, max_length=80, description="what is being done now")
 
 

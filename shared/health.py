@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
@@ -70,3 +70,10 @@ def router(health: Health) -> APIRouter:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     return routes
+
+
+def health_app(health: Health) -> FastAPI:
+    """Serve health alone, as every worker does."""
+    app = FastAPI(title="Diorama worker", docs_url=None, redoc_url=None, openapi_url=None)
+    app.include_router(router(health))
+    return app

@@ -7,10 +7,9 @@ from contextlib import asynccontextmanager, contextmanager
 
 import structlog
 import uvicorn
-from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from shared.health import Health, router
+from shared.health import Health, health_app
 from shared.settings import ServiceSettings
 
 _log = structlog.get_logger(__name__)
@@ -65,7 +64,5 @@ async def serve(app: ASGIApp, settings: ServiceSettings) -> AsyncIterator[None]:
 @asynccontextmanager
 async def serve_health(health: Health, settings: ServiceSettings) -> AsyncIterator[None]:
     """Serve health and metrics alone, as every worker does."""
-    app = FastAPI(title="Diorama worker", docs_url=None, redoc_url=None, openapi_url=None)
-    app.include_router(router(health))
-    async with serve(app, settings):
+    async with serve(health_app(health), settings):
         yield

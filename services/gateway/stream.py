@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol
 
 import orjson
 import structlog
@@ -31,8 +31,7 @@ class Item(Protocol):
     def data(self) -> dict[str, Any]: ...
 
 
-I = TypeVar("I", bound=Item)  # noqa: E741 - the letter of Item
-Read = Callable[[int, int], Awaitable[Sequence[I]]]
+Read = Callable[[int, int], Awaitable[Sequence[Item]]]
 
 
 def frame(item: Item) -> bytes:
@@ -85,7 +84,7 @@ class Stream:
     """
 
     def __init__(
-        self, read: Read[I], end: Callable[[], Awaitable[int]], *, away: tuple[type[Exception], ...] = (OSError,)
+        self, read: Read, end: Callable[[], Awaitable[int]], *, away: tuple[type[Exception], ...] = (OSError,)
     ) -> None:
         self._read = read
         self._end = end

@@ -1,7 +1,5 @@
 """Start the service: `python -m services.image_generation`."""
 
-
-
 import uvloop
 
 from services.image_generation.app import serve

@@ -101,7 +101,9 @@ def _parts(aspect_ratio: str) -> tuple[int, int]:
     """Split a known ratio into its smallest whole numbers."""
     if aspect_ratio not in ASPECT_RATIOS:
         known = ", ".join(ASPECT_RATIOS)
-        raise Refused("aspect_ratio_unknown", f"The aspect ratio {aspect_ratio[:20]!r} is not known; choose one of {known}.")
+        raise Refused(
+            "aspect_ratio_unknown", f"The aspect ratio {aspect_ratio[:20]!r} is not known; choose one of {known}."
+        )
     across, up = (int(part) for part in aspect_ratio.split(":"))
     shared = math.gcd(across, up)
     return across // shared, up // shared
@@ -110,4 +112,6 @@ def _parts(aspect_ratio: str) -> tuple[int, int]:
 def _check_length(field: str, text: str, limit_characters: int) -> None:
     if len(text) > limit_characters:
         name = field.replace("_", " ")
-        raise Refused(f"{field}_too_long", f"The {name} has {len(text)} characters; at most {limit_characters} are read.")
+        raise Refused(
+            f"{field}_too_long", f"The {name} has {len(text)} characters; at most {limit_characters} are read."
+        )

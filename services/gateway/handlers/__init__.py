@@ -19,7 +19,7 @@ from contracts.scraper import ImageFound, PageScraped
 from services.gateway.handlers.facts import on_facts
 from services.gateway.handlers.losses import on_job_unknown, on_message_dead_lettered
 from services.gateway.handlers.news import on_job_news
-from shared.handling import Reactions
+from shared.handling import Reactions, Works
 
 REACTIONS: Reactions = {
     JobAccepted: on_job_news,
@@ -41,3 +41,4 @@ REACTIONS: Reactions = {
     ImageGenerated: on_facts,
     DepthMapped: on_facts,
 }
+WORK: Works = {}

@@ -20,7 +20,7 @@ from shared.outbox import Transaction
 E = TypeVar("E", bound=Event)
 
 
-async def on_facts(tx: Transaction, facts: Sequence[Heard[Event]], stream: Stream[Any]) -> None:
+async def on_facts(tx: Transaction, facts: Sequence[Heard[Event]], stream: Stream) -> None:
     """Apply the facts that are newer than what is known, and bear the jobs that other services make of them."""
     await projection.lock_writers(tx.connection)
     for kind, write in _WRITERS.items():

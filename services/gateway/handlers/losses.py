@@ -1,7 +1,6 @@
 """Jobs and messages that went astray."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from contracts.catalogue import CATALOGUE
 from contracts.envelope import EVERYBODY, Command
@@ -25,7 +24,7 @@ async def on_job_unknown(tx: Transaction, facts: Sequence[Heard[JobUnknown]]) ->
 
 
 async def on_message_dead_lettered(
-    tx: Transaction, facts: Sequence[Heard[MessageDeadLettered]], stream: Stream[Any]
+    tx: Transaction, facts: Sequence[Heard[MessageDeadLettered]], stream: Stream
 ) -> None:
     """Show on a job that its command was set aside, so that nobody waits for it in the dark."""
     rows = {

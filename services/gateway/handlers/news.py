@@ -17,7 +17,7 @@ from shared.outbox import Transaction
 _DRAWS_SCENES: Final = GenerateImage.wire_name
 
 
-async def on_job_news(tx: Transaction, facts: Sequence[Heard[JobNews]], stream: Stream[Any]) -> None:
+async def on_job_news(tx: Transaction, facts: Sequence[Heard[JobNews]], stream: Stream) -> None:
     """Apply what is newer than what is known; jobs that are first heard of here are born."""
     news = _without_overtaken_progress([heard.message for heard in facts])
     await projection.lock_writers(tx.connection)

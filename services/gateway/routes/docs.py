@@ -1,4 +1,4 @@
-"""The description of the API: OpenAPI with its security scheme, and a page for people that loads nothing from elsewhere."""
+"""The description of the API: OpenAPI, and a page for people that loads nothing from elsewhere."""
 
 from collections.abc import Iterator, Mapping
 from html import escape

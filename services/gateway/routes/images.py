@@ -1,51 +1,34 @@
 """Looking at images and their maps."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from dataclasses import fields
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
-from pydantic import AwareDatetime
 
 from services.gateway.routes.callers import Caller, Calling, parts_of
+from services.gateway.routes.models import ImagesPage
 from services.gateway.routes.problems import Problem, not_found
 from services.gateway.routes.replies import Json, image_files, image_reply, map_reply, page
 from services.gateway.rules.cursors import parse_cursor
 from services.gateway.store import images as store
 from services.gateway.store.images import ImageFilter
 from services.gateway.store.pages import next_cursor
+from services.gateway.store.reading import Row
 from services.gateway.store.tenancy import as_tenant
 
 routes = APIRouter(tags=["images"])
 
 
 @routes.get("/images", summary="Images, the newest first")
-async def get_images(
-    request: Request,
-    caller: Calling,
-    job_id: Annotated[UUID | None, Query(description="stored by this job, or in the tree under it")] = None,
-    mapped: Annotated[bool | None, Query(description="with, or without, depth and edge maps")] = None,
-    described: bool | None = None,
-    content_type: Annotated[str | None, Query(max_length=200)] = None,
-    project_id: UUID | None = None,
-    created_after: AwareDatetime | None = None,
-    created_before: AwareDatetime | None = None,
-    cursor: Annotated[str | None, Query(max_length=200)] = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-) -> Response:
-    wanted = ImageFilter(
-        job_id=job_id,
-        mapped=mapped,
-        described=described,
-        content_type=content_type,
-        created_after=created_after,
-        created_before=created_before,
-    )
-    projects, links = caller.seeing(project_id), parts_of(request).links
+async def get_images(request: Request, caller: Calling, asked: Annotated[ImagesPage, Query()]) -> Response:
+    wanted = ImageFilter(**asked.model_dump(include={field.name for field in fields(ImageFilter)}))
+    projects, links = caller.seeing(asked.project_id), parts_of(request).links
     async with as_tenant(parts_of(request).pool, projects) as connection:
-        rows = await store.select_images(connection, projects, wanted, parse_cursor(cursor), limit)
-    return page([await image_reply(row, links) for row in rows[:limit]], next_cursor(rows, limit))
+        rows = await store.select_images(connection, projects, wanted, parse_cursor(asked.cursor), asked.limit)
+    items = [await image_reply(row, links) for row in rows[: asked.limit]]
+    return page(items, next_cursor(rows, asked.limit))
 
 
 @routes.get("/images/{image_id}", summary="An image with the state of each step and URLs of its files")
@@ -78,7 +61,7 @@ async def get_image_maps(request: Request, caller: Calling, image_id: UUID) -> R
     return page([await map_reply(row, parts_of(request).links) for row in rows], None)
 
 
-async def _image(request: Request, caller: Caller, image_id: UUID) -> Mapping[str, Any]:
+async def _image(request: Request, caller: Caller, image_id: UUID) -> Row:
     async with as_tenant(parts_of(request).pool, caller.memberships) as connection:
         row = await store.select_image(connection, list(caller.memberships), image_id)
     if row is None:

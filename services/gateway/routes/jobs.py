@@ -1,68 +1,44 @@
 """Looking at jobs, and cancelling them."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import AwareDatetime
 
 from contracts.envelope import EVERYBODY
 from contracts.jobs import CancelJob
 from services.gateway.routes.callers import Caller, Calling, parts_of
+from services.gateway.routes.models import JobsPage
 from services.gateway.routes.problems import not_found
 from services.gateway.routes.replies import Json, accepted, job_location, job_reply, page, request_reply, tree_reply
 from services.gateway.rules.cursors import parse_cursor
 from services.gateway.rules.happenings import Happening
-from services.gateway.rules.jobs import ENDED, STATES
+from services.gateway.rules.jobs import ENDED
 from services.gateway.store import cancelling, projection
 from services.gateway.store import jobs as store
 from services.gateway.store.jobs import JobFilter
 from services.gateway.store.pages import next_cursor
+from services.gateway.store.reading import Row
 from services.gateway.store.tenancy import answering, as_tenant, name_projects
 from shared.database import Connection
 
 _REPORT_LIMIT: Final = 500
+_SAME_NAMES: Final = {"kind", "service", "error_code", "parent_id", "root_id", "created_after", "created_before"}
 routes = APIRouter(tags=["jobs"])
-
-Limit = Annotated[int, Query(ge=1, le=200)]
-State = Annotated[str, Query(pattern=f"^({'|'.join(STATES)})$")]
-Cursor = Annotated[str | None, Query(max_length=200)]
-Name = Annotated[str | None, Query(max_length=200)]
 
 
 @routes.get("/jobs", summary="Jobs, the newest first")
-async def get_jobs(
-    request: Request,
-    caller: Calling,
-    state: Annotated[list[State] | None, Query(description="repeat it for several")] = None,
-    kind: Name = None,
-    service: Name = None,
-    error_code: Name = None,
-    parent_id: UUID | None = None,
-    root_id: UUID | None = None,
-    roots: Annotated[bool, Query(description="only jobs that nobody's child are")] = False,
-    project_id: UUID | None = None,
-    created_after: AwareDatetime | None = None,
-    created_before: AwareDatetime | None = None,
-    cursor: Cursor = None,
-    limit: Limit = 50,
-) -> Response:
+async def get_jobs(request: Request, caller: Calling, asked: Annotated[JobsPage, Query()]) -> Response:
     wanted = JobFilter(
-        states=state,
-        kind=kind,
-        service=service,
-        error_code=error_code,
-        parent_id=parent_id,
-        root_id=root_id,
-        roots_only=roots,
-        created_after=created_after,
-        created_before=created_before,
+        states=list(asked.state) if asked.state else None,
+        roots_only=asked.roots,
+        **asked.model_dump(include=_SAME_NAMES),
     )
-    projects = caller.seeing(project_id)
+    projects = caller.seeing(asked.project_id)
     async with as_tenant(parts_of(request).pool, projects) as connection:
-        rows = await store.select_jobs(connection, projects, wanted, parse_cursor(cursor), limit)
-    return page([job_reply(row) for row in rows[:limit]], next_cursor(rows, limit))
+        rows = await store.select_jobs(connection, projects, wanted, parse_cursor(asked.cursor), asked.limit)
+    return page([job_reply(row) for row in rows[: asked.limit]], next_cursor(rows, asked.limit))
 
 
 @routes.get("/jobs/{job_id}", summary="A job with the tree of what follows from it")
@@ -70,7 +46,7 @@ async def get_job(
     request: Request,
     caller: Calling,
     job_id: UUID,
-    children_cursor: Cursor = None,
+    children_cursor: Annotated[str | None, Query(max_length=200)] = None,
     children_limit: Annotated[int, Query(ge=0, le=200)] = 50,
 ) -> Response:
     """Show a job, what it was asked, its tree, a page of its children, what its pages held, and what was refused."""
@@ -97,7 +73,7 @@ async def get_job(
     )
 
 
-async def _job(connection: Connection, caller: Caller, job_id: UUID) -> Any:
+async def _job(connection: Connection, caller: Caller, job_id: UUID) -> Row:
     job = await store.select_job(connection, list(caller.memberships), job_id)
     if job is None:
         raise not_found("job")
@@ -130,7 +106,7 @@ async def post_cancel(request: Request, caller: Calling, job_id: UUID) -> Respon
     return accepted(body, job_location(job_id), status=200 if ended else 202)
 
 
-def _cancel_requested(job: Any, caller: Caller, jobs: int) -> Happening:
+def _cancel_requested(job: Row, caller: Caller, jobs: int) -> Happening:
     return Happening(
         project_id=job["project_id"],
         type="job.cancel_requested",

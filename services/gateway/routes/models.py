@@ -98,6 +98,38 @@ class ImagesAsked(BaseModel):
     created_before: AwareDatetime | None = None
 
 
+class Page(BaseModel):
+    """Which page of a list."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    project_id: UUID | None = Field(default=None, description="default: all your projects")
+    cursor: Annotated[str, Field(max_length=200)] | None = Field(default=None, description="`next_cursor` of a page")
+    limit: int = Field(default=50, ge=1, le=200)
+
+
+class ImagesPage(Page, ImagesAsked):
+    """A page of images."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class JobsPage(Page):
+    """A page of jobs."""
+
+    state: list[Literal["pending", "in_progress", "completed", "failed", "cancelled"]] | None = Field(
+        default=None, description="repeat it for several"
+    )
+    kind: Annotated[str, Field(max_length=200)] | None = None
+    service: Annotated[str, Field(max_length=200)] | None = None
+    error_code: Annotated[str, Field(max_length=200)] | None = None
+    parent_id: UUID | None = None
+    root_id: UUID | None = None
+    roots: bool = Field(default=False, description="only jobs that are nobody's child")
+    created_after: AwareDatetime | None = None
+    created_before: AwareDatetime | None = None
+
+
 class MapsAsked(Asked):
     """Images whose depth and edge maps are to be drawn: one, many, or those that a filter finds."""
 

@@ -1,7 +1,6 @@
 """What the routes work with; `app.py` puts it together."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from services.gateway.identity import Tokens
 from services.gateway.links import Links
@@ -29,6 +28,6 @@ class Parts:
     pool: Pool
     bus: Bus
     desk: Desk
-    stream: Stream[Any]
+    stream: Stream
     links: Links
     health: Health

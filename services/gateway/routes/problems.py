@@ -1,4 +1,4 @@
-"""Every error as a problem (RFC 9457) with a stable type, a sentence and the trace under which it is found in the logs."""
+"""Every error as a problem (RFC 9457): a stable type, a sentence, and the trace that finds it in the logs."""
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -95,20 +95,21 @@ def problem_of(error: Exception) -> Problem:
     """Find the problem that an error is to a client; what is nobody's fault but ours is a 500."""
     match error:
         case Problem():
-            return error
+            problem = error
         case NotAUserError():
-            return unauthenticated(error.code, error.sentence)
+            problem = unauthenticated(error.code, error.sentence)
         case DatabaseAwayError():
-            return database_away()
+            problem = database_away()
         case Refused():
-            return Problem(400, error.code, error.sentence)
+            problem = Problem(400, error.code, error.sentence)
         case RequestValidationError():
-            return _invalid(error)
+            problem = _invalid(error)
         case HTTPException():
             code = _CODES.get(error.status_code, "http_error")
-            return Problem(error.status_code, code, _sentence(error), headers=error.headers)
+            problem = Problem(error.status_code, code, _sentence(error), headers=error.headers)
         case _:
-            return Problem(500, "internal_error", "Something went wrong here; the trace id finds it in the logs.")
+            problem = Problem(500, "internal_error", "Something went wrong here; the trace id finds it in the logs.")
+    return problem
 
 
 def _sentence(error: HTTPException) -> str:
@@ -125,7 +126,7 @@ def _invalid(error: RequestValidationError) -> Problem:
     return Problem(422, "validation_failed", f"{first['pointer']}: {first['message']}."[:500], errors=errors)
 
 
-async def _handle(request: Request, error: Exception) -> Response:
+async def _handle(_request: Request, error: Exception) -> Response:
     return answer(problem_of(error), structlog.contextvars.get_contextvars().get("traceparent"))
 
 

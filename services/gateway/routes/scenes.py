@@ -1,8 +1,8 @@
 """Images of scenes: one record for each scene of a chapter, drawn anew on request."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Request, Response
@@ -19,6 +19,7 @@ from services.gateway.rules.happenings import error_of
 from services.gateway.rules.jobs import JobRow
 from services.gateway.rules.scenes import IMAGE_TYPE, UNMEASURED_SECONDS, priority_of
 from services.gateway.store.images import select_scene_media
+from services.gateway.store.reading import Row
 from services.gateway.store.scenes import select_generations, select_usual_seconds
 from services.gateway.store.submissions import SceneHeld, SceneWanted
 from services.gateway.store.tenancy import as_tenant
@@ -109,7 +110,7 @@ async def get_chapter_images(
 
 async def _generations(
     request: Request, caller: Caller, chapter_id: str, scene_number: int | None, project_id: UUID | None
-) -> Sequence[Mapping[str, Any]]:
+) -> list[Row]:
     projects = caller.seeing(project_id)
     async with as_tenant(parts_of(request).pool, projects) as connection:
         return await select_generations(connection, projects, chapter_id, scene_number, _CHAPTER_LIMIT)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -81,10 +82,10 @@ def _position(text: str | None) -> int | None:
 async def _stream(
     parts: Parts, caller: Caller, replay: Replay, position: int | None, wants: Callable[[Any], bool]
 ) -> StreamingResponse:
-    # The first answer of the database comes before the first byte, so that a problem can still be told.
     start = await _end_of(parts) if position is None else position
-    first = await replay(start)
-    events = _events(parts, caller, replay, start, first, wants)
+    journey = _Journey(parts, caller.principal.expires_at, replay, wants, start)
+    # The first answer of the database comes before the first byte, so that a problem can still be told.
+    events = journey.events(await replay(start))
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 
@@ -94,24 +95,35 @@ async def _end_of(parts: Parts) -> int:
         return await parts.stream.position()
 
 
-async def _events(
-    parts: Parts, caller: Caller, replay: Replay, position: int, first: Sequence[FeedRow], wants: Callable[[Any], bool]
-) -> AsyncIterator[bytes]:
-    """Replay until nothing is left, begin to follow, replay what came in between, then pass on what comes."""
-    yield b"retry: 1000\n\n"
-    try:
-        page = first
-        while page:
-            yield b"".join(map(frame, page))
-            position = page[-1].sequence
-            page = await replay(position) if len(page) == _PAGE else ()
-        async with parts.stream.follow(wants) as place:
-            while page := await replay(position):
-                yield b"".join(map(frame, page))
-                position = page[-1].sequence
-            while not place.closed and (left := caller.principal.expires_at - time.time()) > 0:
-                rows = [row for row in await place.take(min(HEARTBEAT_SECONDS, left)) if row.sequence > position]
-                yield b"".join(map(frame, rows)) if rows else b": still here\n\n"
-                position = rows[-1].sequence if rows else position
-    except DatabaseAwayError:
-        return  # the client comes back with the last id that it saw
+@dataclass
+class _Journey:
+    """One client on its way along the feed."""
+
+    parts: Parts
+    expires_at: float
+    replay: Replay
+    wants: Callable[[Any], bool]
+    position: int
+
+    async def events(self, first: Sequence[FeedRow]) -> AsyncIterator[bytes]:
+        """Replay until nothing is left, begin to follow, replay what came in between, then pass on what comes."""
+        yield b"retry: 1000\n\n"
+        try:
+            page = first
+            while page:
+                yield self._pass(page)
+                page = await self.replay(self.position) if len(page) == _PAGE else ()
+            async with self.parts.stream.follow(self.wants) as place:
+                while page := await self.replay(self.position):
+                    yield self._pass(page)
+                while not place.closed and (left := self.expires_at - time.time()) > 0:
+                    yield self._pass(await place.take(min(HEARTBEAT_SECONDS, left)))
+        except DatabaseAwayError:
+            return  # the client comes back with the last id that it saw
+
+    def _pass(self, rows: Sequence[FeedRow]) -> bytes:
+        new = [row for row in rows if row.sequence > self.position]
+        if not new:
+            return b": still here\n\n"
+        self.position = new[-1].sequence
+        return b"".join(map(frame, new))

@@ -1,6 +1,6 @@
 """Handing in work: pages to scrape, images to keep, maps to draw, and probes of the workers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from services.gateway.routes.replies import API, job_location, submitted_job
 from services.gateway.routes.submitting import hand_in, new_job
 from services.gateway.rules.jobs import JobRow
 from services.gateway.store.images import ImageFilter, select_originals
+from services.gateway.store.reading import Row
 from services.gateway.store.submissions import SceneHeld
 from services.gateway.store.tenancy import as_tenant
 
@@ -76,12 +77,12 @@ async def post_maps(request: Request, caller: Calling, asked: MapsAsked) -> Resp
     return await hand_in(request, caller, commands, answer=tell)
 
 
-async def _originals(request: Request, caller: Caller, asked: MapsAsked) -> tuple[list[Mapping[str, Any]], bool]:
+async def _originals(request: Request, caller: Caller, asked: MapsAsked) -> tuple[list[Row], bool]:
     named = [asked.image_id] if asked.image_id else asked.image_ids
     wanted = ImageFilter(ids=list(named)) if named is not None else ImageFilter(**_fields(asked))
     async with as_tenant(parts_of(request).pool, caller.memberships) as connection:
         projects = caller.seeing(asked.project_id)
-        found: list[Mapping[str, Any]] = list(await select_originals(connection, projects, wanted, MAPS_LIMIT + 1))
+        found = await select_originals(connection, projects, wanted, MAPS_LIMIT + 1)
     if named is not None:
         _check_all_found(named, found)
     return found[:MAPS_LIMIT], len(found) > MAPS_LIMIT
@@ -91,7 +92,7 @@ def _fields(asked: MapsAsked) -> dict[str, Any]:
     return asked.filter.model_dump() if asked.filter else {}
 
 
-def _check_all_found(named: Sequence[UUID], found: Sequence[Mapping[str, Any]]) -> None:
+def _check_all_found(named: Sequence[UUID], found: Sequence[Row]) -> None:
     missing = [str(image_id) for image_id in named if image_id not in {row["id"] for row in found}]
     if missing:
         errors = [{"pointer": "/body/image_ids", "message": f"there is no image {image_id}"} for image_id in missing]

@@ -1,5 +1,7 @@
 """Jobs that other services make when they hear a fact; the gateway knows them by the same rule."""
 
+from typing import Any
+
 from contracts.depth_map import MapDepth
 from contracts.envelope import Lineage
 from contracts.image_generation import ImageGenerated
@@ -44,7 +46,7 @@ def maps_of_stored_image(fact: MediaStored) -> MapDepth | None:
     )
 
 
-def _as_child(fact: Lineage) -> dict[str, object]:
+def _as_child(fact: Lineage) -> dict[str, Any]:
     return {
         "parent_job_id": fact.job_id,
         "root_job_id": fact.root_job_id,

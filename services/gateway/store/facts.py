@@ -58,7 +58,7 @@ async def insert_asset_sources(connection: Connection, rows: Rows) -> None:
 
 
 async def upsert_descriptions(connection: Connection, rows: Rows) -> None:
-    """Describing again replaces what came from the same origin. Each asset and origin at most once."""
+    """Replace what came from the same origin by what is newer. Each asset and origin at most once."""
     await connection.execute(
         """
         INSERT INTO descriptions AS held (asset_id, origin, project_id, subject_version, palette, perceptual_hash, at)
@@ -77,8 +77,8 @@ async def upsert_maps(connection: Connection, rows: Rows) -> None:
     """Apply what was drawn. Each asset and recipe at most once."""
     await connection.execute(
         """
-        INSERT INTO maps AS held (asset_id, recipe, project_id, subject_version, job_id, depth, edges, preview, coloured,
-                                  sidecar_key, kind, estimator, quality, at)
+        INSERT INTO maps AS held (asset_id, recipe, project_id, subject_version, job_id, depth, edges, preview,
+                                  coloured, sidecar_key, kind, estimator, quality, at)
         SELECT asset_id, recipe, project_id, subject_version, job_id, depth, edges, preview, coloured,
                sidecar_key, kind, estimator, quality, at
         FROM jsonb_populate_recordset(NULL::maps, $1)
@@ -108,7 +108,8 @@ async def insert_found_images(connection: Connection, rows: Rows) -> None:
 async def insert_scraped_pages(connection: Connection, rows: Rows) -> None:
     await connection.execute(
         """
-        INSERT INTO scraped_pages (job_id, url, project_id, root_job_id, title, images_found, images_skipped, skipped, at)
+        INSERT INTO scraped_pages (job_id, url, project_id, root_job_id, title, images_found, images_skipped, skipped,
+                                   at)
         SELECT job_id, url, project_id, root_job_id, title, images_found, images_skipped, skipped, at
         FROM jsonb_populate_recordset(NULL::scraped_pages, $1)
         ON CONFLICT DO NOTHING

@@ -5,16 +5,15 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-import asyncpg
-
 from services.gateway.rules.cursors import Cursor
 from services.gateway.store.pages import Conditions
+from services.gateway.store.reading import Row, fetch, fetch_one
 from shared.database import Connection
 
 _DETAILS: Final = """
     asset.id, asset.project_id, asset.sha256, asset.size_bytes, asset.content_type, asset.width_px, asset.height_px,
-    asset.original_key, asset.renditions, asset.thumbhash, asset.source_url, asset.context, asset.pipeline, asset.job_id,
-    asset.root_job_id, asset.created_at, asset.updated_at,
+    asset.original_key, asset.renditions, asset.thumbhash, asset.source_url, asset.context, asset.pipeline,
+    asset.job_id, asset.root_job_id, asset.created_at, asset.updated_at,
     described.origin AS described_by, described.palette, described.perceptual_hash,
     storing.state AS storing_state, storing.error_code AS storing_code, storing.error_sentence AS storing_sentence,
     mapping.id AS mapping_job_id, mapping.state AS mapping_state, mapping.error_code AS mapping_code,
@@ -68,11 +67,12 @@ class ImageFilter:
 
 async def select_images(
     connection: Connection, projects: list[UUID], wanted: ImageFilter, cursor: Cursor | None, limit: int
-) -> list[asyncpg.Record]:
+) -> list[Row]:
     """Select a page of images and one more, from the newest to the oldest."""
     conditions = wanted.conditions(projects, limit + 1)
     conditions.after(cursor, alias="asset")
-    return await connection.fetch(
+    return await fetch(
+        connection,
         f"""
         SELECT {_DETAILS} FROM (
             SELECT page.* FROM unnest($1::uuid[]) AS project
@@ -89,8 +89,9 @@ async def select_images(
     )
 
 
-async def select_image(connection: Connection, projects: list[UUID], image_id: UUID) -> asyncpg.Record | None:
-    return await connection.fetchrow(
+async def select_image(connection: Connection, projects: list[UUID], image_id: UUID) -> Row | None:
+    return await fetch_one(
+        connection,
         f"""
         SELECT {_DETAILS} FROM assets AS asset {_AROUND}
         WHERE asset.id = $1 AND asset.project_id = ANY ($2) AND asset.deleted_at IS NULL
@@ -100,12 +101,11 @@ async def select_image(connection: Connection, projects: list[UUID], image_id: U
     )
 
 
-async def select_originals(
-    connection: Connection, projects: list[UUID], wanted: ImageFilter, limit: int
-) -> list[asyncpg.Record]:
+async def select_originals(connection: Connection, projects: list[UUID], wanted: ImageFilter, limit: int) -> list[Row]:
     """Select what maps are drawn of, from the oldest to the newest."""
     conditions = wanted.conditions(projects, limit)
-    return await connection.fetch(
+    return await fetch(
+        connection,
         f"""
         SELECT asset.id, asset.project_id, asset.original_key, asset.sha256 FROM assets AS asset
         WHERE asset.project_id = ANY ($1) AND asset.deleted_at IS NULL {conditions}
@@ -115,8 +115,9 @@ async def select_originals(
     )
 
 
-async def select_maps(connection: Connection, image_id: UUID) -> list[asyncpg.Record]:
-    return await connection.fetch(
+async def select_maps(connection: Connection, image_id: UUID) -> list[Row]:
+    return await fetch(
+        connection,
         """
         SELECT recipe, job_id, depth, edges, preview, coloured, sidecar_key, kind, estimator, quality, at
         FROM maps WHERE asset_id = $1 ORDER BY at DESC
@@ -125,11 +126,10 @@ async def select_maps(connection: Connection, image_id: UUID) -> list[asyncpg.Re
     )
 
 
-async def select_scene_media(
-    connection: Connection, projects: list[UUID], scene_id: str, limit: int
-) -> list[asyncpg.Record]:
+async def select_scene_media(connection: Connection, projects: list[UUID], scene_id: str, limit: int) -> list[Row]:
     """Select the media of a scene with the state of the job that fetches each."""
-    return await connection.fetch(
+    return await fetch(
+        connection,
         """
         SELECT media.job_id, media.url, media.created_at, job.state, job.error_code, job.error_sentence, source.asset_id
         FROM scene_media AS media

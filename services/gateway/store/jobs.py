@@ -5,17 +5,16 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-import asyncpg
-
 from services.gateway.rules.cursors import Cursor
 from services.gateway.store.pages import Conditions
+from services.gateway.store.reading import Row, fetch, fetch_one
 from shared.database import Connection
 
 _SHOWN: Final = """
-    job.id, job.project_id, job.submitted_by, job.kind, job.service, job.state, job.parent_id, job.root_id, job.pipeline,
-    job.asset_id, job.retried_from, job.progress, job.stage, job.attempt, job.next_attempt_at, job.waiting_for,
-    job.error_code, job.error_sentence, job.result, job.children_total, job.cancel_requested_at, job.created_at,
-    job.started_at, job.finished_at, job.updated_at
+    job.id, job.project_id, job.submitted_by, job.kind, job.service, job.state, job.parent_id, job.root_id,
+    job.pipeline, job.asset_id, job.retried_from, job.progress, job.stage, job.attempt, job.next_attempt_at,
+    job.waiting_for, job.error_code, job.error_sentence, job.result, job.children_total, job.cancel_requested_at,
+    job.created_at, job.started_at, job.finished_at, job.updated_at
 """
 
 
@@ -36,7 +35,7 @@ class JobFilter:
 
 async def select_jobs(
     connection: Connection, projects: list[UUID], wanted: JobFilter, cursor: Cursor | None, limit: int
-) -> list[asyncpg.Record]:
+) -> list[Row]:
     """Select a page of jobs and one more, from the newest to the oldest."""
     conditions = Conditions(projects, limit + 1)
     conditions.add("job.state = ANY ({})", wanted.states)
@@ -50,7 +49,8 @@ async def select_jobs(
     conditions.add("job.created_at < {}", wanted.created_before)
     conditions.after(cursor, alias="job")
     # A page of each project, each read from its index, and the newest of them.
-    return await connection.fetch(
+    return await fetch(
+        connection,
         f"""
         SELECT page.* FROM unnest($1::uuid[]) AS project
         CROSS JOIN LATERAL (
@@ -64,20 +64,22 @@ async def select_jobs(
     )
 
 
-async def select_job(connection: Connection, projects: list[UUID], job_id: UUID) -> asyncpg.Record | None:
-    return await connection.fetchrow(
+async def select_job(connection: Connection, projects: list[UUID], job_id: UUID) -> Row | None:
+    return await fetch_one(
+        connection,
         f"SELECT {_SHOWN}, job.request FROM jobs AS job WHERE id = $1 AND project_id = ANY ($2)",  # noqa: S608 - columns of this file
         job_id,
         projects,
     )
 
 
-async def select_tree_counts(connection: Connection, job_id: UUID) -> list[asyncpg.Record]:
+async def select_tree_counts(connection: Connection, job_id: UUID) -> list[Row]:
     """Count a job's descendants by state and error; a job that was retried is counted as its retry.
 
     `unnamed` counts the children that completed jobs have and that are not known yet, the job's own among them.
     """
-    return await connection.fetch(
+    return await fetch(
+        connection,
         """
         WITH RECURSIVE tree AS (
             SELECT id FROM jobs WHERE id = $1
@@ -98,9 +100,10 @@ async def select_tree_counts(connection: Connection, job_id: UUID) -> list[async
     )
 
 
-async def select_scraped_pages(connection: Connection, job_id: UUID, root_id: UUID, limit: int) -> list[asyncpg.Record]:
+async def select_scraped_pages(connection: Connection, job_id: UUID, root_id: UUID, limit: int) -> list[Row]:
     """Select what the pages of a job, or of the whole tree where the job is its root, were found to hold."""
-    return await connection.fetch(
+    return await fetch(
+        connection,
         """
         SELECT job_id, url, title, images_found, images_skipped, skipped FROM scraped_pages
         WHERE root_job_id = $2 AND ($1 = $2 OR job_id = $1) ORDER BY at LIMIT $3
@@ -111,9 +114,10 @@ async def select_scraped_pages(connection: Connection, job_id: UUID, root_id: UU
     )
 
 
-async def select_rejections(connection: Connection, job_id: UUID, root_id: UUID, limit: int) -> list[asyncpg.Record]:
+async def select_rejections(connection: Connection, job_id: UUID, root_id: UUID, limit: int) -> list[Row]:
     """Select what was refused as media by a job, or in the whole tree where the job is its root."""
-    return await connection.fetch(
+    return await fetch(
+        connection,
         """
         SELECT job_id, coalesce(url, object_key) AS source, code, sentence FROM rejections
         WHERE root_job_id = $2 AND ($1 = $2 OR job_id = $1) ORDER BY at LIMIT $3

@@ -2,16 +2,16 @@
 
 from uuid import UUID
 
-import asyncpg
-
+from services.gateway.store.reading import Row, fetch
 from shared.database import Connection
 
 
 async def select_generations(
     connection: Connection, projects: list[UUID], chapter_id: str, scene_number: int | None, limit: int
-) -> list[asyncpg.Record]:
+) -> list[Row]:
     """Select the records of a chapter, or of one of its scenes, in the order of the scenes."""
-    return await connection.fetch(
+    return await fetch(
+        connection,
         """
         SELECT record_id, project_id, task_id, chapter_id, scene_number, script_id, image_type, status, retry_count,
                progress, object_key, asset_id, model_used, provider, generation_time_seconds, last_attempted_at,

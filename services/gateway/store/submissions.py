@@ -73,7 +73,7 @@ async def select_answers(
 
 
 async def insert_answers(connection: Connection, answers: Sequence[Remembered]) -> None:
-    """Raises asyncpg.UniqueViolationError where another gateway has answered the same key meanwhile."""
+    """Insert answers; raises asyncpg.UniqueViolationError where another gateway has answered a key meanwhile."""
     await connection.execute(
         """
         INSERT INTO idempotency_keys (project_id, key, fingerprint, answer)

@@ -5,6 +5,7 @@ CREATE TABLE generations (
     provider     text        NOT NULL,
     paid         boolean     NOT NULL,
     request_id   text,                   -- the provider's name of our request; known before the first poll
+    resume       jsonb       NOT NULL DEFAULT '{}',   -- what else is needed to ask for it again
     asked_at     timestamptz NOT NULL DEFAULT now(),
     generated_at timestamptz,
     object_key   text,

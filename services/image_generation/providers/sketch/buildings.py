@@ -26,10 +26,14 @@ def house(rng: np.random.Generator, wall: Colour, roof: Colour, sharp: float, *,
     stencil.polygon([(-5, 0), (-0.6, 0), (-0.6, 3.7), (-2.8, 6.5), (-5, 3.7)], front)
     stencil.polygon([(-0.6, 0), (5.2, 0.1), (5.2, 3.5), (-0.6, 3.7)], side)
     stencil.polygon([(-2.8, 6.9), (3.2, 6.6), (5.8, 3.2), (-0.3, 3.35)], SNOW if snowy else roof)
-    stencil.polygon([(-2.8, 6.9), (-5.5, 3.4), (-5.25, 3.2), (-2.75, 6.3), (-0.55, 3.2), (-0.25, 3.35)], times(roof, 0.7))
+    stencil.polygon(
+        [(-2.8, 6.9), (-5.5, 3.4), (-5.25, 3.2), (-2.75, 6.3), (-0.55, 3.2), (-0.25, 3.35)], times(roof, 0.7)
+    )
     if not snowy:
         for row in np.linspace(0.15, 0.85, 5):
-            stencil.line([(-2.8 + 2.5 * row, 6.9 - 3.5 * row), (3.2 + 2.6 * row, 6.6 - 3.4 * row)], 0.06, times(roof, 0.84))
+            stencil.line(
+                [(-2.8 + 2.5 * row, 6.9 - 3.5 * row), (3.2 + 2.6 * row, 6.6 - 3.4 * row)], 0.06, times(roof, 0.84)
+            )
     stencil.box(-3.5, 0, -2.3, 2.4, times(wall, 0.36))
     for x in (0.5, 2.9):
         _window(stencil, x, 1.2, 1.3, 1.4, lit=rng.uniform() < 0.85)  # noqa: PLR2004 - share of lit windows
@@ -70,7 +74,9 @@ def castle(rng: np.random.Generator, wall: Colour, roof: Colour, sharp: float) -
     return stencil.sprite()
 
 
-def _tower(stencil: Stencil, rng: np.random.Generator, x: float, wide: float, high: float, wall: Colour, roof: Colour) -> None:
+def _tower(
+    stencil: Stencil, rng: np.random.Generator, x: float, wide: float, high: float, wall: Colour, roof: Colour
+) -> None:
     half = wide / 2
     for left, right, tone in ((-1.0, 1.0, 0.80), (-1.0, 0.35, 0.92), (-0.85, -0.2, 1.04)):
         stencil.box(x + left * half, 0, x + right * half, high, times(wall, tone))
@@ -107,7 +113,9 @@ def lighthouse(stripe: Colour, sharp: float) -> Sprite:
             left_low, left_high = -2.9 + 0.07 * low, -2.9 + 0.07 * high
             right_low = left_low + (5.8 - 0.14 * low) * share
             right_high = left_high + (5.8 - 0.14 * high) * share
-            stencil.polygon([(left_low, low), (right_low, low), (right_high, high), (left_high, high)], times(colour, tone))
+            stencil.polygon(
+                [(left_low, low), (right_low, low), (right_high, high), (left_high, high)], times(colour, tone)
+            )
     stencil.box(-2.4, 18, 2.4, 18.6, (0.28, 0.28, 0.30))
     stencil.box(-1.4, 18.6, 1.4, 21.2, (0.80, 0.84, 0.80), (1.0, 0.93, 0.66))
     for x in (-1.4, -0.1, 1.2):
@@ -133,7 +141,11 @@ def windmill(turn: float, sharp: float) -> Sprite:
         stencil.polygon(sail, (0.90, 0.86, 0.76))
         stencil.line([hub, tip], 0.26, (0.30, 0.22, 0.18))
         for step in np.linspace(2, 8.2, 6):
-            stencil.line([_off(hub, along, across, float(step), 0.0), _off(hub, along, across, float(step), 1.6)], 0.1, (0.45, 0.36, 0.28))
+            stencil.line(
+                [_off(hub, along, across, float(step), 0.0), _off(hub, along, across, float(step), 1.6)],
+                0.1,
+                (0.45, 0.36, 0.28),
+            )
     stencil.ellipse(hub, 0.5, 0.5, (0.25, 0.18, 0.14))
     return stencil.sprite()
 
@@ -199,7 +211,9 @@ def tent(colour: Colour, sharp: float) -> Sprite:
     """A tent lit from within, 4 m wide."""
     stencil = Stencil(5.0, 3.0, sharp)
     stencil.polygon([(-2.2, 0), (1.0, 0), (-0.5, 2.6)], colour, mix(colour, LAMPLIGHT, 0.45))
-    stencil.polygon([(1.0, 0), (2.4, 0.4), (0.6, 2.5), (-0.5, 2.6)], times(colour, 0.7), mix(times(colour, 0.7), LAMPLIGHT, 0.2))
+    stencil.polygon(
+        [(1.0, 0), (2.4, 0.4), (0.6, 2.5), (-0.5, 2.6)], times(colour, 0.7), mix(times(colour, 0.7), LAMPLIGHT, 0.2)
+    )
     stencil.polygon([(-0.9, 0), (0.1, 0), (-0.5, 1.7)], times(colour, 0.45), (1.0, 0.85, 0.5))
     return stencil.sprite()
 

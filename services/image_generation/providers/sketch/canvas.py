@@ -60,7 +60,9 @@ class Canvas:
         for channel in range(3):
             plane = Image.fromarray(self.glow[..., channel]).resize(small, Image.Resampling.BOX)
             near, far = (_blurred(plane, small, times) for times in (2, 8))
-            full = Image.fromarray(near * 0.7 + far * 1.0).resize((self.width_px, self.height_px), Image.Resampling.BICUBIC)
+            full = Image.fromarray(near * 0.7 + far * 1.0).resize(
+                (self.width_px, self.height_px), Image.Resampling.BICUBIC
+            )
             halo[..., channel] = np.asarray(full)
         self.pixels += (1 - np.clip(self.pixels, 0, 1)) * np.clip(halo * strength, 0, 1)
 
@@ -97,7 +99,9 @@ class Stencil:
         for draw, paint in self._targets(colour, glow):
             draw.polygon([self._at(point) for point in points], fill=paint)
 
-    def box(self, left: float, bottom: float, right: float, top: float, colour: Colour, glow: Colour | None = None) -> None:
+    def box(
+        self, left: float, bottom: float, right: float, top: float, colour: Colour, glow: Colour | None = None
+    ) -> None:
         self.polygon([(left, bottom), (right, bottom), (right, top), (left, top)], colour, glow)
 
     def ellipse(self, middle: Point, across: float, up: float, colour: Colour, glow: Colour | None = None) -> None:

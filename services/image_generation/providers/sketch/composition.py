@@ -50,11 +50,25 @@ def settle(scene: Scene, seed: int) -> Setting:
     places = scene.places or _homes(scene)
     if not places:
         places = CHANCE_PLACES[int(rng.integers(len(CHANCE_PLACES)))]
-    if "island" in places and "sea" not in places:
-        places = (*places, "sea")
-    hour = scene.hour or _hour(scene) or CHANCE_HOURS[int(rng.integers(len(CHANCE_HOURS)))]
+    places = _with_ground(scene, places)
+    hour = scene.hour or _hour(scene) or ("day" if scene.weather == "clear" else None) or CHANCE_HOURS[int(rng.integers(len(CHANCE_HOURS)))]
     weather = scene.weather or ("cloudy" if rng.uniform() < 0.4 else "clear")  # noqa: PLR2004 - chance of clouds
     return Setting(replace(scene, places=places), hour, weather, scene.season or "summer")
+
+
+def _with_ground(scene: Scene, places: tuple[str, ...]) -> tuple[str, ...]:
+    """Add the water under a boat or a bridge, and the land under what cannot stand in the sea."""
+    dry = {"beach", "island", "cliff", "lake", "river"}
+    if "island" in places:
+        return (*places, "sea")
+    if scene.has("bridge", "boat", "ship") and not {"sea", *dry} & set(places):
+        return (*places, "river" if scene.has("bridge") else "lake")
+    if "sea" in places and not dry & set(places) and not scene.has("mountains", "volcano"):
+        if scene.has("lighthouse", "castle", "tower"):
+            return (*places, "cliff")
+        if scene.has("house", "village", "person", "tree", "palm", "church", "tent", "campfire", "dog", "horse", "forest", "hills"):
+            return (*places, "beach")
+    return places
 
 
 def _homes(scene: Scene) -> tuple[str, ...]:

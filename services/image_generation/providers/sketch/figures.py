@@ -27,7 +27,9 @@ def person(rng: np.random.Generator, coat: Colour, sharp: float, *, child: bool 
         return [(x * tall, y * tall) for x, y in points]
 
     for foot, tone in ((stride, 1.4), (-stride, 1.0)):
-        stencil.polygon(at((-0.14, 0.85), (0.14, 0.85), (foot + 0.06, 0.04), (foot - 0.08, 0.04)), times(trousers, tone))
+        stencil.polygon(
+            at((-0.14, 0.85), (0.14, 0.85), (foot + 0.06, 0.04), (foot - 0.08, 0.04)), times(trousers, tone)
+        )
         stencil.polygon(at((foot - 0.09, 0), (foot + 0.17, 0), (foot + 0.06, 0.09), (foot - 0.09, 0.09)), DARK)
     stencil.polygon(at((-0.22, 1.43), (0.2, 1.43), (0.3, 0.62), (-0.31, 0.62)), times(coat, 0.72))
     stencil.polygon(at((-0.22, 1.43), (0.0, 1.43), (0.0, 0.62), (-0.31, 0.62)), coat)
@@ -67,7 +69,10 @@ def galleon(hull: Colour, sail: Colour, sharp: float) -> Sprite:
         stencil.line([(mast, 4), (mast, high)], 0.6, times(WOOD, 0.8))
         for low, top, half in ((0.30, 0.52, 5.4), (0.56, 0.76, 4.4), (0.80, 0.95, 3.2)):
             foot, head = high * low + 2, high * top + 1
-            belly = [(mast + half * math.cos(t) * 0.9 - 1.2 * math.sin(t), foot + 0.9 * math.sin(t)) for t in np.linspace(0, math.pi, 9)]
+            belly = [
+                (mast + half * math.cos(t) * 0.9 - 1.2 * math.sin(t), foot + 0.9 * math.sin(t))
+                for t in np.linspace(0, math.pi, 9)
+            ]
             stencil.polygon([(mast - half, head), (mast + half, head), *belly], sail)
             stencil.polygon([(mast, head), (mast + half, head), *belly[:5]], times(sail, 0.82))
             stencil.line([(mast - half, head), (mast + half, head)], 0.35, WOOD)
@@ -101,7 +106,11 @@ def balloon(colours: tuple[Colour, ...], sharp: float) -> Sprite:
 
 
 def _swell(share: float) -> float:
-    return 1.6 + 6.4 * math.sin(math.pi * min(1.0, share * 0.62 + 0.06)) ** 0.9 if share < 0.72 else 7.98 * math.sqrt(max(0.0, 1 - ((share - 0.66) / 0.34) ** 2))  # noqa: E501, PLR2004 - a cone that closes into a dome at 0.72
+    return (
+        1.6 + 6.4 * math.sin(math.pi * min(1.0, share * 0.62 + 0.06)) ** 0.9
+        if share < 0.72
+        else 7.98 * math.sqrt(max(0.0, 1 - ((share - 0.66) / 0.34) ** 2))
+    )  # noqa: E501, PLR2004 - a cone that closes into a dome at 0.72
 
 
 def four_legged(kind: str, rng: np.random.Generator, coat: Colour | None, sharp: float) -> Sprite:
@@ -141,15 +150,21 @@ def _head(stencil: Stencil, kind: str, long: float, high: float, thick: float, c
     stencil.line([nose, tip], thick * 0.32, colour)
     stencil.ellipse(tip, thick * 0.16, thick * 0.16, times(colour, 0.8))
     ear = (nose[0] + 0.02, nose[1] + thick * 0.26)
-    stencil.polygon([ear, (ear[0] + 0.12 * high, ear[1]), (ear[0] + 0.07 * high, ear[1] + 0.17 * high)], times(colour, 0.7))
+    stencil.polygon(
+        [ear, (ear[0] + 0.12 * high, ear[1]), (ear[0] + 0.07 * high, ear[1] + 0.17 * high)], times(colour, 0.7)
+    )
     if kind == "horse":
         stencil.line([neck, (nose[0] + 0.1, nose[1] + 0.1)], 0.12, DARK)
     if kind in {"horse", "dog", "cat", "cow"}:
         rise = 0.35 if kind in {"dog", "cat"} else -0.45
-        stencil.line([(0.5 * long, high - 0.2 * thick), (0.72 * long, high + rise * high)], 0.06 * high, times(colour, 0.5))
+        stencil.line(
+            [(0.5 * long, high - 0.2 * thick), (0.72 * long, high + rise * high)], 0.06 * high, times(colour, 0.5)
+        )
     if kind == "deer":
         for bend in (-0.12, 0.16):
-            stencil.line([ear, (ear[0] + bend, ear[1] + 0.34), (ear[0] + bend * 2.2, ear[1] + 0.5)], 0.04, (0.35, 0.24, 0.16))
+            stencil.line(
+                [ear, (ear[0] + bend, ear[1] + 0.34), (ear[0] + bend * 2.2, ear[1] + 0.5)], 0.04, (0.35, 0.24, 0.16)
+            )
 
 
 def campfire(rng: np.random.Generator, sharp: float) -> Sprite:
@@ -157,7 +172,11 @@ def campfire(rng: np.random.Generator, sharp: float) -> Sprite:
     stencil = Stencil(1.8, 1.4, sharp)
     for left, right in ((-0.6, 0.5), (0.6, -0.5)):
         stencil.line([(left, 0.08), (right, 0.26)], 0.15, (0.24, 0.15, 0.10))
-    for wide, high, colour in ((0.46, 1.25, (0.95, 0.35, 0.10)), (0.32, 0.92, (1.0, 0.62, 0.16)), (0.17, 0.55, (1.0, 0.92, 0.55))):
+    for wide, high, colour in (
+        (0.46, 1.25, (0.95, 0.35, 0.10)),
+        (0.32, 0.92, (1.0, 0.62, 0.16)),
+        (0.17, 0.55, (1.0, 0.92, 0.55)),
+    ):
         for shift in (-0.5, 0.0, 0.5):
             tip = (shift * wide + rng.uniform(-0.1, 0.1), high * (1 - abs(shift) * 0.6))
             stencil.polygon([(shift * wide - wide * 0.5, 0.18), (shift * wide + wide * 0.5, 0.18), tip], colour, colour)

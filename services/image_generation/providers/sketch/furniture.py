@@ -34,8 +34,21 @@ def _vase(stencil: Stencil, rng: np.random.Generator, x: float, y: float) -> Non
         tip = (x + rng.normal(0, 0.13), y + 0.36 + rng.uniform(0, 0.2))
         stencil.line([(x, y + 0.2), tip], 0.012, (0.24, 0.40, 0.18))
         stencil.ellipse(tip, 0.045, 0.042, PETALS[int(rng.integers(len(PETALS)))])
-    stencil.polygon([(x - 0.05, y), (x + 0.05, y), (x + 0.09, y + 0.12), (x + 0.045, y + 0.24), (x - 0.045, y + 0.24), (x - 0.09, y + 0.12)], (0.30, 0.48, 0.58))
-    stencil.polygon([(x - 0.045, y), (x - 0.02, y), (x - 0.02, y + 0.24), (x - 0.04, y + 0.24), (x - 0.085, y + 0.12)], (0.55, 0.72, 0.78))
+    stencil.polygon(
+        [
+            (x - 0.05, y),
+            (x + 0.05, y),
+            (x + 0.09, y + 0.12),
+            (x + 0.045, y + 0.24),
+            (x - 0.045, y + 0.24),
+            (x - 0.09, y + 0.12),
+        ],
+        (0.30, 0.48, 0.58),
+    )
+    stencil.polygon(
+        [(x - 0.045, y), (x - 0.02, y), (x - 0.02, y + 0.24), (x - 0.04, y + 0.24), (x - 0.085, y + 0.12)],
+        (0.55, 0.72, 0.78),
+    )
 
 
 def chair(colour: Colour, sharp: float) -> Sprite:
@@ -56,10 +69,16 @@ def sofa(colour: Colour, sharp: float) -> Sprite:
     stencil = Stencil(2.4, 1.0, sharp)
     for x in (-0.95, 0.95):
         stencil.box(x - 0.04, 0, x + 0.04, 0.12, times(WOOD, 0.6))
-    stencil.polygon([(-1.0, 0.4), (1.0, 0.4), (0.97, 0.86), (0.9, 0.92), (-0.9, 0.92), (-0.97, 0.86)], times(colour, 0.74))
+    stencil.polygon(
+        [(-1.0, 0.4), (1.0, 0.4), (0.97, 0.86), (0.9, 0.92), (-0.9, 0.92), (-0.97, 0.86)], times(colour, 0.74)
+    )
     for left in (-0.86, 0.02):
-        stencil.polygon([(left, 0.46), (left + 0.84, 0.46), (left + 0.82, 0.84), (left + 0.02, 0.84)], times(colour, 0.88))
-        stencil.polygon([(left - 0.03, 0.36), (left + 0.86, 0.36), (left + 0.82, 0.50), (left + 0.02, 0.50)], times(colour, 1.14))
+        stencil.polygon(
+            [(left, 0.46), (left + 0.84, 0.46), (left + 0.82, 0.84), (left + 0.02, 0.84)], times(colour, 0.88)
+        )
+        stencil.polygon(
+            [(left - 0.03, 0.36), (left + 0.86, 0.36), (left + 0.82, 0.50), (left + 0.02, 0.50)], times(colour, 1.14)
+        )
         stencil.box(left - 0.03, 0.28, left + 0.86, 0.37, colour)
     stencil.box(-1.0, 0.10, 1.0, 0.29, times(colour, 0.80))
     for side in (-1, 1):
@@ -73,11 +92,15 @@ def sofa(colour: Colour, sharp: float) -> Sprite:
 def bed(colour: Colour, sharp: float) -> Sprite:
     """A bed seen from its foot, 1.9 m wide."""
     stencil = Stencil(2.1, 1.35, sharp)
-    stencil.polygon([(-0.86, 0.3), (0.86, 0.3), (0.86, 1.18), (0.6, 1.28), (-0.6, 1.28), (-0.86, 1.18)], times(WOOD, 0.9))
+    stencil.polygon(
+        [(-0.86, 0.3), (0.86, 0.3), (0.86, 1.18), (0.6, 1.28), (-0.6, 1.28), (-0.86, 1.18)], times(WOOD, 0.9)
+    )
     stencil.polygon([(-0.92, 0.50), (0.92, 0.50), (0.78, 0.86), (-0.78, 0.86)], (0.94, 0.92, 0.88))
     for left in (-0.70, 0.06):
         stencil.polygon([(left, 0.78), (left + 0.64, 0.78), (left + 0.60, 1.0), (left + 0.04, 1.0)], (0.98, 0.97, 0.94))
-        stencil.polygon([(left, 0.78), (left + 0.64, 0.78), (left + 0.62, 0.84), (left + 0.02, 0.84)], (0.84, 0.83, 0.84))
+        stencil.polygon(
+            [(left, 0.78), (left + 0.64, 0.78), (left + 0.62, 0.84), (left + 0.02, 0.84)], (0.84, 0.83, 0.84)
+        )
     stencil.polygon([(-0.98, 0.42), (0.98, 0.42), (0.84, 0.76), (-0.84, 0.76)], colour)
     stencil.polygon([(-0.86, 0.70), (0.86, 0.70), (0.84, 0.77), (-0.84, 0.77)], mix(colour, (1.0, 1.0, 1.0), 0.55))
     stencil.box(-0.98, 0.12, 0.98, 0.43, times(colour, 0.72))
@@ -90,7 +113,14 @@ def bookshelf(rng: np.random.Generator, sharp: float) -> Sprite:
     """Shelves full of books, 2.1 m high."""
     stencil = Stencil(1.5, 2.15, sharp)
     stencil.box(-0.72, 0, 0.72, 2.12, times(WOOD, 0.78))
-    hues = ((0.60, 0.18, 0.16), (0.20, 0.34, 0.46), (0.74, 0.60, 0.30), (0.24, 0.38, 0.28), (0.86, 0.82, 0.72), (0.36, 0.22, 0.34))
+    hues = (
+        (0.60, 0.18, 0.16),
+        (0.20, 0.34, 0.46),
+        (0.74, 0.60, 0.30),
+        (0.24, 0.38, 0.28),
+        (0.86, 0.82, 0.72),
+        (0.36, 0.22, 0.34),
+    )
     for shelf in np.arange(0.10, 2.0, 0.40):
         stencil.box(-0.66, float(shelf), 0.66, float(shelf) + 0.36, times(WOOD, 0.38))
         x = -0.64
@@ -99,7 +129,9 @@ def bookshelf(rng: np.random.Generator, sharp: float) -> Sprite:
             if rng.uniform() < 0.9:  # noqa: PLR2004 - some books are out
                 tone = times(hues[int(rng.integers(6))], float(rng.uniform(0.8, 1.15)))
                 stencil.box(x, float(shelf), x + wide, float(shelf) + high, tone)
-                stencil.box(x, float(shelf) + high * 0.7, x + wide, float(shelf) + high * 0.76, mix(tone, (1.0, 0.9, 0.6), 0.5))
+                stencil.box(
+                    x, float(shelf) + high * 0.7, x + wide, float(shelf) + high * 0.76, mix(tone, (1.0, 0.9, 0.6), 0.5)
+                )
             x += wide + 0.004
     return stencil.sprite()
 
@@ -118,10 +150,16 @@ def fireplace(rng: np.random.Generator, sharp: float) -> Sprite:
     arch = [(0.48 * math.cos(t), 0.5 + 0.36 * math.sin(t)) for t in np.linspace(0, math.pi, 14)]
     stencil.polygon([(-0.48, 0), (0.48, 0), *arch], (0.10, 0.07, 0.06))
     stencil.box(-0.34, 0.05, 0.34, 0.14, (0.24, 0.14, 0.09))
-    for wide, high, colour in ((0.30, 0.62, (0.95, 0.38, 0.10)), (0.22, 0.46, (1.0, 0.64, 0.18)), (0.12, 0.28, (1.0, 0.92, 0.6))):
+    for wide, high, colour in (
+        (0.30, 0.62, (0.95, 0.38, 0.10)),
+        (0.22, 0.46, (1.0, 0.64, 0.18)),
+        (0.12, 0.28, (1.0, 0.92, 0.6)),
+    ):
         for shift in (-0.6, 0.0, 0.55):
             tip = (shift * wide + rng.uniform(-0.05, 0.05), 0.12 + high * (1 - 0.4 * abs(shift)))
-            stencil.polygon([(shift * wide - wide * 0.45, 0.12), (shift * wide + wide * 0.45, 0.12), tip], colour, colour)
+            stencil.polygon(
+                [(shift * wide - wide * 0.45, 0.12), (shift * wide + wide * 0.45, 0.12), tip], colour, colour
+            )
     return stencil.sprite()
 
 
@@ -156,7 +194,9 @@ def framed_picture(rng: np.random.Generator, sharp: float) -> Sprite:
     stencil = Stencil(0.9, 0.7, sharp)
     stencil.box(-0.44, 0.01, 0.44, 0.69, (0.32, 0.22, 0.13))
     stencil.box(-0.39, 0.06, 0.39, 0.64, (0.93, 0.90, 0.83))
-    stencil.box(-0.31, 0.13, 0.31, 0.57, ((0.55, 0.72, 0.82), (0.94, 0.72, 0.50), (0.36, 0.42, 0.60))[int(rng.integers(3))])
+    stencil.box(
+        -0.31, 0.13, 0.31, 0.57, ((0.55, 0.72, 0.82), (0.94, 0.72, 0.50), (0.36, 0.42, 0.60))[int(rng.integers(3))]
+    )
     stencil.ellipse((float(rng.uniform(-0.15, 0.15)), 0.45), 0.05, 0.05, (0.99, 0.93, 0.75))
     peak = float(rng.uniform(-0.15, 0.15))
     stencil.polygon([(-0.31, 0.13), (0.31, 0.13), (0.31, 0.26), (peak, 0.42), (-0.31, 0.22)], (0.34, 0.42, 0.46))

@@ -27,7 +27,13 @@ WALLPAPERS: tuple[Colour, ...] = (
     (0.86, 0.80, 0.68), (0.64, 0.72, 0.66), (0.62, 0.70, 0.78), (0.84, 0.66, 0.56), (0.80, 0.78, 0.76), (0.50, 0.56, 0.50),
 )  # fmt: skip
 FLOORS: tuple[Colour, ...] = ((0.62, 0.42, 0.26), (0.72, 0.54, 0.36), (0.44, 0.29, 0.19))
-CLOTHS: tuple[Colour, ...] = ((0.24, 0.38, 0.46), (0.66, 0.30, 0.22), (0.36, 0.46, 0.32), (0.80, 0.66, 0.40), (0.44, 0.30, 0.44))
+CLOTHS: tuple[Colour, ...] = (
+    (0.24, 0.38, 0.46),
+    (0.66, 0.30, 0.22),
+    (0.36, 0.46, 0.32),
+    (0.80, 0.66, 0.40),
+    (0.44, 0.30, 0.44),
+)
 VIEWS = (("hills",), ("lake", "mountains"), ("village", "hills"), ("sea",), ("forest",))
 """What lies behind a window when the description does not say."""
 
@@ -48,7 +54,7 @@ def paint_interior(canvas: Canvas, setting: Setting, seed: int, grain: float, re
     light = light_of(setting.hour, setting.weather)
     seen = look_into(room)
     tile = fractal_tile(stream(seed, "plaster"))
-    daylight = mix(times(light.ambient, 1.25), light.sky[2], 0.45)
+    daylight = mix(times(light.ambient, 1.35), light.sky[2], 0.5)
     bright = setting.weather in {"clear", "cloudy"} and setting.hour in {"dawn", "day", "afternoon", "sunset"}
     shine = lighting(room, seen, times(daylight, 1.12), _sun_in(room) if bright else None, lamps)
     canvas.pixels[:] = paint_surfaces(room, seen, tile, grain) * shine
@@ -67,9 +73,14 @@ def _furnished(scene: Scene, seed: int) -> Scene:
     """Add what makes a room a room where little is named."""
     rng = stream(seed, "furniture", *scene.unknown)
     named = [thing for thing in scene.things if thing in FURNITURE]
-    likely = [thing for thing in ("sofa", "books", "rug", "picture", "plant", "table", "lamp") if thing not in named]
-    extra = rng.permutation(likely)[: max(0, 5 - len(named))]
-    return replace(scene, things={**scene.things, **{str(thing): scene.mention(str(thing)) for thing in extra}})
+    if "bed" in named:
+        likely = ["rug", "picture", "plant", "lamp"]
+    elif "table" in named and "sofa" not in named:
+        likely = ["chair", "plant", "picture", "rug"]
+    else:
+        likely = ["sofa", "rug", "plant", str(rng.choice(["books", "picture"])), "lamp"]
+    extra = [thing for thing in likely if thing not in named][: max(1, 5 - len(named))]
+    return replace(scene, things={**scene.things, **{thing: scene.mention(thing) for thing in extra}})
 
 
 def _room(scene: Scene, width_px: int, height_px: int, seed: int) -> Room:
@@ -94,7 +105,7 @@ def _lamps(scene: Scene, room: Room, setting: Setting) -> tuple[Lamp, ...]:
     if scene.has("lamp") or (setting.hour in {"night", "twilight"} and not scene.has("candle", "fireplace")):
         lamps.append(Lamp(side * room.half_metres * 0.80, 1.42, DEEP_METRES - 0.7, (1.0, 0.74, 0.42), 0.95 * dark))
     if scene.has("candle"):
-        lamps.append(Lamp(-side * 0.25 + 0.1, 1.1, 3.3, (1.0, 0.66, 0.32), 0.62 * dark))
+        lamps.append(Lamp(side * room.half_metres * (0.38 if scene.has("sofa", "bed") else 0.1), 1.1, 3.5, (1.0, 0.66, 0.32), 0.62 * dark))
     if scene.has("fireplace"):
         lamps.append(Lamp(side * room.half_metres * 0.45, 0.45, DEEP_METRES - 0.35, (1.0, 0.50, 0.20), 0.9 * dark))
     return tuple(lamps)
@@ -123,6 +134,7 @@ def _view(scene: Scene, seed: int) -> Scene:
     places = tuple(place for place in scene.places if place not in {"room", "space", "underwater"})
     if not places:
         places = VIEWS[int(stream(seed, "view").integers(len(VIEWS)))]
+        places = ("village", "hills") if places == ("sea",) and scene.season == "winter" else places
     indoor = {*FURNITURE, "room", "window", "person", "cat", "dog"}
     return replace(scene, places=places, things={name: m for name, m in scene.things.items() if name not in indoor})
 
@@ -146,7 +158,7 @@ def _curtains(canvas: Canvas, box: tuple[int, int, int, int], seed: int, shine: 
     rng = stream(seed, "curtains")
     colour = np.asarray(CLOTHS[int(rng.integers(len(CLOTHS)))], np.float32)
     wide, high = round((right - left) * 0.24), round((bottom - top) * 1.38)
-    y, x = np.mgrid[0:1:high * 1j, 0:1:wide * 1j].astype(np.float32)  # type: ignore[misc]
+    y, x = np.mgrid[0 : 1 : high * 1j, 0 : 1 : wide * 1j].astype(np.float32)  # type: ignore[misc]
     for start, mirrored in ((left - round(wide * 0.72), False), (right - round(wide * 0.28), True)):
         across = 1 - x if mirrored else x
         gather = across * (1 + 0.16 * np.sin(np.clip(y, 0, 1) * np.pi * 0.9))
@@ -182,8 +194,8 @@ def _pieces(scene: Scene, room: Room, setting: Setting, seed: int) -> list[_Piec
         "bed": lambda: (furniture.bed(colour("bed", cloth), sharp), -side * half * 0.12, 0.0, back - 1.1),
         "plant": lambda: (furniture.potted_plant(rng("plant"), sharp), -side * half * 0.82, 0.0, back - 0.6),
         "lamp": lambda: (furniture.floor_lamp(colour("lamp", (0.93, 0.86, 0.70)), sharp, lit=lit), side * half * 0.80, 0.0, back - 0.7),
-        "table": lambda: (furniture.table(rng("table"), colour("table", furniture.WOOD), sharp, candle=scene.has("candle")), side * 0.25, 0.0, 3.3),
-        "chair": lambda: (furniture.chair(colour("chair", times(furniture.WOOD, 1.1)), sharp), side * 1.25, 0.0, 3.45),
+        "table": lambda: (furniture.table(rng("table"), colour("table", furniture.WOOD), sharp, candle=scene.has("candle")), side * half * (0.38 if scene.has("sofa", "bed") else 0.1), 0.0, 3.5),
+        "chair": lambda: (furniture.chair(colour("chair", times(furniture.WOOD, 1.1)), sharp), side * half * (0.38 if scene.has("sofa", "bed") else 0.1) - side * 1.1, 0.0, 3.75),
         "person": lambda: (figures.person(rng("person"), colour("person", figures.COATS[int(rng("coat").integers(6))]), sharp), -side * half * 0.45, 0.0, 3.6),
         "cat": lambda: (figures.four_legged("cat", rng("cat"), colour("cat", (0.20, 0.18, 0.18)), sharp), -side * 0.7, 0.0, 2.9),
         "dog": lambda: (figures.four_legged("dog", rng("dog"), colour("dog", (0.5, 0.33, 0.18)), sharp), -side * 0.8, 0.0, 2.9),

@@ -153,9 +153,9 @@ def shape_land(
         peaks.append((camera.x_at(share, z), z, float(rng.uniform(230, 340)), float(high)))
     bumps = []
     for number in range(islands):
-        z = float(rng.uniform(80, 110) + 70 * number)
+        z = float(rng.uniform(66, 84) + 60 * number)
         share = (0.5 + rng.uniform(-0.14, 0.14)) if number == 0 else rng.uniform(0.05, 0.95)
-        bumps.append((camera.x_at(share, z), z, float(rng.uniform(24, 32)), float(rng.uniform(7, 13))))
+        bumps.append((camera.x_at(share, z), z, float(rng.uniform(25, 32)), float(rng.uniform(8, 13))))
     return Land(
         water=water,
         relief=relief,

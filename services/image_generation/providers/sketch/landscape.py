@@ -6,6 +6,7 @@ import numpy as np
 
 from services.image_generation.providers.sketch import scenery
 from services.image_generation.providers.sketch.composition import skin_of
+from services.image_generation.providers.sketch.eruption import paint_lava, paint_plume
 from services.image_generation.providers.sketch.ground import colours
 from services.image_generation.providers.sketch.noise import Grid
 from services.image_generation.providers.sketch.planting import growing
@@ -22,6 +23,8 @@ Report = Callable[[float], None]
 def paint_landscape(stage: Stage, report: Report) -> None:
     """Paint the whole scene on the canvas of its stage."""
     paint_sky(stage)
+    if "volcano" in stage.land.relief:
+        paint_plume(stage)
     report(0.25)
     _paint_land(stage)
     report(0.4)
@@ -45,6 +48,8 @@ def _paint_land(stage: Stage) -> None:
     canvas.pixels[view.rows, view.columns] = painted
     canvas.depth[:] = view.depth
     soften(canvas.pixels, view)
+    if "volcano" in stage.land.relief:
+        paint_lava(stage)
 
 
 def _air(stage: Stage, columns: Grid) -> Grid:
@@ -65,9 +70,8 @@ def _near_shore_metres(stage: Stage) -> float:
 def _put(stage: Stage, things: list[Placement]) -> None:
     """Place things from far to near."""
     for thing in sorted(things, key=lambda one: -one.z):
-        standing = thing.foot is None
         if thing.afloat:
             stage.reflect(thing.sprite, thing.x, thing.z, size=thing.size, flip=thing.flip)
         stage.place(
-            thing.sprite, thing.x, thing.z, foot=thing.foot, size=thing.size, flip=thing.flip, shade=standing, shine=thing.shine
+            thing.sprite, thing.x, thing.z, foot=thing.foot, size=thing.size, flip=thing.flip, shade=thing.shade, shine=thing.shine
         )  # fmt: skip

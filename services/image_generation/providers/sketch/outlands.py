@@ -74,7 +74,11 @@ def _planet(
     day = np.clip(-0.62 * across + 0.42 * up + 0.66 * bulge, 0, 1)[..., None] ** 0.8
     disc = smooth_step(1.0 + 1.4 / radius, 1.0 - 1.4 / radius, away)[..., None]
     rim = np.exp(-np.clip(away - 1, 0, None) * 14)[..., None] * (1 - disc) * 0.5
-    pixels += np.asarray(mix(high, (0.6, 0.8, 1.0), 0.5), np.float32) * rim * np.clip(-0.62 * across + 0.42 * up + 0.3, 0, 1)[..., None]
+    pixels += (
+        np.asarray(mix(high, (0.6, 0.8, 1.0), 0.5), np.float32)
+        * rim
+        * np.clip(-0.62 * across + 0.42 * up + 0.3, 0, 1)[..., None]
+    )
     pixels += (face * (0.025 + 1.05 * day) - pixels) * disc
     if number == 0 and banded:
         _ring(pixels, across, up, away, high)
@@ -117,15 +121,24 @@ def _seabed(canvas: Canvas, camera: Camera, x: Grid, y: Grid, tile: Grid, deep: 
     below = smooth_step(-1.0, 1.0, y - ridge)
     z = camera.focal_px * camera.eye_metres / np.maximum(y - ridge + 14, 4)
     along = (x - camera.width_px / 2) * z / camera.focal_px
-    net = np.abs(sample(tile, along / 26, z / 26)) + np.abs(sample(tile, along / 17 + 0.4, z / 17))
+    net = np.abs(sample(tile, along / 34, z / 22)) + np.abs(sample(tile, along / 23 + 0.4, z / 15))
     caustic = smooth_step(0.75, 0.05, net) * np.clip(26 / z, 0, 1)
-    sand = np.asarray((0.52, 0.66, 0.58), np.float32) * (0.66 + 0.10 * sample(tile, along / 9, z / 5) + 0.62 * caustic)[..., None]
-    far = (1 - np.exp(-((z / 62) ** 1.2)))[..., None]
-    canvas.pixels += (sand + (deep * 1.7 - sand) * far - canvas.pixels) * below[..., None]
+    sand = (
+        np.asarray((0.52, 0.66, 0.58), np.float32)
+        * (0.74 + 0.05 * sample(tile, along / 9, z / 5) + 0.34 * caustic)[..., None]
+    )
+    near = np.exp(-((z / 62) ** 1.2))
+    canvas.pixels += (sand - canvas.pixels) * (below * near)[..., None]
 
 
 def _weeds(canvas: Canvas, camera: Camera, rng: np.random.Generator, deep: Grid) -> None:
-    corals: tuple[Colour, ...] = ((0.90, 0.42, 0.36), (0.94, 0.66, 0.30), (0.72, 0.36, 0.62), (0.20, 0.52, 0.30), (0.30, 0.60, 0.28))
+    corals: tuple[Colour, ...] = (
+        (0.90, 0.42, 0.36),
+        (0.94, 0.66, 0.30),
+        (0.72, 0.36, 0.62),
+        (0.20, 0.52, 0.30),
+        (0.30, 0.60, 0.28),
+    )
     for z in np.sort(rng.uniform(9, 46, 46))[::-1]:
         share = rng.uniform(-0.02, 1.02)
         if abs(share - 0.5) < 0.18 and z < 20:  # noqa: PLR2004 - the middle stays open
@@ -134,9 +147,16 @@ def _weeds(canvas: Canvas, camera: Camera, rng: np.random.Generator, deep: Grid)
         stencil = Stencil(3.0, 4.4, min(40.0, camera.scale(float(z))), over=2)
         weed = colour[1] > colour[0]
         for _ in range(9 if weed else 7):
-            foot, sway, high = rng.normal(0, 0.35), rng.normal(0, 0.4), rng.uniform(1.4, 4.0) if weed else rng.uniform(0.6, 1.5)
+            foot, sway, high = (
+                rng.normal(0, 0.35),
+                rng.normal(0, 0.4),
+                rng.uniform(1.4, 4.0) if weed else rng.uniform(0.6, 1.5),
+            )
             steps = np.linspace(0, 1, 9)
-            stem = [(float(foot + sway * t + (0.16 if weed else 0.05) * np.sin(t * 7 + foot * 9)), float(high * t)) for t in steps]
+            stem = [
+                (float(foot + sway * t + (0.16 if weed else 0.05) * np.sin(t * 7 + foot * 9)), float(high * t))
+                for t in steps
+            ]
             stencil.line(stem, 0.13 if weed else 0.24, times(colour, float(rng.uniform(0.6, 1.1))))
             if not weed:
                 stencil.ellipse(stem[-1], 0.2, 0.2, times(colour, 1.15))
@@ -160,7 +180,9 @@ def _fishes(canvas: Canvas, camera: Camera, setting: Setting, rng: np.random.Gen
         _sink(canvas, camera, stencil, (rng.uniform(0.03, 0.97), float(height), float(z)), deep, flip=heading)
 
 
-def _sink(canvas: Canvas, camera: Camera, stencil: Stencil, at: tuple[float, float, float], deep: Grid, *, flip: bool) -> None:
+def _sink(
+    canvas: Canvas, camera: Camera, stencil: Stencil, at: tuple[float, float, float], deep: Grid, *, flip: bool
+) -> None:
     """Put a drawing (share of the width, height over the eye, distance) into the water, which takes its colour."""
     share, height, z = at
     art = np.asarray(stencil.sprite().art, np.float32) / 255

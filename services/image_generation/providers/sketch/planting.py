@@ -25,7 +25,9 @@ def growing(stage: Stage) -> Iterator[Placement]:
     if scene.has("beach", "island") and not scene.has("palm", "pine") and stage.season != "winter":
         yield from _palms(stage)
     if scene.has("desert"):
-        yield from _scatter(stage, "stones", 14, 14, 90, [plants.boulder(stage.stream("stone", n), 20) for n in range(3)], 0.7)
+        yield from _scatter(
+            stage, "stones", 14, 14, 90, [plants.boulder(stage.stream("stone", n), 20) for n in range(3)], 0.7
+        )
     yield from _undergrowth(stage)
 
 
@@ -45,7 +47,9 @@ def _trees(stage: Stage, kind: str, nearest_metres: float, variants: int = 5) ->
             grown.append(plants.bare_tree(rng, sharp, snowy=True))
         else:
             palette = plants.FOLIAGE[stage.season]
-            grown.append(plants.broadleaf(rng, plants.greens_of(named[0]) if named else palette[number % len(palette)], sharp))
+            grown.append(
+                plants.broadleaf(rng, plants.greens_of(named[0]) if named else palette[number % len(palette)], sharp)
+            )
     return grown
 
 
@@ -55,7 +59,7 @@ def _woods(stage: Stage) -> Iterator[Placement]:
     kind = "pine" if cold else "mixed"
     if scene.has("forest"):
         trees = _trees(stage, "pine" if scene.has("pine") or (cold and not scene.has("tree")) else "mixed", 22)
-        yield from _scatter(stage, "forest", 330, 24, 420, trees, 1.15, clearing=True)
+        yield from _scatter(stage, "forest", 270, 24, 420, trees, 1.15, clearing=True)
         yield from _frame(stage, trees, 4)
     elif scene.has("sea", "beach", "desert", "volcano"):
         return
@@ -92,7 +96,11 @@ def _named(stage: Stage, thing: str) -> Iterator[Placement]:
         "cactus": lambda n: plants.cactus(stage.stream("cactus", n), sharp),
         "rock": lambda n: plants.boulder(stage.stream("rock", n), sharp),
     }
-    kinds = [makers[thing](n) for n in range(min(count, 4))] if thing in makers else _trees(stage, thing, near, min(count, 5))
+    kinds = (
+        [makers[thing](n) for n in range(min(count, 4))]
+        if thing in makers
+        else _trees(stage, thing, near, min(count, 5))
+    )
     for number, (x, z) in enumerate(spots(stage, thing, count, near, 0.42)):
         z = z * (1 + 0.5 * (number % 3)) if count > 2 else z  # noqa: PLR2004 - a group spreads in depth
         if stage.ground_at(x, z) > DRY_METRES:
@@ -107,7 +115,9 @@ def _palms(stage: Stage) -> Iterator[Placement]:
             x = island[0] + rng.normal(0, island[2] * 0.42)
             z = island[1] + rng.normal(0, island[2] * 0.3)
             if stage.ground_at(float(x), float(z)) > 1.2:  # noqa: PLR2004 - above the sand
-                yield Placement(kinds[number % 4], float(x), float(z), float(rng.uniform(0.9, 1.25)), flip=bool(number % 2))
+                yield Placement(
+                    kinds[number % 4], float(x), float(z), float(rng.uniform(0.9, 1.25)), flip=bool(number % 2)
+                )
     if stage.scene.has("beach"):
         side = 1.0 if stage.land.lean > 0 else -1.0
         for number in range(4):
@@ -131,7 +141,9 @@ def _scatter(
         off_track = open_by[number] > 4 + 0.07 * distances[number]
         if off_track and DRY_METRES < heights[number] < TREE_LINE_METRES:
             vary = float(rng.uniform(0.72, 1.2)) * size
-            yield Placement(kinds[number % len(kinds)], float(xs[number]), float(distances[number]), vary, flip=bool(number % 2))
+            yield Placement(
+                kinds[number % len(kinds)], float(xs[number]), float(distances[number]), vary, flip=bool(number % 2)
+            )
 
 
 def _clumps(stage: Stage, count: int, near: float, far: float, kinds: list[Sprite]) -> Iterator[Placement]:
@@ -156,7 +168,11 @@ def _undergrowth(stage: Stage) -> Iterator[Placement]:
     greens = _grass_greens(stage)
     sharp = min(50.0, sharpness(stage, 13))
     rng = stage.stream("tufts")
-    one_kind = [blooms[int(rng.integers(len(blooms)))]] if not mention.colours and scene.has("flowers") and rng.uniform() < 0.5 else blooms  # noqa: E501, PLR2004 - half of the meadows have one flower
+    one_kind = (
+        [blooms[int(rng.integers(len(blooms)))]]
+        if not mention.colours and scene.has("flowers") and rng.uniform() < 0.5
+        else blooms
+    )  # noqa: E501, PLR2004 - half of the meadows have one flower
     grass = [plants.tuft(stage.stream("tuft", n), greens, sharp) for n in range(4)]
     flowers = [plants.tuft(stage.stream("bloom", n), greens, sharp, tuple(one_kind)) for n in range(5)]
     near = stage.camera.near_metres

@@ -81,10 +81,20 @@ def conifer(rng: np.random.Generator, colours: Greens, sharp: float, *, snowy: b
             out = side * reach * rng.uniform(0.82, 1.08)
             drop = 0.85 * abs(side) * (1.1 - 0.5 * up) + 0.55
             light = 0.46 - 0.34 * side + rng.normal(0, 0.10)
-            bough = [(out * 0.15 - 0.14, y + 0.75), (out * 0.15 + 0.22, y + 0.75), (out + 0.10, y - drop + 0.45), (out - 0.06, y - drop)]
+            bough = [
+                (out * 0.15 - 0.14, y + 0.75),
+                (out * 0.15 + 0.22, y + 0.75),
+                (out + 0.10, y - drop + 0.45),
+                (out - 0.06, y - drop),
+            ]
             stencil.polygon(bough, toned(colours, _unit(light)))
             if snowy and rng.uniform() < 0.72:  # noqa: PLR2004 - share of boughs that hold snow
-                top = [(out * 0.2, y + 0.7), (out * 0.55 + 0.2, y + 0.45), (out * 0.95, y - drop + 0.6), (out * 0.5, y + 0.12)]
+                top = [
+                    (out * 0.2, y + 0.7),
+                    (out * 0.55 + 0.2, y + 0.45),
+                    (out * 0.95, y - drop + 0.6),
+                    (out * 0.5, y + 0.12),
+                ]
                 stencil.polygon(top, mix((0.72, 0.79, 0.90), (1.0, 1.0, 1.0), _unit(light)))
     return stencil.sprite()
 
@@ -116,7 +126,9 @@ def palm(rng: np.random.Generator, sharp: float) -> Sprite:
     lean = rng.uniform(0.6, 1.5)
     stem = [(lean * (t**1.8) - 0.6, 7.4 * t) for t in np.linspace(0, 1, 14)]
     for low, high in zip(stem, stem[1:], strict=False):
-        stencil.line([low, high], 0.34 - 0.012 * low[1], mix((0.42, 0.30, 0.20), (0.60, 0.46, 0.32), float(rng.uniform())))
+        stencil.line(
+            [low, high], 0.34 - 0.012 * low[1], mix((0.42, 0.30, 0.20), (0.60, 0.46, 0.32), float(rng.uniform()))
+        )
     crown = stem[-1]
     for turn in sorted(rng.permutation(np.linspace(-0.75, math.pi + 0.75, 12)), key=math.sin):
         _frond(stencil, rng, crown, float(turn))
@@ -178,7 +190,10 @@ def boulder(rng: np.random.Generator, sharp: float) -> Sprite:
     """A stone, 1.4 m high, with lit and dark faces."""
     stencil = Stencil(2.6, 1.6, sharp)
     turns = np.linspace(0, math.pi, 7) + rng.uniform(-0.16, 0.16, 7)
-    rim = [(1.15 * math.cos(t) * rng.uniform(0.85, 1.05), 1.35 * math.sin(t) ** 0.7 * rng.uniform(0.8, 1.0)) for t in np.clip(turns, 0, math.pi)]
+    rim = [
+        (1.15 * math.cos(t) * rng.uniform(0.85, 1.05), 1.35 * math.sin(t) ** 0.7 * rng.uniform(0.8, 1.0))
+        for t in np.clip(turns, 0, math.pi)
+    ]
     heart = (rng.uniform(-0.2, 0.3), rng.uniform(0.5, 0.8))
     for low, high in zip(rim, rim[1:], strict=False):
         middle = (low[0] + high[0]) / 2
@@ -208,7 +223,9 @@ def _trunk(stencil: Stencil, rng: np.random.Generator, thick: float, high: float
     stencil.polygon([(-thick, 0), (thick, 0), (lean + 0.2, high), (lean - 0.2, high)], BARK)
     stencil.polygon([(-thick, 0), (-thick * 0.3, 0), (lean - 0.06, high), (lean - 0.2, high)], times(BARK, 1.7))
     for side in (-1, 1):
-        stencil.line([(lean * 0.6, high * 0.62), (side * rng.uniform(1.4, 2.2), high * rng.uniform(1.1, 1.3))], 0.24, BARK)
+        stencil.line(
+            [(lean * 0.6, high * 0.62), (side * rng.uniform(1.4, 2.2), high * rng.uniform(1.1, 1.3))], 0.24, BARK
+        )
 
 
 def _unit(value: float) -> float:

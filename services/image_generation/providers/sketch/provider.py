@@ -96,9 +96,7 @@ class SketchProvider:
         """Draw every sample; raises what `render` and the sandbox raise."""
         told = submitted.resume["request"]
         request = GenerationRequest.model_validate_json(told)
-        drawn = [
-            await self._run_confined(render, told.encode(), sample=sample) for sample in range(request.samples)
-        ]
+        drawn = [await self._run_confined(render, told.encode(), sample=sample) for sample in range(request.samples)]
         pictures = tuple(
             GeneratedPicture(body, CONTENT_TYPE, request.width_px, request.height_px, facts["seed"])
             for facts, (body,) in drawn

@@ -118,6 +118,8 @@ def _collect(tokens: list[str]) -> tuple[dict[str, Mention], set[str], list[str]
             earlier = found.get(concept)
             mention = replace(pending.mention, plural=plural)
             found[concept] = earlier if earlier is not None and mention == Mention(plural=plural) else mention
+            if token in words.ROOM_KINDS:
+                found.setdefault(words.ROOM_KINDS[token], Mention())
             if concept not in _MOODS:
                 pending = _Pending()
     return found, refused, unknown
@@ -161,7 +163,7 @@ def _tokens(text: str) -> list[str]:
 def concept_of(word: str) -> tuple[str | None, bool]:
     """Find what a word means, through its stem and compounds, and whether it is a plural."""
     if word in words.CONCEPTS:
-        return words.CONCEPTS[word], False
+        return words.CONCEPTS[word], word in words.PLURALS
     if word in words.STOP_WORDS:
         return None, False
     for stem, plural in _stems(word):

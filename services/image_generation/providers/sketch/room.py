@@ -10,7 +10,7 @@ from services.image_generation.providers.sketch.palette import Colour
 HIGH_METRES = 2.8
 EYE_METRES = 1.45
 DEEP_METRES = 5.4
-BACK_SHARE = 0.56
+BACK_SHARE = 0.64
 """Share of the picture's height that the far wall takes."""
 
 
@@ -74,7 +74,9 @@ def look_into(room: Room) -> Surfaces:
     hits = np.stack([np.full_like(across, DEEP_METRES), sides, floor, ceiling])
     plane = hits.argmin(axis=0)
     z = hits.min(axis=0).astype(np.float32)
-    return Surfaces((across * z).astype(np.float32), (EYE_METRES + up * z).astype(np.float32), z, plane.astype(np.float32))
+    return Surfaces(
+        (across * z).astype(np.float32), (EYE_METRES + up * z).astype(np.float32), z, plane.astype(np.float32)
+    )
 
 
 def paint_surfaces(room: Room, seen: Surfaces, tile: Grid, grain: float) -> Grid:
@@ -119,10 +121,12 @@ def lighting(
     away = np.sqrt((seen.x - middle_x) ** 2 + (seen.y - middle_y) ** 2 + (seen.z - DEEP_METRES - 0.4) ** 2)
     facing = np.where(seen.plane == 0, 0.42, np.clip((DEEP_METRES + 0.4 - seen.z) / away, 0.12, 1) * 0.8 + 0.35)
     day = np.asarray(daylight, np.float32)
-    light = day * (0.34 + 0.9 * facing / (0.75 + 0.26 * away**1.5))[..., None]
+    light = day * (0.52 + 1.05 * facing / (0.75 + 0.24 * away**1.4))[..., None]
     light *= _corners(room, seen)[..., None]
     if sun is not None:
-        light += np.asarray((1.0, 0.84, 0.60), np.float32) * max(daylight) * (0.62 * _sun_patch(room, seen, sun))[..., None]
+        light += (
+            np.asarray((1.0, 0.84, 0.60), np.float32) * max(daylight) * (0.62 * _sun_patch(room, seen, sun))[..., None]
+        )
     for lamp in lamps:
         gap = np.sqrt((seen.x - lamp.x) ** 2 + (seen.y - lamp.y) ** 2 + (seen.z - lamp.z) ** 2)
         light += np.asarray(lamp.colour, np.float32) * (lamp.strength / (0.35 + gap**1.7))[..., None]

@@ -11,15 +11,19 @@ from services.image_generation.providers.sketch.canvas import Sprite
 from services.image_generation.providers.sketch.palette import Colour
 from services.image_generation.providers.sketch.reading import Mention
 from services.image_generation.providers.sketch.stage import Stage
+from services.image_generation.providers.sketch.vocabulary import THING_WORDS
 
 DRY_METRES = 0.35
 AFLOAT_METRES = -0.5
+GROUNDED = frozenset(THING_WORDS) - {"moon", "sun", "stars", "milky way", "rainbow", "aurora", "sky", "birds", "balloon"}
+"""Things that need a place beside each other."""
+
 ANIMALS = ("horse", "cow", "sheep", "deer", "dog", "cat")
 
 
 @dataclass(frozen=True)
 class Placement:
-    """One thing at one place; `foot` is its height where it does not stand on the ground."""
+    """One thing at one place; `foot` is the height on which it stands, looked up where it is not given."""
 
     sprite: Sprite
     x: float
@@ -28,6 +32,7 @@ class Placement:
     flip: bool = False
     foot: float | None = None
     afloat: bool = False
+    shade: bool = True
     shine: float = 0.0
 
 
@@ -50,7 +55,7 @@ def spots(stage: Stage, thing: str, count: int, z: float, spread: float = 0.3) -
 
 
 def _order(stage: Stage, thing: str) -> int:
-    names = [name for name in stage.scene.things if name not in stage.scene.places]
+    names = [name for name in stage.scene.things if name in GROUNDED]
     return names.index(thing) if thing in names else 0
 
 
@@ -114,7 +119,9 @@ def _village(stage: Stage, roof: Colour, *, snowy: bool) -> Iterator[Placement]:
     rng = stage.stream("village")
     sharp = sharpness(stage, 62)
     kinds = [
-        buildings.house(stage.stream("village", n), wall, (roof if n % 2 else buildings.ROOFS[n % 4]), sharp, snowy=snowy)
+        buildings.house(
+            stage.stream("village", n), wall, (roof if n % 2 else buildings.ROOFS[n % 4]), sharp, snowy=snowy
+        )
         for n, wall in enumerate(buildings.WALLS)
     ]
     middle = 0.5 + 0.14 * rng.choice([-1, 1])
@@ -138,7 +145,7 @@ def _city(stage: Stage) -> Iterator[Placement]:
             place = float(share + rng.uniform(-0.4, 0.4) * step)
             tall = lift * (0.55 + 0.75 * math.exp(-(((place - peak) / 0.22) ** 2))) * rng.uniform(0.8, 1.15)
             block = blocks[int(rng.integers(len(blocks)))]
-            yield Placement(block, stage.camera.x_at(place, z), z, tall, foot=0.2, flip=bool(rng.integers(2)))
+            yield Placement(block, stage.camera.x_at(place, z), z, tall, foot=0.2, shade=False, flip=bool(rng.integers(2)))
     if not waterside:
         yield from _street(stage, blocks)
 
@@ -166,7 +173,7 @@ def _bridge(stage: Stage) -> Placement:
     if stage.land.water == "river":
         x, span = float(stage.land.river_x(np.float32(z))), 36.0  # type: ignore[arg-type]
     sprite = buildings.bridge(span, colour, sharpness(stage, z))
-    return Placement(sprite, x, z, mention.size, foot=-0.6, afloat=True)
+    return Placement(sprite, x, z, mention.size, foot=-0.6, shade=False, afloat=True)
 
 
 def alive(stage: Stage) -> Iterator[Placement]:
@@ -177,7 +184,11 @@ def alive(stage: Stage) -> Iterator[Placement]:
         near = stage.camera.near_metres * 1.25
         for number, (x, z) in enumerate(spots(stage, "person", min(mention.number(one=1, several=4), 14), near, 0.2)):
             rng = stage.stream("person", number)
-            coat = mention.colours[number % len(mention.colours)] if mention.colours else figures.COATS[int(rng.integers(6))]
+            coat = (
+                mention.colours[number % len(mention.colours)]
+                if mention.colours
+                else figures.COATS[int(rng.integers(6))]
+            )
             sprite = figures.person(rng, coat, sharpness(stage, z), child=mention.size < 0.8)  # noqa: PLR2004 - a small person
             x, z = _footing(stage, *_on_road(stage, x, z))
             yield Placement(sprite, x, z, 1.5, flip=bool(rng.integers(2)))
@@ -208,11 +219,17 @@ def afloat(stage: Stage) -> Iterator[Placement]:
         mention = stage.scene.mention(thing)
         for number, (x, z) in enumerate(spots(stage, thing, mention.number(one=1, several=3), z_near)):
             rng = stage.stream(thing, number)
-            hull = mention.colours[number % len(mention.colours)] if mention.colours else ((0.44, 0.25, 0.16), (0.20, 0.30, 0.44), (0.64, 0.16, 0.14))[number % 3]
+            hull = (
+                mention.colours[number % len(mention.colours)]
+                if mention.colours
+                else ((0.44, 0.25, 0.16), (0.20, 0.30, 0.44), (0.64, 0.16, 0.14))[number % 3]
+            )
             sail = figures.CANVAS_WHITE if rng.uniform() < 0.7 else (0.86, 0.50, 0.32)  # noqa: PLR2004 - most sails are white
             draw = figures.sailboat if thing == "boat" else figures.galleon
             x, z = _deep(stage, x, z)
-            yield Placement(draw(hull, sail, sharpness(stage, z)), x, z, mention.size, bool(rng.integers(2)), -0.12, afloat=True)
+            yield Placement(
+                draw(hull, sail, sharpness(stage, z)), x, z, mention.size, bool(rng.integers(2)), -0.12, afloat=True
+            )
 
 
 def airborne(stage: Stage) -> Iterator[Placement]:
@@ -228,7 +245,14 @@ def airborne(stage: Stage) -> Iterator[Placement]:
             foot = camera.eye_metres + (camera.horizon_px - row) / camera.scale(z)
             plain = figures.COATS[number % 6], figures.COATS[(number + 2) % 6], figures.CANVAS_WHITE
             colours = (*mention.colours, figures.CANVAS_WHITE) if mention.colours else plain
-            yield Placement(figures.balloon(colours, sharpness(stage, z)), camera.x_at(share, z), z, mention.size, foot=foot, shine=0.6)
+            yield Placement(
+                figures.balloon(colours, sharpness(stage, z)),
+                camera.x_at(share, z),
+                z,
+                mention.size,
+                foot=foot,
+                shine=0.6,
+            )
     if stage.scene.has("birds"):
         yield from _flock(stage)
 
@@ -242,7 +266,7 @@ def _flock(stage: Stage) -> Iterator[Placement]:
         share = middle + rng.normal(0, 0.12)
         row = camera.horizon_px * (up + rng.normal(0, 0.13))
         foot = camera.eye_metres + (camera.horizon_px - row) / camera.scale(z)
-        yield Placement(colour_free[number % 4], camera.x_at(share, z), z, 1.1 * mention.size, foot=foot)
+        yield Placement(colour_free[number % 4], camera.x_at(share, z), z, 1.1 * mention.size, foot=foot, shade=False)
 
 
 def _on_road(stage: Stage, x: float, z: float) -> tuple[float, float]:
@@ -274,7 +298,11 @@ def _deep(stage: Stage, x: float, z: float) -> tuple[float, float]:
 def _highest(stage: Stage, x: float, z: float) -> tuple[float, float]:
     """Find the best outlook around a point: where a castle or a lighthouse would be built."""
     places = [(x + dx * z * 0.7, z * factor) for factor in (0.8, 1.0, 1.2, 1.4) for dx in np.linspace(-0.7, 0.7, 15)]
-    inside = [place for place in places if abs(stage.camera.project(place[0], 0, place[1])[0] / stage.camera.width_px - 0.5) < 0.38]  # noqa: E501, PLR2004 - well inside the picture
+    inside = [
+        place
+        for place in places
+        if abs(stage.camera.project(place[0], 0, place[1])[0] / stage.camera.width_px - 0.5) < 0.38
+    ]  # noqa: E501, PLR2004 - well inside the picture
     return max(inside or places, key=lambda place: stage.ground_at(*place))
 
 

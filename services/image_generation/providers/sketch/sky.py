@@ -158,7 +158,14 @@ def _paint_rainbow(stage: Stage, x: Grid, y: Grid) -> None:
     place = (radius - 0.47) / 0.055
     bow = np.clip(1 - np.abs(place - 0.5) * 2, 0, 1) ** 0.6
     hue = np.clip(place, 0, 1)
-    stops = ((0.45, 0.2, 0.75), (0.2, 0.45, 0.9), (0.25, 0.8, 0.45), (0.98, 0.9, 0.3), (0.98, 0.55, 0.2), (0.92, 0.2, 0.2))
+    stops = (
+        (0.45, 0.2, 0.75),
+        (0.2, 0.45, 0.9),
+        (0.25, 0.8, 0.45),
+        (0.98, 0.9, 0.3),
+        (0.98, 0.55, 0.2),
+        (0.92, 0.2, 0.2),
+    )
     colour = gradient(stops, (0.0, 0.22, 0.42, 0.62, 0.8, 1.0), hue)
     share = (bow * 0.62)[..., None]
     stage.canvas.pixels += (colour - stage.canvas.pixels) * share

@@ -1,5 +1,6 @@
 """Everything that a painter needs to know: the scene, its light, its land, and the sheet."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,14 +68,14 @@ class Stage:
         wide, high = round(sprite.width_metres * scale), round(sprite.height_metres * scale)
         if wide < 1 or high < 1 or column + wide < 0 or column - wide > self.camera.width_px:
             return
-        if shade:
+        if shade and wide > 3:  # noqa: PLR2004 - smaller shadows are not seen
             self._shade(column, row, wide, z)
         art = self._lit(_scaled(sprite.art, wide, high, flip=flip), z)
         glow = None
         lamps = max(self.light.lamps, shine)
         if sprite.glow is not None and lamps > 0:
             glow = _scaled(sprite.glow, wide, high, flip=flip)
-            glow[..., 3] *= lamps * (1 - 0.6 * float(self.haze_share(np.float32(z))))  # type: ignore[arg-type]
+            glow[..., 3] *= lamps * (0.4 + 0.6 * math.exp(-((z / self.light.haze_metres) ** 1.15)))
         self.canvas.stamp(art, round(column - wide / 2), round(row - high + 0.04 * scale), z, glow)
 
     def reflect(self, sprite: Sprite, x: float, z: float, *, size: float, flip: bool) -> None:
@@ -97,18 +98,17 @@ class Stage:
         self.canvas.stamp(art, round(column - wide / 2), round(row))
 
     def _lit(self, art: Grid, z: float) -> Grid:
-        light = np.asarray(self.light.ambient, np.float32) + 0.82 * np.asarray(self.light.sun, np.float32)
-        air = 1 - float(np.exp(-((z / self.light.haze_metres) ** 1.15)))
-        haze = np.asarray(self.light.haze, np.float32)
-        art[..., :3] *= light
-        art[..., :3] += (haze - art[..., :3]) * air
+        light = np.asarray(self.light.ambient) + 0.82 * np.asarray(self.light.sun)
+        air = 1 - math.exp(-((z / self.light.haze_metres) ** 1.15))
+        art *= np.array([*(light * (1 - air)), 1], np.float32)
+        art += np.array([*(np.asarray(self.light.haze) * air), 0], np.float32)
         return art
 
     def _shade(self, column: float, row: float, wide: int, z: float) -> None:
         """Darken the ground at the foot of a thing, away from the light."""
         high = max(2, round(wide * 0.16))
         broad = max(2, round(wide * 1.25))
-        y, x = np.mgrid[-1:1:high * 1j, -1:1:broad * 1j].astype(np.float32)  # type: ignore[misc]
+        y, x = np.mgrid[-1 : 1 : high * 1j, -1 : 1 : broad * 1j].astype(np.float32)  # type: ignore[misc]
         dark = np.clip(1 - x * x - y * y, 0, 1) * 0.42
         shadow = np.zeros((high, broad, 4), np.float32)
         shadow[..., :3] = np.asarray(self.light.ambient, np.float32) * 0.25
@@ -118,8 +118,7 @@ class Stage:
         self.canvas.stamp(shadow * self._clear(z), left, top)
 
     def _clear(self, z: float) -> Grid:
-        air = float(np.exp(-((z / self.light.haze_metres) ** 1.15)))
-        return np.array([1, 1, 1, air], np.float32)
+        return np.array([1, 1, 1, math.exp(-((z / self.light.haze_metres) ** 1.15))], np.float32)
 
 
 def _scaled(image: Image.Image, wide: int, high: int, *, flip: bool) -> Grid:

@@ -42,9 +42,8 @@ PLACE_WORDS = {
     "meadow": "meadow grass lawn garden park clearing glade",
     "city": "city skyline skyscraper downtown metropolis town urban cityscape cyberpunk manhattan",
     "village": "village hamlet settlement countryside",
-    "room": "room interior indoor indoors inside parlour parlor livingroom apartment attic cosy cozy",
-    "space": "space galaxy nebula cosmos cosmic planet universe orbit saturn jupiter mars asteroid alien "
-    "interstellar",
+    "room": "room interior indoor indoors inside parlour parlor livingroom bedroom kitchen library study office apartment attic cosy cozy",
+    "space": "space galaxy nebula cosmos cosmic planet universe orbit saturn jupiter mars asteroid alien interstellar",
     "underwater": "underwater undersea coral reef seabed aquarium",
 }
 THING_WORDS = {
@@ -88,13 +87,13 @@ THING_WORDS = {
     "lantern": "lantern streetlamp lamppost",
     "fish": "fish shoal shark whale dolphin",
     "window": "window",
-    "table": "table desk dinner breakfast kitchen office dining",
+    "table": "table desk dinner breakfast dining",
     "lamp": "lamp chandelier",
     "candle": "candle candlelight",
     "chair": "chair stool armchair",
-    "bed": "bed bedroom",
+    "bed": "bed",
     "sofa": "sofa couch lounge",
-    "books": "book bookshelf bookcase library study",
+    "books": "book bookshelf bookcase",
     "fireplace": "fireplace hearth",
     "rug": "rug carpet",
     "plant": "plant vase fern pot",
@@ -145,6 +144,12 @@ SIZES = {
     "tall": 1.4, "high": 1.35, "huge": 1.6, "giant": 1.7, "enormous": 1.7, "big": 1.3, "large": 1.3, "great": 1.3,
     "grand": 1.3, "towering": 1.6, "massive": 1.6, "small": 0.7, "tiny": 0.55, "little": 0.75, "low": 0.7,
 }  # fmt: skip
+PLURALS = frozenset("people men women children sheep deer fish cattle geese folk".split())
+"""Words that mean several without an s."""
+
+ROOM_KINDS = {"bedroom": "bed", "kitchen": "table", "library": "books", "study": "books", "office": "table", "livingroom": "sofa"}
+"""Rooms that say what stands in them."""
+
 NEGATIONS = frozenset({"no", "without", "not", "never", "minus"})
 STOP_WORDS = frozenset(
     "a an the of in on at by with and or to from into onto over under above below near beside behind between "

@@ -72,7 +72,9 @@ def _rain(stage: Stage) -> None:
         longs = camera.unit_px * depth * rng.uniform(0.03, 0.075, count)
         for (column, row), long in zip(starts, longs, strict=True):
             end = column + lean * long, row + long
-            draw.line([(column, row), end], fill=round(70 + 90 * depth), width=max(1, round(camera.unit_px * 0.0016 * depth)))
+            draw.line(
+                [(column, row), end], fill=round(70 + 90 * depth), width=max(1, round(camera.unit_px * 0.0016 * depth))
+            )
     share = as_array(sheet)[..., None] * 0.62
     colour = np.asarray(mix(stage.light.haze, (1.0, 1.0, 1.0), 0.45), np.float32)
     stage.canvas.pixels += (colour - stage.canvas.pixels) * share
@@ -81,7 +83,12 @@ def _rain(stage: Stage) -> None:
 def _snow(stage: Stage) -> None:
     camera, rng = stage.camera, stage.stream("snow")
     white: Colour = mix(stage.light.haze, (1.0, 1.0, 1.0), 0.8)
-    for radius, count, strength, over in ((0.0011, 900, 0.75, 2), (0.0021, 380, 0.85, 2), (0.0040, 90, 0.8, 2), (0.011, 16, 0.42, 1)):
+    for radius, count, strength, over in (
+        (0.0011, 900, 0.75, 2),
+        (0.0021, 380, 0.85, 2),
+        (0.0040, 90, 0.8, 2),
+        (0.011, 16, 0.42, 1),
+    ):
         size = (camera.width_px * over, camera.height_px * over)
         sheet = Image.new("L", size)
         draw = ImageDraw.Draw(sheet)

@@ -7,7 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from services.image_generation.providers.sketch.noise import Grid
-from services.image_generation.providers.sketch.styles.painted import illustrate, paint_oil, paint_watercolour, rub_pastel
+from services.image_generation.providers.sketch.styles.painted import (
+    illustrate,
+    paint_oil,
+    paint_watercolour,
+    rub_pastel,
+)
 from services.image_generation.providers.sketch.styles.printed import (
     cut_flat,
     cut_woodblock,

@@ -41,14 +41,19 @@ def dab(pixels: Grid, radius_px: int) -> Grid:
     means = from_image(image.filter(box))
     bright = luma(pixels)
     unrest = from_image(to_image(np.minimum(np.abs(bright - luma(means)) * 4, 1)).filter(box))
-    best, calmest = means.copy(), unrest + 0.004
-    for down in (-radius_px, 0, radius_px):
-        for right in (-radius_px, 0, radius_px):
-            there = np.roll(unrest, (down, right), (0, 1))
-            calmer = there < calmest
-            calmest = np.where(calmer, there, calmest)
-            best = np.where(calmer[..., None], np.roll(means, (down, right), (0, 1)), best)
-    return best.astype(np.float32)
+    high, wide = unrest.shape
+    padded = np.pad(unrest, radius_px, mode="edge")
+    calmest, choice = unrest - 0.004, np.full(unrest.shape, 4, np.intp)
+    for number in range(9):
+        top, left = (number // 3) * radius_px, (number % 3) * radius_px
+        there = padded[top : top + high, left : left + wide]
+        calmer = there < calmest
+        np.copyto(calmest, there, where=calmer)
+        np.copyto(choice, number, where=calmer)
+    rows = np.clip(np.arange(high)[:, None] + (choice // 3 - 1) * radius_px, 0, high - 1)
+    columns = np.clip(np.arange(wide)[None, :] + (choice % 3 - 1) * radius_px, 0, wide - 1)
+    chosen: Grid = means[rows, columns]
+    return chosen
 
 
 def outlines(pixels: Grid, depth: Grid, width_px: float) -> Grid:

@@ -30,18 +30,18 @@ def illustrate(pixels: Grid, _depth: Grid, rng: np.random.Generator) -> Grid:
 def paint_watercolour(pixels: Grid, _depth: Grid, rng: np.random.Generator) -> Grid:
     """Thin washes with dark rims and blooms, on rough paper with an open margin."""
     unit = unit_px(pixels)
-    washes = dab(tremble(pixels, rng, unit * 0.0035, unit * 0.05), max(2, round(unit / 150)))
-    washes = dab(washes, max(1, round(unit / 300)))
+    washes = dab(tremble(pixels, rng, unit * 0.003, unit * 0.05), max(1, round(unit / 250)))
+    washes = dab(washes, max(1, round(unit / 380)))
     row, column = grid_of(pixels)
     bloom_tile = fractal_tile(rng, cells=5, octaves=6, persistence=0.6)
     bloom = sample(bloom_tile, column / unit / 1.3, row / unit / 1.3)
-    pigment = saturated(1 - (1 - np.clip(washes, 0, 1)) * 0.86, 1.22)
+    pigment = saturated(1 - (1 - np.clip(washes, 0, 1)) ** 1.12 * 0.80, 1.28)
     tone = luma(washes)
     soft = blurred(tone, unit / 110)
     rims = np.clip(np.abs(tone - soft) * 2.6, 0, 0.34) + _wash_rims(soft + 0.045 * bloom)
     tooth = paper(pixels, rng, unit / 420)
     density = 1 - luma(pigment)
-    ink = (1 - pigment) * (1 + 0.16 * bloom + 0.10 * tooth * (0.4 + density) + rims)[..., None]
+    ink = (1 - pigment) * (1 + 0.13 * bloom + 0.045 * tooth * (0.4 + density) + rims)[..., None]
     sheet = np.asarray((0.985, 0.972, 0.94), np.float32) * (1 + 0.012 * tooth)[..., None]
     share = _margin(pixels, bloom, tooth)[..., None]
     painted = sheet * np.clip(1 - ink, 0, 1)
@@ -70,7 +70,7 @@ def paint_oil(pixels: Grid, _depth: Grid, rng: np.random.Generator) -> Grid:
     under = blurred(rich, unit / 90)
     sheet = to_image(under)
     flow = _flow(under, rng)
-    for radius, threshold, share in ((unit / 52, 0.0, 1.0), (unit / 95, 0.035, 0.9), (unit / 190, 0.055, 0.8)):
+    for radius, threshold, share in ((unit / 50, 0.0, 1.0), (unit / 95, 0.030, 0.95), (unit / 190, 0.035, 0.95), (unit / 360, 0.045, 0.9)):
         _lay_strokes(sheet, rich, flow, rng, radius, threshold, share)
     painted = from_image(sheet)
     height = luma(painted) * 0.5 + 0.5 * luma(blurred(painted, 0.6)) - luma(blurred(painted, unit / 220))
@@ -101,15 +101,17 @@ def _lay_strokes(
     wanted = blurred(goal, max(0.6, radius * 0.45))
     off = np.abs(from_image(sheet) - wanted).mean(axis=2)
     step = max(2.0, radius * 1.05)
-    rows, columns = (axis.ravel() for axis in np.meshgrid(np.arange(0, high, step), np.arange(0, wide, step), indexing="ij"))
+    rows, columns = (
+        axis.ravel() for axis in np.meshgrid(np.arange(0, high, step), np.arange(0, wide, step), indexing="ij")
+    )
     rows = np.clip(rows + rng.uniform(-step, step, rows.size) * 0.6, 0, high - 1).astype(np.intp)
     columns = np.clip(columns + rng.uniform(-step, step, columns.size) * 0.6, 0, wide - 1).astype(np.intp)
     kept = (off[rows, columns] >= threshold) & (rng.uniform(size=rows.size) < share)
     rows, columns = rows[kept], columns[kept]
     order = rng.permutation(rows.size)
     rows, columns = rows[order], columns[order]
-    turns = flow[rows, columns] + rng.normal(0, 0.14, rows.size)
-    halves = radius * rng.uniform(1.3, 2.6, rows.size)
+    turns = flow[rows, columns] + rng.normal(0, 0.09, rows.size)
+    halves = radius * rng.uniform(1.0, 2.2, rows.size) * (0.7 if threshold > 0.03 else 1.15)  # noqa: PLR2004 - finer brushes dab shorter
     shade = wanted[rows, columns] * (1 + rng.normal(0, 0.045, (rows.size, 1))) + rng.normal(0, 0.012, (rows.size, 3))
     paint = (np.clip(shade, 0, 1) * 255).astype(np.uint8)
     across, down = np.cos(turns) * halves, np.sin(turns) * halves
@@ -132,7 +134,7 @@ def rub_pastel(pixels: Grid, _depth: Grid, rng: np.random.Generator) -> Grid:
     tile = fractal_tile(rng, cells=16, octaves=5, persistence=0.8)
     strokes = sample(tile, (column + row) / unit / 0.16 / 4, (column - row) / unit / 1.9)
     tooth = paper(pixels, rng, unit / 380)
-    chalk = smooth_step(-1.5, 0.4, tooth + 0.75 * strokes + 1.1 * luma(light))
-    ground = np.asarray((0.40, 0.37, 0.40), np.float32)
+    chalk = smooth_step(-2.0, 0.2, 0.9 * tooth + 0.45 * strokes + 1.0 * luma(light))
+    ground = np.asarray((0.62, 0.56, 0.52), np.float32)
     rubbed = light * (1 + 0.035 * strokes)[..., None]
     return (ground + (rubbed - ground) * (0.50 + 0.50 * chalk)[..., None]).astype(np.float32)

@@ -32,11 +32,11 @@ def draw_ink(pixels: Grid, depth: Grid, rng: np.random.Generator) -> Grid:
     held = tremble(pixels, rng, unit * 0.0012, unit * 0.03)
     tone = blurred(luma(held), unit / 420)
     low, high = np.percentile(tone, [2, 97])
-    tone = np.clip((tone - low) / max(float(high - low), 0.05), 0, 1) ** 0.85
+    tone = np.clip((tone - low) / max(float(high - low), 0.05), 0, 1) ** 0.62
     row, column = grid_of(pixels)
     sway = sample(fractal_tile(rng, cells=6, octaves=4), column / unit / 1.6, row / unit / 1.6)
     lines = outlines(held, depth, max(1.0, unit / 560)) * 0.92
-    spacing = max(3.2, unit / 135)
+    spacing = max(3.2, unit / 150)
     for below, turn in HATCHES:
         along = (column * np.sin(turn) + row * np.cos(turn)) / spacing + 0.30 * sway
         ridge = np.abs(along - np.floor(along) - 0.5) * 2
@@ -60,7 +60,7 @@ def _posterised(pixels: Grid, colours: int, radius_px: int) -> Grid:
     calm = dab(dab(pixels, radius_px), max(1, radius_px // 2))
     image = to_image(calm)
     palette = image.resize((240, 240)).quantize(colours, Image.Quantize.MEDIANCUT, kmeans=2)
-    flat = image.quantize(palette=palette, dither=Image.Dither.NONE).filter(ImageFilter.ModeFilter(5))
+    flat = image.quantize(palette=palette, dither=Image.Dither.NONE).filter(ImageFilter.ModeFilter(3))
     return from_image(flat.convert("RGB"))
 
 
@@ -109,14 +109,14 @@ def set_pixels(pixels: Grid, _depth: Grid, _rng: np.random.Generator) -> Grid:
 def grade_noir(pixels: Grid, _depth: Grid, rng: np.random.Generator) -> Grid:
     """Black-and-white film: deep shadows, hard light, grain and dark corners."""
     red_filter = np.asarray(np.clip(pixels, 0, 1) @ np.array([0.52, 0.38, 0.10], np.float32), np.float32)
-    low, high = np.percentile(red_filter, [4, 97])
+    low, high = np.percentile(red_filter, [1, 95])
     tone = np.clip((red_filter - low) / max(float(high - low), 0.08), 0, 1)
-    tone = contrasted(contrasted(tone**1.25, 0.95), 0.55)
+    tone = contrasted(contrasted(tone**0.82, 0.9), 0.35)
     bloom = blurred(np.clip(tone - 0.72, 0, 1), unit_px(pixels) / 60)
     grain = rng.standard_normal(tone.shape, np.float32) * (0.035 + 0.025 * (1 - tone))
     grey = np.clip(tone + 0.9 * bloom, 0, 1) + blurred(grain * 0.5 + 0.5, 0.7) * 2 - 1
     film = np.clip(grey, 0, 1)[..., None] * np.asarray((0.985, 0.985, 1.0), np.float32)
-    return vignette(film.astype(np.float32), 0.62)
+    return vignette(film.astype(np.float32), 0.5)
 
 
 def tone_sepia(pixels: Grid, _depth: Grid, rng: np.random.Generator) -> Grid:

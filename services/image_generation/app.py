@@ -1,0 +1,32 @@
+"""Image generation, put together."""
+
+from contextlib import AsyncExitStack
+
+from services.image_generation.handlers import REACTIONS, WORK
+from services.image_generation.providers import Means, open_providers
+from services.image_generation.settings import Settings
+from services.image_generation.studio import Studio
+from shared.objects import ObjectStore
+from shared.sandbox import Sandbox
+from shared.worker import Worker
+
+
+async def serve(settings: Settings) -> None:
+    """Work until told to stop."""
+    async with AsyncExitStack() as stack:
+        worker = await stack.enter_async_context(Worker("image_generation", settings, hears=REACTIONS, works=WORK))
+        sandbox = await stack.enter_async_context(
+            Sandbox(
+                processes=settings.sketch_processes,
+                memory_bytes=settings.sketch_memory_bytes,
+                seconds=settings.sketch_seconds,
+                preload=("services.image_generation.providers.sketch",),
+            )
+        )
+        studio = Studio(
+            providers=open_providers(settings.image_providers, Means(run_confined=sandbox.run)),
+            default=settings.image_provider_default,
+            objects=await stack.enter_async_context(ObjectStore.of(settings)),
+            deadline_seconds=settings.generation_deadline_seconds,
+        )
+        await worker.run(studio=studio)
