@@ -36,7 +36,7 @@ Read = Callable[[int, int], Awaitable[Sequence[Item]]]
 
 def frame(item: Item) -> bytes:
     """Write an item as a server-sent event (HTML standard, §9.2) whose id a client resumes from."""
-    body = orjson.dumps({"sequence": item.sequence, "type": item.type, "at": item.at, **item.data})
+    body = orjson.dumps({"sequence": item.sequence, "type": item.type, "at": item.at, **item.data}, default=str)
     return b"id: %d\nevent: %s\ndata: %s\n\n" % (item.sequence, item.type.encode(), body)
 
 

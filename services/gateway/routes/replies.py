@@ -27,7 +27,7 @@ class Json(Response):
     media_type = "application/json"
 
     def render(self, content: Any) -> bytes:
-        return orjson.dumps(content)
+        return orjson.dumps(content, default=str)  # the driver's UUIDs are a class of its own
 
 
 def accepted(body: Mapping[str, Any], location: str, *, status: int = 202, replayed: bool = False) -> Response:

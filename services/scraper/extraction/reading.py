@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import islice
 from posixpath import basename
 from typing import Final
 
@@ -9,7 +10,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from services.scraper.extraction.burden import refuse_if_too_heavy
 from services.scraper.extraction.encoding import decode
-from services.scraper.extraction.gathering import Gathering
+from services.scraper.extraction.gathering import IMAGES_LIMIT, Gathering
 from services.scraper.extraction.head import Head
 from services.scraper.extraction.linked_data import see_linked_data
 from services.scraper.extraction.markup import (
@@ -30,6 +31,8 @@ _BACKGROUNDS: Final = ", ".join(
     ('[style*="url(" i]', '[style*="image-set(" i]', *(f"[{name}]" for name in (*LAZY_BACKGROUNDS, "background")))
 )
 _PROPERTIES: Final = ", ".join(f'[itemprop~="{name}" i]' for name in ("image", "thumbnailUrl"))
+# More than are taken, so that it is told when there are too many.
+_SIGHTINGS_LIMIT: Final = 2 * IMAGES_LIMIT
 _IMAGES: Final = frozenset({"amp-img", "img"})
 
 
@@ -85,13 +88,18 @@ class _Reading:
         )
 
     def _see(self, node: LexborNode) -> None:
+        if len(self._sightings) >= _SIGHTINGS_LIMIT and node.tag != "meta":
+            return
+        self._sightings += islice(self._seen_in(node), _SIGHTINGS_LIMIT)
+
+    def _seen_in(self, node: LexborNode) -> Iterator[Sighting]:
         see = _SEEN.get(node.tag or "")
         if see:
-            self._sightings += see(self, node)
+            yield from see(self, node)
         if node.mem_id in self._properties and node.tag not in _IMAGES:
-            self._sightings.append(see_microdata(node))
-        if node.mem_id in self._backgrounds:
-            self._sightings += see_backgrounds(node.attributes)
+            yield see_microdata(node)
+        if node.mem_id in self._backgrounds and node.tag not in _IMAGES:
+            yield from see_backgrounds(node.attributes)
 
     def see_image(self, node: LexborNode) -> Iterator[Sighting]:
         sighting = see_image(node)

@@ -3,6 +3,9 @@
 import re
 from typing import Final
 
+_LIMIT: Final = 20
+"""Layers of one background; nobody paints more."""
+
 # As in CSS, a string that is not closed ends with the style.
 _DOUBLE: Final = r"(?:[^\"\\]|\\.)*+\\?(?:\"|\Z)"
 _SINGLE: Final = r"(?:[^'\\]|\\.)*+\\?(?:'|\Z)"
@@ -20,7 +23,7 @@ _LAST_CHARACTER: Final = 0x10FFFF
 
 def background_urls(style: str) -> list[str]:
     """List the URLs that the `background` and `background-image` declarations of a style attribute load."""
-    urls = []
+    urls: list[str] = []
     drawing = in_set = False
     for token in _TOKEN.finditer(style):
         if token["end"]:
@@ -29,9 +32,11 @@ def background_urls(style: str) -> list[str]:
             drawing = token["property"].lower() in {"background", "background-image"}
         elif token["set"]:
             in_set = drawing
-        elif drawing and not token["comment"]:
-            urls.append(_url(token, in_set=in_set))
-    return [url for url in urls if url]
+        elif drawing and not token["comment"] and (url := _url(token, in_set=in_set)):
+            urls.append(url)
+        if len(urls) == _LIMIT:
+            break
+    return urls
 
 
 def _url(token: re.Match[str], *, in_set: bool) -> str:

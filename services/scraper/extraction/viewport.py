@@ -37,6 +37,7 @@ _UNITS_PX: Final = {
 _NUMBER: Final = r"[+-]?(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?"
 _DIMENSION: Final = re.compile(rf"({_NUMBER})([a-zA-Z]*)")
 _TOKEN: Final = re.compile(rf"\s*(?:({_NUMBER})([a-zA-Z]*)|([a-zA-Z-]+\()|([-+*/(),]))\s*")
+_PARENTHESIS_OR_SEPARATOR: Final = re.compile("[(), ]")
 _COMMENT: Final = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
 _FEATURE: Final = re.compile(r"(?:(min|max)-)?(width|height|device-width|orientation)\s*:\s*(.+)", re.IGNORECASE)
 _RANGE: Final = re.compile(
@@ -159,16 +160,16 @@ def _holds(left: float, comparison: str, right: float) -> bool:
     }[comparison]
 
 
-def _split(text: str, separator: str) -> list[str]:
-    """Split at a separator, or at white space, that stands outside of parentheses."""
-    parts, depth = [""], 0
-    for character in text:
-        depth = max(0, depth + (character == "(") - (character == ")"))
-        if depth == 0 and (character == separator or (separator == " " and character.isspace())):
-            parts.append("")
-        else:
-            parts[-1] += character
-    return parts
+@lru_cache(maxsize=256)
+def _split(text: str, separator: str) -> tuple[str, ...]:
+    """Split at a separator that stands outside of parentheses."""
+    parts, depth, begin = [], 0, 0
+    for match in _PARENTHESIS_OR_SEPARATOR.finditer(text):
+        if match[0] == separator and depth == 0:
+            parts.append(text[begin : match.start()])
+            begin = match.end()
+        depth = max(0, depth + (match[0] == "(") - (match[0] == ")"))
+    return *parts, text[begin:]
 
 
 def _components(text: str) -> list[str]:

@@ -51,7 +51,12 @@ def settle(scene: Scene, seed: int) -> Setting:
     if not places:
         places = CHANCE_PLACES[int(rng.integers(len(CHANCE_PLACES)))]
     places = _with_ground(scene, places)
-    hour = scene.hour or _hour(scene) or ("day" if scene.weather == "clear" else None) or CHANCE_HOURS[int(rng.integers(len(CHANCE_HOURS)))]
+    hour = (
+        scene.hour
+        or _hour(scene)
+        or ("day" if scene.weather == "clear" else None)
+        or CHANCE_HOURS[int(rng.integers(len(CHANCE_HOURS)))]
+    )
     weather = scene.weather or ("cloudy" if rng.uniform() < 0.4 else "clear")  # noqa: PLR2004 - chance of clouds
     return Setting(replace(scene, places=places), hour, weather, scene.season or "summer")
 
@@ -66,7 +71,20 @@ def _with_ground(scene: Scene, places: tuple[str, ...]) -> tuple[str, ...]:
     if "sea" in places and not dry & set(places) and not scene.has("mountains", "volcano"):
         if scene.has("lighthouse", "castle", "tower"):
             return (*places, "cliff")
-        if scene.has("house", "village", "person", "tree", "palm", "church", "tent", "campfire", "dog", "horse", "forest", "hills"):
+        if scene.has(
+            "house",
+            "village",
+            "person",
+            "tree",
+            "palm",
+            "church",
+            "tent",
+            "campfire",
+            "dog",
+            "horse",
+            "forest",
+            "hills",
+        ):
             return (*places, "beach")
     return places
 

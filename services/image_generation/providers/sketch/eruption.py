@@ -38,7 +38,7 @@ def paint_lava(stage: Stage) -> None:
     tile = fractal_tile(stage.stream("lava"), cells=8, octaves=4)
     bend = turn * 0.16 + 0.012 * sample(tile, view.x / 400, view.height / 260)
     run = sample(tile, bend, np.full_like(bend, 0.3))
-    stream = smooth_step(0.16, 0.02, np.abs(run - 0.4)) * smooth_step(0.52, 0.12, away) * (view.height > 0.2 * high)
+    stream = smooth_step(0.26, 0.04, np.abs(run - 0.4)) * smooth_step(0.72, 0.15, away) * (view.height > 0.2 * high)
     crater = smooth_step(0.14, 0.05, away)
     share = np.clip(np.maximum(stream, crater), 0, 1)[:, None]
     pixels = canvas.pixels[view.rows, view.columns]

@@ -103,9 +103,17 @@ def _lamps(scene: Scene, room: Room, setting: Setting) -> tuple[Lamp, ...]:
     side = -1.0 if room.window[0] + room.window[2] > 0 else 1.0
     lamps = []
     if scene.has("lamp") or (setting.hour in {"night", "twilight"} and not scene.has("candle", "fireplace")):
-        lamps.append(Lamp(side * room.half_metres * 0.80, 1.42, DEEP_METRES - 0.7, (1.0, 0.74, 0.42), 0.95 * dark))
+        lamps.append(Lamp(side * room.half_metres * 0.80, 1.42, DEEP_METRES - 0.7, (1.0, 0.76, 0.46), 1.5 * dark))
     if scene.has("candle"):
-        lamps.append(Lamp(side * room.half_metres * (0.38 if scene.has("sofa", "bed") else 0.1), 1.1, 3.5, (1.0, 0.66, 0.32), 0.62 * dark))
+        lamps.append(
+            Lamp(
+                side * room.half_metres * (0.38 if scene.has("sofa", "bed") else 0.1),
+                1.1,
+                3.5,
+                (1.0, 0.66, 0.32),
+                0.62 * dark,
+            )
+        )
     if scene.has("fireplace"):
         lamps.append(Lamp(side * room.half_metres * 0.45, 0.45, DEEP_METRES - 0.35, (1.0, 0.50, 0.20), 0.9 * dark))
     return tuple(lamps)
@@ -197,8 +205,8 @@ def _pieces(scene: Scene, room: Room, setting: Setting, seed: int) -> list[_Piec
         "table": lambda: (furniture.table(rng("table"), colour("table", furniture.WOOD), sharp, candle=scene.has("candle")), side * half * (0.38 if scene.has("sofa", "bed") else 0.1), 0.0, 3.5),
         "chair": lambda: (furniture.chair(colour("chair", times(furniture.WOOD, 1.1)), sharp), side * half * (0.38 if scene.has("sofa", "bed") else 0.1) - side * 1.1, 0.0, 3.75),
         "person": lambda: (figures.person(rng("person"), colour("person", figures.COATS[int(rng("coat").integers(6))]), sharp), -side * half * 0.45, 0.0, 3.6),
-        "cat": lambda: (figures.four_legged("cat", rng("cat"), colour("cat", (0.20, 0.18, 0.18)), sharp), -side * 0.7, 0.0, 2.9),
-        "dog": lambda: (figures.four_legged("dog", rng("dog"), colour("dog", (0.5, 0.33, 0.18)), sharp), -side * 0.8, 0.0, 2.9),
+        "cat": lambda: (figures.four_legged("cat", rng("cat"), colour("cat", (0.20, 0.18, 0.18)), sharp), -side * 0.7, 0.0, 3.7),
+        "dog": lambda: (figures.four_legged("dog", rng("dog"), colour("dog", (0.5, 0.33, 0.18)), sharp), -side * 0.8, 0.0, 3.7),
     }  # fmt: skip
     wanted = {thing for thing in makers if scene.has(thing)}
     wanted |= {"table"} if scene.has("candle", "chair") else set()

@@ -69,7 +69,7 @@ class Land:
     def shore_z(self, x: Grid) -> Grid:
         """How far away the beach meets the sea."""
         wiggle = np.sin(x / 23 + self.phase * 6.28) * 2.2 + np.sin(x / 9.1 + self.phase * 3) * 0.7
-        return (29 + self.lean * x * 0.42 + wiggle).astype(np.float32)
+        return (33 + self.lean * x * 0.5 + wiggle).astype(np.float32)
 
     def _plain(self, x: Grid, z: Grid) -> Grid:
         if self.water == "sea":
@@ -115,7 +115,7 @@ class Land:
         return (-6 + (top + 6) * inland).astype(np.float32)
 
     def _mountains(self, x: Grid, z: Grid) -> Grid:
-        crests = sample(self.ridged, x / 640, z / 640)
+        crests = 0.6 * sample(self.ridged, x / 1100, z / 1000) + 0.5 * sample(self.ridged, x / 560 + 0.4, z / 560)
         rough = 0.5 + 0.5 * np.clip(sample(self.soft, x / 900, z / 900), -1, 1.5)
         total = np.zeros_like(crests)
         if "mountains" in self.relief:
@@ -127,7 +127,7 @@ class Land:
                 cone = np.where(away < 0.1, 0.9 - (0.1 - away) * 2.5, cone)
                 total = np.maximum(total, high * cone**1.45 * (0.9 + 0.16 * crests))
             else:
-                total += high * cone**1.15 * (0.45 + 0.62 * crests)
+                total += high * cone**1.1 * (0.55 + 0.55 * crests)
         return total.astype(np.float32)
 
     def _island(self, island: Peak, x: Grid, z: Grid) -> Grid:

@@ -142,7 +142,12 @@ def _scatter(
         if off_track and DRY_METRES < heights[number] < TREE_LINE_METRES:
             vary = float(rng.uniform(0.72, 1.2)) * size
             yield Placement(
-                kinds[number % len(kinds)], float(xs[number]), float(distances[number]), vary, flip=bool(number % 2)
+                kinds[number % len(kinds)],
+                float(xs[number]),
+                float(distances[number]),
+                vary,
+                flip=bool(number % 2),
+                foot=float(heights[number]),
             )
 
 

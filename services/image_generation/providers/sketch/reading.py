@@ -27,6 +27,15 @@ class Mention:
     size: float = 1.0
     colours: tuple[Colour, ...] = ()
 
+    def after(self, earlier: "Mention") -> "Mention":
+        """Add what this mention says to what was said of the same thing before."""
+        return Mention(
+            count=self.count or earlier.count,
+            plural=self.plural or earlier.plural,
+            size=earlier.size if self.size == 1.0 else self.size,
+            colours=self.colours or earlier.colours,
+        )
+
     def number(self, *, one: int, several: int) -> int:
         """How many to draw: as counted, else `several` for a plural and `one` for a singular."""
         return self.count or (several if self.plural else one)
@@ -115,9 +124,8 @@ def _collect(tokens: list[str]) -> tuple[dict[str, Mention], set[str], list[str]
             pending.keep(Mention())
             pending.negated = following in {"or", "and", "nor"}
         else:
-            earlier = found.get(concept)
             mention = replace(pending.mention, plural=plural)
-            found[concept] = earlier if earlier is not None and mention == Mention(plural=plural) else mention
+            found[concept] = mention.after(found[concept]) if concept in found else mention
             if token in words.ROOM_KINDS:
                 found.setdefault(words.ROOM_KINDS[token], Mention())
             if concept not in _MOODS:

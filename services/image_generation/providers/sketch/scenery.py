@@ -1,7 +1,7 @@
 """Where things stand: each named thing finds its place on the land, on the water or in the air."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,17 @@ from services.image_generation.providers.sketch.vocabulary import THING_WORDS
 
 DRY_METRES = 0.35
 AFLOAT_METRES = -0.5
-GROUNDED = frozenset(THING_WORDS) - {"moon", "sun", "stars", "milky way", "rainbow", "aurora", "sky", "birds", "balloon"}
+GROUNDED = frozenset(THING_WORDS) - {
+    "moon",
+    "sun",
+    "stars",
+    "milky way",
+    "rainbow",
+    "aurora",
+    "sky",
+    "birds",
+    "balloon",
+}
 """Things that need a place beside each other."""
 
 ANIMALS = ("horse", "cow", "sheep", "deer", "dog", "cat")
@@ -145,7 +155,9 @@ def _city(stage: Stage) -> Iterator[Placement]:
             place = float(share + rng.uniform(-0.4, 0.4) * step)
             tall = lift * (0.55 + 0.75 * math.exp(-(((place - peak) / 0.22) ** 2))) * rng.uniform(0.8, 1.15)
             block = blocks[int(rng.integers(len(blocks)))]
-            yield Placement(block, stage.camera.x_at(place, z), z, tall, foot=0.2, shade=False, flip=bool(rng.integers(2)))
+            yield Placement(
+                block, stage.camera.x_at(place, z), z, tall, foot=0.2, shade=False, flip=bool(rng.integers(2))
+            )
     if not waterside:
         yield from _street(stage, blocks)
 
@@ -228,7 +240,14 @@ def afloat(stage: Stage) -> Iterator[Placement]:
             draw = figures.sailboat if thing == "boat" else figures.galleon
             x, z = _deep(stage, x, z)
             yield Placement(
-                draw(hull, sail, sharpness(stage, z)), x, z, mention.size, bool(rng.integers(2)), -0.12, afloat=True
+                draw(hull, sail, sharpness(stage, z)),
+                x,
+                z,
+                mention.size,
+                bool(rng.integers(2)),
+                -0.12,
+                afloat=True,
+                shade=False,
             )
 
 
@@ -251,6 +270,7 @@ def airborne(stage: Stage) -> Iterator[Placement]:
                 z,
                 mention.size,
                 foot=foot,
+                shade=False,
                 shine=0.6,
             )
     if stage.scene.has("birds"):
@@ -277,20 +297,25 @@ def _on_road(stage: Stage, x: float, z: float) -> tuple[float, float]:
 
 def _footing(stage: Stage, x: float, z: float) -> tuple[float, float]:
     """Find dry ground near a point: nearer first, then to the sides."""
-    for factor in (1.0, 0.85, 1.2, 0.7, 1.5, 0.5, 0.35, 2.0, 2.6):
-        for shift in (0.0, -0.2, 0.2, 0.4, -0.4):
-            place = x + shift * z * 0.7, max(stage.camera.near_metres * 1.05, z * factor)
-            if stage.ground_at(*place) > DRY_METRES:
-                return place
-    return x, z
+    return _nearest(stage, x, z, (1.0, 0.8, 1.25, 0.65, 1.6, 0.5, 0.38, 2.0, 2.6), lambda ground: ground > DRY_METRES)
 
 
 def _deep(stage: Stage, x: float, z: float) -> tuple[float, float]:
     """Find water near a point that carries a boat."""
-    for factor in (1.0, 1.3, 0.8, 1.7, 2.2, 0.6, 3.0):
-        for shift in (0.0, -0.2, 0.2, -0.4, 0.4):
-            place = x + shift * z * 0.6, z * factor
-            if stage.ground_at(*place) < AFLOAT_METRES:
+    return _nearest(stage, x, z, (1.0, 1.3, 0.8, 1.7, 2.2, 0.6, 3.0), lambda ground: ground < AFLOAT_METRES)
+
+
+def _nearest(
+    stage: Stage, x: float, z: float, factors: tuple[float, ...], fits: Callable[[float], bool]
+) -> tuple[float, float]:
+    """Look at other distances, and at each from side to side within the picture; stay where nothing fits."""
+    camera = stage.camera
+    share = camera.project(x, 0, z)[0] / camera.width_px
+    for factor in factors:
+        far = max(camera.near_metres * 1.05, z * factor)
+        for shift in (0.0, -0.1, 0.1, -0.22, 0.22, -0.36, 0.36, -0.5, 0.5):
+            place = camera.x_at(share + shift, far), far
+            if (shift == 0 or 0.12 < share + shift < 0.88) and fits(stage.ground_at(*place)):  # noqa: PLR2004 - well inside the picture
                 return place
     return x, z
 

@@ -73,7 +73,7 @@ THING_WORDS = {
     "flowers": "flower tulip poppy rose daisy sunflower lavender wildflower petal",
     "rock": "rock stone boulder",
     "person": "person people man woman men women girl boy child children figure silhouette traveller traveler "
-    "wanderer hiker couple family walker portrait king queen knight monk farmer character hero he she",
+    "wanderer hiker couple family walker portrait king queen knight monk farmer character hero he she coat dress jacket cloak shirt gown robe umbrella",
     "birds": "bird gull seagull swallow crow raven eagle flock geese goose crane",
     "horse": "horse pony unicorn stallion",
     "cow": "cow cattle bull",
@@ -147,7 +147,14 @@ SIZES = {
 PLURALS = frozenset("people men women children sheep deer fish cattle geese folk".split())
 """Words that mean several without an s."""
 
-ROOM_KINDS = {"bedroom": "bed", "kitchen": "table", "library": "books", "study": "books", "office": "table", "livingroom": "sofa"}
+ROOM_KINDS = {
+    "bedroom": "bed",
+    "kitchen": "table",
+    "library": "books",
+    "study": "books",
+    "office": "table",
+    "livingroom": "sofa",
+}
 """Rooms that say what stands in them."""
 
 NEGATIONS = frozenset({"no", "without", "not", "never", "minus"})

@@ -70,7 +70,12 @@ def paint_oil(pixels: Grid, _depth: Grid, rng: np.random.Generator) -> Grid:
     under = blurred(rich, unit / 90)
     sheet = to_image(under)
     flow = _flow(under, rng)
-    for radius, threshold, share in ((unit / 50, 0.0, 1.0), (unit / 95, 0.030, 0.95), (unit / 190, 0.035, 0.95), (unit / 360, 0.045, 0.9)):
+    for radius, threshold, share in (
+        (unit / 50, 0.0, 1.0),
+        (unit / 95, 0.030, 0.95),
+        (unit / 190, 0.035, 0.95),
+        (unit / 360, 0.045, 0.9),
+    ):
         _lay_strokes(sheet, rich, flow, rng, radius, threshold, share)
     painted = from_image(sheet)
     height = luma(painted) * 0.5 + 0.5 * luma(blurred(painted, 0.6)) - luma(blurred(painted, unit / 220))
