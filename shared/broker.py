@@ -15,6 +15,7 @@ import aiormq
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
 from aio_pika.exceptions import AMQPError, ChannelInvalidStateError, DeliveryError, PublishError
+from yarl import URL
 
 from contracts.envelope import CONTENT_TYPE
 from shared import metrics, topology
@@ -55,10 +56,19 @@ class Link:
             pause_seconds = min(pause_seconds * 2, 2)
 
     async def _connect_once(self) -> None:
-        async with asyncio.timeout(10):
-            connection = await aio_pika.connect(
-                self._url, client_properties={"connection_name": self._name}, heartbeat=_HEARTBEAT_SECONDS
-            )
+        url = URL(self._url).update_query(heartbeat=_HEARTBEAT_SECONDS)
+        connection = aio_pika.Connection(url, client_properties={"connection_name": self._name})
+        try:
+            async with asyncio.timeout(10):
+                await connection.connect()
+            await self._hold_session(connection)
+        finally:
+            # Also after a failed attempt: a connection that is only dropped complains when it is collected.
+            with suppress(*BROKER_AWAY):
+                async with asyncio.timeout(5):
+                    await connection.close()
+
+    async def _hold_session(self, connection: AbstractConnection) -> None:
         session = asyncio.ensure_future(self._session(connection))
         closed = asyncio.ensure_future(_until_closed(connection))
         try:
@@ -71,9 +81,6 @@ class Link:
             for task in (session, closed):
                 task.cancel()
             await asyncio.gather(session, closed, return_exceptions=True)
-            with suppress(*BROKER_AWAY):
-                async with asyncio.timeout(5):
-                    await connection.close()
 
 
 async def _until_closed(connection: AbstractConnection) -> None:

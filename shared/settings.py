@@ -6,6 +6,8 @@ from typing import Annotated, TypeVar
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from shared.addresses import parse_allow_list
+
 
 class ServiceSettings(BaseSettings):
     """What every service needs."""
@@ -50,8 +52,7 @@ class OutboundSettings(BaseSettings):
     def _parse_allow(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
-        pairs = (pair.strip().rpartition(":") for pair in value.split(",") if pair.strip())
-        return frozenset((host.strip("[]"), int(port)) for host, _, port in pairs)
+        return parse_allow_list(value)
 
     @model_validator(mode="after")
     def _production_has_no_exceptions(self) -> "OutboundSettings":

@@ -72,8 +72,8 @@ class PostgresServer:
 
     @property
     def url(self) -> str:
-        """As the superuser, into the database `diorama`."""
-        return f"postgresql://{ADMIN}:{self._password}@{LOOPBACK}:{self.port}/{DATABASE}"
+        """As the superuser, into the database `diorama`; the wheel's server knows no TLS, so nobody asks for it."""
+        return f"postgresql://{ADMIN}:{self._password}@{LOOPBACK}:{self.port}/{DATABASE}?sslmode=disable"
 
     async def prepare(self) -> Program:
         """Make the cluster if there is none yet, and say how to run it.

@@ -38,6 +38,7 @@ class RabbitMQServer:
         password: of the user `diorama`; takes effect at each start.
         cookie: Erlang's shared secret.
         unpack_into: where RabbitMQ is unpacked when the system has none.
+        installation: which RabbitMQ to run; default: the system's, or the unpacked one.
 
     """
 
@@ -47,12 +48,15 @@ class RabbitMQServer:
         ports: BrokerPorts,
         password: str,
         cookie: str,
+        *,
         unpack_into: Path | None = None,
+        installation: Installation | None = None,
     ) -> None:
         self.directory = directory.resolve()
         self.ports = ports
         self._password = password
         self._cookie = cookie
+        self._installation = installation
         self._unpack_into = (unpack_into or self.directory / "package").resolve()
 
     @property
@@ -64,7 +68,7 @@ class RabbitMQServer:
 
         Raises CannotRun `rabbitmq_missing`.
         """
-        installation = await asyncio.to_thread(find_or_unpack, self._unpack_into)
+        installation = await self._find()
         self._write_configuration(installation)
         return self._epmd(installation), self._broker(installation)
 
@@ -83,6 +87,11 @@ class RabbitMQServer:
     def erase(self) -> None:
         """Lose the disk of a stopped broker: every queue, message, user and policy."""
         shutil.rmtree(self.directory / "mnesia", ignore_errors=True)
+
+    async def _find(self) -> Installation:
+        if self._installation is not None:
+            return self._installation
+        return await asyncio.to_thread(find_or_unpack, self._unpack_into)
 
     def _write_configuration(self, installation: Installation) -> None:
         private_directory(self.directory)

@@ -98,7 +98,7 @@ async def _broker(
         numbers,
         passwords.rabbitmq,
         passwords.erlang_cookie,
-        unpack_into,
+        unpack_into=unpack_into,
     )
     epmd, broker = await server.prepare()
     return server.url, server, [epmd], [broker]

@@ -41,6 +41,9 @@ async def reconcile(bus: Bus) -> None:
                 pass
         except DatabaseAwayError as error:
             _log.warning("reconcile_paused", error=repr(error))
+        except Exception:
+            # Jobs would wait for ever if nobody went the rounds any more.
+            _log.exception("reconcile_failed")
         await asyncio.sleep(_LOOK_SECONDS)
 
 
@@ -54,6 +57,8 @@ async def keep_house(pool: Pool, *, events_days: int, idempotency_hours: int) ->
         except DatabaseAwayError as error:
             _log.warning("housekeeping_paused", error=repr(error))
             pause_seconds = _LOOK_SECONDS
+        except Exception:
+            _log.exception("housekeeping_failed")
         await asyncio.sleep(pause_seconds)
 
 

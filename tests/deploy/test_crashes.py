@@ -34,7 +34,7 @@ async def test_a_killed_database_comes_back_with_its_data_though_a_backend_was_b
 
 
 def declaration_is_on_disk(servers: Stack, queue: str) -> bool:
-    """RabbitMQ 3.10 keeps the names of quorum queues in memory for half a second; a queue killed then gets no leader."""
+    """RabbitMQ 3.10 writes a new quorum queue's name half a second late; killed before, the queue gets no leader."""
     [names] = (servers.directory / "rabbitmq" / "mnesia").glob("*/quorum/*/names.dets")
     return queue.encode() in names.read_bytes()
 

@@ -132,7 +132,7 @@ class _Reading:
                     replace(candidate, placeholder=True) if candidate.found_in == "img" else candidate
                     for candidate in image.candidates
                 ]
-                image.candidates = [*own, *map(_in_noscript, fallback.candidates)]
+                image.candidates = [*map(_in_noscript, fallback.candidates), *own]
                 image.alt = image.alt or fallback.alt
                 joined = True
         return joined

@@ -9,7 +9,7 @@ _LIMIT: Final = 20
 # As in CSS, a string that is not closed ends with the style.
 _DOUBLE: Final = r"(?:[^\"\\]|\\.)*+\\?(?:\"|\Z)"
 _SINGLE: Final = r"(?:[^'\\]|\\.)*+\\?(?:'|\Z)"
-_BARE: Final = r"(?:[^\"'()\\\s]|\\.)*+"
+_BARE: Final = r"(?:[^\"'()\\\s]|\\(?:[0-9a-f]{1,6}\s?|.))*+"
 _TOKEN: Final = re.compile(
     r"(?P<comment>/\*.*?(?:\*/|\Z))"
     rf"|url\(\s*+(?:\"(?P<double>{_DOUBLE})|'(?P<single>{_SINGLE})|(?P<bare>{_BARE})(?=\s*+(?:\)|\Z)))"

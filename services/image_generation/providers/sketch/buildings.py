@@ -19,7 +19,7 @@ ROOFS: tuple[Colour, ...] = ((0.55, 0.24, 0.18), (0.46, 0.30, 0.22), (0.35, 0.32
 
 
 def house(rng: np.random.Generator, wall: Colour, roof: Colour, sharp: float, *, snowy: bool = False) -> Sprite:
-    """A cottage seen from its corner, 12 m wide and 8 m high."""
+    """Draw a cottage seen from its corner, 12 m wide and 8 m high."""
     stencil = Stencil(12.0, 8.4, sharp)
     side, front = wall, times(wall, 0.80)
     stencil.box(2.2, 4.6, 3.1, 7.6, times(STONE, 0.8))
@@ -42,7 +42,7 @@ def house(rng: np.random.Generator, wall: Colour, roof: Colour, sharp: float, *,
 
 
 def church(roof: Colour, sharp: float) -> Sprite:
-    """A village church with a steeple, 20 m high."""
+    """Draw a village church with a steeple, 20 m high."""
     stencil = Stencil(14.0, 21.0, sharp)
     wall = (0.90, 0.88, 0.82)
     stencil.polygon([(-1, 0), (6.4, 0), (6.4, 5), (-1, 5)], wall)
@@ -60,7 +60,7 @@ def church(roof: Colour, sharp: float) -> Sprite:
 
 
 def castle(rng: np.random.Generator, wall: Colour, roof: Colour, sharp: float) -> Sprite:
-    """A castle with towers and pointed roofs, 56 m wide and 46 m high."""
+    """Draw a castle with towers and pointed roofs, 56 m wide and 46 m high."""
     stencil = Stencil(58.0, 47.0, sharp)
     _tower(stencil, rng, 1.5, 7.5, 27.0, wall, roof)
     for x, wide, high in sorted((float(rng.uniform(-15, 15)), 4.2, float(rng.uniform(20, 29))) for _ in range(3)):
@@ -101,7 +101,7 @@ def _battlement(stencil: Stencil, left: float, right: float, high: float, wall: 
 
 
 def lighthouse(stripe: Colour, sharp: float) -> Sprite:
-    """A striped lighthouse, 24 m high, with its keeper's house."""
+    """Draw a striped lighthouse, 24 m high, with its keeper's house."""
     stencil = Stencil(16.0, 25.0, sharp)
     stencil.polygon([(2, 0), (7.2, 0), (7.2, 3), (2, 3)], (0.92, 0.90, 0.86))
     stencil.polygon([(1.6, 3), (7.6, 3), (6.4, 5), (2.6, 5)], (0.55, 0.24, 0.18))
@@ -125,7 +125,7 @@ def lighthouse(stripe: Colour, sharp: float) -> Sprite:
 
 
 def windmill(turn: float, sharp: float) -> Sprite:
-    """A Dutch windmill, 20 m to the tip of a sail."""
+    """Draw a Dutch windmill, 20 m to the tip of a sail."""
     stencil = Stencil(18.0, 21.0, sharp)
     stencil.polygon([(-3.6, 0), (3.6, 0), (2.2, 11), (-2.2, 11)], (0.66, 0.50, 0.40))
     stencil.polygon([(-3.6, 0), (-0.6, 0), (-0.4, 11), (-2.2, 11)], (0.78, 0.62, 0.50))
@@ -151,7 +151,7 @@ def windmill(turn: float, sharp: float) -> Sprite:
 
 
 def skyscraper(rng: np.random.Generator, wall: Colour, sharp: float) -> Sprite:
-    """A tower block with a window in every bay, some lit; 60 to 150 m high."""
+    """Draw a tower block with a window in every bay, some lit; 60 to 150 m high."""
     wide, high = float(rng.uniform(20, 38)), float(rng.uniform(48, 150))
     stencil = Stencil(wide + 2, high + 26, sharp, over=2)
     tiers = [(1.0, 1.0)] if rng.uniform() < 0.5 else [(1.0, 0.78), (0.72, 0.92), (0.44, 1.0)]  # noqa: PLR2004 - half are stepped
@@ -177,7 +177,7 @@ def skyscraper(rng: np.random.Generator, wall: Colour, sharp: float) -> Sprite:
 
 
 def bridge(span: float, colour: Colour, sharp: float) -> Sprite:
-    """A stone bridge on arches, as long as asked for and 9 m high."""
+    """Draw a stone bridge on arches, as long as asked for and 9 m high."""
     stencil = Stencil(span, 9.5, sharp)
     arches = max(2, round(span / 15))
     wide = span / arches
@@ -197,7 +197,7 @@ def bridge(span: float, colour: Colour, sharp: float) -> Sprite:
 
 
 def pyramid(sharp: float) -> Sprite:
-    """A pyramid with a lit and a dark face, 60 m wide."""
+    """Draw a pyramid with a lit and a dark face, 60 m wide."""
     stencil = Stencil(62.0, 38.0, sharp)
     stencil.polygon([(-30, 0), (9, 0), (0, 37)], (0.90, 0.72, 0.46))
     stencil.polygon([(9, 0), (30, 0), (0, 37)], (0.58, 0.42, 0.27))
@@ -208,7 +208,7 @@ def pyramid(sharp: float) -> Sprite:
 
 
 def tent(colour: Colour, sharp: float) -> Sprite:
-    """A tent lit from within, 4 m wide."""
+    """Draw a tent lit from within, 4 m wide."""
     stencil = Stencil(5.0, 3.0, sharp)
     stencil.polygon([(-2.2, 0), (1.0, 0), (-0.5, 2.6)], colour, mix(colour, LAMPLIGHT, 0.45))
     stencil.polygon(

@@ -41,7 +41,7 @@ class Camera:
         return self.width_px / 2 + x * scale, self.horizon_px - (y - self.eye_metres) * scale
 
     def x_at(self, share: float, z: float) -> float:
-        """Find the x that lies at a share of the picture's width, at distance z."""
+        """Find the place across that lies at a share of the picture's width, at distance z."""
         return (share - 0.5) * self.width_px / self.scale(z)
 
     def z_at(self, row_px: float) -> float:
@@ -49,9 +49,9 @@ class Camera:
         return self.focal_px * self.eye_metres / max(row_px - self.horizon_px, 1.0)
 
     def columns(self) -> Grid:
-        """x per metre of distance, for each column; shape (W,)."""
+        """Give x per metre of distance, for each column; shape (W,)."""
         middles = np.arange(self.width_px, dtype=np.float32) + np.float32(0.5 - self.width_px / 2)
-        return (middles / np.float32(self.focal_px)).astype(np.float32)
+        return np.asarray(middles / np.float32(self.focal_px), np.float32)
 
     def distances(self) -> Grid:
         """Distances to look at: each row of level ground, and steadily into the far mountains."""

@@ -8,7 +8,7 @@ from services.image_generation.providers.sketch.ground import Skin
 from services.image_generation.providers.sketch.land import shape_land
 from services.image_generation.providers.sketch.noise import stream
 from services.image_generation.providers.sketch.palette import light_of
-from services.image_generation.providers.sketch.reading import Mention, Scene
+from services.image_generation.providers.sketch.reading import Scene
 from services.image_generation.providers.sketch.stage import Stage
 from services.image_generation.providers.sketch.terrain import look
 
@@ -164,8 +164,3 @@ def skin_of(stage: Stage) -> Skin:
         snow_line_metres=22.0 if winter else (96.0 if scene.has("volcano") else 74.0),
         grain=stage.grain,
     )
-
-
-def plain(mention: Mention) -> Mention:
-    """The same thing without its colours."""
-    return replace(mention, colours=())

@@ -13,7 +13,7 @@ def paint_plume(stage: Stage) -> None:
     camera, canvas = stage.camera, stage.canvas
     x0, z0, _, high = stage.land.peaks[0]
     column, row = camera.project(x0, high * 0.86, z0)
-    y, x = np.mgrid[0 : camera.height_px, 0 : camera.width_px].astype(np.float32)  # type: ignore[misc]
+    y, x = np.mgrid[0 : camera.height_px, 0 : camera.width_px].astype(np.float32)
     up = np.clip((row - y) / camera.unit_px, 0, None)
     tile = fractal_tile(stage.stream("plume"), cells=4, octaves=6, persistence=0.55)
     lean = -0.55 if stage.sun_share > 0.5 else 0.55  # noqa: PLR2004 - the middle of the picture

@@ -13,7 +13,7 @@ WARM: Colour = (1.0, 0.86, 0.58)
 
 
 def table(rng: np.random.Generator, colour: Colour, sharp: float, *, candle: bool) -> Sprite:
-    """A table with a vase of flowers, a cup and books, 1.7 m wide."""
+    """Draw a table with a vase of flowers, a cup and books, 1.7 m wide."""
     stencil = Stencil(1.9, 1.5, sharp)
     for x, high, tone in ((-0.66, 0.78, 0.5), (0.66, 0.78, 0.5), (-0.8, 0.72, 0.75), (0.76, 0.72, 0.75)):
         stencil.box(x - 0.035, 0, x + 0.045, high, times(colour, tone))
@@ -52,7 +52,7 @@ def _vase(stencil: Stencil, rng: np.random.Generator, x: float, y: float) -> Non
 
 
 def chair(colour: Colour, sharp: float) -> Sprite:
-    """A wooden chair, 0.95 m high."""
+    """Draw a wooden chair, 0.95 m high."""
     stencil = Stencil(0.6, 1.0, sharp)
     for x in (-0.22, 0.22):
         stencil.box(x - 0.022, 0, x + 0.022, 0.95, times(colour, 0.7))
@@ -65,7 +65,7 @@ def chair(colour: Colour, sharp: float) -> Sprite:
 
 
 def sofa(colour: Colour, sharp: float) -> Sprite:
-    """A sofa with cushions, 2.2 m wide."""
+    """Draw a sofa with cushions, 2.2 m wide."""
     stencil = Stencil(2.4, 1.0, sharp)
     for x in (-0.95, 0.95):
         stencil.box(x - 0.04, 0, x + 0.04, 0.12, times(WOOD, 0.6))
@@ -90,7 +90,7 @@ def sofa(colour: Colour, sharp: float) -> Sprite:
 
 
 def bed(colour: Colour, sharp: float) -> Sprite:
-    """A bed seen from its foot, 1.9 m wide."""
+    """Draw a bed seen from its foot, 1.9 m wide."""
     stencil = Stencil(2.1, 1.35, sharp)
     stencil.polygon(
         [(-0.86, 0.3), (0.86, 0.3), (0.86, 1.18), (0.6, 1.28), (-0.6, 1.28), (-0.86, 1.18)], times(WOOD, 0.9)
@@ -110,7 +110,7 @@ def bed(colour: Colour, sharp: float) -> Sprite:
 
 
 def bookshelf(rng: np.random.Generator, sharp: float) -> Sprite:
-    """Shelves full of books, 2.1 m high."""
+    """Draw shelves full of books, 2.1 m high."""
     stencil = Stencil(1.5, 2.15, sharp)
     stencil.box(-0.72, 0, 0.72, 2.12, times(WOOD, 0.78))
     hues = (
@@ -137,7 +137,7 @@ def bookshelf(rng: np.random.Generator, sharp: float) -> Sprite:
 
 
 def fireplace(rng: np.random.Generator, sharp: float) -> Sprite:
-    """A fireplace with a burning fire, 1.6 m wide."""
+    """Draw a fireplace with a burning fire, 1.6 m wide."""
     stencil = Stencil(1.8, 1.5, sharp)
     stone = (0.70, 0.66, 0.60)
     stencil.box(-0.8, 0, 0.8, 1.2, stone)
@@ -164,7 +164,7 @@ def fireplace(rng: np.random.Generator, sharp: float) -> Sprite:
 
 
 def floor_lamp(shade: Colour, sharp: float, *, lit: bool) -> Sprite:
-    """A standing lamp, 1.65 m high."""
+    """Draw a standing lamp, 1.65 m high."""
     stencil = Stencil(0.7, 1.7, sharp)
     stencil.ellipse((0, 0.03), 0.17, 0.035, (0.16, 0.14, 0.13))
     stencil.line([(0, 0.03), (0, 1.3)], 0.03, (0.20, 0.17, 0.15))
@@ -174,7 +174,7 @@ def floor_lamp(shade: Colour, sharp: float, *, lit: bool) -> Sprite:
 
 
 def potted_plant(rng: np.random.Generator, sharp: float) -> Sprite:
-    """A leafy plant in a pot, 1.2 m high."""
+    """Draw a leafy plant in a pot, 1.2 m high."""
     stencil = Stencil(1.2, 1.35, sharp)
     greens = FOLIAGE["summer"][1]
     for number, turn in enumerate(np.sort(rng.uniform(0.15, math.pi - 0.15, 17))):
@@ -190,7 +190,7 @@ def potted_plant(rng: np.random.Generator, sharp: float) -> Sprite:
 
 
 def framed_picture(rng: np.random.Generator, sharp: float) -> Sprite:
-    """A small landscape in a frame, 0.9 m wide."""
+    """Draw a small landscape in a frame, 0.9 m wide."""
     stencil = Stencil(0.9, 0.7, sharp)
     stencil.box(-0.44, 0.01, 0.44, 0.69, (0.32, 0.22, 0.13))
     stencil.box(-0.39, 0.06, 0.39, 0.64, (0.93, 0.90, 0.83))

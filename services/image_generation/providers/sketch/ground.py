@@ -85,16 +85,16 @@ def _mottle(land: Land, view: View, metres: float) -> Grid:
     turned_x, turned_z = view.x * 0.81 + view.z * 0.59, view.z * 0.81 - view.x * 0.59
     first = sample(land.soft, turned_x / metres, turned_z / metres)
     second = sample(land.soft, view.z / (metres * 2.7), view.x / (metres * 2.7))
-    return (0.6 * first + 0.6 * second).astype(np.float32)
+    return np.asarray(0.6 * first + 0.6 * second, np.float32)
 
 
 def _blend(pair: tuple[Colour, Colour], share: Grid) -> Grid:
     low, high = (np.asarray(colour, np.float32) for colour in pair)
-    return (low + (high - low) * np.clip(share, 0, 1)[:, None]).astype(np.float32)
+    return np.asarray(low + (high - low) * np.clip(share, 0, 1)[:, None], np.float32)
 
 
 def cover_colours(skin: Skin) -> tuple[Colour, Colour]:
-    """The two colours between which the cover of the ground varies."""
+    """Give the two colours between which the cover of the ground varies."""
     if skin.tint is None:
         return COVERS[skin.cover]
     return times(skin.tint, 0.82), mix(skin.tint, (1.0, 1.0, 0.7), 0.26)
@@ -173,4 +173,4 @@ def _lighting(view: View, light: Light, sun: tuple[float, float, float]) -> Grid
     facing = view.normal_x * sun[0] + view.normal_y * sun[1] + view.normal_z * sun[2]
     open_sky = (0.72 + 0.28 * view.normal_y) * (1 - 0.5 * np.clip(view.hollow, 0, 1))
     direct = np.clip(facing, 0, 1)[:, None] * np.asarray(light.sun, np.float32) * 1.35
-    return (np.asarray(light.ambient, np.float32) * open_sky[:, None] * 1.05 + direct).astype(np.float32)
+    return np.asarray(np.asarray(light.ambient, np.float32) * open_sky[:, None] * 1.05 + direct, np.float32)

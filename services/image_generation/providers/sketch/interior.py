@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from services.image_generation.providers.sketch import figures, furniture
+from services.image_generation.providers.sketch.animals import COATS, animal
 from services.image_generation.providers.sketch.canvas import Canvas, Sprite, as_array
 from services.image_generation.providers.sketch.composition import FURNITURE, Setting, set_stage
 from services.image_generation.providers.sketch.landscape import Report, paint_landscape
@@ -166,7 +167,7 @@ def _curtains(canvas: Canvas, box: tuple[int, int, int, int], seed: int, shine: 
     rng = stream(seed, "curtains")
     colour = np.asarray(CLOTHS[int(rng.integers(len(CLOTHS)))], np.float32)
     wide, high = round((right - left) * 0.24), round((bottom - top) * 1.38)
-    y, x = np.mgrid[0 : 1 : high * 1j, 0 : 1 : wide * 1j].astype(np.float32)  # type: ignore[misc]
+    y, x = np.mgrid[0 : 1 : high * 1j, 0 : 1 : wide * 1j].astype(np.float32)
     for start, mirrored in ((left - round(wide * 0.72), False), (right - round(wide * 0.28), True)):
         across = 1 - x if mirrored else x
         gather = across * (1 + 0.16 * np.sin(np.clip(y, 0, 1) * np.pi * 0.9))
@@ -205,8 +206,8 @@ def _pieces(scene: Scene, room: Room, setting: Setting, seed: int) -> list[_Piec
         "table": lambda: (furniture.table(rng("table"), colour("table", furniture.WOOD), sharp, candle=scene.has("candle")), side * half * (0.38 if scene.has("sofa", "bed") else 0.1), 0.0, 3.5),
         "chair": lambda: (furniture.chair(colour("chair", times(furniture.WOOD, 1.1)), sharp), side * half * (0.38 if scene.has("sofa", "bed") else 0.1) - side * 1.1, 0.0, 3.75),
         "person": lambda: (figures.person(rng("person"), colour("person", figures.COATS[int(rng("coat").integers(6))]), sharp), -side * half * 0.45, 0.0, 3.6),
-        "cat": lambda: (figures.four_legged("cat", rng("cat"), colour("cat", (0.20, 0.18, 0.18)), sharp), -side * 0.7, 0.0, 3.7),
-        "dog": lambda: (figures.four_legged("dog", rng("dog"), colour("dog", (0.5, 0.33, 0.18)), sharp), -side * 0.8, 0.0, 3.7),
+        "cat": lambda: (animal("cat", rng("cat"), colour("cat", COATS["cat"]), sharp), -side * 0.7, 0.0, 3.7),
+        "dog": lambda: (animal("dog", rng("dog"), colour("dog", COATS["dog"]), sharp), -side * 0.8, 0.0, 3.7),
     }  # fmt: skip
     wanted = {thing for thing in makers if scene.has(thing)}
     wanted |= {"table"} if scene.has("candle", "chair") else set()
@@ -235,8 +236,8 @@ def _put(canvas: Canvas, room: Room, seen: Surfaces, shine: Grid, piece: _Piece)
 
 
 def _halos(canvas: Canvas, room: Room, lamps: tuple[Lamp, ...]) -> None:
-    """A veil of light in the air around each lamp."""
-    y, x = np.mgrid[0 : canvas.height_px, 0 : canvas.width_px].astype(np.float32)  # type: ignore[misc]
+    """Lay a veil of light in the air around each lamp."""
+    y, x = np.mgrid[0 : canvas.height_px, 0 : canvas.width_px].astype(np.float32)
     for lamp in lamps:
         column, row = room.project(lamp.x, lamp.y, lamp.z)
         away = np.hypot(x - column, y - row) / (room.focal_px / lamp.z)

@@ -54,36 +54,36 @@ class Land:
             ground = ground + self._mountains(x, z)
         for island in self.islands:
             ground = np.maximum(ground, self._island(island, x, z))
-        return ground.astype(np.float32)
+        return np.asarray(ground, np.float32)
 
     def road_x(self, z: Grid) -> Grid:
         """Where the middle of the road runs."""
         bend = np.sin(z / 34 + self.phase * 6.28) * (2.0 + 0.05 * z)
-        return (bend - self.lean * 0.10 * z).astype(np.float32)
+        return np.asarray(bend - self.lean * 0.10 * z, np.float32)
 
     def river_x(self, z: Grid) -> Grid:
         """Where the middle of the river runs."""
         bend = np.sin(z / 42 + self.phase * 6.28) * (4.0 + 0.11 * z)
-        return (bend + self.lean * (0.16 * z - 6)).astype(np.float32)
+        return np.asarray(bend + self.lean * (0.16 * z - 6), np.float32)
 
     def shore_z(self, x: Grid) -> Grid:
         """How far away the beach meets the sea."""
         wiggle = np.sin(x / 23 + self.phase * 6.28) * 2.2 + np.sin(x / 9.1 + self.phase * 3) * 0.7
-        return (33 + self.lean * x * 0.5 + wiggle).astype(np.float32)
+        return np.asarray(33 + self.lean * x * 0.5 + wiggle, np.float32)
 
     def _plain(self, x: Grid, z: Grid) -> Grid:
         if self.water == "sea":
             return np.full(np.broadcast_shapes(x.shape, z.shape), -6.0, np.float32)
         if self.water == "beach":
-            return np.clip((self.shore_z(x) - z) * 0.055, -6.0, 1.6).astype(np.float32)
+            return np.asarray(np.clip((self.shore_z(x) - z) * 0.055, -6.0, 1.6), np.float32)
         swell = smooth_step(16, 130, z) * np.clip(sample(self.soft, x / 420, z / 380), -0.4, 2)
-        return (0.7 + 1.1 * swell).astype(np.float32)
+        return np.asarray(0.7 + 1.1 * swell, np.float32)
 
     def _hills(self, x: Grid, z: Grid) -> Grid:
         near = np.clip(0.42 + 0.34 * sample(self.rolling, x / 460 + 0.3, z / 330 + 0.7), 0, 1.3)
         far = np.clip(0.55 + 0.40 * sample(self.rolling, x / 1150 + 0.1, z / 800 + 0.2), 0, 1.5)
         lift = near * smooth_step(20, 150, z) * 0.55 + far * smooth_step(120, 420, z) * 1.5
-        return (self.hill_metres * lift).astype(np.float32)
+        return np.asarray(self.hill_metres * lift, np.float32)
 
     def _dunes(self, x: Grid, z: Grid) -> Grid:
         warp = 0.55 * sample(self.soft, x / 520, z / 430 + 0.2)
@@ -91,20 +91,20 @@ class Land:
         saw = wave - np.floor(wave)
         profile = np.where(saw < 0.74, smooth_step(0.0, 0.74, saw), smooth_step(1.0, 0.74, saw))
         lift = 0.45 + 0.4 * np.clip(sample(self.soft, x / 700 + 0.5, z / 700), -1, 2)
-        return (9.5 * smooth_step(14, 90, z) * profile * lift).astype(np.float32)
+        return np.asarray(9.5 * smooth_step(14, 90, z) * profile * lift, np.float32)
 
     def _with_lake(self, ground: Grid, x: Grid, z: Grid) -> Grid:
         across = (x - self.lean * 12) / (95 + 0.9 * z)
         along = (z - 82) / 58
         ragged = 0.10 * sample(self.soft, x / 210, z / 160 + 0.4)
         inside = smooth_step(0.86, 1.16, across**2 + along**2 + ragged)
-        return (ground * inside - 2.2 * (1 - inside)).astype(np.float32)
+        return np.asarray(ground * inside - 2.2 * (1 - inside), np.float32)
 
     def _with_river(self, ground: Grid, x: Grid, z: Grid) -> Grid:
         half_width = 5.0 + 0.035 * z + 1.2 * sample(self.soft, x / 160, z / 130)
         bank = smooth_step(0.0, 7.0, np.abs(x - self.river_x(z)) - half_width)
         flat = smooth_step(0.0, 60.0, np.abs(x - self.river_x(z)) - half_width)
-        return (np.minimum(ground, 1.0 + (ground - 1.0) * flat) * bank - 1.8 * (1 - bank)).astype(np.float32)
+        return np.asarray(np.minimum(ground, 1.0 + (ground - 1.0) * flat) * bank - 1.8 * (1 - bank), np.float32)
 
     def _cliff(self, x: Grid, z: Grid) -> Grid:
         side = 1.0 if self.lean >= 0 else -1.0
@@ -112,7 +112,7 @@ class Land:
         edge = side * x - (30 - 0.13 * z) + ragged
         top = 19 + 3 * sample(self.soft, x / 180, z / 180)
         inland = smooth_step(-3.5, 6.5, edge) * smooth_step(24, 60, z) * smooth_step(330, 230, z)
-        return (-6 + (top + 6) * inland).astype(np.float32)
+        return np.asarray(-6 + (top + 6) * inland, np.float32)
 
     def _mountains(self, x: Grid, z: Grid) -> Grid:
         crests = 0.6 * sample(self.ridged, x / 1100, z / 1000) + 0.5 * sample(self.ridged, x / 560 + 0.4, z / 560)
@@ -128,13 +128,13 @@ class Land:
                 total = np.maximum(total, high * cone**1.45 * (0.9 + 0.16 * crests))
             else:
                 total += high * cone**1.1 * (0.55 + 0.55 * crests)
-        return total.astype(np.float32)
+        return np.asarray(total, np.float32)
 
     def _island(self, island: Peak, x: Grid, z: Grid) -> Grid:
         at_x, at_z, radius, high = island
         ragged = 0.20 * sample(self.soft, x / 170, z / 170)
         away = np.hypot((x - at_x) / 1.35, z - at_z) / radius + ragged
-        return (-6 + (high + 6) * np.clip(1.12 - away, 0, 1) ** 1.1).astype(np.float32)
+        return np.asarray(-6 + (high + 6) * np.clip(1.12 - away, 0, 1) ** 1.1, np.float32)
 
 
 def shape_land(

@@ -1,12 +1,13 @@
 """Seeded randomness and tileable noise, the grain from which every surface is made."""
 
 import hashlib
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-Grid = npt.NDArray[np.float32]
+Grid = npt.NDArray[np.floating[Any]]
 """A float32 array: one value per pixel (H, W), or one colour per pixel (H, W, 3), each from 0 to 1."""
 
 TILE_SIDE = 512
@@ -28,7 +29,7 @@ def _octave(rng: np.random.Generator, cells: int) -> Grid:
 
 
 def _normal(tile: Grid) -> Grid:
-    return ((tile - tile.mean()) / (tile.std() + 1e-6)).astype(np.float32)
+    return np.asarray((tile - tile.mean()) / (tile.std() + 1e-6), np.float32)
 
 
 def fractal_tile(rng: np.random.Generator, cells: int = 4, octaves: int = 6, persistence: float = 0.5) -> Grid:
@@ -48,7 +49,7 @@ def ridged_tile(rng: np.random.Generator, cells: int = 4, octaves: int = 6) -> G
         tile += crest * 0.5**octave
         weight = np.clip(crest * 2, 0, 1)
     low, high = np.percentile(tile, [1, 99.5])
-    return np.clip((tile - low) / (high - low), 0, 1).astype(np.float32)
+    return np.asarray(np.clip((tile - low) / (high - low), 0, 1), np.float32)
 
 
 def sample(tile: Grid, u: Grid, v: Grid) -> Grid:
@@ -63,10 +64,10 @@ def sample(tile: Grid, u: Grid, v: Grid) -> Grid:
     cells = tile.ravel()
     upper = cells[row + column] * (1 - along) + cells[row + next_column] * along
     lower = cells[next_row + column] * (1 - along) + cells[next_row + next_column] * along
-    return (upper + (lower - upper) * below).astype(np.float32)
+    return np.asarray(upper + (lower - upper) * below, np.float32)
 
 
 def smooth_step(low: float | Grid, high: float | Grid, value: Grid) -> Grid:
     """Rise from 0 at `low` to 1 at `high` without a corner."""
     ramp = np.clip((value - low) / (high - low), 0, 1)
-    return (ramp * ramp * (3 - 2 * ramp)).astype(np.float32)
+    return np.asarray(ramp * ramp * (3 - 2 * ramp), np.float32)

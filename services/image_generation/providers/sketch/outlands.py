@@ -23,7 +23,7 @@ def paint_space(canvas: Canvas, setting: Setting, seed: int, report: Report) -> 
     width_px, height_px, pixels = canvas.width_px, canvas.height_px, canvas.pixels
     rng = stream(seed, "space", *setting.scene.unknown)
     unit = float(np.sqrt(width_px * height_px))
-    y, x = np.mgrid[0:height_px, 0:width_px].astype(np.float32)  # type: ignore[misc]
+    y, x = np.mgrid[0:height_px, 0:width_px].astype(np.float32)
     tile = fractal_tile(rng, cells=3, octaves=7, persistence=0.55)
     u, v = x / unit / 2.1, y / unit / 2.1
     warp = sample(tile, u * 0.7 + 0.2, v * 0.7)
@@ -99,7 +99,7 @@ def paint_underwater(canvas: Canvas, setting: Setting, seed: int, report: Report
     width_px, height_px = canvas.width_px, canvas.height_px
     rng = stream(seed, "underwater", *setting.scene.unknown)
     camera = Camera(width_px, height_px, height_px * 0.62, 4.0)
-    y, x = np.mgrid[0:height_px, 0:width_px].astype(np.float32)  # type: ignore[misc]
+    y, x = np.mgrid[0:height_px, 0:width_px].astype(np.float32)
     dim = 0.45 if setting.hour == "night" else 1.0
     deep, bright = np.asarray((0.01, 0.12, 0.25), np.float32) * dim, np.asarray((0.30, 0.74, 0.80), np.float32) * dim
     rise = (y / height_px)[..., None]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -30,6 +31,7 @@ FOLIAGE: dict[str, tuple[Greens, ...]] = {
     ),
     "winter": (((0.40, 0.44, 0.50), (0.70, 0.75, 0.82), (0.95, 0.97, 1.0)),),
 }
+NEEDLES: Greens = ((0.05, 0.14, 0.10), (0.11, 0.25, 0.16), (0.30, 0.44, 0.24))
 BARK: Colour = (0.25, 0.17, 0.12)
 PETALS: tuple[Colour, ...] = (
     (0.93, 0.25, 0.24), (0.98, 0.80, 0.22), (0.94, 0.93, 0.90), (0.62, 0.34, 0.76), (0.96, 0.52, 0.66), (0.30, 0.44, 0.86),
@@ -48,7 +50,7 @@ def greens_of(colour: Colour) -> Greens:
 
 
 def broadleaf(rng: np.random.Generator, colours: Greens, sharp: float) -> Sprite:
-    """A tree with a round crown, 11 m high, lit from the upper left."""
+    """Draw a tree with a round crown, 11 m high, lit from the upper left."""
     stencil = Stencil(11.0, 11.5, sharp)
     _trunk(stencil, rng, 0.42, 5.2)
     lobes = [(0.0, 7.0, 2.9)]
@@ -70,10 +72,11 @@ def broadleaf(rng: np.random.Generator, colours: Greens, sharp: float) -> Sprite
 
 
 def conifer(rng: np.random.Generator, colours: Greens, sharp: float, *, snowy: bool) -> Sprite:
-    """A fir, 13 m high, made of drooping boughs."""
+    """Draw a fir, 13 m high, made of drooping boughs."""
     stencil = Stencil(6.4, 13.2, sharp)
     stencil.polygon([(-0.2, 0), (0.2, 0), (0.1, 5), (-0.1, 5)], BARK)
     tiers = 15
+    stencil.polygon([(-0.28, 11.6), (0.28, 11.6), (0, 13.1)], toned(colours, 0.5))
     for tier in range(tiers):
         up = tier / tiers
         y, reach = 1.3 + 11.4 * up, 2.9 * (1 - up) ** 0.85 + 0.14
@@ -81,12 +84,10 @@ def conifer(rng: np.random.Generator, colours: Greens, sharp: float, *, snowy: b
             out = side * reach * rng.uniform(0.82, 1.08)
             drop = 0.85 * abs(side) * (1.1 - 0.5 * up) + 0.55
             light = 0.46 - 0.34 * side + rng.normal(0, 0.10)
+            root = out * 0.12
             bough = [
-                (out * 0.15 - 0.14, y + 0.75),
-                (out * 0.15 + 0.22, y + 0.75),
-                (out + 0.10, y - drop + 0.45),
-                (out - 0.06, y - drop),
-            ]
+                (root - 0.2, y + 0.8), (root + 0.2, y + 0.8), (out + 0.15, y - drop + 0.32), (out, y - drop), (out - 0.15, y - drop + 0.32),
+            ]  # fmt: skip
             stencil.polygon(bough, toned(colours, _unit(light)))
             if snowy and rng.uniform() < 0.72:  # noqa: PLR2004 - share of boughs that hold snow
                 top = [
@@ -100,7 +101,7 @@ def conifer(rng: np.random.Generator, colours: Greens, sharp: float, *, snowy: b
 
 
 def bare_tree(rng: np.random.Generator, sharp: float, *, snowy: bool) -> Sprite:
-    """A tree without leaves, 10 m high."""
+    """Draw a tree without leaves, 10 m high."""
     stencil = Stencil(10.0, 10.5, sharp)
     _branch(stencil, rng, (0.0, 0.0), math.pi / 2, 2.7, 0.42, 6, snowy=snowy)
     return stencil.sprite()
@@ -121,11 +122,11 @@ def _branch(
 
 
 def palm(rng: np.random.Generator, sharp: float) -> Sprite:
-    """A leaning coconut palm, 9 m high."""
+    """Draw a leaning coconut palm, 9 m high."""
     stencil = Stencil(8.5, 9.8, sharp)
     lean = rng.uniform(0.6, 1.5)
     stem = [(lean * (t**1.8) - 0.6, 7.4 * t) for t in np.linspace(0, 1, 14)]
-    for low, high in zip(stem, stem[1:], strict=False):
+    for low, high in pairwise(stem):
         stencil.line(
             [low, high], 0.34 - 0.012 * low[1], mix((0.42, 0.30, 0.20), (0.60, 0.46, 0.32), float(rng.uniform()))
         )
@@ -145,7 +146,7 @@ def _frond(stencil: Stencil, rng: np.random.Generator, crown: Point, turn: float
         for t in np.linspace(0, 1, 15)
     ]
     tone = 0.35 + 0.4 * math.sin(turn) - 0.15 * math.cos(turn)
-    for step, (low, high) in enumerate(zip(spine, spine[1:], strict=False)):
+    for step, (low, high) in enumerate(pairwise(spine)):
         colour = toned(FOLIAGE["summer"][1], _unit(tone + rng.normal(0, 0.08)))
         fall = 0.95 * math.sin(math.pi * (step + 1.5) / 16) + 0.1
         stencil.polygon([low, high, (high[0] + 0.10, high[1] - fall), (low[0] + 0.04, low[1] - fall * 0.7)], colour)
@@ -153,7 +154,7 @@ def _frond(stencil: Stencil, rng: np.random.Generator, crown: Point, turn: float
 
 
 def cactus(rng: np.random.Generator, sharp: float) -> Sprite:
-    """A saguaro, 5 m high."""
+    """Draw a saguaro, 5 m high."""
     stencil = Stencil(4.2, 5.4, sharp)
     colours = ((0.12, 0.26, 0.14), (0.22, 0.42, 0.20), (0.42, 0.58, 0.32))
     arms = [[(0.0, 0.0), (0.0, 4.7)]]
@@ -171,7 +172,7 @@ def cactus(rng: np.random.Generator, sharp: float) -> Sprite:
 
 
 def bush(rng: np.random.Generator, colours: Greens, sharp: float, blooms: Sequence[Colour] = ()) -> Sprite:
-    """A shrub, 1.6 m high; with flowers where colours are given."""
+    """Draw a shrub, 1.6 m high; with flowers where colours are given."""
     stencil = Stencil(3.0, 1.8, sharp)
     for _ in range(150):
         x, up = rng.normal(0, 0.55), rng.uniform(0.0, 1.0)
@@ -187,7 +188,7 @@ def bush(rng: np.random.Generator, colours: Greens, sharp: float, blooms: Sequen
 
 
 def boulder(rng: np.random.Generator, sharp: float) -> Sprite:
-    """A stone, 1.4 m high, with lit and dark faces."""
+    """Draw a stone, 1.4 m high, with lit and dark faces."""
     stencil = Stencil(2.6, 1.6, sharp)
     turns = np.linspace(0, math.pi, 7) + rng.uniform(-0.16, 0.16, 7)
     rim = [
@@ -195,7 +196,7 @@ def boulder(rng: np.random.Generator, sharp: float) -> Sprite:
         for t in np.clip(turns, 0, math.pi)
     ]
     heart = (rng.uniform(-0.2, 0.3), rng.uniform(0.5, 0.8))
-    for low, high in zip(rim, rim[1:], strict=False):
+    for low, high in pairwise(rim):
         middle = (low[0] + high[0]) / 2
         stencil.polygon([low, high, heart], mix((0.26, 0.25, 0.27), (0.66, 0.64, 0.62), _unit(0.5 - 0.42 * middle)))
     stencil.polygon([rim[0], heart, rim[-1], (-1.0, 0.0), (1.0, 0.0)], (0.27, 0.26, 0.28))
@@ -203,7 +204,7 @@ def boulder(rng: np.random.Generator, sharp: float) -> Sprite:
 
 
 def tuft(rng: np.random.Generator, colours: Greens, sharp: float, blooms: Sequence[Colour] = ()) -> Sprite:
-    """A tuft of grass, 0.9 m high; with flowers where colours are given."""
+    """Draw a tuft of grass, 0.9 m high; with flowers where colours are given."""
     stencil = Stencil(1.8, 1.0, sharp)
     for _ in range(34):
         foot, bend, high = rng.normal(0, 0.34), rng.normal(0, 0.22), rng.uniform(0.28, 0.78)

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from services.image_generation.providers.sketch import vocabulary as words
@@ -10,6 +10,9 @@ from services.image_generation.providers.sketch.palette import Colour
 
 PENDING_WORDS = 3
 """A count, colour or size waits for at most so many words for the thing that it belongs to."""
+
+SHORTEST_STEM = 3
+"""Letters that are left of a word when its ending is cut."""
 
 _TOKEN = re.compile(r"[^\W_]+", re.UNICODE)
 
@@ -26,6 +29,8 @@ class Mention:
     plural: bool = False
     size: float = 1.0
     colours: tuple[Colour, ...] = ()
+    words: frozenset[str] = frozenset()
+    """The stems by which it was named, such as `poppy` for flowers."""
 
     def after(self, earlier: "Mention") -> "Mention":
         """Add what this mention says to what was said of the same thing before."""
@@ -34,6 +39,7 @@ class Mention:
             plural=self.plural or earlier.plural,
             size=earlier.size if self.size == 1.0 else self.size,
             colours=self.colours or earlier.colours,
+            words=self.words | earlier.words,
         )
 
     def number(self, *, one: int, several: int) -> int:
@@ -87,17 +93,18 @@ def read(description: str, negative_prompt: str = "") -> Scene:
     found, refused, unknown = _collect(_tokens(description))
     unwanted = set(_collect(_tokens(negative_prompt))[0]) | refused
     kept = {concept: mention for concept, mention in found.items() if concept not in unwanted}
-    pick = lambda table: next((concept for concept in kept if concept in table), None)  # noqa: E731 - one line, three uses
-    weathers = [concept for concept in kept if concept in words.WEATHER_WORDS]
-    scene = Scene(
-        hour=pick(words.HOUR_WORDS),
-        weather=_strongest(weathers),
-        season=pick(words.SEASON_WORDS),
+    return Scene(
+        hour=_first(kept, words.HOUR_WORDS),
+        weather=_strongest([concept for concept in kept if concept in words.WEATHER_WORDS]),
+        season=_first(kept, words.SEASON_WORDS),
         places=tuple(concept for concept in kept if concept in words.PLACE_WORDS),
         things={c: m for c, m in kept.items() if c in words.THING_WORDS or c in words.PLACE_WORDS},
         unknown=tuple(dict.fromkeys(unknown)),
     )
-    return scene
+
+
+def _first(kept: Iterable[str], table: Container[str]) -> str | None:
+    return next((concept for concept in kept if concept in table), None)
 
 
 def _strongest(weathers: list[str]) -> str | None:
@@ -111,7 +118,7 @@ def _collect(tokens: list[str]) -> tuple[dict[str, Mention], set[str], list[str]
     unknown: list[str] = []
     pending = _Pending()
     for position, token in enumerate(tokens):
-        concept, plural = concept_of(token)
+        concept, plural, stem = concept_of(token)
         following = tokens[position + 1] if position + 1 < len(tokens) else ""
         if _qualifies(token, following, pending):
             continue
@@ -124,7 +131,7 @@ def _collect(tokens: list[str]) -> tuple[dict[str, Mention], set[str], list[str]
             pending.keep(Mention())
             pending.negated = following in {"or", "and", "nor"}
         else:
-            mention = replace(pending.mention, plural=plural)
+            mention = replace(pending.mention, plural=plural, words=frozenset({stem}))
             found[concept] = mention.after(found[concept]) if concept in found else mention
             if token in words.ROOM_KINDS:
                 found.setdefault(words.ROOM_KINDS[token], Mention())
@@ -168,35 +175,30 @@ def _tokens(text: str) -> list[str]:
     return joined
 
 
-def concept_of(word: str) -> tuple[str | None, bool]:
-    """Find what a word means, through its stem and compounds, and whether it is a plural."""
+def concept_of(word: str) -> tuple[str | None, bool, str]:
+    """Find what a word means, through its stem and compounds; whether it is a plural; and the stem."""
     if word in words.CONCEPTS:
-        return words.CONCEPTS[word], word in words.PLURALS
-    if word in words.STOP_WORDS:
-        return None, False
-    for stem, plural in _stems(word):
-        if stem in words.CONCEPTS:
-            return words.CONCEPTS[stem], plural
-    return None, False
+        return words.CONCEPTS[word], word in words.PLURALS, word
+    if word not in words.STOP_WORDS:
+        for stem, plural in _stems(word):
+            if stem in words.CONCEPTS:
+                return words.CONCEPTS[stem], plural, stem
+    return None, False, word
 
 
 def _stems(word: str) -> Iterator[tuple[str, bool]]:
-    if len(word) > 3:  # noqa: PLR2004 - shorter words have no ending worth cutting
-        if word.endswith("ies"):
-            yield word[:-3] + "y", True
-        if word.endswith("ves"):
-            yield word[:-3] + "f", True
-        if word.endswith("es"):
-            yield word[:-2], True
-        if word.endswith("s"):
-            yield word[:-1], True
+    """Cut plurals, then endings that derive a word, then the second half of a compound."""
+    if len(word) > SHORTEST_STEM:
+        for ending, instead in (("ies", "y"), ("ves", "f"), ("es", ""), ("s", "")):
+            if word.endswith(ending):
+                yield word.removesuffix(ending) + instead, True
     for ending in ("ing", "ed", "y", "ly", "ish", "en", "er", "ous", "al", "ic"):
         root = word.removesuffix(ending)
-        if root != word and len(root) > 2:  # noqa: PLR2004 - a root of two letters means nothing
+        if root != word and len(root) >= SHORTEST_STEM:
             yield root, False
             yield root + "e", False
             if root[-1] == root[-2]:
                 yield root[:-1], False
-    for cut in range(3, len(word) - 1):
+    for cut in range(SHORTEST_STEM, len(word) - 1):
         if word[cut:] in words.COMPOUND_ENDS:
             yield word[:cut], False

@@ -64,7 +64,7 @@ class Lamp:
 
 def look_into(room: Room) -> Surfaces:
     """Find what each pixel shows of the empty room."""
-    row, column = np.mgrid[0 : room.height_px, 0 : room.width_px].astype(np.float32)  # type: ignore[misc]
+    row, column = np.mgrid[0 : room.height_px, 0 : room.width_px].astype(np.float32)
     across = (column + 0.5 - room.width_px / 2) / room.focal_px
     up = (room.vanishing_row - row - 0.5) / room.focal_px
     tiny = np.float32(1e-6)
@@ -109,7 +109,7 @@ def _boards(room: Room, x: Grid, z: Grid, tile: Grid, grain: float) -> Grid:
         ring = 0.5 + 0.5 * np.cos(away * 34)
         rug = np.asarray(room.rug, np.float32) * (0.74 + 0.26 * ring + 0.05 * fibre)[:, None]
         pixels += (rug - pixels) * smooth_step(1.0, 0.97, away)[:, None]
-    return pixels.astype(np.float32)
+    return np.asarray(pixels, np.float32)
 
 
 def lighting(
@@ -130,7 +130,7 @@ def lighting(
     for lamp in lamps:
         gap = np.sqrt((seen.x - lamp.x) ** 2 + (seen.y - lamp.y) ** 2 + (seen.z - lamp.z) ** 2)
         light += np.asarray(lamp.colour, np.float32) * (lamp.strength / (0.35 + gap**1.7))[..., None]
-    return light.astype(np.float32)
+    return np.asarray(light, np.float32)
 
 
 def _corners(room: Room, seen: Surfaces) -> Grid:
@@ -139,7 +139,7 @@ def _corners(room: Room, seen: Surfaces) -> Grid:
     low = np.minimum(np.minimum(seen.y, HIGH_METRES - seen.y), 1.0)
     back = np.minimum(np.abs(DEEP_METRES - seen.z), 1.0)
     near = np.sort(np.stack([side, low, back]), axis=0)[1]
-    return (0.74 + 0.26 * np.clip(near / 0.7, 0, 1) ** 0.6).astype(np.float32)
+    return np.asarray(0.74 + 0.26 * np.clip(near / 0.7, 0, 1) ** 0.6, np.float32)
 
 
 def _sun_patch(room: Room, seen: Surfaces, sun: tuple[float, float, float]) -> Grid:
@@ -151,4 +151,4 @@ def _sun_patch(room: Room, seen: Surfaces, sun: tuple[float, float, float]) -> G
     inside *= smooth_step(-blur, blur, y - bottom) * smooth_step(-blur, blur, top - y)
     bar_x = smooth_step(0.03, 0.06, np.abs(x - (left + right) / 2))
     bar_y = smooth_step(0.03, 0.06, np.abs(y - (bottom * 0.4 + top * 0.6)))
-    return (inside * bar_x * bar_y * (seen.plane > 0)).astype(np.float32)
+    return np.asarray(inside * bar_x * bar_y * (seen.plane > 0), np.float32)

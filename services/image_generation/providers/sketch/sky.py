@@ -14,7 +14,7 @@ COVERAGE = {"clear": 1.15, "cloudy": 0.10, "overcast": -0.75, "rain": -0.9, "sto
 def paint_sky(stage: Stage) -> None:
     """Fill the whole sheet with sky; the land is painted over it."""
     camera = stage.camera
-    y, x = np.mgrid[0 : camera.height_px, 0 : camera.width_px].astype(np.float32)  # type: ignore[misc]
+    y, x = np.mgrid[0 : camera.height_px, 0 : camera.width_px].astype(np.float32)
     height = np.clip(1 - y / max(camera.horizon_px, 1), 0, 1)
     stage.canvas.pixels[:] = gradient(stage.light.sky[::-1], (0.0, 0.16, 0.48, 1.0), height)
     away = _distance_to_sun(stage, x, y)
@@ -33,7 +33,7 @@ def paint_sky(stage: Stage) -> None:
 
 def _distance_to_sun(stage: Stage, x: Grid, y: Grid) -> Grid:
     column, row = stage.sun_px
-    return (np.hypot(x - column, y - row) / stage.camera.unit_px).astype(np.float32)
+    return np.asarray(np.hypot(x - column, y - row) / stage.camera.unit_px, np.float32)
 
 
 def _paint_sun_glow(stage: Stage, away: Grid, height: Grid) -> None:

@@ -50,7 +50,7 @@ class Stage:
 
     def haze_share(self, z: Grid) -> Grid:
         """How much of a thing's own colour the air takes at distance z."""
-        return (1 - np.exp(-((z / self.light.haze_metres) ** 1.15))).astype(np.float32)
+        return np.asarray(1 - np.exp(-((z / self.light.haze_metres) ** 1.15)), np.float32)
 
     def ground_at(self, x: float, z: float) -> float:
         """Height of the land at a point; below 0 in water."""
@@ -97,6 +97,19 @@ class Stage:
             art[..., :3] += (shine[..., :3] - art[..., :3]) * (shine[..., 3:] * self.light.lamps * 0.8)
         self.canvas.stamp(art, round(column - wide / 2), round(row))
 
+    def light_ground(self, x: float, z: float, reach_metres: float) -> None:
+        """Lay a round pool of lamplight on the ground about a point."""
+        column, row = self.camera.project(x, max(self.ground_at(x, z), 0.0), z)
+        wide = round(2 * reach_metres * self.camera.scale(z))
+        high = round(wide * min(0.5, self.camera.eye_metres / z))
+        if wide < 4 or high < 2:  # noqa: PLR2004 - too small to be seen
+            return
+        y, across = np.mgrid[-1 : 1 : high * 1j, -1 : 1 : wide * 1j].astype(np.float32)
+        pool = np.empty((high, wide, 4), np.float32)
+        pool[..., :3] = (0.98, 0.72, 0.36)
+        pool[..., 3] = np.clip(1 - np.hypot(y, across), 0, 1) ** 1.6 * 0.62 * self.light.lamps
+        self.canvas.stamp(pool, round(column - wide / 2), round(row - high / 2))
+
     def _lit(self, art: Grid, z: float) -> Grid:
         light = np.asarray(self.light.ambient) + 0.82 * np.asarray(self.light.sun)
         air = 1 - math.exp(-((z / self.light.haze_metres) ** 1.15))
@@ -108,7 +121,7 @@ class Stage:
         """Darken the ground at the foot of a thing, away from the light."""
         high = max(2, round(wide * 0.16))
         broad = max(2, round(wide * 1.25))
-        y, x = np.mgrid[-1 : 1 : high * 1j, -1 : 1 : broad * 1j].astype(np.float32)  # type: ignore[misc]
+        y, x = np.mgrid[-1 : 1 : high * 1j, -1 : 1 : broad * 1j].astype(np.float32)
         dark = np.clip(1 - x * x - y * y, 0, 1) * 0.42
         shadow = np.zeros((high, broad, 4), np.float32)
         shadow[..., :3] = np.asarray(self.light.ambient, np.float32) * 0.25

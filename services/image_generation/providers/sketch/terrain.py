@@ -67,14 +67,14 @@ def _first_hits(crest: Grid, height_px: int) -> Cells:
     covers = np.clip(np.ceil(crest - 0.5), 0, height_px).astype(np.intp)
     slots = covers + np.arange(width) * (height_px + 1)
     counts = np.bincount(slots.ravel(), minlength=width * (height_px + 1)).reshape(width, height_px + 1)
-    return steps - np.cumsum(counts, axis=1)[:, :height_px].T
+    return np.asarray(steps - np.cumsum(counts, axis=1)[:, :height_px].T, np.intp)
 
 
 def _share_between(crest: Grid, hit: Cells, rows: Cells, columns: Cells) -> Grid:
     """How far a pixel lies from the crest of its step towards that of the step before, from 0 to 1."""
     upper = crest[hit, columns]
     lower = np.minimum(crest[np.maximum(hit - 1, 0), columns], upper + 40)
-    return np.clip((rows + 0.5 - upper) / np.maximum(lower - upper, 1e-3), 0, 1).astype(np.float32)
+    return np.asarray(np.clip((rows + 0.5 - upper) / np.maximum(lower - upper, 1e-3), 0, 1), np.float32)
 
 
 def _fields(height: Grid, surface: Grid, z_grid: Grid, rays: Grid, z: Grid) -> list[Grid]:

@@ -73,7 +73,7 @@ THING_WORDS = {
     "flowers": "flower tulip poppy rose daisy sunflower lavender wildflower petal",
     "rock": "rock stone boulder",
     "person": "person people man woman men women girl boy child children figure silhouette traveller traveler "
-    "wanderer hiker couple family walker portrait king queen knight monk farmer character hero he she coat dress jacket cloak shirt gown robe umbrella",
+    "wanderer hiker couple family walker portrait king queen princess knight monk farmer character hero he she coat dress jacket cloak shirt gown robe umbrella",
     "birds": "bird gull seagull swallow crow raven eagle flock geese goose crane",
     "horse": "horse pony unicorn stallion",
     "cow": "cow cattle bull",
@@ -157,12 +157,24 @@ ROOM_KINDS = {
 }
 """Rooms that say what stands in them."""
 
+FLOWERS: dict[str, tuple[Colour, ...]] = {
+    "poppy": ((0.90, 0.18, 0.12),), "rose": ((0.82, 0.10, 0.22), (0.96, 0.62, 0.68)), "daisy": ((0.96, 0.95, 0.92),),
+    "sunflower": ((0.98, 0.78, 0.12),), "lavender": ((0.56, 0.40, 0.80),),
+    "tulip": ((0.92, 0.20, 0.24), (0.98, 0.78, 0.20), (0.96, 0.52, 0.66)),
+}  # fmt: skip
+"""Flowers that have a colour of their own."""
+
+GOWNED = frozenset({"woman", "women", "girl", "queen", "dress", "gown", "princess", "she", "her"})
+"""Words for people who are drawn in a dress."""
+
+YOUNG = frozenset({"child", "children", "boy", "girl"})
+
 NEGATIONS = frozenset({"no", "without", "not", "never", "minus"})
 STOP_WORDS = frozenset(
     "a an the of in on at by with and or to from into onto over under above below near beside behind between "
     "through across along around against its his her their is are was were be being it this that these those "
     "as up down out very some all every where while there picture scene image view drawing illustration "
-    "style landscape falling photo photograph".split()
+    "style landscape falling wooden photo photograph".split()
 )
 COMPOUND_ENDS = frozenset(
     "side bank shore scape light lit line top land front ward wards covered capped fall like house post".split()

@@ -46,7 +46,7 @@ def paint_water(stage: Stage) -> None:
 
 
 def _mirror(stage: Stage, rows: Grid, columns: Grid, slope: Grid) -> Grid:
-    """What each water pixel reflects: the picture over the horizon, bent by the slope of the waves."""
+    """Find what each water pixel reflects: the picture over the horizon, bent by the slope of the waves."""
     camera = stage.camera
     near = (rows - camera.horizon_px) / camera.unit_px
     lift = slope * (0.012 + 0.16 * near) * camera.unit_px
@@ -58,14 +58,14 @@ def _mirror(stage: Stage, rows: Grid, columns: Grid, slope: Grid) -> Grid:
 
 
 def _body(stage: Stage, height: Grid) -> Grid:
-    """The water's own colour: deeper is darker, and the hour dims it."""
+    """Give the water its own colour: deeper is darker, and the hour dims it."""
     place = stage.land.water or "sea"
     named = stage.scene.mention("beach" if place == "beach" and stage.scene.has("beach") else place).colours
     light = np.asarray(stage.light.ambient, np.float32) + 0.7 * np.asarray(stage.light.sun, np.float32)
     deep = np.asarray(times(named[0], 0.55) if named else BODY, np.float32)
     shallow = np.asarray(named[0] if named else SHALLOW, np.float32)
     share = smooth_step(-3.2, -0.1, height)[:, None]
-    return ((deep + (shallow - deep) * share) * light).astype(np.float32)
+    return np.asarray((deep + (shallow - deep) * share) * light, np.float32)
 
 
 def _glitter(stage: Stage, columns: Grid, rows: Grid, slope: Grid) -> Grid:
@@ -78,7 +78,7 @@ def _glitter(stage: Stage, columns: Grid, rows: Grid, slope: Grid) -> Grid:
     width = (0.022 + 0.16 * down) * camera.unit_px
     path = np.exp(-(((columns - column) / width) ** 2)) * np.exp(-down * 2.0)
     sparkle = smooth_step(0.05, 0.9, slope) * 0.95 + 0.22
-    return ((path * sparkle)[:, None] * np.asarray(stage.light.disc, np.float32) * 0.85).astype(np.float32)
+    return np.asarray((path * sparkle)[:, None] * np.asarray(stage.light.disc, np.float32) * 0.85, np.float32)
 
 
 def _foam(stage: Stage, height: Grid, slope: Grid, short: Grid, z: Grid, rough: float) -> Grid:
@@ -89,7 +89,7 @@ def _foam(stage: Stage, height: Grid, slope: Grid, short: Grid, z: Grid, rough: 
         foam = np.maximum(foam, smooth_step(0.72, 1.0, swash) * smooth_step(-1.9, -0.25, height) * 0.75)
     if rough > 1.2:  # noqa: PLR2004 - white caps come with bad weather
         foam = np.maximum(foam, smooth_step(1.5, 2.3, slope) * np.clip(120 / z, 0, 1) * 0.8)
-    return foam.astype(np.float32)
+    return np.asarray(foam, np.float32)
 
 
 def _whiteness(stage: Stage) -> Grid:

@@ -25,7 +25,7 @@ def _drift_fog(stage: Stage) -> None:
     """Banks of fog that lie low and thicken with distance."""
     camera, canvas = stage.camera, stage.canvas
     tile = fractal_tile(stage.stream("fog"), cells=3, octaves=4)
-    y, x = np.mgrid[0 : camera.height_px, 0 : camera.width_px].astype(np.float32)  # type: ignore[misc]
+    y, x = np.mgrid[0 : camera.height_px, 0 : camera.width_px].astype(np.float32)
     bank = 0.55 + 0.42 * sample(tile, x / camera.unit_px / 2.6, y / camera.unit_px / 0.9)
     low = np.exp(-(((y - camera.horizon_px) / (0.24 * camera.unit_px)) ** 2))
     far = smooth_step(10, 120, np.minimum(canvas.depth, 400))
@@ -41,7 +41,7 @@ def _strike(stage: Stage) -> None:
     _bolt(draw, rng, (column, 0.0), camera.horizon_px * 1.0, camera.unit_px * 0.0042, 2)
     bolt = np.asarray(sheet, np.float32)[..., None] / 255
     soft = as_array(sheet.reduce(8).resize(sheet.size, Image.Resampling.BICUBIC))[..., None]
-    _, x = np.mgrid[0 : camera.height_px, 0 : camera.width_px].astype(np.float32)  # type: ignore[misc]
+    _, x = np.mgrid[0 : camera.height_px, 0 : camera.width_px].astype(np.float32)
     flash = np.exp(-np.abs(x - column) / (camera.unit_px * 0.22))[..., None] * np.isinf(stage.canvas.depth)[..., None]
     pixels = stage.canvas.pixels
     pixels += np.asarray((0.26, 0.28, 0.40), np.float32) * flash

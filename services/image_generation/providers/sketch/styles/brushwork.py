@@ -67,12 +67,12 @@ def outlines(pixels: Grid, depth: Grid, width_px: float) -> Grid:
     jump[:, 1:] = np.maximum(jump[:, 1:], np.abs(near[:, 1:] - near[:, :-1]))
     silhouettes = smooth_step(0.22, 0.6, jump)
     thick = blurred(silhouettes, max(0.5, width_px * 0.45)) * 1.7
-    return np.clip(np.maximum(marks, thick), 0, 1).astype(np.float32)
+    return np.asarray(np.clip(np.maximum(marks, thick), 0, 1), np.float32)
 
 
 def grid_of(pixels: Grid) -> tuple[Grid, Grid]:
     """Rows and columns of every pixel."""
-    row, column = np.mgrid[0 : pixels.shape[0], 0 : pixels.shape[1]].astype(np.float32)  # type: ignore[misc]
+    row, column = np.mgrid[0 : pixels.shape[0], 0 : pixels.shape[1]].astype(np.float32)
     return row, column
 
 
@@ -88,7 +88,7 @@ def tremble(pixels: Grid, rng: np.random.Generator, reach_px: float, wave_px: fl
 
 
 def paper(pixels: Grid, rng: np.random.Generator, grain_px: float) -> Grid:
-    """The tooth of paper (H, W), mean 0 and deviation about 1."""
+    """Give the tooth of paper (H, W), mean 0 and deviation about 1."""
     row, column = grid_of(pixels)
     tile = fractal_tile(rng, cells=64, octaves=3, persistence=0.7)
     return sample(tile, column / (grain_px * 64), row / (grain_px * 64))
@@ -96,18 +96,18 @@ def paper(pixels: Grid, rng: np.random.Generator, grain_px: float) -> Grid:
 
 def saturated(pixels: Grid, factor: float) -> Grid:
     grey = luma(pixels)[..., None]
-    return (grey + (pixels - grey) * factor).astype(np.float32)
+    return np.asarray(grey + (pixels - grey) * factor, np.float32)
 
 
 def contrasted(pixels: Grid, strength: float) -> Grid:
     """Bend tones along an S by `strength` from 0 to 1."""
     kept = np.clip(pixels, 0, 1)
     curve = kept * kept * (3 - 2 * kept)
-    return (kept + (curve - kept) * strength).astype(np.float32)
+    return np.asarray(kept + (curve - kept) * strength, np.float32)
 
 
 def vignette(pixels: Grid, strength: float) -> Grid:
     """Darken the corners."""
     row, column = grid_of(pixels)
     away = np.hypot(row / pixels.shape[0] - 0.5, column / pixels.shape[1] - 0.5)
-    return (pixels * (1 - strength * smooth_step(0.38, 0.78, away))[..., None]).astype(np.float32)
+    return np.asarray(pixels * (1 - strength * smooth_step(0.38, 0.78, away))[..., None], np.float32)

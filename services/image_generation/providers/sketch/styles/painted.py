@@ -21,7 +21,7 @@ from services.image_generation.providers.sketch.styles.brushwork import (
 
 
 def illustrate(pixels: Grid, _depth: Grid, rng: np.random.Generator) -> Grid:
-    """The scene as it was painted, with a little more depth of tone and a fine grain."""
+    """Keep the scene as it was painted, with a little more depth of tone and a fine grain."""
     toned = vignette(contrasted(saturated(pixels, 1.08), 0.30), 0.20)
     grain = rng.standard_normal(pixels.shape[:2], np.float32) * np.float32(0.008)
     return toned + grain[..., None]
@@ -45,7 +45,7 @@ def paint_watercolour(pixels: Grid, _depth: Grid, rng: np.random.Generator) -> G
     sheet = np.asarray((0.985, 0.972, 0.94), np.float32) * (1 + 0.012 * tooth)[..., None]
     share = _margin(pixels, bloom, tooth)[..., None]
     painted = sheet * np.clip(1 - ink, 0, 1)
-    return (sheet + (painted - sheet) * share).astype(np.float32)
+    return np.asarray(sheet + (painted - sheet) * share, np.float32)
 
 
 def _wash_rims(tone: Grid) -> Grid:
@@ -53,7 +53,7 @@ def _wash_rims(tone: Grid) -> Grid:
     level = tone * 6
     away = np.abs(level - np.round(level))
     slope = np.hypot(*np.gradient(level)) + 1e-3
-    return (smooth_step(1.6, 0.4, away / slope) * smooth_step(0.01, 0.05, slope) * 0.13).astype(np.float32)
+    return np.asarray(smooth_step(1.6, 0.4, away / slope) * smooth_step(0.01, 0.05, slope) * 0.13, np.float32)
 
 
 def _margin(pixels: Grid, bloom: Grid, tooth: Grid) -> Grid:
@@ -80,9 +80,9 @@ def paint_oil(pixels: Grid, _depth: Grid, rng: np.random.Generator) -> Grid:
     painted = from_image(sheet)
     height = luma(painted) * 0.5 + 0.5 * luma(blurred(painted, 0.6)) - luma(blurred(painted, unit / 220))
     down, right = np.gradient(height)
-    relief = np.clip((down + right) * 1.5, -0.11, 0.11)
+    relief = np.asarray(np.clip((down + right) * 1.5, -0.11, 0.11), np.float32)
     weave = paper(pixels, rng, unit / 500) * 0.010
-    return (painted * (1 + relief + weave)[..., None] + 0.25 * relief[..., None]).astype(np.float32)
+    return np.asarray(painted * (1 + relief + weave)[..., None] + 0.25 * relief[..., None], np.float32)
 
 
 def _flow(pixels: Grid, rng: np.random.Generator) -> Grid:
@@ -95,7 +95,7 @@ def _flow(pixels: Grid, rng: np.random.Generator) -> Grid:
     strength = smooth_step(0.0006, 0.004, np.hypot(down, right))
     along = np.arctan2(right, -down)
     along = (along + np.pi / 2) % np.pi - np.pi / 2
-    return (swirl + (along - swirl) * strength).astype(np.float32)
+    return np.asarray(swirl + (along - swirl) * strength, np.float32)
 
 
 def _lay_strokes(
@@ -142,4 +142,4 @@ def rub_pastel(pixels: Grid, _depth: Grid, rng: np.random.Generator) -> Grid:
     chalk = smooth_step(-2.0, 0.2, 0.9 * tooth + 0.45 * strokes + 1.0 * luma(light))
     ground = np.asarray((0.62, 0.56, 0.52), np.float32)
     rubbed = light * (1 + 0.035 * strokes)[..., None]
-    return (ground + (rubbed - ground) * (0.50 + 0.50 * chalk)[..., None]).astype(np.float32)
+    return np.asarray(ground + (rubbed - ground) * (0.50 + 0.50 * chalk)[..., None], np.float32)

@@ -46,13 +46,13 @@ def draw_ink(pixels: Grid, depth: Grid, rng: np.random.Generator) -> Grid:
     wash = (1 - tone)[..., None] * 0.22
     sheet = CREAM * (1 + 0.014 * paper(pixels, rng, unit / 420))[..., None]
     tinted = sheet * (1 - wash) + np.asarray((0.42, 0.44, 0.52), np.float32) * wash
-    return (tinted + (INK - tinted) * np.clip(lines, 0, 1)[..., None]).astype(np.float32)
+    return np.asarray(tinted + (INK - tinted) * np.clip(lines, 0, 1)[..., None], np.float32)
 
 
 def _stroke(ridge: Grid, dark: Grid, sharp: float) -> Grid:
-    """A line whose width grows with darkness, from nothing to two thirds of its spacing."""
+    """Draw a line whose width grows with darkness, from nothing to two thirds of its spacing."""
     half = 0.66 * dark
-    return (smooth_step(half + sharp, half - sharp, ridge) * smooth_step(0.02, 0.10, dark) * 0.9).astype(np.float32)
+    return np.asarray(smooth_step(half + sharp, half - sharp, ridge) * smooth_step(0.02, 0.10, dark) * 0.9, np.float32)
 
 
 def _posterised(pixels: Grid, colours: int, radius_px: int) -> Grid:
@@ -72,7 +72,7 @@ def cut_flat(pixels: Grid, _depth: Grid, _rng: np.random.Generator) -> Grid:
 
 
 def cut_woodblock(pixels: Grid, depth: Grid, rng: np.random.Generator) -> Grid:
-    """A colour woodcut: muted flat inks, dark key lines, and the grain of the block."""
+    """Print a colour woodcut: muted flat inks, dark key lines, and the grain of the block."""
     unit = unit_px(pixels)
     flat = _posterised(saturated(pixels, 0.95), 10, max(2, round(unit / 200)))
     muted = flat * np.asarray((0.92, 0.90, 0.84), np.float32) + np.asarray((0.06, 0.055, 0.035), np.float32)
@@ -93,7 +93,7 @@ def _with_border(pixels: Grid, tooth: Grid) -> Grid:
     edge = np.minimum(np.minimum(row, high - 1 - row), np.minimum(column, wide - 1 - column)) / unit_px(pixels)
     share = smooth_step(0.020, 0.0225, edge + 0.0008 * tooth)[..., None]
     sheet = CREAM * (1 + 0.012 * tooth)[..., None]
-    return (sheet + (pixels - sheet) * share).astype(np.float32)
+    return np.asarray(sheet + (pixels - sheet) * share, np.float32)
 
 
 def set_pixels(pixels: Grid, _depth: Grid, _rng: np.random.Generator) -> Grid:
@@ -120,7 +120,7 @@ def grade_noir(pixels: Grid, _depth: Grid, rng: np.random.Generator) -> Grid:
 
 
 def tone_sepia(pixels: Grid, _depth: Grid, rng: np.random.Generator) -> Grid:
-    """A faded print in brown."""
+    """Fade the scene to a brown print."""
     tone = contrasted(luma(np.clip(pixels, 0, 1)), 0.35)[..., None]
     dark, light = np.asarray((0.20, 0.13, 0.08), np.float32), np.asarray((0.96, 0.89, 0.74), np.float32)
     faded = dark + (light - dark) * tone

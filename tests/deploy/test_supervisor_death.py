@@ -1,0 +1,96 @@
+"""A supervisor that is itself killed leaves no orphan, and the next one finds all data."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from deploy.local import state
+from deploy.local.processes import Identity
+from deploy.local.servers import Outside
+from deploy.local.settings import REPOSITORY
+from deploy.local.stack import Stack
+from deploy.local.state import StackState, running
+from tests.deploy.clients import database
+from tests.deploy.waiting import until
+
+
+@contextmanager
+def command_line_stack(folder: Path, **variables: str) -> Iterator["subprocess.Popen[bytes]"]:
+    environment = {**os.environ, "DIORAMA_STATE": str(folder), "STACK": "mortal", **variables}
+    with subprocess.Popen(
+        (sys.executable, "-m", "deploy.local", "up", "--servers-only"),
+        cwd=REPOSITORY,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
+ELSEWHERE = "amqp://elsewhere"
+"""The broker takes the longest to start, and is not what these tests are about."""
+
+
+def is_ready(directory: Path) -> bool:
+    found = running(directory)
+    return found is not None and found.ready
+
+
+def processes_of(directory: Path) -> list[Identity]:
+    found = StackState.model_validate(json.loads((directory / "stack.json").read_text()))
+    return [part.process for part in found.parts.values() if part.process]
+
+
+async def test_nothing_outlives_a_killed_supervisor_and_the_next_one_has_all_data(tmp_path: Path) -> None:
+    directory = tmp_path / "mortal"
+    with command_line_stack(tmp_path) as supervisor:
+        await until(lambda: is_ready(directory), seconds=60)
+        found = running(directory)
+        assert found is not None
+        async with database(found.urls["database_admin"]) as connection:
+            await connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+        children = processes_of(directory)
+        assert len(children) == 4
+        supervisor.kill()
+        await until(lambda: not any(child.lives() for child in children))
+    async with Stack(directory, services=()) as stack, database(stack.database_admin_url) as connection:
+        assert await connection.fetchval("SELECT answer FROM kept") == 42
+        assert stack.database_admin_url == found.urls["database_admin"]
+
+
+async def test_a_frozen_child_of_a_killed_supervisor_is_cleared_by_the_next(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    directory = tmp_path / "mortal"
+    monkeypatch.setattr(state, "_LEFTOVER_PATIENCE_SECONDS", 0.5)
+    with command_line_stack(tmp_path, RABBITMQ_URL=ELSEWHERE) as supervisor:
+        await until(lambda: is_ready(directory), seconds=60)
+        children = processes_of(directory)
+        frozen = children[-1]
+        os.kill(frozen.pid, signal.SIGSTOP)
+        supervisor.kill()
+        await until(lambda: [child for child in children if child.lives()] == [frozen])
+    async with Stack(directory, services=(), outside=Outside(rabbitmq_url=ELSEWHERE)):
+        assert not frozen.lives()
+
+
+async def test_a_stack_asked_to_end_drains_and_exits_with_0(tmp_path: Path) -> None:
+    directory = tmp_path / "mortal"
+    with command_line_stack(tmp_path, RABBITMQ_URL=ELSEWHERE) as supervisor:
+        await until(lambda: is_ready(directory), seconds=60)
+        children = processes_of(directory)
+        supervisor.send_signal(signal.SIGINT)
+        await until(lambda: supervisor.poll() is not None, seconds=30)
+        assert supervisor.returncode == 0
+    assert not any(child.lives() for child in children)
+    assert not (directory / "stack.json").exists()

@@ -1,0 +1,54 @@
+"""Facts as the workers say them, about jobs of a test."""
+
+from typing import Any
+from uuid import UUID, uuid5
+
+from contracts.depth_map import DepthMapped, StoredMap
+from contracts.media import MediaStored, Rendition
+from tests.gateway.living import Voice
+
+SHA = "ab" * 32
+
+
+def media_stored(voice: Voice, *, version: int = 1, sha256: str = SHA, **facts: Any) -> MediaStored:
+    """Say that an image was stored in this job."""
+    small = Rendition(
+        name="250", key=f"media/renditions/{sha256}/250.webp", content_type="image/webp", width_px=250, height_px=187
+    )
+    values = {
+        "asset_id": uuid5(UUID(str(voice.job["project_id"])), sha256),
+        "subject_version": version,
+        "sha256": sha256,
+        "size_bytes": 1000,
+        "content_type": "image/jpeg",
+        "width_px": 800,
+        "height_px": 600,
+        "original_key": f"media/originals/{sha256[:2]}/{sha256}.jpg",
+        "renditions": (small,),
+        "source_url": "https://example.org/a.jpg",
+        **facts,
+    }
+    return voice.states(MediaStored, **values)
+
+
+def depth_mapped(voice: Voice, stored: MediaStored, *, version: int = 1, **facts: Any) -> DepthMapped:
+    """Say that the maps of a stored image were drawn."""
+
+    def drawn(name: str) -> StoredMap:
+        key = f"training-data/maps/{name}/{stored.asset_id}/{version}.png"
+        return StoredMap(key=key, sha256=SHA, size_bytes=10, width_px=800, height_px=600)
+
+    values = {
+        "asset_id": stored.asset_id,
+        "subject_version": version,
+        "depth": drawn("depth"),
+        "edges": drawn("edge"),
+        "preview": drawn("preview"),
+        "coloured": drawn("coloured"),
+        "sidecar_key": f"training-data/maps/depth/{stored.asset_id}/{version}.json",
+        "kind": "inverse_relative",
+        "estimator": "test",
+        "recipe": "default",
+        **facts,
+    }
+    return voice.states(DepthMapped, **values)

@@ -1,0 +1,86 @@
+"""Pages are read in the characters they were written in."""
+
+import codecs
+
+import pytest
+
+from services.scraper.extraction import extract
+
+ADDRESS = "https://gallery.example/"
+
+
+def alt_of(html: bytes, charset: str | None = None) -> str | None:
+    (image,) = extract(html, url=ADDRESS, charset=charset).images
+    return image.alt
+
+
+def page(alt: str, head: str = "") -> str:
+    return f"<html><head>{head}</head><body><img src=a.jpg alt='{alt}'></body></html>"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "charset", "alt"),
+    [
+        ("utf-8", "utf-8", "日本 Ünïcode"),
+        ("cp1252", "iso-8859-1", "€ „Haus“"),
+        ("cp1252", "us-ascii", "naïve"),
+        ("iso8859-2", "ISO-8859-2", "Żółć"),
+        ("cp1251", "windows-1251", "Зал"),
+        ("koi8-r", "koi8-r", "Зал"),
+        ("cp932", "Shift_JIS", "展示①"),
+        ("cp932", "x-sjis", "展示"),
+        ("euc_jp", "EUC-JP", "展示"),
+        ("iso2022_jp", "iso-2022-jp", "展示"),
+        ("gb18030", "gb2312", "展厅㐀"),
+        ("big5hkscs", "Big5", "展廳"),
+        ("cp949", "euc-kr", "전시똠"),
+        ("cp1254", "iso-8859-9", "şehir"),
+        ("utf-16-le", "utf-16", "日本"),
+    ],
+)
+def test_the_header_names_the_encoding(encoding: str, charset: str, alt: str) -> None:
+    assert alt_of(page(alt).encode(encoding), charset) == alt
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        '<meta charset="windows-1251">',
+        "<meta charset = windows-1251 >",
+        '<meta http-equiv="Content-Type" content="text/html; charset=windows-1251">',
+        "<!-- <meta charset=utf-8> --><META CHARSET='CP1251'>",
+    ],
+)
+def test_the_page_names_its_encoding_where_the_header_does_not(head: str) -> None:
+    assert alt_of(page("Зал", head).encode("cp1251")) == "Зал"
+
+
+def test_the_header_wins_over_the_page() -> None:
+    assert alt_of(page("Зал", "<meta charset=koi8-r>").encode("cp1251"), "windows-1251") == "Зал"
+
+
+@pytest.mark.parametrize(
+    ("mark", "encoding"),
+    [(codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")],
+)
+def test_a_byte_order_mark_wins_over_all(mark: bytes, encoding: str) -> None:
+    assert alt_of(mark + page("日本", "<meta charset=koi8-r>").encode(encoding), "windows-1251") == "日本"
+
+
+def test_a_page_that_declares_nothing_is_utf_8_where_it_can_be_and_windows_1252_where_not() -> None:
+    assert alt_of(page("日本").encode()) == "日本"
+    assert alt_of(page("Müller").encode("cp1252")) == "Müller"
+
+
+def test_a_few_broken_bytes_do_not_spoil_a_page_of_utf_8() -> None:
+    assert alt_of(page("日本展示").encode() + b"\xff") == "日本展示"
+    assert alt_of(page("日本", "<meta charset=utf-8>").encode().replace("本".encode(), b"\xe6\x9c")) == "日\ufffd"
+
+
+@pytest.mark.parametrize("charset", ["hex", "zlib", "rot13", "unicode_escape", "idna", "utf-7", "no such", "a\0b", ""])
+def test_a_charset_that_no_browser_knows_counts_as_none(charset: str) -> None:
+    assert alt_of(page("Зал", "<meta charset=windows-1251>").encode("cp1251"), charset) == "Зал"
+
+
+def test_a_page_that_can_be_read_as_ascii_is_not_utf_16_whatever_it_says() -> None:
+    assert alt_of(page("日本", "<meta charset=utf-16>").encode()) == "日本"
