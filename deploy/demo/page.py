@@ -34,7 +34,8 @@ img, video { display: block; width: 100%; height: auto; border-radius: 3px; back
 figcaption { padding-top: .45rem; font-size: .92rem }
 figcaption b { font-weight: 400; font-style: italic }
 .credit, .credit a { color: var(--faint); font-size: .8rem }
-footer { margin-top: 2rem; border-top: 1px solid var(--edge); padding-top: 1rem; color: var(--faint); font-size: .85rem }
+footer { margin-top: 2rem; padding-top: 1rem; border-top: 1px solid var(--edge);
+         color: var(--faint); font-size: .85rem }
 """
 
 

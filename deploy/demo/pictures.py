@@ -14,7 +14,7 @@ Place = Literal["hero", "picture", "srcset", "density", "lazy", "noscript", "fig
 _ENCODING_VERSION: Final = 1
 """Raised when the same drawing is encoded otherwise than before."""
 
-_SMALL_PX: Final = {"picture": (640,), "srcset": (320, 640), "density": (480,), "lazy": (320,)}
+_SMALL_PX: Final = {"picture": (480,), "srcset": (320, 640), "density": (480,), "lazy": (320,)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,10 +17,10 @@ from deploy.database import SERVICES
 from deploy.local.compose import write_compose_files
 from deploy.local.control import ask
 from deploy.local.errors import CannotRun
+from deploy.local.own_stack import own_stack
 from deploy.local.private_files import DIRECTORY_MODE, private_directory, write_private
 from deploy.local.processes import send, until_gone
-from deploy.local.servers import Outside
-from deploy.local.settings import REPOSITORY, Settings, passed_on
+from deploy.local.settings import REPOSITORY, Settings
 from deploy.local.stack import Ready, Stack
 from deploy.local.state import StackState, running
 from shared.settings import load
@@ -95,7 +95,7 @@ def compose_files() -> None:
 
 
 async def _attached(settings: Settings, services: Sequence[str]) -> None:
-    stack = _stack(settings, services)
+    stack = own_stack(settings, services, _tell)
     _end_on_signal(stack)
     started = time.monotonic()
     try:
@@ -157,22 +157,6 @@ def _is_ready(directory: Path, supervisor: int) -> bool:
 
 def _announce(gateway_url: str, ready_token: str) -> None:
     console.print(f"gateway  {gateway_url}\ntoken    {ready_token}", highlight=False, soft_wrap=True)
-
-
-def _stack(settings: Settings, services: Sequence[str]) -> Stack:
-    outside = Outside(
-        database_admin_url=settings.database_admin_url,
-        rabbitmq_url=settings.rabbitmq_url,
-        object_store=settings.object_store,
-    )
-    return Stack(
-        settings.directory,
-        services=services,
-        outside=outside,
-        secret_key=settings.secret_key,
-        environment=passed_on(dotenv=True),
-        report=_tell,
-    )
 
 
 def _tell(part: Ready) -> None:

@@ -14,6 +14,8 @@ from deploy.local.program import Program, http_status
 from deploy.local.settings import REPOSITORY
 
 GATEWAY = "gateway"
+FETCHERS = frozenset({"scraper", "media"})
+"""The services that fetch what strangers name."""
 _OK = 200
 
 
@@ -28,6 +30,8 @@ class Surroundings:
     scratch: Path
     inherited: Mapping[str, str] = field(repr=False)
     extra: Mapping[str, Mapping[str, str]] = field(repr=False)
+    sample_site: str | None = None
+    """`ip:port` that may be fetched although it is not public: where `make demo` serves its gallery."""
 
 
 def service_names(service: str, processes: int) -> list[str]:
@@ -56,6 +60,9 @@ def service_environment(service: str, name: str, port: int, around: Surroundings
     if service == GATEWAY:
         own["PROJECTION_DATABASE_URL"] = around.database_url(PROJECTION_ROLE)
         own["SECRET_KEY"] = around.secret_key
+    if service in FETCHERS and around.sample_site:
+        allowed = (around.inherited.get("OUTBOUND_ALLOW"), around.sample_site)
+        own["OUTBOUND_ALLOW"] = ",".join(pair for pair in allowed if pair)
     return {**around.inherited, **own, **around.extra.get(service, {})}
 
 

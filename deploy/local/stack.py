@@ -62,6 +62,7 @@ class Stack:
     passwords: Passwords
     _servers: Servers
     _ports: Ports
+    _sample_site: str
 
     def __init__(
         self,
@@ -193,6 +194,7 @@ class Stack:
         self.passwords = Passwords.kept_in(self.directory / "secrets.json")
         self._ports = Ports(self.directory / "ports.json")
         self._control_port = self._ports.take("control")
+        self._sample_site = f"{LOOPBACK}:{self._ports.take('sample_site')}"
         names = [name for service in self._services for name in self._names_of(service)]
         # The gateway has its port even where it does not run: its address is the origin of its web pages.
         self._service_ports = {name: self._ports.take(name) for name in (GATEWAY, *names)}
@@ -246,6 +248,7 @@ class Stack:
             scratch=self.directory / "scratch",
             inherited=self._inherited,
             extra=self._extra,
+            sample_site=self._sample_site,
         )
 
     async def _open_control(self) -> None:
@@ -294,6 +297,7 @@ class Stack:
             "rabbitmq": self.rabbitmq_url,
             "object_store": self.object_store.endpoint_url,
             "gateway": self.gateway_url,
+            "sample_site": f"http://{self._sample_site}",
         }
 
 

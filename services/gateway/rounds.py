@@ -41,8 +41,7 @@ async def reconcile(bus: Bus) -> None:
                 pass
         except DatabaseAwayError as error:
             _log.warning("reconcile_paused", error=repr(error))
-        except Exception:
-            # Jobs would wait for ever if nobody went the rounds any more.
+        except Exception:  # noqa: BLE001 - jobs would wait for ever if nobody went the rounds any more
             _log.exception("reconcile_failed")
         await asyncio.sleep(_LOOK_SECONDS)
 
@@ -57,7 +56,7 @@ async def keep_house(pool: Pool, *, events_days: int, idempotency_hours: int) ->
         except DatabaseAwayError as error:
             _log.warning("housekeeping_paused", error=repr(error))
             pause_seconds = _LOOK_SECONDS
-        except Exception:
+        except Exception:  # noqa: BLE001 - the next round may fare better
             _log.exception("housekeeping_failed")
         await asyncio.sleep(pause_seconds)
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
-from uuid import UUID
 
 import aiohttp
 import orjson
@@ -185,12 +184,7 @@ class Voice:
     def says(self, news: type[Event], *, epoch: int | None = None, sequence: int | None = None, **facts: Any) -> Any:
         self.sequence += 1
         return news(
-            job_id=UUID(self.job["id"]),
-            parent_job_id=self.job["parent_id"],
-            root_job_id=self.job["root_id"],
-            project_id=self.job["project_id"],
-            submitted_by=self.job["submitted_by"],
-            pipeline=self.job["pipeline"],
+            **self._lineage(),
             kind=self.job["kind"],
             service=self.job["service"],
             lease_epoch=self.epoch if epoch is None else epoch,
@@ -201,15 +195,17 @@ class Voice:
 
     def states(self, fact: type[Event], **facts: Any) -> Any:
         """Say a fact that was established in this job."""
-        return fact(
-            job_id=UUID(self.job["id"]),
-            parent_job_id=self.job["parent_id"],
-            root_job_id=self.job["root_id"],
-            project_id=self.job["project_id"],
-            submitted_by=self.job["submitted_by"],
-            pipeline=self.job["pipeline"],
-            **facts,
-        )
+        return fact(**{**self._lineage(), **facts})
+
+    def _lineage(self) -> dict[str, Any]:
+        return {
+            "job_id": self.job["id"],
+            "parent_job_id": self.job["parent_id"],
+            "root_job_id": self.job["root_id"],
+            "project_id": self.job["project_id"],
+            "submitted_by": self.job["submitted_by"],
+            "pipeline": self.job["pipeline"],
+        }
 
 
 def types_of(events: Sequence[dict[str, Any]]) -> list[str]:

@@ -13,7 +13,8 @@ GLASS: Colour = (0.36, 0.44, 0.52)
 STONE: Colour = (0.62, 0.59, 0.55)
 SNOW: Colour = (0.95, 0.97, 1.0)
 WALLS: tuple[Colour, ...] = (
-    (0.92, 0.88, 0.78), (0.86, 0.74, 0.58), (0.80, 0.55, 0.42), (0.88, 0.84, 0.82), (0.74, 0.68, 0.58), (0.93, 0.80, 0.62),
+    (0.92, 0.88, 0.78), (0.86, 0.74, 0.58), (0.80, 0.55, 0.42), (0.88, 0.84, 0.82), (0.74, 0.68, 0.58),
+    (0.93, 0.80, 0.62),
 )  # fmt: skip
 ROOFS: tuple[Colour, ...] = ((0.55, 0.24, 0.18), (0.46, 0.30, 0.22), (0.35, 0.32, 0.36), (0.62, 0.33, 0.20))
 
@@ -36,8 +37,8 @@ def house(rng: np.random.Generator, wall: Colour, roof: Colour, sharp: float, *,
             )
     stencil.box(-3.5, 0, -2.3, 2.4, times(wall, 0.36))
     for x in (0.5, 2.9):
-        _window(stencil, x, 1.2, 1.3, 1.4, lit=rng.uniform() < 0.85)  # noqa: PLR2004 - share of lit windows
-    _window(stencil, -3.3, 3.7, 0.9, 1.1, lit=True)
+        _window(stencil, (x, 1.2), 1.3, 1.4, lit=rng.uniform() < 0.85)  # noqa: PLR2004 - share of lit windows
+    _window(stencil, (-3.3, 3.7), 0.9, 1.1, lit=True)
     return stencil.sprite()
 
 
@@ -53,30 +54,32 @@ def church(roof: Colour, sharp: float) -> Sprite:
     stencil.line([(-3.2, 19.2), (-3.2, 20.8)], 0.16, (0.3, 0.28, 0.25))
     stencil.line([(-3.7, 20.2), (-2.7, 20.2)], 0.16, (0.3, 0.28, 0.25))
     for x in (0.3, 2.3, 4.3):
-        _arched(stencil, x, 1.2, 0.9, 2.4)
-    _arched(stencil, -3.7, 8.8, 1.0, 1.8)
-    _arched(stencil, -3.9, 0.0, 1.4, 2.6)
+        _arched(stencil, (x, 1.2), 0.9, 2.4)
+    _arched(stencil, (-3.7, 8.8), 1.0, 1.8)
+    _arched(stencil, (-3.9, 0.0), 1.4, 2.6)
     return stencil.sprite()
 
 
 def castle(rng: np.random.Generator, wall: Colour, roof: Colour, sharp: float) -> Sprite:
     """Draw a castle with towers and pointed roofs, 56 m wide and 46 m high."""
     stencil = Stencil(58.0, 47.0, sharp)
-    _tower(stencil, rng, 1.5, 7.5, 27.0, wall, roof)
+    _tower(stencil, rng, (1.5, 7.5, 27.0), wall, roof)
     for x, wide, high in sorted((float(rng.uniform(-15, 15)), 4.2, float(rng.uniform(20, 29))) for _ in range(3)):
-        _tower(stencil, rng, x, wide, high, times(wall, 0.93), roof)
+        _tower(stencil, rng, (x, wide, high), times(wall, 0.93), roof)
     _battlement(stencil, -15, 15, 15, times(wall, 0.95))
-    _tower(stencil, rng, float(rng.uniform(-12, -7)), 5.0, float(rng.uniform(20, 24)), wall, roof)
+    _tower(stencil, rng, (float(rng.uniform(-12, -7)), 5.0, float(rng.uniform(20, 24))), wall, roof)
     _battlement(stencil, -25, 25, 9, wall)
-    _arched(stencil, -2.4, 0, 4.8, 6.4, dark=(0.16, 0.12, 0.10))
+    _arched(stencil, (-2.4, 0), 4.8, 6.4, dark=(0.16, 0.12, 0.10))
     for x in (-23.0, 23.0):
-        _tower(stencil, rng, x, 5.6, float(rng.uniform(13, 17)), wall, roof)
+        _tower(stencil, rng, (x, 5.6, float(rng.uniform(13, 17))), wall, roof)
     return stencil.sprite()
 
 
 def _tower(
-    stencil: Stencil, rng: np.random.Generator, x: float, wide: float, high: float, wall: Colour, roof: Colour
+    stencil: Stencil, rng: np.random.Generator, shape: tuple[float, float, float], wall: Colour, roof: Colour
 ) -> None:
+    """Raise a tower at x, so wide and so high."""
+    x, wide, high = shape
     half = wide / 2
     for left, right, tone in ((-1.0, 1.0, 0.80), (-1.0, 0.35, 0.92), (-0.85, -0.2, 1.04)):
         stencil.box(x + left * half, 0, x + right * half, high, times(wall, tone))
@@ -88,7 +91,7 @@ def _tower(
     stencil.polygon([(x, peak), (x + 2.2, peak - 0.6), (x, peak - 1.3)], (0.76, 0.20, 0.16))
     for up in np.arange(4.0, high - 3, 5.0):
         if rng.uniform() < 0.7:  # noqa: PLR2004 - share of floors with a window
-            _window(stencil, x - 0.35 + rng.uniform(-0.2, 0.2) * wide, float(up), 0.75, 1.6, lit=True)
+            _window(stencil, (x - 0.35 + float(rng.uniform(-0.2, 0.2)) * wide), float(up), 0.75, 1.6, lit=True)
 
 
 def _battlement(stencil: Stencil, left: float, right: float, high: float, wall: Colour) -> None:
@@ -105,7 +108,7 @@ def lighthouse(stripe: Colour, sharp: float) -> Sprite:
     stencil = Stencil(16.0, 25.0, sharp)
     stencil.polygon([(2, 0), (7.2, 0), (7.2, 3), (2, 3)], (0.92, 0.90, 0.86))
     stencil.polygon([(1.6, 3), (7.6, 3), (6.4, 5), (2.6, 5)], (0.55, 0.24, 0.18))
-    _window(stencil, 4.2, 1, 1.0, 1.1, lit=True)
+    _window(stencil, (4.2, 1), 1.0, 1.1, lit=True)
     for number in range(6):
         low, high = number * 3.0, number * 3.0 + 3.0
         colour = stripe if number % 2 else (0.95, 0.94, 0.90)
@@ -131,7 +134,7 @@ def windmill(turn: float, sharp: float) -> Sprite:
     stencil.polygon([(-3.6, 0), (-0.6, 0), (-0.4, 11), (-2.2, 11)], (0.78, 0.62, 0.50))
     stencil.polygon([(-2.6, 11), (2.6, 11), (1.7, 13.2), (-1.7, 13.2)], (0.35, 0.26, 0.22))
     stencil.box(-0.8, 0, 0.8, 2.4, (0.25, 0.18, 0.14))
-    _window(stencil, -0.5, 5.6, 1.0, 1.4, lit=True)
+    _window(stencil, (-0.5, 5.6), 1.0, 1.4, lit=True)
     hub = (0.0, 11.8)
     for arm in range(4):
         angle = turn + arm * math.pi / 2
@@ -218,14 +221,16 @@ def tent(colour: Colour, sharp: float) -> Sprite:
     return stencil.sprite()
 
 
-def _window(stencil: Stencil, x: float, y: float, wide: float, high: float, *, lit: bool) -> None:
+def _window(stencil: Stencil, corner: Point, wide: float, high: float, *, lit: bool) -> None:
+    x, y = corner
     frame = (0.93, 0.91, 0.86)
     stencil.box(x - 0.12, y - 0.12, x + wide + 0.12, y + high + 0.12, frame)
     stencil.box(x, y, x + wide, y + high, GLASS, LAMPLIGHT if lit else None)
     stencil.line([(x + wide / 2, y), (x + wide / 2, y + high)], 0.08, frame)
 
 
-def _arched(stencil: Stencil, x: float, y: float, wide: float, high: float, dark: Colour | None = None) -> None:
+def _arched(stencil: Stencil, corner: Point, wide: float, high: float, *, dark: Colour | None = None) -> None:
+    x, y = corner
     top = y + high - wide / 2
     shape: Sequence[Point] = [(x, y), (x + wide, y)]
     arc = [(x + wide / 2 + wide / 2 * math.cos(t), top + wide / 2 * math.sin(t)) for t in np.linspace(0, math.pi, 12)]

@@ -20,7 +20,8 @@ HOMES: dict[str, tuple[str, ...]] = {
     "windmill": ("field",), "cow": ("meadow", "hills"), "sheep": ("hills",), "horse": ("meadow", "hills"),
     "deer": ("meadow", "forest"), "castle": ("hills",), "church": ("village", "hills"), "balloon": ("hills",),
     "tent": ("forest", "lake"), "campfire": ("forest",), "lantern": ("city",), "pine": ("mountains", "forest"),
-    "flowers": ("meadow", "hills"), "aurora": ("mountains", "lake"), "milky way": ("mountains",), "moon": ("lake", "hills"),
+    "flowers": ("meadow", "hills"), "aurora": ("mountains", "lake"), "milky way": ("mountains",),
+    "moon": ("lake", "hills"),
     "stars": ("hills",), "sun": ("hills", "field"),
 }  # fmt: skip
 CHANCE_PLACES = (("lake", "mountains"), ("hills", "meadow"), ("river", "hills"), ("sea",), ("forest",), ("beach",),

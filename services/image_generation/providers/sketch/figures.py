@@ -8,7 +8,8 @@ from services.image_generation.providers.sketch.canvas import Point, Sprite, Ste
 from services.image_generation.providers.sketch.palette import Colour, mix, times
 
 COATS: tuple[Colour, ...] = (
-    (0.72, 0.16, 0.14), (0.16, 0.24, 0.42), (0.85, 0.66, 0.22), (0.24, 0.36, 0.26), (0.42, 0.26, 0.40), (0.86, 0.84, 0.78),
+    (0.72, 0.16, 0.14), (0.16, 0.24, 0.42), (0.85, 0.66, 0.22), (0.24, 0.36, 0.26), (0.42, 0.26, 0.40),
+    (0.86, 0.84, 0.78),
 )  # fmt: skip
 SKIN: tuple[Colour, ...] = ((0.88, 0.68, 0.54), (0.62, 0.42, 0.30), (0.42, 0.27, 0.18), (0.94, 0.78, 0.66))
 DARK: Colour = (0.14, 0.13, 0.15)

@@ -17,6 +17,12 @@ from services.image_generation.providers.sketch.noise import (
 Peak = tuple[float, float, float, float]
 """x, z, radius and height, in metres."""
 
+DUNE_CREST = 0.74
+"""Share of a dune's length that climbs gently; the rest falls steeply."""
+
+CRATER_SHARE = 0.1
+"""Radius of a crater as a share of the mountain's."""
+
 
 @dataclass(frozen=True)
 class Land:
@@ -89,7 +95,7 @@ class Land:
         warp = 0.55 * sample(self.soft, x / 520, z / 430 + 0.2)
         wave = (x * 0.55 + z) / 62 + warp + self.phase
         saw = wave - np.floor(wave)
-        profile = np.where(saw < 0.74, smooth_step(0.0, 0.74, saw), smooth_step(1.0, 0.74, saw))
+        profile = np.where(saw < DUNE_CREST, smooth_step(0.0, DUNE_CREST, saw), smooth_step(1.0, DUNE_CREST, saw))
         lift = 0.45 + 0.4 * np.clip(sample(self.soft, x / 700 + 0.5, z / 700), -1, 2)
         return np.asarray(9.5 * smooth_step(14, 90, z) * profile * lift, np.float32)
 
@@ -124,7 +130,7 @@ class Land:
             away = np.hypot(x - at_x, (z - at_z) * 0.9) / radius
             cone = np.clip(1 - away, 0, 1)
             if "volcano" in self.relief:
-                cone = np.where(away < 0.1, 0.9 - (0.1 - away) * 2.5, cone)
+                cone = np.where(away < CRATER_SHARE, 0.9 - (CRATER_SHARE - away) * 2.5, cone)
                 total = np.maximum(total, high * cone**1.45 * (0.9 + 0.16 * crests))
             else:
                 total += high * cone**1.1 * (0.55 + 0.55 * crests)

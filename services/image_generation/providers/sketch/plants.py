@@ -34,7 +34,8 @@ FOLIAGE: dict[str, tuple[Greens, ...]] = {
 NEEDLES: Greens = ((0.05, 0.14, 0.10), (0.11, 0.25, 0.16), (0.30, 0.44, 0.24))
 BARK: Colour = (0.25, 0.17, 0.12)
 PETALS: tuple[Colour, ...] = (
-    (0.93, 0.25, 0.24), (0.98, 0.80, 0.22), (0.94, 0.93, 0.90), (0.62, 0.34, 0.76), (0.96, 0.52, 0.66), (0.30, 0.44, 0.86),
+    (0.93, 0.25, 0.24), (0.98, 0.80, 0.22), (0.94, 0.93, 0.90), (0.62, 0.34, 0.76), (0.96, 0.52, 0.66),
+    (0.30, 0.44, 0.86),
 )  # fmt: skip
 
 
@@ -86,8 +87,12 @@ def conifer(rng: np.random.Generator, colours: Greens, sharp: float, *, snowy: b
             light = 0.46 - 0.34 * side + rng.normal(0, 0.10)
             root = out * 0.12
             bough = [
-                (root - 0.2, y + 0.8), (root + 0.2, y + 0.8), (out + 0.15, y - drop + 0.32), (out, y - drop), (out - 0.15, y - drop + 0.32),
-            ]  # fmt: skip
+                (root - 0.2, y + 0.8),
+                (root + 0.2, y + 0.8),
+                (out + 0.15, y - drop + 0.32),
+                (out, y - drop),
+                (out - 0.15, y - drop + 0.32),
+            ]
             stencil.polygon(bough, toned(colours, _unit(light)))
             if snowy and rng.uniform() < 0.72:  # noqa: PLR2004 - share of boughs that hold snow
                 top = [
@@ -192,8 +197,8 @@ def boulder(rng: np.random.Generator, sharp: float) -> Sprite:
     stencil = Stencil(2.6, 1.6, sharp)
     turns = np.linspace(0, math.pi, 7) + rng.uniform(-0.16, 0.16, 7)
     rim = [
-        (1.15 * math.cos(t) * rng.uniform(0.85, 1.05), 1.35 * math.sin(t) ** 0.7 * rng.uniform(0.8, 1.0))
-        for t in np.clip(turns, 0, math.pi)
+        (1.15 * math.cos(turn) * rng.uniform(0.85, 1.05), 1.35 * math.sin(turn) ** 0.7 * rng.uniform(0.8, 1.0))
+        for turn in np.clip(turns, 0, math.pi)
     ]
     heart = (rng.uniform(-0.2, 0.3), rng.uniform(0.5, 0.8))
     for low, high in pairwise(rim):

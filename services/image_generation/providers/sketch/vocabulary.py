@@ -42,7 +42,8 @@ PLACE_WORDS = {
     "meadow": "meadow grass lawn garden park clearing glade",
     "city": "city skyline skyscraper downtown metropolis town urban cityscape cyberpunk manhattan",
     "village": "village hamlet settlement countryside",
-    "room": "room interior indoor indoors inside parlour parlor livingroom bedroom kitchen library study office apartment attic cosy cozy",
+    "room": "room interior indoor indoors inside parlour parlor livingroom bedroom kitchen library study office "
+    "apartment attic cosy cozy",
     "space": "space galaxy nebula cosmos cosmic planet universe orbit saturn jupiter mars asteroid alien interstellar",
     "underwater": "underwater undersea coral reef seabed aquarium",
 }
@@ -73,7 +74,8 @@ THING_WORDS = {
     "flowers": "flower tulip poppy rose daisy sunflower lavender wildflower petal",
     "rock": "rock stone boulder",
     "person": "person people man woman men women girl boy child children figure silhouette traveller traveler "
-    "wanderer hiker couple family walker portrait king queen princess knight monk farmer character hero he she coat dress jacket cloak shirt gown robe umbrella",
+    "wanderer hiker couple family walker portrait king queen princess knight monk farmer character hero he she coat "
+    "dress jacket cloak shirt gown robe umbrella",
     "birds": "bird gull seagull swallow crow raven eagle flock geese goose crane",
     "horse": "horse pony unicorn stallion",
     "cow": "cow cattle bull",
@@ -144,7 +146,7 @@ SIZES = {
     "tall": 1.4, "high": 1.35, "huge": 1.6, "giant": 1.7, "enormous": 1.7, "big": 1.3, "large": 1.3, "great": 1.3,
     "grand": 1.3, "towering": 1.6, "massive": 1.6, "small": 0.7, "tiny": 0.55, "little": 0.75, "low": 0.7,
 }  # fmt: skip
-PLURALS = frozenset("people men women children sheep deer fish cattle geese folk".split())
+PLURALS = frozenset({"people", "men", "women", "children", "sheep", "deer", "fish", "cattle", "geese", "folk"})
 """Words that mean several without an s."""
 
 ROOM_KINDS = {
@@ -170,15 +172,20 @@ GOWNED = frozenset({"woman", "women", "girl", "queen", "dress", "gown", "princes
 YOUNG = frozenset({"child", "children", "boy", "girl"})
 
 NEGATIONS = frozenset({"no", "without", "not", "never", "minus"})
-STOP_WORDS = frozenset(
+_STOPS = (
     "a an the of in on at by with and or to from into onto over under above below near beside behind between "
     "through across along around against its his her their is are was were be being it this that these those "
     "as up down out very some all every where while there picture scene image view drawing illustration "
-    "style landscape falling wooden photo photograph".split()
+    "style landscape falling wooden photo photograph"
 )
-COMPOUND_ENDS = frozenset(
-    "side bank shore scape light lit line top land front ward wards covered capped fall like house post".split()
+STOP_WORDS = frozenset(_STOPS.split())
+"""Words that carry no picture."""
+
+_ENDS = (
+    "side bank shore scape light lit line top land front ward wards covered capped fall like house post"
 )
+COMPOUND_ENDS = frozenset(_ENDS.split())
+"""Second halves of compounds, such as `lakeside`; the first half says what is drawn."""
 
 
 def _index(*tables: dict[str, str]) -> dict[str, str]:

@@ -60,7 +60,8 @@ ALIASES = {
     "8bit": "pixel", "16bit": "pixel", "retro": "pixel",
     "monochrome": "noir", "black": "noir", "film": "noir",
     "chalk": "pastel", "crayon": "pastel", "ukiyo": "woodblock", "print": "woodblock", "japanese": "woodblock",
-    "vintage": "sepia", "old": "sepia", "illustrated": "illustration", "digital": "illustration", "default": "illustration",
+    "vintage": "sepia", "old": "sepia", "illustrated": "illustration", "digital": "illustration",
+    "default": "illustration",
 }  # fmt: skip
 
 

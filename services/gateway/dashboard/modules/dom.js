@@ -1,0 +1,55 @@
+// Building elements. Text and attributes only: nothing that came from outside is ever parsed as markup.
+
+/** Build an element. Functions become listeners; null, undefined and false leave an attribute out. */
+export function el(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (typeof value === "function") element.addEventListener(name, value);
+    else element.setAttribute(name, value === true ? "" : String(value));
+  }
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
+}
+
+/** Set custom properties; a Content-Security-Policy without inline styles allows this, but no style attribute. */
+export function setVariables(element, values) {
+  for (const [name, value] of Object.entries(values)) element.style.setProperty(`--${name}`, String(value));
+  return element;
+}
+
+/** Link to a page elsewhere; what is no web address stays plain text. */
+export function outsideLink(url, text = url) {
+  const parsed = URL.canParse(url) ? new URL(url) : null;
+  if (!parsed || !["http:", "https:"].includes(parsed.protocol)) return el("span", {}, text);
+  return el("a", { href: parsed.href, target: "_blank", rel: "noopener noreferrer" }, text);
+}
+
+/** Text that only a screen reader says. */
+export function unseen(text) {
+  return el("span", { class: "unseen" }, text);
+}
+
+/** Put children in this order, moving only those that stand elsewhere, so that focus and animations survive. */
+export function arrange(parent, children) {
+  children.forEach((child, place) => {
+    if (parent.children[place] !== child) parent.insertBefore(child, parent.children[place] ?? null);
+  });
+  while (parent.children.length > children.length) parent.lastElementChild.remove();
+}
+
+/** A group of choices of which one holds: radio buttons that look like one control. */
+export function choices(label, options, chosen, onChoose) {
+  const name = `choice-${(choices.count = (choices.count ?? 0) + 1)}`;
+  const inputs = options.map(([value]) =>
+    el("input", { type: "radio", name, value, checked: value === chosen, change: () => onChoose(value) }),
+  );
+  const group = el(
+    "fieldset",
+    { class: "choices" },
+    el("legend", { class: "unseen" }, label),
+    options.map(([, text], place) => el("label", {}, inputs[place], el("span", {}, text))),
+  );
+  group.choose = (value) => inputs.find((input) => input.value === value)?.click();
+  return group;
+}

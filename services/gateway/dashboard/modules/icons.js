@@ -1,0 +1,48 @@
+// Icons, drawn on a grid of 24 with strokes in the colour of the text.
+
+const NAMESPACE = "http://www.w3.org/2000/svg";
+const RING = "M21 12a9 9 0 1 1-18 0 9 9 0 0 1 18 0Z";
+const PATHS = {
+  clock: [RING, "M12 7.5V12l3 2"],
+  arc: ["M21 12a9 9 0 1 1-6.2-8.6"],
+  check: [RING, "m8 12.4 2.7 2.7L16 9.6"],
+  cross: [RING, "m9 9 6 6m0-6-6 6"],
+  slash: [RING, "M5.8 18.2 18.2 5.8"],
+  again: ["M4.5 14.5A8 8 0 1 0 6.3 6.4L4 8.7", "M4 4v4.7h4.7"],
+  pause: [RING, "M10 9v6m4-6v6"],
+  none: ["M8 12h8"],
+  picture: ["M4 5h16v14H4Z", "m4.5 17.5 5-5.5 4 4 2.5-2.5 3.5 3.5", "M15.5 9.2h.01"],
+  palette: ["M12 3.5a8.5 8.5 0 1 0 0 17c1.6 0 2-1 1.6-2.2-.6-1.7.4-2.8 2-2.8h2.3a2.6 2.6 0 0 0 2.6-2.6A8.9 8.9 0 0 0 12 3.5Z", "M8 12.5h.01M10 8.3h.01M14.5 8.3h.01"],
+  layers: ["m12 4 8.5 4.2L12 12.4 3.5 8.2Z", "m3.5 12.2 8.5 4.2 8.5-4.2", "m3.5 16.2 8.5 4.2 8.5-4.2"],
+  cube: ["M12 3.2 19.8 7.6v8.8L12 20.8 4.2 16.4V7.6Z", "m4.4 7.7 7.6 4.3 7.6-4.3M12 12v8.6"],
+  plus: ["M12 5v14M5 12h14"],
+  close: ["m6 6 12 12M18 6 6 18"],
+  left: ["m14.5 5-7 7 7 7"],
+  right: ["m9.5 5 7 7-7 7"],
+  down: ["m5 9.5 7 7 7-7"],
+  up: ["m5 14.5 7-7 7 7"],
+  globe: [RING, "M3.3 12h17.4", "M12 3c2.6 2.6 3.8 5.6 3.8 9s-1.2 6.4-3.8 9c-2.6-2.6-3.8-5.6-3.8-9S9.4 5.6 12 3Z"],
+  link: ["M10 14a4 4 0 0 0 6 .4l2.6-2.6a4 4 0 0 0-5.7-5.7L11.7 7.3", "M14 10a4 4 0 0 0-6-.4l-2.6 2.6a4 4 0 0 0 5.7 5.7l1.2-1.2"],
+  brush: ["M20.5 3.5c-5 1.5-9 5.5-11 10l1 1c4.5-2 8.5-6 10-11Z", "M8.8 14.3c-2-.3-3.3 1-3.5 2.7-.1 1.3-.8 2-1.8 2.5 2.5 1.2 6.5.5 6.5-3"],
+  warning: ["M12 4 2.8 19.5h18.4Z", "M12 10v4.5m0 2.5h.01"],
+  list: ["M8.5 6.5H20M8.5 12H20M8.5 17.5H20M4.5 6.5h.01M4.5 12h.01M4.5 17.5h.01"],
+  save: ["M12 4v11m-4.5-4.2L12 15.3l4.5-4.5", "M4.5 19.5h15"],
+};
+
+/** Draw an icon. Without a label it is decoration, and screen readers pass over it. */
+export function icon(name, { label = null, className = "" } = {}) {
+  const svg = document.createElementNS(NAMESPACE, "svg");
+  svg.setAttribute("viewBox", "0 0 24 24");
+  svg.setAttribute("class", `icon ${className}`.trim());
+  if (label === null) svg.setAttribute("aria-hidden", "true");
+  else {
+    svg.setAttribute("role", "img");
+    svg.setAttribute("aria-label", label);
+  }
+  for (const shape of PATHS[name]) {
+    const path = document.createElementNS(NAMESPACE, "path");
+    path.setAttribute("d", shape);
+    svg.append(path);
+  }
+  return svg;
+}
