@@ -9,7 +9,7 @@ from pathlib import Path
 from signal import SIGCONT, SIGKILL, SIGSTOP, Signals
 from typing import IO
 
-from deploy.local.processes import Identity, exit_of, identity, send, send_group, until_gone
+from deploy.local.processes import Identity, exit_of, identity, mortal, send, send_group, until_gone
 from deploy.local.program import Program
 
 FIRST_PAUSE_SECONDS = 0.2
@@ -138,10 +138,9 @@ class Child:
 
     def _start(self) -> "subprocess.Popen[bytes]":
         program = self.program
-        mortal = ("setpriv", "--pdeathsig", program.stop_signal.name.removeprefix("SIG"), "--")
         with self._open_log() as output:
             return subprocess.Popen(  # noqa: S603 - the command is ours, a list, and no shell reads it
-                (*program.wrapper, *mortal, *program.command),
+                (*program.wrapper, *mortal(program.stop_signal), *program.command),
                 env=dict(program.environment),
                 cwd=program.directory,
                 stdin=subprocess.DEVNULL,

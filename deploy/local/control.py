@@ -13,6 +13,7 @@ from shared.errors import Failure
 
 Action = Callable[[str], Awaitable[object]]
 _LINE_BYTES = 65_536
+_REQUEST_SECONDS = 10.0
 
 
 class Control:
@@ -34,11 +35,13 @@ class Control:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            answer = await self._answer(await reader.readline())
+            async with asyncio.timeout(_REQUEST_SECONDS):
+                line = await reader.readline()
+            answer = await self._answer(line)
             writer.write(json.dumps(answer).encode() + b"\n")
             await writer.drain()
-        except (ConnectionError, ValueError):
-            return  # whoever asked has left, or sent a line without end
+        except (OSError, ValueError):
+            return  # whoever asked has left, says nothing, or sent a line without end
         finally:
             writer.close()
 

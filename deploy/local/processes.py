@@ -53,6 +53,11 @@ def _works_in(entry: Path, target: str) -> bool:
         return False
 
 
+def mortal(number: signal.Signals) -> tuple[str, ...]:
+    """Return the command prefix with which a program gets this signal when the thread that started it dies."""
+    return ("setpriv", "--pdeathsig", number.name.removeprefix("SIG"), "--")
+
+
 def send(pids: Iterable[int], number: signal.Signals) -> None:
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):

@@ -124,6 +124,7 @@ class Stack:
 
     async def stop(self) -> None:
         """End every part in reverse order; safe to repeat."""
+        self._ready = False
         if self._control is not None:
             await self._control.close()
             self._control = None

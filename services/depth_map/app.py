@@ -24,6 +24,7 @@ async def serve(settings: Settings) -> None:
                 memory_bytes=settings.mapper_memory_bytes,
                 seconds=settings.mapper_seconds,
                 preload=("services.depth_map.drawing",),
+                readable=(estimator.path,) if isinstance(estimator, OnnxModel) else (),
             )
         )
         await worker.run(depth=DepthMapping(worker.pool, objects, sandbox, DrawOptions(estimator=estimator)))

@@ -11,6 +11,7 @@ import socket
 import struct
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import BinaryIO, Final
 
 from shared.errors import Refused
@@ -23,12 +24,12 @@ _DISCARD_BYTES: Final = 64 * 1024
 _SENTENCE_LIMIT_CHARACTERS: Final = 500
 
 
-def live(parent_pid: int, preload: list[str], memory_bytes: int, seconds: float) -> None:
+def live(parent_pid: int, preload: list[str], readable: list[str], memory_bytes: int, seconds: float) -> None:
     """Confine this process, say so, and answer calls until the parent hangs up."""
     die_with_parent(parent_pid)
     wire = _take_over_stdin()
     try:
-        _confine(preload, memory_bytes)
+        _confine(preload, readable, memory_bytes)
     except Exception as error:  # noqa: BLE001 - the parent tells the operator why
         _say(wire, _failed(error), [])
         return
@@ -40,9 +41,9 @@ def live(parent_pid: int, preload: list[str], memory_bytes: int, seconds: float)
             _say(wire, *_answer(calls, **call))
 
 
-def _confine(preload: list[str], memory_bytes: int) -> None:
+def _confine(preload: list[str], readable: list[str], memory_bytes: int) -> None:
     with open("/proc/self/statm", "rb", buffering=0) as statm:  # noqa: PTH123 - one plain descriptor
-        hide_the_machine()
+        hide_the_machine(map(Path, readable))
         for name in preload:
             importlib.import_module(name)
         limit_resources(memory_bytes, statm)

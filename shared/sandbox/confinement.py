@@ -7,7 +7,7 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -75,8 +75,8 @@ def landlock_version() -> int:
     return max(int(_LIBC.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _ASK_FOR_VERSION)), 0)
 
 
-def hide_the_machine() -> int:
-    """Leave only the program itself readable: no other file, no TCP, no signal to others.
+def hide_the_machine(files: Iterable[Path] = ()) -> int:
+    """Leave only the program itself and these files readable: no other file, no TCP, no signal to others.
 
     It binds this thread and those it starts later, so it comes before libraries start any.
     Without Landlock (Linux before 5.13, or switched off) this does nothing; the limits stand without it.
@@ -97,6 +97,8 @@ def hide_the_machine() -> int:
     descriptor = _call(_CREATE_RULESET, ctypes.byref(ruleset), ctypes.c_size_t(size_bytes), 0)
     for path, rights in _readable():
         _allow(descriptor, path, rights)
+    for path in files:
+        _allow(descriptor, path, _READ_FILE)
     _LIBC.prctl(_SET_NO_NEW_PRIVILEGES, 1, 0, 0, 0)
     _call(_RESTRICT_SELF, descriptor, 0)
     os.close(descriptor)

@@ -28,6 +28,7 @@ class Sandbox:
         calls_per_process: after so many a process is replaced.
         answer_bytes: how large all blobs of an answer may be together.
         preload: modules that every process imports before its first call.
+        readable: files that the functions read beside the program, such as the weights of a model.
 
     """
 
@@ -40,10 +41,11 @@ class Sandbox:
         calls_per_process: int = 200,
         answer_bytes: int = ANSWER_LIMIT_BYTES,
         preload: Sequence[str] = (),
+        readable: Sequence[Path] = (),
     ) -> None:
         self._processes = processes
         self._calls_per_process = calls_per_process
-        self._limits = Limits(memory_bytes, seconds, answer_bytes, preload)
+        self._limits = Limits(memory_bytes, seconds, answer_bytes, preload, readable)
         self._free: asyncio.LifoQueue[Child] = asyncio.LifoQueue()
         self._children: set[Child] = set()
 

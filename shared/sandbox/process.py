@@ -53,6 +53,7 @@ class Limits:
         seconds: of wall time, and of processor time.
         answer_bytes: all blobs of the answer together.
         preload: modules imported before the first call.
+        readable: files that may be read beside the program.
 
     """
 
@@ -60,6 +61,7 @@ class Limits:
     seconds: float
     answer_bytes: int
     preload: Sequence[str]
+    readable: Sequence[Path]
 
 
 class Child:
@@ -178,6 +180,7 @@ def _spawn(wire: socket.socket, limits: Limits) -> subprocess.Popen[bytes]:
     settings = {
         "parent_pid": os.getpid(),
         "preload": list(limits.preload),
+        "readable": [str(path.resolve()) for path in limits.readable],
         "memory_bytes": limits.memory_bytes,
         "seconds": limits.seconds,
     }

@@ -22,12 +22,13 @@ async def test_a_killed_database_comes_back_with_its_data_though_a_backend_was_b
         running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%generate_series(1, 1e10)' AND pid <> $1"
         while not await connection.fetchval(running, connection.get_server_pid()):  # noqa: ASYNC110 - only the database knows
             await asyncio.sleep(0)
-        before = servers.supervisor.pid("postgres")
+        before, crashes = servers.supervisor.pid("postgres"), servers.supervisor.child("postgres").crashes
         await servers.supervisor.kill("postgres")
         with pytest.raises((asyncpg.PostgresError, OSError)):
             await work
     seconds = await servers.supervisor.ready("postgres")
     assert servers.supervisor.pid("postgres") != before
+    assert servers.supervisor.child("postgres").crashes == crashes + 1
     assert seconds < 10
     async with database(servers.database_admin_url) as connection:
         assert await connection.fetchval("SELECT answer FROM kept") == 42

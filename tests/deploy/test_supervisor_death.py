@@ -1,5 +1,6 @@
 """A supervisor that is itself killed leaves no orphan, and the next one finds all data."""
 
+import asyncio
 import json
 import os
 import signal
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local import state
-from deploy.local.processes import Identity
+from deploy.local.processes import Identity, identity
 from deploy.local.servers import Outside
 from deploy.local.settings import REPOSITORY
 from deploy.local.stack import Stack
@@ -94,3 +95,61 @@ async def test_a_stack_asked_to_end_drains_and_exits_with_0(tmp_path: Path) -> N
         assert supervisor.returncode == 0
     assert not any(child.lives() for child in children)
     assert not (directory / "stack.json").exists()
+
+
+SUPERVISES = """
+import asyncio, pathlib, sys
+from deploy.local import child
+from deploy.local.program import Program
+from deploy.local.supervisor import Supervisor
+
+async def at_once():
+    return True
+
+async def main():
+    if sys.argv[2] == "off":
+        child.mortal = lambda number: ()
+    command = (sys.executable, "-c", "import time; time.sleep(600)")
+    program = Program(name="sleeper", command=command, environment={}, address="nowhere", is_ready=at_once)
+    supervisor = Supervisor(pathlib.Path(sys.argv[1]))
+    supervisor.launch(program)
+    await supervisor.ready("sleeper")
+    print(supervisor.pid("sleeper"), flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+def child_of_a_killed_supervisor(folder: Path, guard: str) -> Identity:
+    command = (sys.executable, "-c", SUPERVISES, str(folder / "logs"), guard)
+    with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE) as supervisor:  # noqa: S603 - our own script
+        assert supervisor.stdout is not None
+        sleeper = identity(int(supervisor.stdout.readline()))
+        supervisor.kill()
+    assert sleeper is not None
+    return sleeper
+
+
+async def test_the_kernel_ends_the_child_of_a_killed_supervisor(tmp_path: Path) -> None:
+    sleeper = child_of_a_killed_supervisor(tmp_path, "on")
+    await until(lambda: not sleeper.lives())
+
+
+async def test_without_the_kernels_word_the_child_would_live_on(tmp_path: Path) -> None:
+    sleeper = child_of_a_killed_supervisor(tmp_path, "off")
+    assert sleeper.lives()
+    os.kill(sleeper.pid, signal.SIGKILL)
+    await until(lambda: not sleeper.lives())
+
+
+async def test_a_start_that_is_interrupted_leaves_nothing(tmp_path: Path) -> None:
+    stack = Stack(tmp_path / "interrupted", services=())
+    start = asyncio.create_task(stack.start())
+    await until(lambda: len([child for child in stack.supervisor if child.pid]) == 4)
+    children = [found for child in stack.supervisor if (found := child.identity())]
+    start.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await start
+    assert not any(child.lives() for child in children)
+    assert not (stack.directory / "stack.json").exists()

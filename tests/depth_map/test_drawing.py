@@ -18,6 +18,7 @@ from services.depth_map.estimators import Estimator, EstimatorChoice, load, prov
 from services.depth_map.rules import CODE_VERSION, EdgeSettings, recipe
 from shared.errors import Refused
 from shared.sandbox import Sandbox
+from shared.sandbox.confinement import landlock_version
 from tests.depth_map.scenes import CORPUS, file_of, room
 from tests.depth_map.tiny_models import brightness_model, described
 
@@ -32,8 +33,14 @@ def _array(file: bytes) -> NDArray[Any]:
     return np.asarray(_image(file))
 
 
-def _confined() -> Sandbox:
-    return Sandbox(processes=1, memory_bytes=256 * 1024 * 1024, seconds=60, preload=["services.depth_map.drawing"])
+def _confined(*readable: Path) -> Sandbox:
+    return Sandbox(
+        processes=1,
+        memory_bytes=256 * 1024 * 1024,
+        seconds=60,
+        preload=["services.depth_map.drawing"],
+        readable=readable,
+    )
 
 
 def _named(files: list[bytes]) -> dict[str, bytes]:
@@ -222,3 +229,20 @@ def test_real_photos_get_rich_maps(name: str) -> None:
     assert facts["quality"]["level_count"] > 4_000
     assert facts["quality"]["flat_share"] < 0.2
     assert facts["quality"]["edge_alignment"] > 0.8
+
+
+async def test_a_confined_process_reads_the_weights_that_it_is_shown(tmp_path: Path) -> None:
+    model = described(tmp_path, brightness_model())
+    options = {"estimator": model.model_dump(mode="json")}
+    async with _confined(model.path) as sandbox:
+        facts, _ = await sandbox.run(draw, file_of(room()), **options)
+    assert facts["weights_sha256"] == model.sha256
+
+
+async def test_a_confined_process_reads_no_weights_that_it_is_not_shown(tmp_path: Path) -> None:
+    if landlock_version() == 0:
+        pytest.skip("the kernel has no Landlock")
+    model = described(tmp_path, brightness_model())
+    async with _confined() as sandbox:
+        with pytest.raises(Refused, match="model_missing"):
+            await sandbox.run(draw, file_of(room()), estimator=model.model_dump(mode="json"))

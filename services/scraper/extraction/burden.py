@@ -6,6 +6,7 @@ quick and kind answer for such pages; what deceives it is ended by the sandbox.
 """
 
 import re
+from itertools import islice
 from typing import Final
 
 from shared.errors import Refused
@@ -40,6 +41,8 @@ _VOID: Final = frozenset(
 _ENDS_BY_ITSELF: Final = frozenset(
     ("body", "dd", "dt", "head", "html", "li", "option", "p", "tbody", "td", "tfoot", "th", "thead", "tr")
 )
+# Every further tag of these adds its attributes to the one element that there is.
+_SHARED: Final = frozenset(("body", "html"))
 _FOREIGN: Final = frozenset(("math", "svg"))
 _FORMATTING: Final = frozenset(
     ("a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u")
@@ -66,7 +69,7 @@ def refuse_if_too_heavy(text: str) -> None:
 class _Burden:
     def __init__(self) -> None:
         self._open = self._foreign = self._formatting = 0
-        self._open_sum = self._reopened_sum = self._attributes_squared_sum = 0
+        self._open_sum = self._reopened_sum = self._attributes_squared_sum = self._shared_attributes = 0
 
     @property
     def in_foreign(self) -> bool:
@@ -74,7 +77,7 @@ class _Burden:
 
     def count(self, name: str, rest: str, *, ends: bool) -> None:
         if not ends:
-            self._count_attributes(rest)
+            self._count_attributes(name, rest)
         if name not in _VOID and (self.in_foreign or name not in _ENDS_BY_ITSELF):
             self._count_element(name, ends=ends, closed=rest.endswith("/") and self.in_foreign)
         self._open_sum += self._open
@@ -82,12 +85,15 @@ class _Burden:
         if self._open_sum > _OPEN_LIMIT or self._reopened_sum > _REOPENED_LIMIT:
             raise _too_complex("its elements are nested too deeply")
 
-    def _count_attributes(self, rest: str) -> None:
-        if len(rest) < 2 * 32:  # too short for more attributes than any element has
+    def _count_attributes(self, name: str, rest: str) -> None:
+        shared = name in _SHARED
+        if not shared and len(rest) < 2 * 32:  # too short for more attributes than any element has
             return
-        attributes = len(_ATTRIBUTES.findall(rest))
+        attributes = sum(1 for _ in islice(_ATTRIBUTES.finditer(rest), _ATTRIBUTES_LIMIT + 1))
         self._attributes_squared_sum += attributes**2
-        if attributes > _ATTRIBUTES_LIMIT or self._attributes_squared_sum > _ATTRIBUTES_SQUARED_LIMIT:
+        self._shared_attributes += attributes if shared else 0
+        most = max(attributes, self._shared_attributes)
+        if most > _ATTRIBUTES_LIMIT or self._attributes_squared_sum > _ATTRIBUTES_SQUARED_LIMIT:
             raise _too_complex("its elements have too many attributes")
 
     def _count_element(self, name: str, *, ends: bool, closed: bool) -> None:

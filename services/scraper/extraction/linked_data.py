@@ -28,6 +28,7 @@ def see_linked_data(text: str) -> Iterator[Sighting]:
         types = {name.rpartition("/")[2].lower() for name in _texts(record.get("@type"))}
         if types & _IMAGE_TYPES:
             yield _image_object(record)
+            continue
         for key in _IMAGE_KEYS:
             for url in _plain_urls(record.get(key)):
                 yield Sighting([Candidate(url, "json-ld")])
@@ -46,7 +47,7 @@ def _read(text: str) -> Any:
 
 def _mended(text: str) -> str:
     """Undo what publishing systems do to JSON: wrappings of old, comments, commas too many, a semicolon."""
-    text = text.strip()
+    text = text.strip("\ufeff \t\r\n")
     for opening, closing in zip(_OPENINGS, _CLOSINGS, strict=True):
         text = text.removeprefix(opening).removesuffix(closing).strip()
     text = text.rstrip(";")
@@ -70,6 +71,7 @@ def _records(data: Any) -> Iterator[dict[str, Any]]:
 
 def _plain_urls(value: Any) -> Iterator[str]:
     """Yield URLs given as text; records are met on the walk, but one without a type is an image by its place."""
+    value = value.get("@list", value) if isinstance(value, dict) else value
     for item in value if isinstance(value, list) else [value]:
         if isinstance(item, str):
             yield _unescaped(item)

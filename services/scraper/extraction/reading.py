@@ -6,7 +6,7 @@ from itertools import islice
 from posixpath import basename
 from typing import Final
 
-from selectolax.lexbor import LexborHTMLParser, LexborNode
+from selectolax.lexbor import LexborDocumentOptions, LexborHTMLParser, LexborNode
 
 from services.scraper.extraction.burden import refuse_if_too_heavy
 from services.scraper.extraction.encoding import decode
@@ -31,6 +31,8 @@ _BACKGROUNDS: Final = ", ".join(
     ('[style*="url(" i]', '[style*="image-set(" i]', *(f"[{name}]" for name in (*LAZY_BACKGROUNDS, "background")))
 )
 _PROPERTIES: Final = ", ".join(f'[itemprop~="{name}" i]' for name in ("image", "thumbnailUrl"))
+# What parsers do for scripts to come costs the square of the options in a select.
+_PARSING: Final = LexborDocumentOptions.WO_EVENTS
 # More than are taken, so that it is told when there are too many.
 _SIGHTINGS_LIMIT: Final = 2 * IMAGES_LIMIT
 _IMAGES: Final = frozenset({"amp-img", "img"})
@@ -54,7 +56,7 @@ def extract(html: bytes, *, url: str, charset: str | None = None, robots_token: 
     """
     text = decode(html, charset)
     refuse_if_too_heavy(text)
-    return _Reading(LexborHTMLParser(text), parsed(url), robots_token).page()
+    return _Reading(LexborHTMLParser(text, options=_PARSING), parsed(url), robots_token).page()
 
 
 class _Reading:

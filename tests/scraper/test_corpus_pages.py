@@ -1,0 +1,160 @@
+"""Real pages, and what other projects' own test results say of them."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import urljoin
+
+import pytest
+
+from services.scraper.extraction import Page, extract
+from services.scraper.rules import canonical_url
+from shared.errors import Refused
+from tests.scraper.reading import ADDRESS, CORPUS, urls
+
+pytestmark = pytest.mark.skipif(not CORPUS.exists(), reason="the corpus of real pages lies outside the repository")
+
+# Golden texts that are not the page's own: a recipe's name and text, and the first words of the body.
+TITLE_OF_ITS_SUBJECT = frozenset({"recipes_food52", "recipes_greatbritishchefs_2", "recipes_okokorecepten_1"})
+DESCRIPTION_OF_ITS_SUBJECT = frozenset({"recipes_okokorecepten_1"})
+
+
+def expectations() -> list[tuple[str, dict[str, str]]]:
+    metascraper = [(path, _metascraper_golden(path)) for path in sorted(CORPUS.glob("*.expected.md"))]
+    others = [(path, json.loads(path.read_text("utf-8"))) for path in sorted(CORPUS.glob("*.expected.json"))]
+    return [(path.name.partition(".expected")[0], golden) for path, golden in (*metascraper, *others)]
+
+
+def _metascraper_golden(path: Path) -> dict[str, str]:
+    return dict(re.findall(r"^ +(\w+): '(.*)',$", path.read_text("utf-8"), re.MULTILINE))
+
+
+def page_of_corpus(name: str, address: str = ADDRESS) -> Page:
+    return extract((CORPUS / f"{name}.html").read_bytes(), url=address)
+
+
+def known_urls(page: Page) -> set[str]:
+    return {url for image in page.images for url in (image.url, *image.alternatives)}
+
+
+def plain(text: str) -> str:
+    """Spell typography as the pages do; some golden texts were prettified and cut."""
+    return " ".join(text.translate(str.maketrans({"’": "'", "…": None})).replace("...", "").split()).casefold()
+
+
+@pytest.mark.parametrize(("name", "golden"), expectations())
+def test_the_images_and_metadata_of_a_golden_result_are_found(name: str, golden: dict[str, str]) -> None:
+    address = golden.get("url") or golden.get("canonical_url") or ADDRESS
+    page = page_of_corpus(name, address if address.startswith("http") else f"https://www.{address}/")
+    if golden.get("image"):
+        assert golden["image"] in known_urls(page)
+    title = plain(page.title or "")
+    assert (
+        plain(golden["title"]).split()[0] in title if name in TITLE_OF_ITS_SUBJECT else plain(golden["title"]) in title
+    )
+    language = golden.get("lang") or golden.get("language")
+    if language:
+        assert (page.language or "").startswith(language)
+    if address != ADDRESS and address.startswith("http"):
+        assert (page.canonical_url or "").partition(":")[2] == address.partition(":")[2]
+    description = golden.get("description") or golden.get("excerpt")
+    if description and page.description and name not in DESCRIPTION_OF_ITS_SUBJECT:
+        assert plain(page.description).startswith(plain(description))
+
+
+def test_every_golden_result_is_compared() -> None:
+    assert len(expectations()) == len(list(CORPUS.glob("*.expected.*"))) >= 17
+
+
+class _Oracle(HTMLParser):
+    """Another parser, which knows only the plainest ways to show an image."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.base = ""
+        self.shown: set[str] = set()
+        self.shared: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        attributes = {name: value or "" for name, value in reversed(attrs)}
+        later = any(name.startswith("data-") and "src" in name for name in attributes) or "data-original" in attributes
+        if tag == "img" and not later:
+            self.shown.add(attributes.get("src", ""))
+        if tag == "meta" and "og:image" in {attributes.get("property"), attributes.get("name")}:
+            self.shared.add(attributes.get("content", ""))
+        if tag == "base" and not self.base:
+            self.base = attributes.get("href", "")
+
+
+def absolute(references: set[str], base: str) -> set[str]:
+    found = set()
+    for reference in references - {""}:
+        try:
+            found.add(canonical_url(urljoin(base, reference.strip())))
+        except Refused:
+            continue
+    return found
+
+
+@pytest.mark.parametrize("path", sorted(CORPUS.glob("*.html")), ids=lambda path: path.stem)
+def test_what_another_parser_sees_is_found_or_told(path: Path) -> None:
+    oracle = _Oracle()
+    oracle.feed(path.read_text("utf-8", errors="replace"))
+    base = urljoin(ADDRESS, oracle.base)
+    page = page_of_corpus(path.stem)
+    told = {canonical_url(url) for url in known_urls(page)}
+    told |= absolute({skipped.url for skipped in page.skipped}, base)
+    # The small previews that this page shows until its scripts run belong to images that were found.
+    expected = {url for url in absolute(oracle.shown | oracle.shared, base) if not re.search(r"/max/60/.*q=20$", url)}
+    cut = {url for url in expected if any(len(skipped.url) == 300 for skipped in page.skipped) and len(url) > 299}
+    assert expected - cut <= told
+    assert len({canonical_url(url) for url in urls(page)}) == len(page.images)
+
+
+def test_a_relative_base_moves_every_relative_image() -> None:
+    page = page_of_corpus("readability_base-url-base-element-relative", "http://fakehost/test/page.html")
+    assert (
+        urls(page)
+        == [
+            "http://fakehost/test/base/foo/bar/baz.png",
+            "http://fakehost/foo/bar/baz.png",
+            "http://test/foo/bar/baz.png",
+            "https://test/foo/bar/baz.png",
+        ][: len(page.images)]
+    )
+    assert len(page.images) >= 3
+
+
+def test_every_image_that_a_lazy_loader_knows_is_found() -> None:
+    text = (CORPUS / "readability_bug-1255978.html").read_text("utf-8")
+    lazy = set(re.findall(r'data-original="([^"]+)"', text))
+    assert len(lazy) == 71
+    assert absolute(lazy, ADDRESS) <= {
+        canonical_url(url) for url in known_urls(page_of_corpus("readability_bug-1255978"))
+    }
+
+
+def test_every_shared_image_of_a_long_list_is_found() -> None:
+    text = (CORPUS / "readability_pixnet.html").read_text("utf-8")
+    shared = set(re.findall(r'property="og:image" content="([^"]+)"', text))
+    assert len(shared) == 46
+    assert shared <= known_urls(page_of_corpus("readability_pixnet"))
+
+
+def test_the_large_images_behind_blurred_previews_are_found_with_their_captions() -> None:
+    page = page_of_corpus("readability_lazy-image-1")
+    fallbacks = [image for image in page.images if image.found_in == "noscript"]
+    assert len(fallbacks) == 10
+    assert all("/max/60/" not in image.url for image in fallbacks)
+    assert "Memory leak in action" in {image.caption for image in fallbacks}
+
+
+def test_the_picture_of_a_product_is_found_by_its_microdata() -> None:
+    (image,) = page_of_corpus("extruct_product_microdata").images
+    assert (image.url, image.alt) == ("https://gallery.example/rooms/anvil_executive.jpg", "Executive Anvil logo")
+
+
+@pytest.mark.parametrize("name", ["extruct_null_ld", "extruct_jsonld_control_chars", "readability_svg-parsing"])
+def test_a_page_without_images_has_none(name: str) -> None:
+    assert page_of_corpus(name).images == ()
