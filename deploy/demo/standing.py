@@ -68,13 +68,7 @@ class Standing:
 
     @cached_property
     def pages(self) -> list[Json]:
-        return [
-            job for job in self._of_kind(ScrapePages.wire_name) if not job["children_total"] or not self._splits(job)
-        ]
-
-    def _splits(self, job: Json) -> bool:
-        """Whether a scrape of several pages has only handed them on."""
-        return any(other["parent_id"] == job["id"] and other["kind"] == job["kind"] for other in self.jobs)
+        return self._of_kind(ScrapePages.wire_name)
 
     @cached_property
     def fetches(self) -> list[Json]:

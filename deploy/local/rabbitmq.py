@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import aiormq
-from aiormq.exceptions import AMQPError
-
 from deploy.local.definitions import CONSUMER_TIMEOUT_MS, USER, VHOST, definitions
 from deploy.local.ports import LOOPBACK
 from deploy.local.private_files import private_directory, write_private
 from deploy.local.program import Program, first_bytes
 from deploy.local.rabbitmq_package import Installation, find_or_unpack
+from shared.broker import Link
 
 _NODE = "diorama@localhost"
 _LOGIN_SECONDS = 5.0
@@ -73,20 +71,30 @@ class RabbitMQServer:
         return self._epmd(installation), self._broker(installation)
 
     async def is_ready(self) -> bool:
-        """Whether our user may log in: the broker listens a moment before it has applied its definitions."""
-        if not (await first_bytes(LOOPBACK, self.ports.amqp, _GREETING)).startswith(_METHOD_FRAME):
-            return False
-        try:
-            async with asyncio.timeout(_LOGIN_SECONDS):
-                connection = await aiormq.connect(self.url)
-                await connection.close()
-        except (AMQPError, OSError):
-            return False
-        return True
+        answer = await first_bytes(LOOPBACK, self.ports.amqp, _GREETING)
+        return answer.startswith(_METHOD_FRAME) and await self._admits_our_user()
 
     def erase(self) -> None:
         """Lose the disk of a stopped broker: every queue, message, user and policy."""
         shutil.rmtree(self.directory / "mnesia", ignore_errors=True)
+
+    async def _admits_our_user(self) -> bool:
+        """Log in: the broker listens a moment before it has applied its definitions."""
+        admitted = asyncio.Event()
+
+        async def enter(_connection: object) -> None:
+            admitted.set()
+
+        link = asyncio.create_task(Link(self.url, "readiness", enter).run())
+        try:
+            async with asyncio.timeout(_LOGIN_SECONDS):
+                await admitted.wait()
+        except TimeoutError:
+            return False
+        finally:
+            link.cancel()
+            await asyncio.gather(link, return_exceptions=True)
+        return True
 
     async def _find(self) -> Installation:
         if self._installation is not None:

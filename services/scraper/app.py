@@ -2,10 +2,11 @@
 
 from contextlib import AsyncExitStack
 
-from services.scraper.crawler import Crawler
+from services.scraper.crawler import Crawler, extract_in
 from services.scraper.handlers import REACTIONS, WORK
 from services.scraper.settings import Settings
 from shared.fetch import Outbound
+from shared.sandbox import Sandbox
 from shared.worker import Worker
 
 
@@ -16,4 +17,19 @@ async def serve(settings: Settings) -> None:
         outbound = await stack.enter_async_context(
             Outbound(user_agent=settings.user_agent, allow=settings.outbound_allow)
         )
-        await worker.run(crawler=Crawler(outbound, settings.user_agent))
+        sandbox = await stack.enter_async_context(
+            Sandbox(
+                processes=settings.reader_processes,
+                memory_bytes=settings.reader_memory_bytes,
+                seconds=settings.reader_seconds,
+                preload=("services.scraper.extraction",),
+            )
+        )
+        crawler = Crawler(
+            outbound,
+            settings.user_agent,
+            deadline_seconds=settings.page_deadline_seconds,
+            spacing_seconds=settings.host_pause_seconds,
+            extract=extract_in(sandbox),
+        )
+        await worker.run(crawler=crawler)

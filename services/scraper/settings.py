@@ -11,3 +11,6 @@ class Settings(OutboundSettings, WorkSettings):
     concurrency: int = Field(default=8, ge=1, le=1000, description="pages that are read at once in one process")
     page_deadline_seconds: float = Field(default=30, gt=0, description="how long one page may take to arrive")
     host_pause_seconds: float = Field(default=0.25, ge=0, description="pause between two requests to one host")
+    reader_processes: int = Field(default=1, ge=1, le=64, description="limited processes that read untrusted pages")
+    reader_memory_bytes: int = Field(default=512 * 1024 * 1024, ge=64 * 1024 * 1024)
+    reader_seconds: float = Field(default=20, gt=0)

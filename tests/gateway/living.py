@@ -184,7 +184,7 @@ class Voice:
     def says(self, news: type[Event], *, epoch: int | None = None, sequence: int | None = None, **facts: Any) -> Any:
         self.sequence += 1
         return news(
-            **self._lineage(),
+            **self.lineage(),
             kind=self.job["kind"],
             service=self.job["service"],
             lease_epoch=self.epoch if epoch is None else epoch,
@@ -195,9 +195,9 @@ class Voice:
 
     def states(self, fact: type[Event], **facts: Any) -> Any:
         """Say a fact that was established in this job."""
-        return fact(**{**self._lineage(), **facts})
+        return fact(**{**self.lineage(), **facts})
 
-    def _lineage(self) -> dict[str, Any]:
+    def lineage(self) -> dict[str, Any]:
         return {
             "job_id": self.job["id"],
             "parent_job_id": self.job["parent_id"],

@@ -28,7 +28,7 @@ def media_stored(voice: Voice, *, version: int = 1, sha256: str = SHA, **facts: 
         "source_url": "https://example.org/a.jpg",
         **facts,
     }
-    return voice.states(MediaStored, **values)
+    return MediaStored(**{**voice.lineage(), **values})
 
 
 def depth_mapped(voice: Voice, stored: MediaStored, *, version: int = 1, **facts: Any) -> DepthMapped:
@@ -51,4 +51,4 @@ def depth_mapped(voice: Voice, stored: MediaStored, *, version: int = 1, **facts
         "recipe": "default",
         **facts,
     }
-    return voice.states(DepthMapped, **values)
+    return DepthMapped(**{**voice.lineage(), **values})

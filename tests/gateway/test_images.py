@@ -1,6 +1,7 @@
 """What is known of images, however late and often it is said."""
 
 from itertools import permutations
+from typing import Any
 
 from contracts.depth_map import MapDepth
 from contracts.jobs import JobCompleted, JobFailed
@@ -10,7 +11,7 @@ from tests.gateway.living import Client, Gateway, Voice
 from tests.gateway.sayings import SHA, depth_mapped, media_stored
 from tests.living import House, until
 
-DONE = {"attempt": 1, "started_at": "2025-01-01T00:00:00Z"}
+DONE: dict[str, Any] = {"attempt": 1, "started_at": "2025-01-01T00:00:00Z"}
 RED = NamedColour(hex="#ff0000", name="red", share=1.0)
 
 

@@ -104,7 +104,7 @@ async def test_an_unknown_job_that_was_cancelled_is_said_with_its_cancel(
     await ann.post(f"/jobs/{job.job['id']}/cancel")
 
     async def both_said() -> bool:
-        return await house.value("SELECT count(*) FROM gateway.said") == 2
+        return bool(await house.value("SELECT count(*) = 2 FROM gateway.said"))
 
     await until(both_said)
     await house.heard("media")

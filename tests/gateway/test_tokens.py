@@ -238,7 +238,7 @@ def test_settings_under_which_nobody_is_safe_are_refused(changes: dict[str, Any]
 
 
 def test_secrets_do_not_show(tokens: Tokens) -> None:
-    shown = repr(settings()) + str(settings()) + repr(tokens) + repr(list(issuers_of(settings()).values())[0].name)
+    shown = repr(settings()) + str(settings()) + repr(tokens) + repr(issuers_of(settings()))
     assert SUPABASE_SECRET not in shown
     assert LOCAL_SECRET not in shown
     assert hashlib.sha256(SUPABASE_SECRET.encode()).hexdigest() not in shown

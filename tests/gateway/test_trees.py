@@ -32,7 +32,7 @@ async def _scrape(ann: Client) -> Voice:
 
 def _found(scrape: Voice, url: str) -> ImageFound:
     fetch_job_id = child_id(UUID(scrape.job["id"]), FetchMedia.wire_name, url)
-    return scrape.states(ImageFound, fetch_job_id=fetch_job_id, url=url, found_in="img")
+    return ImageFound(**scrape.lineage(), fetch_job_id=fetch_job_id, url=url, found_in="img")
 
 
 async def _child(ann: Client, job_id: Any) -> Voice:
@@ -108,7 +108,7 @@ async def test_children_come_in_pages(ann: Client, gateway: Gateway) -> None:
     children = [Child(job_id=uuid7(), kind=FetchMedia.wire_name) for _ in range(7)]
     await gateway.hear(scrape.says(JobChildrenNamed, children=children))
     seen: list[str] = []
-    cursor = ""
+    cursor: str | None = ""
     while cursor is not None:
         query = {"children_limit": "3", **({"children_cursor": cursor} if cursor else {})}
         page = (await ann.get(f"/jobs/{scrape.job['id']}", params=query)).body["children"]

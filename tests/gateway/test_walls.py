@@ -125,7 +125,7 @@ async def test_a_request_without_a_named_project_sees_nothing_and_writes_nothing
     await _annas_things(ann, gateway)
     async with gateway.parts.pool.acquire() as connection:
         for table in ("jobs", "events", "assets", "maps", "members", "projects", "image_generations"):
-            assert await connection.fetchval(f"SELECT count(*) FROM {table}") == 0, table
+            assert await connection.fetchval(f"TABLE {table}") is None, table
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.execute("INSERT INTO projects (id, name) VALUES ($1, 'mine')", uuid7())
 
@@ -156,7 +156,7 @@ async def test_a_request_may_say_and_never_read_what_was_said(gateway: Gateway) 
     async with gateway.parts.pool.acquire() as connection:
         for table in ("outbox", "said", "inbox", "dead_letters"):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
-                await connection.fetch(f"SELECT * FROM {table}")
+                await connection.fetch(f"TABLE {table}")
 
 
 async def test_a_viewer_looks_and_changes_nothing(ann: Client, bob: Client, gateway: Gateway, house: House) -> None:

@@ -10,6 +10,7 @@ from services.scraper.extraction import Page, extract, page_of, read_page
 from services.scraper.extraction.gathering import IMAGES_LIMIT
 from shared.errors import Refused
 from shared.sandbox import Sandbox
+from tests.scraper.unguarded import parse_unguarded
 
 ADDRESS = "https://gallery.example/"
 # Far more than any of these takes on an idle machine, and far less than a parser that went astray.
@@ -80,6 +81,21 @@ def test_a_page_that_would_keep_the_parser_busy_is_refused_before_it_is_parsed(h
     outcome = within_patience(html)
     assert isinstance(outcome, Refused)
     assert outcome.code == "page_too_complex"
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        b"<div " + b" ".join(b"a%d=x" % number for number in range(200_000)) + b">",
+        b"<div>" * 200_000,
+        b"".join(b"<b x%d>" % number for number in range(100_000)),
+    ],
+    ids=["attributes", "nested", "formatting"],
+)
+async def test_without_the_count_the_parser_would_be_busy(html: bytes) -> None:
+    async with Sandbox(processes=1, memory_bytes=1 << 30, seconds=1) as sandbox:
+        with pytest.raises(Refused, match="takes_too_long|needs_too_much_memory"):
+            await sandbox.run(parse_unguarded, html)
 
 
 @pytest.mark.parametrize(

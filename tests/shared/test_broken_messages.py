@@ -39,9 +39,7 @@ async def done(house: House, job_id: Any) -> bool:
 async def test_a_broken_message_becomes_a_dead_letter_with_its_reason(house: House, code: str) -> None:
     neighbour = CheckWorker(**lineage(), service="media")
     async with house.worker("media"):
-        await house.publisher.publish(
-            "jobs.check_worker.media", BROKEN[code], message_id=uuid7(), type_="whatever"
-        )
+        await house.publisher.publish("jobs.check_worker.media", BROKEN[code], message_id=uuid7(), type_="whatever")
         await house.say(neighbour)
         await until(lambda: done(house, neighbour.job_id))
         letters = await until(lambda: house.rows("SELECT code, sentence, body FROM media.dead_letters"))

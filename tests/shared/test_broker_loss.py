@@ -13,6 +13,7 @@ from shared.database import AWAY
 from shared.identifiers import uuid7
 from shared.jobs import Job
 from shared.topology import queue_of
+from shared.worker import Worker
 from tests.living import House, lineage, until
 
 
@@ -25,7 +26,7 @@ def found(number: int) -> ImageFound:
     return ImageFound(**lineage(), fetch_job_id=uuid7(), url=f"http://a/{number}", found_in="img")
 
 
-async def say_many(house: House, worker: Any, count: int) -> None:
+async def say_many(worker: Worker, count: int) -> None:
     """Say facts from the scraper, the way its handlers do."""
     for start in range(0, count, 50):
         async with worker.bus.transaction() as tx:
@@ -40,10 +41,10 @@ async def fetch(_job: Job[FetchMedia]) -> None:
 async def test_an_erased_broker_heals_by_itself(house: House) -> None:
     """Facts lie in a queue that nobody hears yet when the disk goes; they are said again, and heard once."""
     async with house.worker("scraper") as scraper:
-        await say_many(house, scraper, 100)
+        await say_many(scraper, 100)
         await until(lambda: _relayed(house, 100))
         await house.servers.erase_broker()
-        await say_many(house, scraper, 100)
+        await say_many(scraper, 100)
         async with house.worker("media", hears={ImageFound: on_image_found}, works={FetchMedia: fetch}):
             await until(lambda: completed(house, "media", 200), seconds=60)
 
@@ -54,7 +55,7 @@ async def test_without_the_replay_an_erased_broker_loses_messages(house: House, 
 
     monkeypatch.setattr("shared.hearing.Hearing._ask_for_replay", nothing)
     async with house.worker("scraper") as scraper:
-        await say_many(house, scraper, 100)
+        await say_many(scraper, 100)
         await until(lambda: _relayed(house, 100))
         await house.servers.erase_broker()
         async with house.worker("media", hears={ImageFound: on_image_found}, works={FetchMedia: fetch}):
@@ -69,9 +70,9 @@ async def test_work_goes_on_when_the_broker_is_killed(house: House) -> None:
         house.worker("scraper") as scraper,
         house.worker("media", hears={ImageFound: on_image_found}, works={FetchMedia: fetch}),
     ):
-        await say_many(house, scraper, 100)
+        await say_many(scraper, 100)
         await house.servers.supervisor.kill("rabbitmq")
-        await say_many(house, scraper, 100)
+        await say_many(scraper, 100)
         await until(lambda: completed(house, "media", 200), seconds=60)
 
 
@@ -88,7 +89,7 @@ async def test_work_goes_on_when_the_database_is_killed(house: House) -> None:
 
 async def test_a_deleted_queue_is_made_again_and_what_it_held_is_said_again(house: House) -> None:
     async with house.worker("scraper") as scraper:
-        await say_many(house, scraper, 50)
+        await say_many(scraper, 50)
         await until(lambda: _relayed(house, 50))
         connection = await aio_pika.connect(house.servers.rabbitmq_url)
         async with connection, connection.channel() as channel:

@@ -1,10 +1,7 @@
 import asyncio
 import gzip
 import hashlib
-import json
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -16,206 +13,16 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from shared.addresses import Policy
 from shared.errors import Refused, TryAgain
-from shared.fetch import Fetched, Outbound
+from shared.fetch import Outbound
 from shared.fetch.answers import retry_after_seconds
-from tests.shared.inner_places import INNER_URLS
+from tests.shared.outer_world import World, a_world
 from tests.shared.strangers import (
-    OTHER_PUBLIC_ADDRESS,
-    PUBLIC_ADDRESS,
     Stranger,
-    StubResolver,
     answer,
     diverting,
     redirect,
 )
-
-CORPUS = Path(__file__).parents[3] / "shared" / "corpus" / "ssrf" / "ssrf_cases.json"
-NAMES = {
-    "example.com": [PUBLIC_ADDRESS],
-    "other.example": [OTHER_PUBLIC_ADDRESS],
-    "two.example": ["2606:4700::1111", PUBLIC_ADDRESS],
-    "inner.example": ["127.0.0.1"],
-    "metadata.example": ["169.254.169.254"],
-    "disguised.example": ["64:ff9b::a9fe:a9fe"],
-    "private.example": ["10.0.0.1", "fd00::1", "192.168.0.1"],
-    "unresolved.example": ["localhost"],
-    "localhost": ["127.0.0.1", "::1"],
-    "metadata": ["169.254.169.254"],
-    "instance-data": ["169.254.169.254"],
-    "ip6-localhost": ["::1"],
-    "ip6-loopback": ["::1"],
-    "127.0.0.1.nip.io": ["127.0.0.1"],
-    "company.127.0.0.1.nip.io": ["127.0.0.1"],
-    "169.254.169.254.nip.io": ["169.254.169.254"],
-}
-INNER_NAMES = ("inner.example", "metadata.example", "disguised.example", "private.example", "unresolved.example")
-
-
-class World:
-    """A fetcher whose whole Internet is one host that stands in for every public address."""
-
-    def __init__(self, stranger: Stranger, outbound: Outbound, dialled: list[str]) -> None:
-        self.stranger = stranger
-        self.outbound = outbound
-        self.dialled = dialled
-
-    async def read(self, url: str, *, max_bytes: int = 1_000_000, **options: object) -> Fetched:
-        return await self.outbound.read(url, max_bytes=max_bytes, **{"deadline_seconds": 10.0, **options})  # type: ignore[arg-type]  # options are passed on as they are
-
-    async def refusal(self, url: str, **options: object) -> Refused:
-        with pytest.raises(Refused) as caught:
-            await self.read(url, **options)  # type: ignore[arg-type]  # as above
-        return caught.value
-
-    async def setback(self, url: str, **options: object) -> TryAgain:
-        with pytest.raises(TryAgain) as caught:
-            await self.read(url, **options)  # type: ignore[arg-type]  # as above
-        return caught.value
-
-
-@asynccontextmanager
-async def a_world(later: dict[str, list[str]] | None = None, **options: object) -> AsyncIterator[World]:
-    dialled: list[str] = []
-    async with Stranger() as stranger:
-        settings = {
-            "user_agent": "Diorama/1 (+https://example.com/bot)",
-            "resolver": StubResolver(NAMES, later),
-            "open_socket": diverting(stranger.port, dialled),
-            **options,
-        }
-        async with Outbound(**settings) as outbound:  # type: ignore[arg-type]  # options are passed on as they are
-            yield World(stranger, outbound, dialled)
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    async with a_world() as world:
-        yield world
-
-
-def corpus_urls(expected: str) -> list[str]:
-    if not CORPUS.exists():
-        return []
-    return [case["url"] for case in json.loads(CORPUS.read_text())["cases"] if case["expect"] == expected]
-
-
-needs_corpus = pytest.mark.skipif(not CORPUS.exists(), reason="the corpus of attacks lies outside the repository")
-
-
-# Nothing inside is ever dialled.
-
-
-@pytest.mark.parametrize("url", [*INNER_URLS, *(f"http://{name}/" for name in INNER_NAMES)])
-async def test_no_byte_is_sent_to_an_inner_place(world: World, url: str) -> None:
-    await world.refusal(url)
-    assert world.dialled == []
-    assert world.stranger.connections == 0
-
-
-@needs_corpus
-async def test_no_byte_is_sent_to_any_attack_of_the_corpus(world: World) -> None:
-    for url in corpus_urls("block"):
-        await world.refusal(url)
-    assert world.dialled == []
-    assert world.stranger.connections == 0
-
-
-@needs_corpus
-async def test_the_public_urls_of_the_corpus_are_fetched() -> None:
-    async with a_world(ports=frozenset({80, 443, 8080})) as world:
-        urls = set(corpus_urls("allow")) - {"https://user@example.com/"}  # credentials are refused on purpose
-        for url in urls:
-            assert (await world.read(url)).body == b"trapped"
-        assert world.stranger.connections == len(urls) > 8
-
-
-@pytest.mark.parametrize("url", [*INNER_URLS, *(f"http://{name}/" for name in INNER_NAMES)])
-async def test_a_redirect_to_an_inner_place_is_refused(world: World, url: str) -> None:
-    location = url.replace("\n", "").replace("\x01", "")
-    world.stranger.otherwise = answer(status=404)  # some of them are a path of the same host, as in browsers
-    world.stranger.answers["/"] = redirect(location)
-    await world.refusal("http://example.com/")
-    assert set(world.dialled) == {PUBLIC_ADDRESS}
-    assert {asked.headers["host"] for asked in world.stranger.asked} == {"example.com"}
-
-
-@needs_corpus
-async def test_a_redirect_to_any_attack_of_the_corpus_is_refused(world: World) -> None:
-    world.stranger.otherwise = answer(status=404)
-    for url in corpus_urls("block"):
-        world.stranger.answers["/"] = redirect(url.replace("\n", ""))
-        await world.refusal("http://example.com/")
-    assert set(world.dialled) == {PUBLIC_ADDRESS}
-
-
-async def test_a_name_that_turns_inward_after_the_first_look_is_refused() -> None:
-    later = {"example.com": ["127.0.0.1"], "two.example": ["::1", "10.0.0.1"]}
-    async with a_world(later) as world:
-        world.stranger.answers["/"] = answer(b"public", headers=[("Cache-Control", "no-store")])
-        for name in ("example.com", "two.example"):
-            assert (await world.read(f"http://{name}/")).body == b"public"
-        world.outbound._session.connector.clear_dns_cache()  # type: ignore[union-attr]  # open while in use
-        for name in ("example.com", "two.example"):
-            assert (await world.refusal(f"http://{name}/")).code == "address_refused"
-        assert world.stranger.connections == 2
-
-
-async def test_a_name_with_an_inner_and_a_public_address_reaches_only_the_public_one() -> None:
-    async with a_world(resolver=StubResolver({"mixed.example": ["127.0.0.1", "::1", PUBLIC_ADDRESS]})) as mixed:
-        assert (await mixed.read("http://mixed.example/")).body == b"trapped"
-        assert mixed.dialled == [PUBLIC_ADDRESS]
-
-
-@pytest.mark.parametrize("way", ["literal", "name", "redirect"])
-async def test_a_real_server_on_loopback_is_hit_only_while_the_guard_is_off(
-    way: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The negative control: with a guard that says yes to all, the very same fetch springs the trap."""
-    async with Stranger() as trap, Stranger() as hop:
-        url = {
-            "literal": f"http://127.0.0.1:{trap.port}/",
-            "name": f"http://inner.example:{trap.port}/",
-            "redirect": f"http://127.0.0.1:{hop.port}/",
-        }[way]
-        hop.answers["/"] = redirect(f"http://inner.example:{trap.port}/")
-        outbound = Outbound(
-            user_agent="test",
-            ports=frozenset({80, trap.port}),
-            allow=frozenset({("127.0.0.1", hop.port)}),
-            resolver=StubResolver(NAMES),
-        )
-        async with outbound:
-            with pytest.raises(Refused) as refusal:
-                await outbound.read(url, max_bytes=100, deadline_seconds=10)
-            assert refusal.value.code == "address_refused"
-            assert "127.0.0.1" not in refusal.value.sentence or way == "literal"
-            assert trap.connections == 0
-
-            monkeypatch.setattr(Policy, "check_address", lambda *_: None)
-            assert (await outbound.read(url, max_bytes=100, deadline_seconds=10)).body == b"trapped"
-            assert trap.connections == 1
-
-
-async def test_the_allow_list_lets_one_port_of_one_address_through() -> None:
-    async with Stranger() as sample, Stranger() as neighbour:
-        allow = frozenset({("127.0.0.1", sample.port)})
-        async with Outbound(user_agent="test", allow=allow, resolver=StubResolver(NAMES)) as outbound:
-            for host in ("127.0.0.1", "localhost", "inner.example"):
-                await outbound.read(f"http://{host}:{sample.port}/", max_bytes=100, deadline_seconds=10)
-            with pytest.raises(Refused):
-                await outbound.read(f"http://127.0.0.1:{neighbour.port}/", max_bytes=100, deadline_seconds=10)
-        assert (sample.connections, neighbour.connections) == (3, 0)
-
-
-async def test_proxies_of_the_environment_are_not_used(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with Stranger() as proxy:
-        for name in ("http_proxy", "https_proxy", "all_proxy"):
-            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
-        assert (await world.read("http://example.com/")).body == b"trapped"
-        assert proxy.connections == 0
-
 
 # What is sent and what comes back.
 

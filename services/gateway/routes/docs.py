@@ -31,13 +31,13 @@ _STYLE: Final = (
 
 def describe(app: FastAPI) -> None:
     """Have an application describe itself with problems and bearer tokens."""
-    plain = app.openapi
+    document: dict[str, Any] = {}
 
     def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-            app.openapi_schema = _completed(document)
-        return plain()
+        if not document:
+            known = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+            document.update(_completed(known))
+        return document
 
     app.openapi = openapi  # type: ignore[method-assign]  # fastapi documents this as the way to extend it
 

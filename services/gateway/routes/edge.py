@@ -44,9 +44,10 @@ class Edge:
                 problem = problem_of(error)
                 if problem.status >= 500:  # noqa: PLR2004 - ours
                     _log.exception("request_failed", path=scope["path"], code=problem.code)
-                if exchange.started:
+                if not exchange.started:
+                    await answer(problem, traceparent)(scope, receive, exchange.send)
+                elif not exchange.finished:
                     raise
-                await answer(problem, traceparent)(scope, receive, exchange.send)
 
 
 class _Exchange:
@@ -60,6 +61,7 @@ class _Exchange:
         self._maximum_bytes = maximum_body_bytes
         self._begun = time.perf_counter()
         self.started = False
+        self.finished = False
 
     def check(self) -> None:
         """Refuse at once what says itself that it is too large, and text that no database can hold."""
@@ -84,6 +86,7 @@ class _Exchange:
             method = self._scope["method"] if self._scope["method"] in _METHODS else "other"
             _REQUESTS.labels(method, message["status"]).inc()
             _SECONDS.observe(time.perf_counter() - self._begun)
+        self.finished = message["type"] == "http.response.body" and not message.get("more_body")
         await self._send(message)
 
     def _too_large(self) -> Problem:

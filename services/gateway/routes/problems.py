@@ -132,5 +132,5 @@ async def _handle(_request: Request, error: Exception) -> Response:
 
 def install(app: FastAPI) -> None:
     """Have an application answer every error of its routes with a problem."""
-    for kind in (Problem, NotAUserError, DatabaseAwayError, Refused, RequestValidationError, HTTPException):
+    for kind in (Problem, NotAUserError, DatabaseAwayError, Refused, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _handle)

@@ -28,7 +28,8 @@ async def update_silent_jobs(connection: Connection, limit: int) -> tuple[int, d
         """
         WITH due AS (
             SELECT id, service, asks, updated_at,
-                   make_interval(secs => CASE WHEN sequence >= 0 AND state = 'pending' THEN $3::float8 ELSE $2::float8 END) AS patience
+                   CASE WHEN sequence >= 0 AND state = 'pending' THEN make_interval(secs => $3)
+                        ELSE make_interval(secs => $2) END AS patience
             FROM jobs
             WHERE state IN ('pending', 'in_progress') AND ask_at <= now()
             ORDER BY ask_at LIMIT $1
@@ -39,7 +40,8 @@ async def update_silent_jobs(connection: Connection, limit: int) -> tuple[int, d
         UPDATE jobs
         SET asks = CASE WHEN spoke THEN 0 ELSE jobs.asks + 1 END,
             ask_at = CASE WHEN spoke THEN jobs.updated_at + patience
-                          ELSE now() + make_interval(secs => least($2::float8 * 2 ^ (least(jobs.asks, 10) + 1), $3::float8)) END
+                          ELSE now() + least(make_interval(secs => $2) * 2 ^ (least(jobs.asks, 10) + 1),
+                                             make_interval(secs => $3)) END
         FROM looked WHERE jobs.id = looked.id
         RETURNING jobs.id, jobs.service, spoke
         """,

@@ -31,16 +31,16 @@ export function decodeThumbHash(base64) {
   return { width, height, pixels };
 }
 
-/** Draw a hash onto a canvas; the stylesheet stretches it. A hash that cannot be read draws nothing. */
+/** Draw a hash onto a canvas; the stylesheet stretches it. Tell whether it could be read. */
 export function drawThumbHash(canvas, base64) {
-  let decoded;
   try {
-    decoded = decodeThumbHash(base64);
+    const { width, height, pixels } = decodeThumbHash(base64);
+    [canvas.width, canvas.height] = [width, height];
+    canvas.getContext("2d").putImageData(new ImageData(pixels, width, height), 0, 0);
+    return true;
   } catch {
-    return;
+    return false; // a placeholder is not worth an error: the picture comes anyway
   }
-  [canvas.width, canvas.height] = [decoded.width, decoded.height];
-  canvas.getContext("2d").putImageData(new ImageData(decoded.pixels, decoded.width, decoded.height), 0, 0);
 }
 
 function readHead(bytes) {

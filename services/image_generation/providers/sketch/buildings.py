@@ -69,7 +69,7 @@ def castle(rng: np.random.Generator, wall: Colour, roof: Colour, sharp: float) -
     _battlement(stencil, -15, 15, 15, times(wall, 0.95))
     _tower(stencil, rng, (float(rng.uniform(-12, -7)), 5.0, float(rng.uniform(20, 24))), wall, roof)
     _battlement(stencil, -25, 25, 9, wall)
-    _arched(stencil, (-2.4, 0), 4.8, 6.4, dark=(0.16, 0.12, 0.10))
+    _arched(stencil, (-2.4, 0.0), 4.8, 6.4, dark=(0.16, 0.12, 0.10))
     for x in (-23.0, 23.0):
         _tower(stencil, rng, (x, 5.6, float(rng.uniform(13, 17))), wall, roof)
     return stencil.sprite()
@@ -91,7 +91,7 @@ def _tower(
     stencil.polygon([(x, peak), (x + 2.2, peak - 0.6), (x, peak - 1.3)], (0.76, 0.20, 0.16))
     for up in np.arange(4.0, high - 3, 5.0):
         if rng.uniform() < 0.7:  # noqa: PLR2004 - share of floors with a window
-            _window(stencil, (x - 0.35 + float(rng.uniform(-0.2, 0.2)) * wide), float(up), 0.75, 1.6, lit=True)
+            _window(stencil, (x - 0.35 + float(rng.uniform(-0.2, 0.2)) * wide, float(up)), 0.75, 1.6, lit=True)
 
 
 def _battlement(stencil: Stencil, left: float, right: float, high: float, wall: Colour) -> None:

@@ -99,7 +99,7 @@ class Stencil:
         for draw, paint in self._targets(colour, glow):
             draw.polygon([self._at(point) for point in points], fill=paint)
 
-    def box(
+    def box(  # noqa: PLR0917 - four sides in the order in which every drawing library takes them
         self, left: float, bottom: float, right: float, top: float, colour: Colour, glow: Colour | None = None
     ) -> None:
         self.polygon([(left, bottom), (right, bottom), (right, top), (left, top)], colour, glow)

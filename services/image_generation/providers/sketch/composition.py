@@ -22,10 +22,11 @@ HOMES: dict[str, tuple[str, ...]] = {
     "tent": ("forest", "lake"), "campfire": ("forest",), "lantern": ("city",), "pine": ("mountains", "forest"),
     "flowers": ("meadow", "hills"), "aurora": ("mountains", "lake"), "milky way": ("mountains",),
     "moon": ("lake", "hills"),
-    "stars": ("hills",), "sun": ("hills", "field"),
+    "road": ("village", "hills"), "stars": ("hills",), "sun": ("hills", "field"),
 }  # fmt: skip
 CHANCE_PLACES = (("lake", "mountains"), ("hills", "meadow"), ("river", "hills"), ("sea",), ("forest",), ("beach",),
                  ("field", "hills"), ("mountains", "meadow"))  # fmt: skip
+CLOUDY_SHARE = 0.4
 CHANCE_HOURS = ("day", "afternoon", "sunset", "dawn", "day", "twilight")
 HORIZONS = {"mountains": 0.57, "volcano": 0.60, "city": 0.60, "sea": 0.52, "beach": 0.45, "desert": 0.46,
             "forest": 0.50, "field": 0.43, "hills": 0.47, "village": 0.47, "river": 0.45, "lake": 0.47}  # fmt: skip
@@ -58,7 +59,8 @@ def settle(scene: Scene, seed: int) -> Setting:
         or ("day" if scene.weather == "clear" else None)
         or CHANCE_HOURS[int(rng.integers(len(CHANCE_HOURS)))]
     )
-    weather = scene.weather or ("cloudy" if rng.uniform() < 0.4 else "clear")  # noqa: PLR2004 - chance of clouds
+    cloudy = rng.uniform() < CLOUDY_SHARE and not scene.has("aurora", "milky way", "stars", "moon", "rainbow", "sun")
+    weather = scene.weather or ("cloudy" if cloudy else "clear")
     return Setting(replace(scene, places=places), hour, weather, scene.season or "summer")
 
 

@@ -109,7 +109,7 @@ def _plant_crops(patch: _Patch, skin: Skin) -> None:
     kind = ((across * 7 + along * 13 + np.floor(patch.land.phase * 40)) % len(CROPS)).astype(np.intp)
     crops = np.asarray(CROPS, np.float32)
     if skin.winter:
-        crops = crops * 0.25 + 0.7
+        crops = crops * 0.06 + 0.90
     patch.colour[:] = crops[kind] * (0.92 + 0.16 * patch.broad)[:, None]
     rows = np.sin(turned_x * (2 * np.pi / 1.9)) * np.clip(48 / view.z - 0.18, 0, 1)
     patch.colour *= (1 + 0.16 * rows)[:, None]

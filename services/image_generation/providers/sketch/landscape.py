@@ -8,8 +8,8 @@ from services.image_generation.providers.sketch.composition import skin_of
 from services.image_generation.providers.sketch.eruption import paint_lava, paint_plume
 from services.image_generation.providers.sketch.ground import colours
 from services.image_generation.providers.sketch.noise import Grid
-from services.image_generation.providers.sketch.planting import growing
 from services.image_generation.providers.sketch.places import Placement
+from services.image_generation.providers.sketch.planting import growing
 from services.image_generation.providers.sketch.settlements import built
 from services.image_generation.providers.sketch.sky import paint_sky
 from services.image_generation.providers.sketch.stage import Stage

@@ -16,9 +16,10 @@ from services.image_generation.providers.sketch.composition import Setting, set_
 from services.image_generation.providers.sketch.interior import paint_interior
 from services.image_generation.providers.sketch.landscape import paint_landscape
 from services.image_generation.providers.sketch.noise import Grid, stream
-from services.image_generation.providers.sketch.outlands import paint_space, paint_underwater
 from services.image_generation.providers.sketch.reading import Scene, read
+from services.image_generation.providers.sketch.space import paint_space
 from services.image_generation.providers.sketch.styles import Style, style_of
+from services.image_generation.providers.sketch.underwater import paint_underwater
 from services.image_generation.rules import check
 
 SOFTWARE: Final = "Diorama sketch (procedural, not a model)"
@@ -91,27 +92,26 @@ def draw(
     hand, known = style_of(style)
     scene = read(description, negative_prompt)
     setting = settle(scene, seed)
-    wide, high = (-(-side // hand.coarseness) for side in (width_px, height_px))
-    pixels, depth = _paint(setting, wide, high, seed, hand, report)
-    image = _finished(hand.hand(pixels, depth, stream(seed, "style", hand.name)), hand, width_px, height_px)
+    canvas = Canvas(-(-width_px // hand.coarseness), -(-height_px // hand.coarseness))
+    _paint(canvas, setting, seed, hand.grain, report)
+    pixels = hand.hand(np.clip(canvas.pixels, 0, 1), canvas.depth, stream(seed, "style", hand.name))
+    image = _finished(pixels, hand, width_px, height_px)
     report(1.0)
     notes = _notes(scene, style, hand, known=known)
     return Sketch(image, hand.name, scene, notes, _provenance(description, setting, hand, seed, image))
 
 
-def _paint(setting: Setting, wide: int, high: int, seed: int, hand: Style, report: Report) -> tuple[Grid, Grid]:
-    """Pixels (H, W, 3) and distances (H, W) of the scene before any style."""
-    canvas = Canvas(wide, high)
+def _paint(canvas: Canvas, setting: Setting, seed: int, grain: float, report: Report) -> None:
+    """Paint the scene as it is before any style."""
     places = setting.scene.places
     if setting.indoors:
-        paint_interior(canvas, setting, seed, hand.grain, report)
+        paint_interior(canvas, setting, seed, grain, report)
     elif "space" in places:
         paint_space(canvas, setting, seed, report)
     elif "underwater" in places:
         paint_underwater(canvas, setting, seed, report)
     else:
-        paint_landscape(set_stage(setting, canvas, seed, hand.grain), report)
-    return np.clip(canvas.pixels, 0, 1), canvas.depth
+        paint_landscape(set_stage(setting, canvas, seed, grain), report)
 
 
 def _finished(pixels: Grid, hand: Style, width_px: int, height_px: int) -> Image.Image:

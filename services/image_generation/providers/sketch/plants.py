@@ -108,22 +108,29 @@ def conifer(rng: np.random.Generator, colours: Greens, sharp: float, *, snowy: b
 def bare_tree(rng: np.random.Generator, sharp: float, *, snowy: bool) -> Sprite:
     """Draw a tree without leaves, 10 m high."""
     stencil = Stencil(10.0, 10.5, sharp)
-    _branch(stencil, rng, (0.0, 0.0), math.pi / 2, 2.7, 0.42, 6, snowy=snowy)
+    _branch(stencil, rng, (0.0, 0.0), turn=math.pi / 2, long=2.7, thick=0.42, forks=6, snowy=snowy)
     return stencil.sprite()
 
 
 def _branch(
-    stencil: Stencil, rng: np.random.Generator, start: Point, turn: float, long: float, thick: float, left: int, *, snowy: bool
-) -> None:  # fmt: skip
+    stencil: Stencil,
+    rng: np.random.Generator,
+    start: Point,
+    *,
+    turn: float,
+    long: float,
+    thick: float,
+    forks: int,
+    snowy: bool,
+) -> None:
     end = (start[0] + math.cos(turn) * long, start[1] + math.sin(turn) * long)
     stencil.line([start, end], thick, BARK)
     if snowy and abs(math.cos(turn)) > 0.3:  # noqa: PLR2004 - snow stays on what is not upright
         lifted = [(start[0], start[1] + thick * 0.5), (end[0], end[1] + thick * 0.5)]
         stencil.line(lifted, thick * 0.55, (0.93, 0.95, 1.0))
-    if left:
-        for side in (-1, 1):
-            bend = turn + side * rng.uniform(0.22, 0.62)
-            _branch(stencil, rng, end, bend, long * rng.uniform(0.66, 0.82), thick * 0.64, left - 1, snowy=snowy)
+    for side in (-1, 1) if forks else ():
+        bend, shrunk = turn + side * rng.uniform(0.22, 0.62), long * rng.uniform(0.66, 0.82)
+        _branch(stencil, rng, end, turn=bend, long=shrunk, thick=thick * 0.64, forks=forks - 1, snowy=snowy)
 
 
 def palm(rng: np.random.Generator, sharp: float) -> Sprite:

@@ -13,6 +13,8 @@ DEEP_METRES = 5.4
 BACK_SHARE = 0.64
 """Share of the picture's height that the far wall takes."""
 
+FAR_WALL, SIDE_WALL, FLOOR, CEILING = range(4)
+
 
 @dataclass(frozen=True)
 class Room:
@@ -32,6 +34,11 @@ class Room:
         return BACK_SHARE * self.height_px / HIGH_METRES * DEEP_METRES
 
     @property
+    def far_side(self) -> float:
+        """The side, -1 left or 1 right, on which the window is not."""
+        return -1.0 if self.window[0] + self.window[2] > 0 else 1.0
+
+    @property
     def vanishing_row(self) -> float:
         return self.height_px * (0.5 - BACK_SHARE * (0.5 - EYE_METRES / HIGH_METRES))
 
@@ -43,7 +50,7 @@ class Room:
 
 @dataclass(frozen=True)
 class Surfaces:
-    """For each pixel (H, W) the point that it shows and its plane: 0 far wall, 1 side walls, 2 floor, 3 ceiling."""
+    """For each pixel (H, W) the point that it shows and its plane: `FAR_WALL`, `SIDE_WALL`, `FLOOR` or `CEILING`."""
 
     x: Grid
     y: Grid
@@ -83,13 +90,13 @@ def paint_surfaces(room: Room, seen: Surfaces, tile: Grid, grain: float) -> Grid
     """Colours (H, W, 3) of walls, floor and ceiling in even light."""
     wall = np.asarray(room.wall, np.float32)
     pixels = np.broadcast_to(wall, (*seen.x.shape, 3)).copy()
-    sideways = np.where(seen.plane == 1, seen.z, seen.x)
+    sideways = np.where(seen.plane == SIDE_WALL, seen.z, seen.x)
     plaster = sample(tile, sideways / 2.3, seen.y / 2.3) * 0.018 * grain
     pixels *= (1 + plaster)[..., None]
     skirting = smooth_step(0.17, 0.15, seen.y) + smooth_step(2.66, 2.68, seen.y)
-    pixels += (np.asarray((0.94, 0.92, 0.88), np.float32) - pixels) * (skirting * (seen.plane < 2))[..., None]  # noqa: PLR2004 - the walls
-    pixels[seen.plane == 3] = (0.93, 0.92, 0.89)  # noqa: PLR2004 - the ceiling
-    below = seen.plane == 2  # noqa: PLR2004 - the floor
+    pixels += (np.asarray((0.94, 0.92, 0.88), np.float32) - pixels) * (skirting * (seen.plane <= SIDE_WALL))[..., None]
+    pixels[seen.plane == CEILING] = (0.93, 0.92, 0.89)
+    below = seen.plane == FLOOR
     pixels[below] = _boards(room, seen.x[below], seen.z[below], tile, grain)
     return pixels
 
@@ -119,7 +126,7 @@ def lighting(
     left, bottom, right, top = room.window
     middle_x, middle_y = (left + right) / 2, (bottom + top) / 2
     away = np.sqrt((seen.x - middle_x) ** 2 + (seen.y - middle_y) ** 2 + (seen.z - DEEP_METRES - 0.4) ** 2)
-    facing = np.where(seen.plane == 0, 0.42, np.clip((DEEP_METRES + 0.4 - seen.z) / away, 0.12, 1) * 0.8 + 0.35)
+    facing = np.where(seen.plane == FAR_WALL, 0.42, np.clip((DEEP_METRES + 0.4 - seen.z) / away, 0.12, 1) * 0.8 + 0.35)
     day = np.asarray(daylight, np.float32)
     light = day * (0.52 + 1.05 * facing / (0.75 + 0.24 * away**1.4))[..., None]
     light *= _corners(room, seen)[..., None]
@@ -151,4 +158,4 @@ def _sun_patch(room: Room, seen: Surfaces, sun: tuple[float, float, float]) -> G
     inside *= smooth_step(-blur, blur, y - bottom) * smooth_step(-blur, blur, top - y)
     bar_x = smooth_step(0.03, 0.06, np.abs(x - (left + right) / 2))
     bar_y = smooth_step(0.03, 0.06, np.abs(y - (bottom * 0.4 + top * 0.6)))
-    return np.asarray(inside * bar_x * bar_y * (seen.plane > 0), np.float32)
+    return np.asarray(inside * bar_x * bar_y * (seen.plane != FAR_WALL), np.float32)

@@ -40,7 +40,7 @@ PLACE_WORDS = {
     "forest": "forest wood woods woodland jungle grove rainforest taiga thicket",
     "field": "field farm wheat crop farmland prairie grassland plain harvest barley corn steppe savanna",
     "meadow": "meadow grass lawn garden park clearing glade",
-    "city": "city skyline skyscraper downtown metropolis town urban cityscape cyberpunk manhattan",
+    "city": "city skyline skyscraper downtown metropolis town urban cityscape cyberpunk manhattan paris london tokyo",
     "village": "village hamlet settlement countryside",
     "room": "room interior indoor indoors inside parlour parlor livingroom bedroom kitchen library study office "
     "apartment attic cosy cozy",
@@ -146,7 +146,7 @@ SIZES = {
     "tall": 1.4, "high": 1.35, "huge": 1.6, "giant": 1.7, "enormous": 1.7, "big": 1.3, "large": 1.3, "great": 1.3,
     "grand": 1.3, "towering": 1.6, "massive": 1.6, "small": 0.7, "tiny": 0.55, "little": 0.75, "low": 0.7,
 }  # fmt: skip
-PLURALS = frozenset({"people", "men", "women", "children", "sheep", "deer", "fish", "cattle", "geese", "folk"})
+PLURALS = frozenset({"people", "men", "women", "children", "sheep", "deer", "fish", "cattle", "geese", "folk", "cacti"})
 """Words that mean several without an s."""
 
 ROOM_KINDS = {
@@ -176,14 +176,12 @@ _STOPS = (
     "a an the of in on at by with and or to from into onto over under above below near beside behind between "
     "through across along around against its his her their is are was were be being it this that these those "
     "as up down out very some all every where while there picture scene image view drawing illustration "
-    "style landscape falling wooden photo photograph"
+    "style landscape falling wooden hot walking walks walk standing sitting running flying sleeping lit photo photograph"
 )
 STOP_WORDS = frozenset(_STOPS.split())
 """Words that carry no picture."""
 
-_ENDS = (
-    "side bank shore scape light lit line top land front ward wards covered capped fall like house post"
-)
+_ENDS = "side bank shore scape light lit line top land front ward wards covered capped fall like house post"
 COMPOUND_ENDS = frozenset(_ENDS.split())
 """Second halves of compounds, such as `lakeside`; the first half says what is drawn."""
 

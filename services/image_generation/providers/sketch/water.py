@@ -35,7 +35,7 @@ def paint_water(stage: Stage) -> None:
     colour = _body(stage, view.height[wet]) * (1 - shine) + mirrored * shine
     colour *= (1 + 0.085 * rough * slope)[:, None]
     colour += _glitter(stage, columns, rows, slope)
-    colour += _foam(stage, view.height[wet], slope, short_waves, z, rough)[:, None] * _whiteness(stage)
+    colour += _foam(stage, view.height[wet], slope, short=short_waves, z=z, rough=rough)[:, None] * _whiteness(stage)
     air = stage.haze_share(z)[:, None] * 0.8
     colour += (np.asarray(stage.light.haze, np.float32) - colour) * air
     share = ((1 - stage.canvas.cover[rows, columns]) * covered[wet])[:, None]
@@ -81,7 +81,7 @@ def _glitter(stage: Stage, columns: Grid, rows: Grid, slope: Grid) -> Grid:
     return np.asarray((path * sparkle)[:, None] * np.asarray(stage.light.disc, np.float32) * 0.85, np.float32)
 
 
-def _foam(stage: Stage, height: Grid, slope: Grid, short: Grid, z: Grid, rough: float) -> Grid:
+def _foam(stage: Stage, height: Grid, slope: Grid, *, short: Grid, z: Grid, rough: float) -> Grid:
     foam = np.zeros_like(height)
     if stage.land.water in {"sea", "beach"}:
         foam = smooth_step(-0.20, -0.02, height + 0.05 * short) * 0.85

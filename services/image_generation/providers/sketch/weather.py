@@ -38,7 +38,7 @@ def _strike(stage: Stage) -> None:
     sheet = Image.new("L", (camera.width_px, camera.height_px))
     draw = ImageDraw.Draw(sheet)
     column = camera.width_px * rng.uniform(0.2, 0.8)
-    _bolt(draw, rng, (column, 0.0), camera.horizon_px * 1.0, camera.unit_px * 0.0042, 2)
+    _bolt(draw, rng, (column, 0.0), foot=camera.horizon_px, width=camera.unit_px * 0.0042, forks=2)
     bolt = np.asarray(sheet, np.float32)[..., None] / 255
     soft = as_array(sheet.reduce(8).resize(sheet.size, Image.Resampling.BICUBIC))[..., None]
     _, x = np.mgrid[0 : camera.height_px, 0 : camera.width_px].astype(np.float32)
@@ -50,8 +50,14 @@ def _strike(stage: Stage) -> None:
 
 
 def _bolt(
-    draw: ImageDraw.ImageDraw, rng: np.random.Generator, start: tuple[float, float], foot: float, width: float, forks: int
-) -> None:  # fmt: skip
+    draw: ImageDraw.ImageDraw,
+    rng: np.random.Generator,
+    start: tuple[float, float],
+    *,
+    foot: float,
+    width: float,
+    forks: int,
+) -> None:
     column, row = start
     step = (foot - row) / 16
     for number in range(16):
@@ -59,7 +65,7 @@ def _bolt(
         draw.line([(column, row), end], fill=255, width=max(1, round(width)))
         column, row = end
         if forks and number % 5 == 3 and rng.uniform() < 0.8:  # noqa: PLR2004 - where a bolt forks
-            _bolt(draw, rng, (column, row), row + (foot - row) * 0.6, width * 0.5, forks - 1)
+            _bolt(draw, rng, (column, row), foot=row + (foot - row) * 0.6, width=width * 0.5, forks=forks - 1)
 
 
 def _rain(stage: Stage) -> None:

@@ -1,6 +1,9 @@
 """Hands with a brush: illustration, watercolour, oil and pastel."""
 
+from dataclasses import dataclass
+
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from services.image_generation.providers.sketch.noise import Grid, fractal_tile, sample, smooth_step
@@ -17,6 +20,23 @@ from services.image_generation.providers.sketch.styles.brushwork import (
     tremble,
     unit_px,
     vignette,
+)
+
+
+@dataclass(frozen=True)
+class _Brush:
+    """Half width as a share of the picture, how wrong a spot must be to be touched, and length of a stroke."""
+
+    share: float
+    tolerance: float
+    length: float
+
+
+BRUSHES = (
+    _Brush(1 / 50, 0.0, 1.15),
+    _Brush(1 / 95, 0.030, 1.15),
+    _Brush(1 / 190, 0.035, 0.7),
+    _Brush(1 / 360, 0.045, 0.7),
 )
 
 
@@ -70,13 +90,8 @@ def paint_oil(pixels: Grid, _depth: Grid, rng: np.random.Generator) -> Grid:
     under = blurred(rich, unit / 90)
     sheet = to_image(under)
     flow = _flow(under, rng)
-    for radius, threshold, share in (
-        (unit / 50, 0.0, 1.0),
-        (unit / 95, 0.030, 0.95),
-        (unit / 190, 0.035, 0.95),
-        (unit / 360, 0.045, 0.9),
-    ):
-        _lay_strokes(sheet, rich, flow, rng, radius, threshold, share)
+    for brush in BRUSHES:
+        _lay_strokes(sheet, rich, flow, rng, brush)
     painted = from_image(sheet)
     height = luma(painted) * 0.5 + 0.5 * luma(blurred(painted, 0.6)) - luma(blurred(painted, unit / 220))
     down, right = np.gradient(height)
@@ -98,36 +113,32 @@ def _flow(pixels: Grid, rng: np.random.Generator) -> Grid:
     return np.asarray(swirl + (along - swirl) * strength, np.float32)
 
 
-def _lay_strokes(
-    sheet: Image.Image, goal: Grid, flow: Grid, rng: np.random.Generator, radius: float, threshold: float, share: float
-) -> None:  # fmt: skip
+def _lay_strokes(sheet: Image.Image, goal: Grid, flow: Grid, rng: np.random.Generator, brush: _Brush) -> None:
     """Draw strokes of one brush wherever the sheet is still too far from the goal."""
     high, wide = goal.shape[:2]
+    radius = brush.share * unit_px(goal)
     wanted = blurred(goal, max(0.6, radius * 0.45))
     off = np.abs(from_image(sheet) - wanted).mean(axis=2)
     step = max(2.0, radius * 1.05)
-    rows, columns = (
-        axis.ravel() for axis in np.meshgrid(np.arange(0, high, step), np.arange(0, wide, step), indexing="ij")
-    )
-    rows = np.clip(rows + rng.uniform(-step, step, rows.size) * 0.6, 0, high - 1).astype(np.intp)
-    columns = np.clip(columns + rng.uniform(-step, step, columns.size) * 0.6, 0, wide - 1).astype(np.intp)
-    kept = (off[rows, columns] >= threshold) & (rng.uniform(size=rows.size) < share)
+    lattice = np.meshgrid(np.arange(0, high, step), np.arange(0, wide, step), indexing="ij")
+    spots = np.stack([axis.ravel() for axis in lattice]) + rng.uniform(-0.6, 0.6, (2, lattice[0].size)) * step
+    rows, columns = np.clip(spots, 0, [[high - 1], [wide - 1]]).astype(np.intp)
+    kept = rng.permutation(np.flatnonzero(off[rows, columns] >= brush.tolerance))
     rows, columns = rows[kept], columns[kept]
-    order = rng.permutation(rows.size)
-    rows, columns = rows[order], columns[order]
     turns = flow[rows, columns] + rng.normal(0, 0.09, rows.size)
-    halves = radius * rng.uniform(1.0, 2.2, rows.size) * (0.7 if threshold > 0.03 else 1.15)  # noqa: PLR2004 - finer brushes dab shorter
-    shade = wanted[rows, columns] * (1 + rng.normal(0, 0.045, (rows.size, 1))) + rng.normal(0, 0.012, (rows.size, 3))
-    paint = (np.clip(shade, 0, 1) * 255).astype(np.uint8)
+    halves = radius * rng.uniform(1.0, 2.2, rows.size) * brush.length
     across, down = np.cos(turns) * halves, np.sin(turns) * halves
-    draw = ImageDraw.Draw(sheet)
     ends = np.stack([columns - across, rows - down, columns + across, rows + down], axis=1)
-    width, tip = max(1, round(radius * 1.25)), radius * 0.6
-    for end, colour in zip(ends.tolist(), paint.tolist(), strict=True):
-        fill = (colour[0], colour[1], colour[2])
-        draw.line(end, fill=fill, width=width)
+    shade = wanted[rows, columns] * (1 + rng.normal(0, 0.045, (rows.size, 1))) + rng.normal(0, 0.012, (rows.size, 3))
+    _stroke_all(sheet, ends, (np.clip(shade, 0, 1) * 255).astype(np.uint8), radius)
+
+
+def _stroke_all(sheet: Image.Image, ends: Grid, paint: npt.NDArray[np.uint8], radius: float) -> None:
+    draw, width, tip = ImageDraw.Draw(sheet), max(1, round(radius * 1.25)), radius * 0.6
+    for (x0, y0, x1, y1), (red, green, blue) in zip(ends.tolist(), paint.tolist(), strict=True):
+        draw.line([x0, y0, x1, y1], fill=(red, green, blue), width=width)
         if tip > 2:  # noqa: PLR2004 - smaller tips are not seen
-            draw.ellipse([end[2] - tip, end[3] - tip, end[2] + tip, end[3] + tip], fill=fill)
+            draw.ellipse([x1 - tip, y1 - tip, x1 + tip, y1 + tip], fill=(red, green, blue))
 
 
 def rub_pastel(pixels: Grid, _depth: Grid, rng: np.random.Generator) -> Grid:

@@ -1,0 +1,151 @@
+// What is known of a picture, beside the stage.
+
+import { el, outsideLink, setVariables } from "./dom.js";
+import { icon } from "./icons.js";
+import { toast, toastProblem } from "./notices.js";
+import { ENDED, shownState, stateBadge } from "./states.js";
+import { titleOf } from "./tile.js";
+import { bytes, duration, kindName, moment, number, sentenceCase } from "./words.js";
+
+const STEP_NAMES = { store: "Store", describe: "Describe", depth: "Depth map", edges: "Edge map" };
+const KINDS = {
+  inverse_relative: "Relative inverse depth: larger is nearer. Not comparable between pictures.",
+  depth_relative: "Inverse of relative depth: larger is nearer. Not comparable between pictures.",
+  metric_metres: "Inverse of metres: larger is nearer.",
+};
+
+/** Tell what is known of a picture. */
+export function factsOf(image, api) {
+  return [
+    el("h2", { id: "viewer-title", tabindex: -1 }, titleOf(image)),
+    words(image),
+    section("Steps", steps(image, api)),
+    image.palette.length > 0 && section("Palette", palette(image)),
+    section("File", file(image)),
+  ].filter(Boolean);
+}
+
+/** Tell how the jobs of a picture are; `onJob(job)` is called to look at one. */
+export function jobsOf(jobs, onJob) {
+  const rows = jobs.map((job) =>
+    el(
+      "li",
+      {},
+      el("button", { type: "button", class: "button is-link", click: () => onJob(job) }, kindName(job.kind)),
+      stateBadge(shownState(job)),
+      job.started_at && job.finished_at && el("span", { class: "hint" }, duration(job.started_at, job.finished_at)),
+    ),
+  );
+  return section("Jobs", el("ul", { class: "step-list" }, rows));
+}
+
+/** Tell where the maps come from and what is suspicious about them. */
+export function provenanceOf(map) {
+  const { quality = {} } = map;
+  const doubts = ["flat", "banded"].filter((name) => quality[name]);
+  const measures = Object.entries(quality).filter(([, value]) => typeof value === "number");
+  return section(
+    "Depth",
+    el("p", { class: "estimator" }, icon("layers"), el("strong", {}, map.estimator)),
+    el("p", { class: "hint" }, KINDS[map.kind] ?? map.kind),
+    doubts.length > 0 && el("p", { class: "doubts" }, doubts.map((name) => el("span", { class: "badge is-doubt" }, icon("warning"), sentenceCase(name)))),
+    list([
+      ["Size", `${number(map.depth.width_px)} × ${number(map.depth.height_px)}, ${bytes(map.depth.size_bytes)}`],
+      ["Recipe", el("code", {}, map.recipe)],
+      ["Drawn", moment(map.created_at)],
+      ...measures.map(([name, value]) => [sentenceCase(name), number(value)]),
+    ]),
+    el(
+      "p",
+      { class: "downloads" },
+      download(map.depth.url, "Depth, 16 bit"),
+      download(map.edges.url, "Edges"),
+      download(map.sidecar.url, "Provenance"),
+    ),
+  );
+}
+
+function words(image) {
+  const { alt, caption, credit, licence, page_url: page } = image.context;
+  const title = titleOf(image);
+  const said = [alt, caption].filter((text, place, all) => text && text !== title && all.indexOf(text) === place);
+  return el(
+    "div",
+    { class: "said" },
+    said.map((text) => el("p", {}, text)),
+    list([
+      credit && ["Credit", credit],
+      licence && ["Licence", licence],
+      page && ["Page", outsideLink(page)],
+      image.source_url && ["Source", outsideLink(image.source_url)],
+    ]),
+  );
+}
+
+function steps(image, api) {
+  const rows = Object.entries(image.steps).map(([name, step]) =>
+    el(
+      "li",
+      {},
+      el("span", { class: "step-name" }, STEP_NAMES[name] ?? sentenceCase(name)),
+      stateBadge(step.state),
+      step.error && el("p", { class: "step-error" }, step.error.sentence, " ", el("code", {}, step.error.code)),
+    ),
+  );
+  return [el("ul", { class: "step-list" }, rows), drawAgain(image, api)];
+}
+
+function drawAgain(image, api) {
+  const { state } = image.steps.depth;
+  if (!ENDED.has(state) && state !== "not_requested") return null;
+  const draw = async (event) => {
+    event.currentTarget.disabled = true;
+    try {
+      await api.post("/maps", { image_id: image.id });
+      toast("The maps will be drawn.");
+    } catch (problem) {
+      toastProblem(problem);
+    }
+  };
+  const words = state === "completed" ? "Draw the maps again" : "Draw the maps";
+  return el("button", { type: "button", class: "button is-small", click: draw }, words);
+}
+
+function palette(image) {
+  const colours = image.palette.map(({ hex, name, share }) =>
+    el(
+      "li",
+      {},
+      setVariables(el("span", { class: "swatch", "aria-hidden": "true" }), { colour: hex }),
+      el("span", { class: "swatch-name" }, sentenceCase(name)),
+      el("code", {}, hex),
+      el("span", { class: "share" }, `${Math.round(share * 100)} %`),
+    ),
+  );
+  return el("ul", { class: "swatches" }, colours);
+}
+
+function file(image) {
+  return [
+    list([
+      ["Size", `${number(image.width_px)} × ${number(image.height_px)} px`],
+      ["Weight", `${bytes(image.size_bytes)}, ${image.content_type}`],
+      ["Stored", moment(image.created_at)],
+      ["SHA-256", el("code", { class: "selectable", title: image.sha256 }, `${image.sha256.slice(0, 16)}…`)],
+    ]),
+    el("p", { class: "downloads" }, download(image.urls.original, "Original")),
+  ];
+}
+
+function section(name, ...content) {
+  return el("section", { class: "facts-section" }, el("h3", {}, name), ...content);
+}
+
+function list(rows) {
+  const told = rows.filter(Boolean);
+  return told.length > 0 && el("dl", { class: "facts-list" }, told.map(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
+}
+
+function download(url, name) {
+  return el("a", { class: "button is-small", href: url, target: "_blank", rel: "noopener noreferrer" }, icon("save"), name);
+}

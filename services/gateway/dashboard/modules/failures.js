@@ -1,0 +1,73 @@
+// Failures by reason: the latest failed jobs, grouped by their code.
+
+import { arrange, el } from "./dom.js";
+import { stateIcon } from "./states.js";
+import { Gathering } from "./pace.js";
+import { count, kindName, moment, sentenceCase } from "./words.js";
+
+const LATEST = 200;
+const REFRESH_MS = 2_000;
+const SAMPLES = 5;
+
+export class Failures {
+  #api;
+  #onJob;
+  #groups = new Map();
+  #stale = new Gathering(() => this.load(), { intervalMs: REFRESH_MS });
+
+  constructor(api, { onJob }) {
+    this.#api = api;
+    this.#onJob = onJob;
+    this.list = el("ul", { class: "failures" });
+    this.title = el("h3", { id: "failures-title" });
+    this.element = el("section", { class: "failures-box", "aria-labelledby": "failures-title", hidden: true }, this.title, this.list);
+  }
+
+  hear(news) {
+    if (news.type === "job.failed") this.#stale.add("all");
+  }
+
+  async load() {
+    const page = await this.#api.get("/jobs", { state: "failed", limit: LATEST }).catch(() => null);
+    if (page) this.#show(page.items, page.next_cursor !== null);
+  }
+
+  #show(jobs, more) {
+    const reasons = new Map();
+    for (const job of jobs) {
+      const code = job.error?.code ?? "unknown";
+      reasons.set(code, [...(reasons.get(code) ?? []), job]);
+    }
+    this.element.hidden = jobs.length === 0;
+    this.title.textContent = `${more ? `More than ${LATEST} failures` : count(jobs.length, "failure")}, ${count(reasons.size, "reason")}`;
+    const shown = [...reasons].sort(([, one], [, other]) => other.length - one.length);
+    arrange(this.list, shown.map(([code, failed]) => this.#group(code, failed)));
+  }
+
+  #group(code, jobs) {
+    const key = `${code} ${jobs.length} ${jobs[0].id}`;
+    const known = this.#groups.get(code);
+    if (known?.key === key) return known.element;
+    const open = known?.element.firstElementChild.open ?? false;
+    const kinds = [...new Set(jobs.map((job) => kindName(job.kind)))].join(", ");
+    const element = el(
+      "li",
+      {},
+      el(
+        "details",
+        { open },
+        el("summary", {}, stateIcon("failed"), el("span", { class: "reason" }, sentenceCase(code)), el("span", { class: "tally" }, String(jobs.length))),
+        el("p", { class: "reason-sample" }, jobs[0].error?.sentence ?? "", " ", el("code", {}, code)),
+        el("p", { class: "hint" }, `${kinds} · last `, moment(jobs[0].finished_at ?? jobs[0].created_at)),
+        el("ul", { class: "reason-jobs" }, jobs.slice(0, SAMPLES).map((job) => this.#link(job))),
+      ),
+    );
+    this.#groups.set(code, { key, element });
+    return element;
+  }
+
+  #link(job) {
+    const look = () => this.#onJob(job);
+    return el("li", {}, el("button", { type: "button", class: "button is-link", click: look }, kindName(job.kind)), " ", moment(job.finished_at ?? job.created_at));
+  }
+}

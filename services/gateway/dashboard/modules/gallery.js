@@ -1,0 +1,246 @@
+// The gallery: pages of pictures, the newest first, that keep themselves up to date.
+
+import { readAddress, writeAddress } from "./address.js";
+import { arrange, choices, el } from "./dom.js";
+import { icon } from "./icons.js";
+import { announce, problemBox } from "./notices.js";
+import { Gathering, forEachOf } from "./pace.js";
+import { Tile, titleOf } from "./tile.js";
+import { workForm } from "./work.js";
+import { count } from "./words.js";
+
+const PAGE = 60;
+const REFRESH_MS = 800;
+const ONE_BY_ONE = 6;
+const SETTLED = new Set(["completed", "failed", "cancelled"]);
+const FILTERS = [
+  ["all", "All"],
+  ["mapped", "With depth"],
+  ["unmapped", "Without"],
+];
+
+export class Gallery {
+  #api;
+  #tiles = new Map();
+  #cursor = null;
+  #held = [];
+  #filter = {};
+  #layer = "picture";
+  #loading = null;
+  #stale = new Gathering((ids) => this.#refresh(ids), { intervalMs: REFRESH_MS });
+
+  /** `onChange(image)` hears of every picture that was loaded anew. */
+  constructor(api, { onChange = () => {} } = {}) {
+    this.#api = api;
+    this.onChange = onChange;
+    this.list = el("ul", { class: "gallery", "aria-label": "Pictures, the newest first" });
+    this.below = el("div", { class: "gallery-below" });
+    this.fresh = el("button", { type: "button", class: "fresh", hidden: true, click: () => this.#release({ scroll: true }) });
+    this.scope = el("p", { class: "scope", hidden: true });
+    this.element = el("section", { class: "pictures", id: "pictures", tabindex: -1, "aria-labelledby": "pictures-title" }, this.#head(), this.scope, this.fresh, this.list, this.below);
+    new IntersectionObserver(([seen]) => seen.isIntersecting && this.#cursor && this.#loadPage(), { rootMargin: "600px" }).observe(this.below);
+    addEventListener("scroll", () => this.#isAtTop() && this.#release(), { passive: true });
+  }
+
+  /** Pictures in the order in which they are shown. */
+  get images() {
+    return this.#ordered().map((tile) => tile.image);
+  }
+
+  find(id) {
+    return this.#tiles.get(id)?.image ?? null;
+  }
+
+  focus(id) {
+    this.#tiles.get(id)?.link.focus();
+  }
+
+  /** Show the pictures of a job's tree only, or all where there is none. */
+  async scopeTo(jobId) {
+    if (jobId === (this.#filter.job_id ?? null)) return;
+    this.#filter = { ...this.#filter, job_id: jobId ?? undefined };
+    const all = el("button", { type: "button", class: "button is-small", click: () => writeAddress({ job: null }) }, "Show all");
+    this.scope.hidden = !jobId;
+    this.scope.replaceChildren("Pictures of one job only", el("code", {}, (jobId ?? "").slice(0, 13)), all);
+    await this.reload();
+  }
+
+  async reload() {
+    this.#tiles.clear();
+    this.list.replaceChildren();
+    this.#cursor = null;
+    this.#held = [];
+    this.#loading = null;
+    await this.#loadPage();
+  }
+
+  /** Load more until there is no more, or until enough is there; used to walk on behind the last picture. */
+  async more() {
+    if (!this.#cursor) return false;
+    await this.#loadPage();
+    return true;
+  }
+
+  /** Hear what happens. */
+  hear(news) {
+    if (news.type === "image.deleted") this.#remove(news.image_id);
+    else if (news.image_id) this.#stale.add(news.image_id);
+    else if (news.job) this.#hearJob(news.job);
+  }
+
+  /** Ask for a picture anew. */
+  refresh(id) {
+    this.#stale.add(id);
+  }
+
+  #hearJob(job) {
+    const unsettled = [...this.#tiles.values()].filter(({ image }) => !SETTLED.has(image.processing_status));
+    const own = unsettled.filter(({ image }) => Object.values(image.steps).some((step) => step.job_id === job.id));
+    const mapping = job.kind.startsWith("depth_map.map_depth");
+    const meant = own.length || !mapping || job.state === "pending" ? own : unsettled.slice(0, ONE_BY_ONE);
+    this.#stale.add(...meant.map(({ image }) => image.id));
+  }
+
+  #head() {
+    return el(
+      "header",
+      { class: "section-head" },
+      el("h2", { id: "pictures-title" }, "Pictures"),
+      el(
+        "div",
+        { class: "section-tools" },
+        choices("Which pictures", FILTERS, "all", (name) => {
+          this.#filter = { ...this.#filter, mapped: { mapped: true, unmapped: false }[name] };
+          this.reload();
+        }),
+        choices("Show as", [["picture", "Picture"], ["depth", "Depth"], ["edges", "Edges"]], "picture", (layer) => this.#show(layer)),
+      ),
+    );
+  }
+
+  #show(layer) {
+    this.#layer = layer;
+    this.list.dataset.layer = layer;
+    for (const tile of this.#tiles.values()) tile.show(layer);
+  }
+
+  #loadPage() {
+    this.#loading ??= this.#fetchPage().finally(() => (this.#loading = null));
+    return this.#loading;
+  }
+
+  async #fetchPage() {
+    const filter = this.#filter;
+    this.element.setAttribute("aria-busy", "true");
+    if (!this.#tiles.size) this.below.replaceChildren(skeleton());
+    try {
+      const page = await this.#api.get("/images", { ...filter, limit: PAGE, cursor: this.#cursor });
+      if (filter !== this.#filter) return;
+      this.#cursor = page.next_cursor;
+      page.items.forEach((image) => this.#put(image));
+      this.#arrange();
+      this.#showEnd();
+    } catch (problem) {
+      if (filter === this.#filter) this.below.replaceChildren(problemBox(problem, () => this.#loadPage()));
+    } finally {
+      this.element.removeAttribute("aria-busy");
+    }
+  }
+
+  #showEnd() {
+    if (this.#cursor) {
+      this.below.replaceChildren(el("button", { type: "button", class: "button", click: () => this.#loadPage() }, "Show more"));
+    } else if (this.#tiles.size) {
+      this.below.replaceChildren(el("p", { class: "hint" }, count(this.#tiles.size, "picture"), ", and that is all."));
+    } else if (Object.values(this.#filter).some((value) => value !== undefined)) {
+      this.below.replaceChildren(el("p", { class: "calm" }, "No picture is like that."));
+    } else if (!this.below.querySelector(".empty")) {
+      this.below.replaceChildren(this.#empty());
+    }
+  }
+
+  #empty() {
+    return el(
+      "div",
+      { class: "empty" },
+      icon("layers", { className: "empty-sign" }),
+      el("h3", {}, "Nothing to look at yet"),
+      el("p", {}, "Name a page, a link or a scene. Its pictures appear here by themselves, with their depth."),
+      workForm(this.#api, () => {}, "draw"),
+    );
+  }
+
+  #put(image) {
+    const known = this.#tiles.get(image.id);
+    if (known) known.update(image);
+    else this.#tiles.set(image.id, new Tile(image, { layer: this.#layer, onStale: (id) => this.#stale.add(id) }));
+  }
+
+  #remove(id) {
+    if (this.#tiles.delete(id)) this.#arrange();
+  }
+
+  async #refresh(ids) {
+    const wanted = new Set(ids);
+    const images = [];
+    if (wanted.size > ONE_BY_ONE) {
+      const page = await this.#api.get("/images", { ...this.#filter, limit: 200 }).catch(() => ({ items: [] }));
+      for (const image of page.items) if (wanted.delete(image.id)) images.push(image);
+    }
+    const left = [...wanted].filter((id) => ids.length <= ONE_BY_ONE || this.#tiles.has(id));
+    await forEachOf(left, async (id) => {
+      const image = await this.#api.get(`/images/${id}`).catch((problem) => this.#lost(id, problem));
+      if (image) images.push(image);
+    });
+    this.#take(images);
+  }
+
+  #lost(id, problem) {
+    if (problem.status === 404) this.#remove(id);
+    return null;
+  }
+
+  #take(images) {
+    const fresh = images.filter((image) => !this.#tiles.has(image.id));
+    images.filter((image) => this.#tiles.has(image.id)).forEach((image) => this.#put(image));
+    for (const image of images) this.onChange(image);
+    // A filtered gallery is a question that was asked: news are not mixed into its answer.
+    if (!fresh.length || Object.values(this.#filter).some((value) => value !== undefined)) return;
+    const held = new Map([...this.#held, ...fresh].map((image) => [image.id, image]));
+    this.#held = [...held.values()];
+    announce(this.#held.length === 1 ? `New picture: ${titleOf(fresh[0])}` : count(this.#held.length, "new picture"), "pictures");
+    if (this.#isAtTop()) this.#release();
+    else this.#offer();
+  }
+
+  #offer() {
+    this.fresh.hidden = false;
+    this.fresh.replaceChildren(icon("up"), count(this.#held.length, "new picture"));
+  }
+
+  #release({ scroll = false } = {}) {
+    if (!this.#held.length) return;
+    this.#held.splice(0).forEach((image) => this.#put(image));
+    this.fresh.hidden = true;
+    this.#arrange();
+    this.#showEnd();
+    if (scroll) scrollTo({ top: 0, behavior: "smooth" });
+  }
+
+  #isAtTop() {
+    return scrollY < 120 && !readAddress().image;
+  }
+
+  #ordered() {
+    const newest = (one, other) => (one.image.created_at < other.image.created_at ? 1 : -1);
+    return [...this.#tiles.values()].sort(newest);
+  }
+
+  #arrange() {
+    arrange(this.list, this.#ordered().map((tile) => tile.element));
+  }
+}
+
+function skeleton() {
+  return el("div", { class: "skeleton", role: "status", "aria-label": "Loading pictures" }, Array.from({ length: 8 }, () => el("span")));
+}

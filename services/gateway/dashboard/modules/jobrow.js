@@ -1,0 +1,166 @@
+// One job in a list: what it is, how far it is, what went wrong, and what follows from it.
+
+import { el } from "./dom.js";
+import { icon } from "./icons.js";
+import { JobDetail } from "./jobdetail.js";
+import { toast, toastProblem } from "./notices.js";
+import { onFrame } from "./pace.js";
+import { ProgressBar, standingOf } from "./progress.js";
+import { ENDED, stateIcon, stateWord } from "./states.js";
+import { kindName, moment } from "./words.js";
+
+const CONFIRM_MS = 4_000;
+const WAITS = { worker: "for a worker", pause: "until the work is resumed", retry: "to be tried again", limit: "for a free place" };
+
+export class JobRow {
+  #job;
+  #tree = null;
+  #detail = null;
+  #redraw = onFrame(() => this.#draw());
+
+  /** `lists` is told of every row that is made (`add`) and gives them out by their job's id (`row`). */
+  constructor(job, { api, lists, onJob }) {
+    this.#job = job;
+    this.api = api;
+    this.lists = lists;
+    this.onJob = onJob;
+    this.sign = el("span", { class: "job-sign" });
+    this.subject = el("span", { class: "job-subject" });
+    this.when = el("span", { class: "job-when" });
+    this.word = el("span", { class: "job-word" });
+    this.bar = new ProgressBar(`Progress: ${kindName(job.kind)}`);
+    this.status = el("p", { class: "job-status" });
+    this.error = el("p", { class: "job-error", hidden: true });
+    this.cancel = el("button", { type: "button", class: "button is-small job-cancel", hidden: true, click: () => this.#cancel() }, "Cancel");
+    this.inside = el("div", { class: "job-inside", hidden: true });
+    this.head = el("button", { type: "button", class: "job-head", "aria-expanded": "false", click: () => this.toggle() },
+      this.sign,
+      el("span", { class: "job-what" }, el("span", { class: "job-kind" }, kindName(job.kind)), this.subject),
+      this.when,
+      icon("down", { className: "job-arrow" }));
+    this.element = el("li", { class: "job", "data-job": job.id }, this.head, this.bar.element,
+      el("div", { class: "job-line" }, this.status, this.cancel), this.error, this.inside);
+    lists.add(this);
+    this.#draw();
+  }
+
+  get job() {
+    return this.#job;
+  }
+
+  get standing() {
+    return standingOf(this.#job, this.#tree);
+  }
+
+  get isOpen() {
+    return this.#detail !== null;
+  }
+
+  /** Lay news or a reply over what is known. A job that has ended stays so, whatever comes late. */
+  update(job) {
+    const { tree = null, children, ...known } = job;
+    if (ENDED.has(this.#job.state) && known.state && !ENDED.has(known.state)) return;
+    this.#job = { ...this.#job, ...known };
+    this.#tree = tree ?? this.#tree;
+    if (children) this.#detail?.take(job);
+    this.#redraw();
+  }
+
+  /** Ask anew for the job, its tree and, where it is open, its children. */
+  async refresh() {
+    this.update(await this.api.get(`/jobs/${this.#job.id}`, { children_limit: this.isOpen ? this.#detail.limit : 0 }));
+  }
+
+  async toggle(open = !this.isOpen) {
+    if (open === this.isOpen) return;
+    this.head.setAttribute("aria-expanded", String(open));
+    this.inside.hidden = !open;
+    if (!open) {
+      this.#detail.remove();
+      this.#detail = null;
+      return;
+    }
+    this.#detail = new JobDetail(this.#job, { api: this.api, onJob: this.onJob, row: (job) => this.#child(job) });
+    this.inside.replaceChildren(this.#detail.element);
+    await this.#detail.load((job) => this.update(job));
+  }
+
+  remove() {
+    this.#detail?.remove();
+    this.lists.drop(this);
+    this.element.remove();
+  }
+
+  #child(job) {
+    const known = this.lists.row(job.id);
+    known?.update(job);
+    return known ?? new JobRow(job, { api: this.api, lists: this.lists, onJob: this.onJob });
+  }
+
+  #draw() {
+    const job = this.#job;
+    const { state, ended } = this.standing;
+    this.element.dataset.state = state;
+    this.sign.replaceChildren(stateIcon(state, stateWord(state)));
+    this.subject.textContent = subjectOf(job);
+    const at = job.finished_at && ended ? job.finished_at : job.created_at;
+    if (at && this.when.firstChild?.dateTime !== at) this.when.replaceChildren(moment(at));
+    this.bar.show(this.standing);
+    this.#drawStatus(job, state);
+    this.error.hidden = !job.error;
+    if (job.error) this.error.replaceChildren(job.error.sentence, " ", el("code", {}, job.error.code));
+    this.cancel.hidden = ended;
+  }
+
+  #drawStatus(job, state) {
+    const cancelling = job.cancel_requested_at && !this.standing.ended;
+    const parts = [
+      el("span", { class: `job-word is-${state}` }, cancelling ? "Cancelling" : stateWord(state)),
+      state === "pending" && WAITS[job.waiting_for],
+      this.standing.sentence,
+      job.attempt > 1 && `attempt ${job.attempt}`,
+      job.next_attempt_at && ["next try ", moment(job.next_attempt_at)],
+    ].filter(Boolean);
+    this.status.replaceChildren(...parts.map((part) => el("span", {}, part)));
+  }
+
+  async #cancel() {
+    if (!this.cancel.dataset.sure) {
+      this.cancel.dataset.sure = "asked";
+      this.cancel.textContent = "Really cancel?";
+      setTimeout(() => this.#calm(), CONFIRM_MS);
+      return;
+    }
+    this.#calm();
+    this.cancel.disabled = true;
+    try {
+      const { outcome, job } = await this.api.post(`/jobs/${this.#job.id}/cancel`);
+      this.update(job);
+      toast(outcome === "already_ended" ? "It had ended already." : "It will be cancelled, with all that follows from it.");
+    } catch (problem) {
+      toastProblem(problem);
+    } finally {
+      this.cancel.disabled = false;
+    }
+  }
+
+  #calm() {
+    delete this.cancel.dataset.sure;
+    this.cancel.textContent = "Cancel";
+  }
+}
+
+/** Say in a few words what a job is about. */
+function subjectOf({ request, service, kind, image_id: imageId, result }) {
+  const { description, url, urls, asset_id: assetId } = request ?? {};
+  if (description) return description;
+  if (url) return shortUrl(url);
+  if (urls?.length) return shortUrl(urls[0]) + (urls.length > 1 ? ` and ${urls.length - 1} more` : "");
+  if (kind.startsWith("jobs.")) return service.replaceAll("_", " ");
+  const picture = imageId ?? assetId ?? result?.asset_id;
+  return picture ? `picture ${picture.slice(0, 8)}` : "";
+}
+
+function shortUrl(url) {
+  return url.replace(/^https?:\/\//, "");
+}

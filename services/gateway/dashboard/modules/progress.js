@@ -1,0 +1,56 @@
+// How far a job and all that follows from it are.
+
+import { el, setVariables } from "./dom.js";
+import { ENDED, shownState } from "./states.js";
+import { count } from "./words.js";
+
+const PARTS = ["completed", "failed", "cancelled", "in_progress", "pending"];
+
+/** Sum up a job with its tree, where that is known: the state to show, the parts of the bar, and a sentence. */
+export function standingOf(job, tree) {
+  const working = tree !== null && !tree.ended;
+  const state = working && ENDED.has(job.state) ? "in_progress" : shownState(job);
+  const jobs = countJobs(job, tree);
+  return { state, ended: ENDED.has(job.state) && !working, share: shareOf(job, jobs), jobs, sentence: sentenceOf(job, tree, jobs) };
+}
+
+function countJobs(job, tree) {
+  const jobs = Object.fromEntries(PARTS.map((part) => [part, tree?.[part] ?? 0]));
+  jobs[job.state] += 1;
+  return { ...jobs, total: (tree?.total ?? 0) + 1 };
+}
+
+/** Give the share that is done, or null where nobody can know it yet: then the bar must not say 0 %. */
+function shareOf(job, jobs) {
+  if (jobs.total === 1) return ENDED.has(job.state) ? 1 : job.progress || null;
+  // A job that still runs may name more that follow, so a share of those known today would go backwards.
+  if (!ENDED.has(job.state)) return null;
+  return (jobs.completed + jobs.failed + jobs.cancelled) / jobs.total;
+}
+
+function sentenceOf(job, tree, jobs) {
+  const done = jobs.completed + jobs.failed + jobs.cancelled;
+  const failed = tree?.failed ? `${tree.failed} failed` : null;
+  if (!ENDED.has(job.state) && jobs.total > 1) return [`${done} done so far`, failed].filter(Boolean).join(" · ");
+  if (jobs.total > 1) return [done === jobs.total ? count(jobs.total, "job") : `${done} of ${count(jobs.total, "job")}`, failed].filter(Boolean).join(" · ");
+  return job.stage ?? null;
+}
+
+export class ProgressBar {
+  constructor(label) {
+    this.parts = PARTS.map((part) => el("span", { class: `part is-${part}` }));
+    this.element = el("div", { class: "bar", role: "progressbar", "aria-label": label, "aria-valuemin": 0, "aria-valuemax": 100 }, this.parts);
+  }
+
+  show({ state, ended, share, jobs, sentence }) {
+    const bar = this.element;
+    const waiting = state !== "in_progress" && !ended;
+    bar.hidden = waiting || (ended && jobs.total === 1);
+    bar.classList.toggle("is-unmeasured", share === null);
+    if (share === null) bar.removeAttribute("aria-valuenow");
+    else bar.setAttribute("aria-valuenow", Math.round(share * 100));
+    bar.setAttribute("aria-valuetext", sentence ?? (share === null ? "working" : `${Math.round(share * 100)} %`));
+    const shares = jobs.total === 1 && share !== null ? { [ended ? state : "in_progress"]: share, pending: 1 - share } : jobs;
+    this.parts.forEach((part, place) => setVariables(part, { share: shares[PARTS[place]] ?? 0 }));
+  }
+}

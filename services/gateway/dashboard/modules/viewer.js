@@ -1,0 +1,212 @@
+// Looking at one picture: the stage, its controls, and what is known of it.
+
+import { readAddress, writeAddress } from "./address.js";
+import { colourTable } from "./colours.js";
+import { choices, el } from "./dom.js";
+import { factsOf, jobsOf, provenanceOf } from "./facts.js";
+import { icon } from "./icons.js";
+import { problemBox } from "./notices.js";
+import { loadBitmap, loadFull, loadPreview } from "./relief.js";
+import { Stage } from "./stage.js";
+import { StageControls } from "./stagecontrols.js";
+import { titleOf } from "./tile.js";
+
+const LONGEST_PX = 1440;
+
+export class Viewer {
+  #api;
+  #gallery;
+  #image = null;
+  #maps = [];
+  #loading = new AbortController();
+  #edges = null;
+  #shownMap = null;
+
+  /** `onJob(job)` is called to look at a job. */
+  constructor(api, gallery, { onJob }) {
+    this.#api = api;
+    this.#gallery = gallery;
+    this.onJob = (job) => {
+      this.close();
+      onJob(job);
+    };
+    this.canvas = el("canvas", { class: "stage-canvas", tabindex: 0, role: "img", "aria-describedby": "stage-help" });
+    this.frame = el("div", { class: "stage-frame" }, this.canvas, el("span", { class: "stage-handle", "aria-hidden": "true" }));
+    this.stage = new Stage(this.canvas, this.frame);
+    this.controls = new StageControls(this.stage, { onColouring: (name) => this.#paint(name) });
+    this.facts = el("aside", { class: "facts", "aria-label": "About this picture" });
+    this.jobs = el("div");
+    this.depth = el("div");
+    this.about = el("div");
+    this.facts.append(this.about, this.depth, this.jobs);
+    this.trouble = el("div", { class: "stage-trouble" });
+    this.place = el("span", { class: "viewer-place" });
+    this.element = this.#build();
+    this.element.addEventListener("close", () => writeAddress({ image: null }));
+    this.element.addEventListener("keydown", (event) => this.#key(event));
+  }
+
+  /** Open, change or close as the address says. */
+  async follow({ image: id }) {
+    if (!id) {
+      this.close();
+      return;
+    }
+    if (this.#image?.id === id && this.element.open) return;
+    if (!this.element.open) this.element.showModal();
+    await this.#open(id);
+  }
+
+  /** Take what was loaded anew of a picture. */
+  take(image) {
+    if (image.id !== this.#image?.id || !this.element.open) return;
+    const mapped = image.steps.depth.job_id !== this.#image.steps.depth.job_id || image.steps.depth.state !== this.#image.steps.depth.state;
+    this.#image = image;
+    this.#tell();
+    if (mapped) this.#loadMaps(this.#loading.signal);
+  }
+
+  close() {
+    if (!this.element.open) return;
+    this.#loading.abort();
+    const id = this.#image?.id;
+    this.#image = null;
+    this.element.close();
+    if (id) this.#gallery.focus(id);
+  }
+
+  async #open(id) {
+    this.#loading.abort();
+    const { signal } = (this.#loading = new AbortController());
+    this.#image = this.#gallery.find(id);
+    this.#maps = [];
+    this.#edges = this.#shownMap = null;
+    this.stage.clear();
+    this.controls.reset();
+    this.trouble.replaceChildren();
+    this.depth.replaceChildren();
+    this.jobs.replaceChildren();
+    try {
+      this.#image ??= await this.#api.get(`/images/${id}`, {}, { signal });
+      this.stage.shape(this.#image.width_px, this.#image.height_px);
+      this.#tell();
+      await Promise.all([this.#loadPicture(signal), this.#loadMaps(signal), this.#loadJobs(signal)]);
+      this.#prefetch();
+    } catch (problem) {
+      if (problem.name !== "AbortError") this.trouble.replaceChildren(problemBox(problem, () => this.#open(id)));
+    }
+  }
+
+  #tell() {
+    const image = this.#image;
+    this.about.replaceChildren(...factsOf(image, this.#api));
+    this.canvas.setAttribute("aria-label", `${titleOf(image)}, left of the wipe as a picture, right of it as its map`);
+    const place = this.#gallery.images.findIndex(({ id }) => id === image.id);
+    this.place.textContent = place < 0 ? "" : `${place + 1} of ${this.#gallery.images.length}`;
+    document.title = `${titleOf(image)} · Diorama`;
+  }
+
+  async #loadPicture(signal) {
+    const { id, urls } = this.#image;
+    let picture;
+    try {
+      picture = await loadBitmap(urls["1440"] ?? urls.original, signal);
+    } catch (error) {
+      if (error.name === "AbortError") throw error;
+      this.#image = await this.#api.get(`/images/${id}`, {}, { signal }); // its URL may have expired
+      picture = await loadBitmap(this.#image.urls["1440"] ?? this.#image.urls.original, signal);
+    }
+    if (!signal.aborted) this.stage.show({ picture });
+  }
+
+  async #loadMaps(signal) {
+    const { items } = await this.#api.get(`/images/${this.#image.id}/maps`, {}, { signal });
+    if (signal.aborted) return;
+    this.#maps = items;
+    const [map] = items;
+    this.controls.offer(map ?? null, this.#image.steps.depth.state);
+    this.depth.replaceChildren(...(map ? [provenanceOf(map)] : []));
+    if (!map) return;
+    this.#edges = null;
+    await this.#takeRelief(loadPreview(map, signal), signal);
+    await this.#takeRelief(loadFull(map, signal), signal);
+  }
+
+  async #takeRelief(loading, signal) {
+    const relief = await loading;
+    if (signal.aborted || !relief) return;
+    this.stage.show({ relief });
+    this.controls.tellBits(relief.bits, this.#maps[0].quality?.level_count ?? null);
+    await this.#paint(this.controls.colouring);
+  }
+
+  async #paint(colouring) {
+    const { relief } = this.stage;
+    if (!relief) return;
+    this.#shownMap = colouring;
+    const map = colouring === "edges" ? await this.#loadEdges() : relief.paint(colouring, LONGEST_PX);
+    if (this.#shownMap !== colouring || !map) return;
+    this.stage.show({ map });
+    this.controls.drawLegend(relief, colourTable(colouring === "edges" ? "grey" : colouring));
+  }
+
+  async #loadEdges() {
+    this.#edges ??= loadBitmap(this.#maps[0].edges.url, this.#loading.signal);
+    return this.#edges.catch((error) => {
+      this.#edges = null;
+      if (error.name !== "AbortError") this.trouble.replaceChildren(problemBox(error));
+      return null;
+    });
+  }
+
+  async #loadJobs(signal) {
+    const { root_job_id: root, steps } = this.#image;
+    const ids = new Set([root, ...Object.values(steps).map((step) => step.job_id)].filter(Boolean));
+    const loads = [...ids].map((id) => this.#api.get(`/jobs/${id}`, { children_limit: 0 }, { signal }).catch(() => null));
+    const jobs = (await Promise.all(loads)).filter(Boolean);
+    if (!signal.aborted && jobs.length) this.jobs.replaceChildren(jobsOf(jobs, this.onJob));
+  }
+
+  #prefetch() {
+    for (const step of [-1, 1]) {
+      const neighbour = this.#neighbour(step);
+      if (neighbour) fetch(neighbour.urls["1440"], { mode: "cors", credentials: "omit" }).catch(() => {});
+    }
+  }
+
+  #neighbour(step) {
+    const { images } = this.#gallery;
+    return images[images.findIndex(({ id }) => id === this.#image?.id) + step] ?? null;
+  }
+
+  async #walk(step) {
+    const neighbour = this.#neighbour(step) ?? (step > 0 && (await this.#gallery.more()) ? this.#neighbour(step) : null);
+    if (neighbour && readAddress().image === this.#image?.id) writeAddress({ image: neighbour.id }, { replace: true });
+  }
+
+  #key(event) {
+    const steps = { ArrowLeft: -1, ArrowRight: 1, k: -1, j: 1 };
+    const writing = event.target.matches("input, select, textarea");
+    if (event.target === this.canvas && this.controls.key(event)) return;
+    if (writing && !(event.target.type === "radio" && !event.key.startsWith("Arrow"))) return;
+    if (steps[event.key]) this.#walk(steps[event.key]);
+    else this.controls.shortcut(event);
+  }
+
+  #build() {
+    const button = (sign, label, click) => el("button", { type: "button", class: "button is-round", "aria-label": label, title: label, click }, icon(sign));
+    return el(
+      "dialog",
+      { class: "viewer", "aria-labelledby": "viewer-title" },
+      el(
+        "header",
+        { class: "viewer-head" },
+        button("left", "Previous picture (←)", () => this.#walk(-1)),
+        button("right", "Next picture (→)", () => this.#walk(1)),
+        this.place,
+        button("close", "Close (Esc)", () => this.close()),
+      ),
+      el("div", { class: "viewer-body" }, el("section", { class: "stage", "aria-label": "Picture and depth" }, this.trouble, this.frame, this.controls.element), this.facts),
+    );
+  }
+}
