@@ -38,7 +38,7 @@ def lineage(job_id: UUID | None = None, **more: Any) -> dict[str, Any]:
 async def until(condition: Callable[[], Awaitable[T]], *, seconds: float = 20) -> T:
     """Wait until a condition gives something true, and return it."""
     async with asyncio.timeout(seconds):
-        while not (found := await condition()):
+        while not (found := await condition()):  # noqa: ASYNC110 - what is awaited happens in other processes
             await asyncio.sleep(0.02)
         return found
 
