@@ -22,8 +22,12 @@ demo: bootstrap ## Show it working, end to end: [url=https://...] a page of your
 
 .PHONY: up
 up: bootstrap ## Start the whole stack; in containers where an engine answers
-	@engine='$(engine)'; if [ -n "$$engine" ]; then $(MAKE) --no-print-directory compose-up engine="$$engine"; \
-	else exec $(PYTHON) -m deploy.local up; fi
+	@engine='$(engine)'; \
+	if [ -z "$$engine" ]; then exec $(PYTHON) -m deploy.local up; fi; \
+	$(PYTHON) -m deploy.local compose-files && \
+	$(call compose,$$engine) up --detach --build --wait && \
+	echo "gateway  http://127.0.0.1:$${GATEWAY_PORT:-8000}" && \
+	printf 'token    ' && $(call compose,$$engine) exec -T gateway python -m services.gateway.tokens
 
 .PHONY: down
 down: bootstrap ## End the stack in order
@@ -78,13 +82,6 @@ clean: ## Remove the environment and every stack's data; asks first
 	[ "$$answer" = yes ] || { echo 'Nothing was deleted.'; exit 1; }
 	@if [ -x $(PYTHON) ]; then $(PYTHON) -m deploy.local down; fi
 	@rm -rf .venv .local
-
-.PHONY: compose-up
-compose-up:
-	@$(PYTHON) -m deploy.local compose-files
-	@$(call compose,$(engine)) up --detach --build --wait
-	@echo "gateway  http://127.0.0.1:$${GATEWAY_PORT:-8000}"
-	@printf 'token    '; $(call compose,$(engine)) exec -T gateway python -m services.gateway.tokens
 
 .PHONY: help
 help:

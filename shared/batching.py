@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+from shared.database import AWAY
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -51,9 +53,7 @@ class Batcher(Generic[T, R]):
         try:
             answers: Sequence[R | Exception] = await self._write([item for item, _ in batch])
         except Exception as error:
-            if len(batch) == 1:
-                raise
-            if _is_everybodys(error):
+            if len(batch) == 1 or isinstance(error, AWAY):  # a lost connection would meet each item alike
                 raise
             for pair in batch:
                 await self._write_alone(pair)
@@ -68,11 +68,6 @@ class Batcher(Generic[T, R]):
         except Exception as error:  # noqa: BLE001 - the caller is told
             answer = error
         _answer(future, answer)
-
-
-def _is_everybodys(error: Exception) -> bool:
-    """Tell whether an error, such as a lost connection, would meet each item of the batch alike."""
-    return isinstance(error, OSError | TimeoutError)
 
 
 def _answer(future: "asyncio.Future[R]", answer: R | Exception) -> None:

@@ -19,6 +19,7 @@ from yarl import URL
 
 from contracts.envelope import CONTENT_TYPE
 from shared import metrics, topology
+from shared.database import AWAY
 from shared.topology import Topology
 
 BROKER_AWAY = (AMQPError, aiormq.exceptions.AMQPError, ConnectionError, OSError, ChannelInvalidStateError, TimeoutError)
@@ -50,7 +51,7 @@ class Link:
             try:
                 await self._connect_once()
                 pause_seconds = 0.2
-            except BROKER_AWAY as error:
+            except (*BROKER_AWAY, *AWAY) as error:
                 _log.warning("broker_away", link=self._name, error=repr(error))
             await asyncio.sleep(pause_seconds * random.uniform(0.7, 1.3))  # noqa: S311 - jitter is no secret
             pause_seconds = min(pause_seconds * 2, 2)
@@ -83,8 +84,8 @@ class Link:
             await asyncio.gather(session, closed, return_exceptions=True)
 
 
-async def _until_closed(connection: AbstractConnection) -> None:
-    await connection.closed()
+async def _until_closed(it: AbstractConnection | AbstractChannel) -> None:
+    await it.closed()
 
 
 class Publisher:
@@ -132,7 +133,7 @@ class Publisher:
         )
         try:
             # aio-pika's own timeout does not cover the wait for the channel's lock.
-            async with asyncio.timeout(_PUBLISH_SECONDS), self._room:
+            async with self._room, asyncio.timeout(_PUBLISH_SECONDS):
                 await self._exchanges[exchange].publish(message, routing_key, mandatory=True)
         except PublishError as error:
             raise Unroutable(f"nobody hears {routing_key}") from error
@@ -176,11 +177,12 @@ class Publisher:
         self._channel = publishing
         self._lost.clear()
         self.up.set()
+        closed = asyncio.ensure_future(_until_closed(publishing))
+        lost = asyncio.ensure_future(self._lost.wait())
         try:
-            closed = asyncio.ensure_future(publishing.closed())
-            lost = asyncio.ensure_future(self._lost.wait())
             await asyncio.wait((closed, lost), return_when=asyncio.FIRST_COMPLETED)
-            lost.cancel()
         finally:
+            closed.cancel()
+            lost.cancel()
             self.up.clear()
             self._channel = self._connection = None

@@ -1,7 +1,7 @@
 """How a service is on the bus: it declares, relays what it said, hears, and says again what others missed."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any, Self
@@ -11,17 +11,18 @@ import structlog
 from contracts.envelope import Command, Message
 from contracts.jobs import ReplayOutbox
 from shared.broker import Publisher
-from shared.database import Pool
+from shared.database import Pool, until_answered
 from shared.handling import Heard, Reactions, bind_reaction
 from shared.health import Health
 from shared.hearing import Hearing
+from shared.housekeeping import Housekeeping
 from shared.intake import BoundReaction, Intake
 from shared.outbox import Outbox, Transaction
 from shared.relay import Relay
 from shared.settings import ServiceSettings
 from shared.topology import Topology
 
-_DRAIN_SECONDS = 5
+_FLUSH_SECONDS = 3
 
 _log = structlog.get_logger(__name__)
 
@@ -46,7 +47,8 @@ class Bus:
         self.publisher = Publisher(settings.rabbitmq_url, f"diorama.{service} says", declared)
         self.intake = Intake(service, pool, self.outbox, works=works, retention_days=settings.said_retention_days)
         self._hears = hears
-        self._relay = Relay(self.outbox, pool, self.publisher, retention_days=settings.said_retention_days)
+        self._relay = Relay(self.outbox, pool, self.publisher)
+        self._housekeeping = Housekeeping(pool, retention_days=settings.said_retention_days, works=bool(works))
         self._hearing = Hearing(
             service,
             settings.rabbitmq_url,
@@ -57,6 +59,7 @@ class Bus:
             hears=declared.hears.get(service, ()),
         )
         self._tasks: list[asyncio.Task[None]] = []
+        self.died: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.intake.react({ReplayOutbox: _replay_outbox})
         health.add("consumer", self._hearing.check)
 
@@ -73,47 +76,53 @@ class Bus:
         return self.outbox.transaction(pool or self.pool)
 
     async def __aenter__(self) -> Self:
-        for run in (
-            self.publisher.run,
-            self._relay.run,
-            self._relay.keep_house,
-            self.intake.run,
-            self._hearing.run,
-        ):
-            self._tasks.append(asyncio.create_task(run()))
-            self._tasks[-1].add_done_callback(_report_end)
+        self._relaying = self._start(self._relay_when_prepared)
+        self._taking_in = self._start(self.intake.run)
+        for run in (self.publisher.run, self._housekeeping.run, self._hearing.run):
+            self._start(run)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._relay.drain(_DRAIN_SECONDS)
+        self._taking_in.cancel()
+        await asyncio.wait((self._taking_in,))
+        await self._relay.stop(self._relaying, seconds=_FLUSH_SECONDS)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.died.cancel()
 
     async def stop_hearing(self) -> None:
         """Take no more deliveries."""
         await self._hearing.stop()
 
+    async def _relay_when_prepared(self) -> None:
+        await until_answered(self._housekeeping.prepare, "prepare the tables")
+        await self._relay.run()
 
-def _report_end(task: "asyncio.Task[None]") -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        _log.critical("bus_task_died", exc_info=error)
+    def _start(self, run: Callable[[], Coroutine[Any, Any, None]]) -> "asyncio.Task[None]":
+        task = asyncio.create_task(run())
+        task.add_done_callback(self._note_end)
+        self._tasks.append(task)
+        return task
+
+    def _note_end(self, task: "asyncio.Task[None]") -> None:
+        """Have the process end, and be started again, rather than go on deaf or dumb."""
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        _log.critical("bus_loop_died", exc_info=error)
+        if not self.died.done():
+            self.died.set_exception(error)
 
 
 async def _replay_outbox(tx: Transaction, asked: Sequence[Heard[ReplayOutbox]]) -> None:
-    """Say again, to one queue, what was said since a moment; durable like everything that is said."""
+    """Note what is to be said again; the relay does so page by page."""
     for one in asked:
         request = one.message
         await tx.connection.execute(
-            """
-            INSERT INTO outbox (message_id, routing_key, queue, job_id, body)
-            SELECT message_id, routing_key, $1, job_id, body FROM said
-            WHERE said_at >= $2 AND routing_key = ANY ($3)
-            ORDER BY said_at
-            """,
+            "INSERT INTO replays (queue, routing_keys, said_at) VALUES ($1, $2, $3)",
             request.queue,
-            request.since,
             list(request.routing_keys),
+            request.since,
         )

@@ -16,15 +16,17 @@ else:
     Connection: TypeAlias = asyncpg.Connection | PoolConnectionProxy
     Pool: TypeAlias = asyncpg.Pool
 
-AWAY = (
-    OSError,
-    TimeoutError,
+DATABASE_TROUBLE = (
     asyncpg.InterfaceError,
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.TransactionRollbackError,  # deadlocks and serialisation: the next try finds another order
+    asyncpg.ReadOnlySQLTransactionError,  # the old primary during a failover
 )
+"""What PostgreSQL and asyncpg say when they cannot serve now."""
+
+AWAY = (OSError, TimeoutError, *DATABASE_TROUBLE)
 """The database cannot answer now but may soon; the work stays as it is and is tried again."""
 
 _log = structlog.get_logger(__name__)
@@ -65,6 +67,15 @@ async def until_answered(attempt: Callable[[], Awaitable[object]], purpose: str)
             pause_seconds = min(pause_seconds * 2, 2)
         else:
             return
+
+
+async def close_pool(pool: Pool, *, seconds: float = 3) -> None:
+    """Close a pool in time, whatever its database and its borrowers do."""
+    try:
+        async with asyncio.timeout(seconds):
+            await pool.close()
+    except TimeoutError:
+        pool.terminate()
 
 
 async def _open(pool: Pool) -> None:

@@ -1,5 +1,18 @@
 """The few ways in which work fails, each with a stable code and a sentence for a person."""
 
+import re
+
+SENTENCE_CHARACTERS = 500
+_CODE = re.compile(r"[a-z][a-z0-9_]{1,60}")
+
+
+def printable(text: str, limit: int = SENTENCE_CHARACTERS) -> str:
+    """Leave out of a text what PostgreSQL or JSON cannot hold, and what is too long.
+
+    Texts of errors quote the outside, so that they may hold anything.
+    """
+    return text[: limit * 2].replace("\x00", "").encode(errors="replace").decode()[:limit]
+
 
 class Failure(Exception):
     """Work that did not succeed, and why.
@@ -12,8 +25,8 @@ class Failure(Exception):
 
     def __init__(self, code: str, sentence: str) -> None:
         super().__init__(f"{code}: {sentence}")
-        self.code = code
-        self.sentence = sentence
+        self.code = code if _CODE.fullmatch(code) else "unexpected_error"
+        self.sentence = printable(sentence)
 
 
 class Refused(Failure):

@@ -8,8 +8,10 @@ everybody is asked to say again to it what was said since the last message that 
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
@@ -17,14 +19,15 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMe
 from contracts.envelope import EVERYBODY
 from contracts.jobs import ReplayOutbox
 from shared import metrics, topology
-from shared.broker import Link, Publisher, Unroutable
-from shared.database import Pool
+from shared.broker import BROKER_AWAY, Link, Publisher, Unroutable
+from shared.database import AWAY, Pool, until_answered
 from shared.errors import Failure
 from shared.identifiers import uuid7
-from shared.intake import DeadLetter, Intake, insert_dead_letter
-from shared.outbox import Outbox
+from shared.intake import DeadLetter, Intake, id_of, insert_dead_letter, letter_id_of
+from shared.outbox import Outbox, Transaction
 
 _PREFETCH = 200
+_BURIED_AT_ONCE = 20
 _WATCH_SECONDS = 5
 _MARGIN = timedelta(seconds=60)
 
@@ -74,55 +77,72 @@ class Hearing:
         """Take no more deliveries; those already here are still taken in."""
         self._stopped = True
         if self._channel is not None and self._tag is not None and not self._channel.is_closed:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(2):
                 queue = await self._channel.get_queue(self._queue, ensure=False)
                 await queue.cancel(self._tag)
 
     async def _session(self, connection: AbstractConnection) -> None:
-        await self._publisher.up.wait()
-        await self._ensure_marked()
+        self._intake.remembers_progress = False
+        await self._publisher.up.wait()  # and so the topology is declared
         if self._stopped:
             return
         async with asyncio.timeout(15):
             channel = await connection.channel()
             await channel.set_qos(prefetch_count=_PREFETCH)
-            queue = await channel.get_queue(self._queue)
-            tag = await queue.consume(self._intake.deliver)
-            dead_queue = await channel.get_queue(topology.dead_queue_of(self._service))
-            await dead_queue.consume(self._bury)
+            tag = await (await channel.get_queue(self._queue)).consume(self._intake.deliver)
+            # A channel of its own: a multiple-ack reaches every delivery of its channel.
+            burying = await connection.channel()
+            await burying.set_qos(prefetch_count=_BURIED_AT_ONCE)
+            await (await burying.get_queue(topology.dead_queue_of(self._service))).consume(self._bury)
         self._channel, self._tag = channel, tag
         metrics.CONSUMER_UP.set(1)
         _log.info("hearing", queue=self._queue)
         try:
-            await self._watch(channel, tag)
+            await self._watch(channel, burying, tag)
         finally:
             self._channel = self._tag = None
             metrics.CONSUMER_UP.set(0)
 
-    async def _watch(self, channel: AbstractChannel, tag: str) -> None:
-        closed = asyncio.ensure_future(channel.closed())
-        while not closed.done():
-            await asyncio.wait((closed,), timeout=_WATCH_SECONDS)
-            if self._stopped:
-                await closed
-                return
-            if not closed.done() and not await _consumes(channel, tag):
-                _log.warning("consumer_was_cancelled", queue=self._queue)
-                return
-            if self._publisher.up.is_set() and not await self._ensure_marked():
-                # RabbitMQ 3.10 does not always tell the consumers of a deleted quorum queue.
-                return
-
-    async def _ensure_marked(self) -> bool:
-        """Have everything said again if the queue was created anew; tell whether it was still the old one."""
-        token = await self._pool.fetchval("SELECT token FROM bus_mark")
+    async def _watch(self, channel: AbstractChannel, burying: AbstractChannel, tag: str) -> None:
+        """Return when this session's consumer is, or may be, gone."""
+        closed = [asyncio.ensure_future(_until_closed(it)) for it in (channel, burying)]
         try:
-            await self._send_mark(str(token))
-        except Unroutable:
-            await self._publisher.declare()
-            await self._ask_for_replay()
-            await self._publisher.bind(self._queue, topology.MARKS, str(token))
-            return False
+            while await _consumes(channel, tag):
+                if not await self._is_marked():
+                    # RabbitMQ 3.10 does not always tell the consumers of a deleted quorum queue.
+                    return
+                done, _ = await asyncio.wait(closed, timeout=_WATCH_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                if done:
+                    return
+                if self._stopped:
+                    await asyncio.wait(closed, return_when=asyncio.FIRST_COMPLETED)
+                    return
+            _log.warning("consumer_was_cancelled", queue=self._queue)
+        finally:
+            for waiting in closed:
+                waiting.cancel()
+
+    async def _is_marked(self) -> bool:
+        """Tell whether the queue is still the old one; where it is not, have everything said again that it missed.
+
+        What cannot be found out now, because broker or database do not answer, must not stop the ear: it is asked
+        again at the next look, and until then the place that was reached is not moved on.
+        """
+        if not self._publisher.up.is_set():
+            return True
+        try:
+            token = str(await self._pool.fetchval("SELECT token FROM bus_mark"))
+            try:
+                await self._send_mark(token)
+            except Unroutable:
+                await self._publisher.declare()
+                await self._ask_for_replay()
+                await self._publisher.bind(self._queue, topology.MARKS, token)
+                return False
+        except (*BROKER_AWAY, *AWAY) as error:
+            _log.warning("mark_not_sent", error=repr(error))
+            return True
+        self._intake.remembers_progress = True
         return True
 
     async def _send_mark(self, token: str) -> None:
@@ -139,34 +159,36 @@ class Hearing:
 
     async def _bury(self, delivery: AbstractIncomingMessage) -> None:
         """Move what the broker gave up delivering into our own table; the first time, deliver it once more."""
-        reasons = [death.get("reason") for death in _deaths(delivery)]
-        letter = DeadLetter(
-            delivery,
-            "delivery_limit",
-            f"The broker gave up delivering it ({', '.join(map(str, reasons)) or 'unknown'}).",
-        )
+        reasons = ", ".join(str(death.get("reason")) for death in _deaths(delivery)) or "unknown"
+        letter = DeadLetter(delivery, "delivery_limit", f"The broker gave up delivering it ({reasons}).")
+        await until_answered(lambda: self._insert_or_redrive(letter), "set a dead letter aside")
+        with suppress(*BROKER_AWAY):  # then it comes again, and is known
+            await delivery.ack()
+
+    async def _insert_or_redrive(self, letter: DeadLetter) -> None:
+        message_id = id_of(letter.delivery)
         async with self._outbox.transaction(self._pool) as tx:
-            known = await tx.connection.fetchval(
-                "SELECT 1 FROM dead_letters WHERE message_id = $1 AND code = 'delivery_limit'", delivery.message_id
-            )
-            await insert_dead_letter(tx, self._service, letter)
-            if not known:
-                await tx.connection.execute(
-                    """
-                    WITH redriven AS (
-                        UPDATE dead_letters SET redriven_at = now()
-                        WHERE message_id = $1 AND code = 'delivery_limit'
-                        RETURNING routing_key, body
-                    )
-                    INSERT INTO outbox (message_id, routing_key, queue, body)
-                    SELECT $2, routing_key, $3, body FROM redriven
-                    """,
-                    delivery.message_id,
-                    uuid7(),
-                    self._queue,
-                )
+            if await insert_dead_letter(tx, self._service, letter):
+                await _redrive_once(tx, self._queue, message_id, letter)
                 tx.after_commit(self._outbox.wake.set)
-        await delivery.ack()
+
+
+async def _redrive_once(tx: Transaction, queue: str, message_id: UUID, letter: DeadLetter) -> None:
+    await tx.connection.execute(
+        """
+        WITH redriven AS (UPDATE dead_letters SET redriven_at = now() WHERE id = $1)
+        INSERT INTO outbox (message_id, routing_key, queue, body) VALUES ($2, $3, $4, $5)
+        """,
+        letter_id_of(letter),
+        message_id,
+        letter.delivery.routing_key or "",
+        queue,
+        letter.delivery.body,
+    )
+
+
+async def _until_closed(channel: AbstractChannel) -> None:
+    await channel.closed()
 
 
 async def _consumes(channel: AbstractChannel, tag: str) -> bool:

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from contracts.catalogue import CATALOGUE
-from contracts.envelope import Command
 from contracts.jobs import (
     CancelJob,
     JobAccepted,
     JobCancelled,
+    JobCompleted,
     JobFailed,
     JobNews,
     JobRetryScheduled,
@@ -39,20 +38,34 @@ class Instructions:
         """Remember the cancels, end what waits, and stop what this process runs."""
         cancels = {one.message.job_id: one.message.cancelled_by for one in asked}
         await tasks.upsert_tombstones(tx.connection, list(cancels.items()))
-        await say_cancelled(tx)
+        await self.end_cancelled(tx)
         tx.after_commit(lambda: self._runner.cancel(list(cancels)))
 
     async def on_report_jobs(self, tx: Transaction, asked: Sequence[Heard[ReportJobs]]) -> None:
         """Say to the gateway what is known of these jobs: what was said, what waits, and what is unknown."""
         job_ids = list({job_id for one in asked for job_id in one.message.job_ids})
-        await _repeat_said(tx, job_ids)
+        repeated = await _repeat_said(tx, job_ids)
         known = await _select_states(tx, job_ids)
         for job_id in job_ids:
             row = known.get(job_id)
             if row is None:
                 tx.say(JobUnknown(service=self._service, job_id=job_id))
             elif row["state"] in ("pending", "in_progress"):
-                say_news(tx, JobAccepted, row)
+                self.say_of(tx, JobAccepted, row)
+            elif job_id not in repeated:
+                self._say_end(tx, row)
+
+    def _say_end(self, tx: Transaction, row: dict[str, Any]) -> None:
+        """Say from its row how a job ended, where what was said of it is no longer kept."""
+        after_all = 2**31 - 1
+        if row["state"] == "completed":
+            facts = {"attempt": row["attempt"], "started_at": row["started_at"]}
+            self.say_of(tx, JobCompleted, row, sequence=after_all, **facts)
+        elif row["state"] == "failed":
+            reason = {"code": row["error_code"], "sentence": row["error_sentence"]}
+            self.say_of(tx, JobFailed, row, sequence=after_all, attempt=row["attempt"], **reason)
+        else:
+            self.say_of(tx, JobCancelled, row, sequence=after_all)
 
     async def on_pause_work(self, tx: Transaction, asked: Sequence[Heard[PauseWork]]) -> None:
         """Start no more jobs of these kinds for a while."""
@@ -69,46 +82,57 @@ class Instructions:
         await tx.connection.execute("DELETE FROM pauses WHERE kind = ANY ($1)", [one.message.kind for one in asked])
         tx.after_commit(self._runner.look_for_work)
 
+    async def end_cancelled(self, tx: Transaction) -> None:
+        """End pending tasks that were cancelled, and say so."""
+        while rows := await tasks.cancel_pending(tx.connection):
+            for row in rows:
+                self.say_of(tx, JobCancelled, row)
 
-def say_news(tx: Transaction, news_class: type[JobNews], row: dict[str, Any], **facts: Any) -> None:
-    """Say news of a task that nobody holds, numbered first in its lease epoch."""
-    command = CATALOGUE[row["kind"]].model_validate(row["command"])
-    if isinstance(command, Command):
-        tx.say(news(news_class, command, epoch=row["lease_epoch"], sequence=0, at=row["now"], **facts))
+    def say_ended(self, tx: Transaction, row: dict[str, Any], reason: tuple[str, str]) -> None:
+        """Say what became of a task that nobody holds, for a reason of code and sentence."""
+        facts = {"attempt": row["attempt"], "code": reason[0], "sentence": reason[1]}
+        if row["state"] == "failed":
+            self.say_of(tx, JobFailed, row, **facts)
+        else:
+            self.say_of(tx, JobRetryScheduled, row, next_attempt_at=row["run_at"], **facts)
+
+    def say_of(
+        self, tx: Transaction, news_class: type[JobNews], row: dict[str, Any], *, sequence: int = 0, **facts: Any
+    ) -> None:
+        """Say news of a task that nobody holds; numbered first in its lease epoch where not said otherwise."""
+        said = news(
+            news_class,
+            row["command"],
+            row["kind"],
+            self._service,
+            epoch=row["lease_epoch"],
+            sequence=sequence,
+            at=row["now"],
+            **facts,
+        )
+        tx.say(said, traceparent=row["traceparent"])
 
 
-async def say_cancelled(tx: Transaction) -> None:
-    """End pending tasks that were cancelled, and say so."""
-    for row in await tasks.cancel_pending(tx.connection):
-        say_news(tx, JobCancelled, row)
-
-
-def say_lost(tx: Transaction, row: dict[str, Any]) -> None:
-    """Say what became of a task whose lease ran out or that waited too long."""
-    reason = (
-        {"code": "deadline_exceeded", "sentence": "It waited for longer than its deadline allows."}
-        if row.get("overdue")
-        else {"code": "worker_lost", "sentence": "The worker that ran it went away without an answer."}
-    )
-    if row["state"] == "failed":
-        say_news(tx, JobFailed, row, attempt=row["attempt"], **reason)
-    else:
-        say_news(tx, JobRetryScheduled, row, attempt=row["attempt"], next_attempt_at=row["run_at"], **reason)
-
-
-async def _repeat_said(tx: Transaction, job_ids: list[UUID]) -> None:
-    await tx.connection.execute(
+async def _repeat_said(tx: Transaction, job_ids: list[UUID]) -> set[UUID]:
+    rows = await tx.connection.fetch(
         """
         INSERT INTO outbox (message_id, routing_key, queue, job_id, body)
         SELECT message_id, routing_key, $2, job_id, body FROM said WHERE job_id = ANY ($1) ORDER BY said_at
+        RETURNING job_id
         """,
         job_ids,
         _GATEWAY_QUEUE,
     )
+    return {row["job_id"] for row in rows}
 
 
 async def _select_states(tx: Transaction, job_ids: list[UUID]) -> dict[UUID, dict[str, Any]]:
     rows = await tx.connection.fetch(
-        "SELECT id, kind, command, state, lease_epoch, now() AS now FROM tasks WHERE id = ANY ($1)", job_ids
+        """
+        SELECT id, kind, command, traceparent, state, lease_epoch, attempt, started_at, error_code, error_sentence,
+               now() AS now
+        FROM tasks WHERE id = ANY ($1)
+        """,
+        job_ids,
     )
     return {row["id"]: dict(row) for row in rows}

@@ -5,27 +5,28 @@ reason and never takes its neighbours with it. While the database is away the ba
 """
 
 import asyncio
+import hashlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import orjson
 import structlog
 from aio_pika.abc import AbstractIncomingMessage
-from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
+from aio_pika.exceptions import ChannelInvalidStateError
 
 from contracts.catalogue import NotUnderstoodError, open_envelope, understand
 from contracts.envelope import MAXIMUM_BODY_BYTES, Command, Event, Message, from_binary_mode
 from contracts.jobs import MessageDeadLettered
 from shared import metrics
+from shared.broker import BROKER_AWAY
 from shared.database import AWAY, Connection, Pool
-from shared.errors import Refused
+from shared.errors import Refused, printable
 from shared.handling import Heard
-from shared.identifiers import uuid7
 from shared.outbox import Outbox, Transaction
 from shared.telemetry import link_to, tracer
 from shared.topology import MARK_TYPE
@@ -34,6 +35,7 @@ BoundReaction: TypeAlias = Callable[[Transaction, Sequence[Heard[Any]]], Awaitab
 
 _LIMIT = 200
 _REMEMBER_SECONDS = 1.0
+_STRANGERS = UUID("7b1f3f0e-52a4-5c55-9b39-0c6f1a7be001")
 _log = structlog.get_logger(__name__)
 
 
@@ -72,6 +74,8 @@ class Intake:
         self._reactions: dict[type[Message], BoundReaction] = {}
         self._deliveries: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
         self._remembered_at = 0.0
+        self.remembers_progress = False
+        """Whether the queue is known to be the one that was heard all along, so that its progress may be noted."""
 
     def react(self, reactions: Mapping[type[Message], BoundReaction]) -> None:
         """Add reactions; they are ready to be called with a transaction and a batch."""
@@ -151,8 +155,8 @@ class Intake:
             fresh = await _insert_inbox(tx.connection, list(reacting))
             await self._react(tx, [item for item in heard if item.id in fresh and reacting[item.id] is item])
             metrics.DUPLICATES.inc(len(reacting) - len(fresh))
-        if heard and time.monotonic() - self._remembered_at > _REMEMBER_SECONDS:
-            await _update_heard_until(tx.connection, heard[-1].time)
+        if heard and self.remembers_progress and time.monotonic() - self._remembered_at > _REMEMBER_SECONDS:
+            await _update_heard_until(tx.connection, min(item.time for item in heard))
             self._remembered_at = time.monotonic()
         tx.after_commit(lambda: _measure(heard))
 
@@ -182,21 +186,23 @@ def _set_aside(reading: Readable, error: Exception) -> DeadLetter:
     return DeadLetter(reading.delivery, code, sentence, reading.heard)
 
 
-async def insert_dead_letter(tx: Transaction, service: str, letter: DeadLetter) -> None:
-    """Keep what could not be taken in, with the reason, and say so."""
+async def insert_dead_letter(tx: Transaction, service: str, letter: DeadLetter) -> bool:
+    """Keep what could not be taken in, with the reason, and say so; once for each message and reason."""
     heard, delivery = letter.heard, letter.delivery
     job_id = getattr(heard.message, "job_id", None) if heard else None
-    message_type = heard.message.wire_name if heard else delivery.type
-    sentence = letter.sentence.replace("\x00", "")[:500]
-    letter_id = uuid7()
-    await tx.connection.execute(
+    message_type = heard.message.wire_name if heard else _printable(delivery.type)
+    sentence = printable(letter.sentence)
+    letter_id = letter_id_of(letter)
+    inserted = await tx.connection.fetchval(
         """
         INSERT INTO dead_letters (id, message_id, message_type, job_id, routing_key, headers, body, code, sentence)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        ON CONFLICT (id) DO NOTHING
+        RETURNING true
         """,
         letter_id,
         _printable(delivery.message_id),
-        _printable(message_type),
+        message_type,
         job_id,
         _printable(delivery.routing_key) or "",
         {_printable(key): _printable(str(value)) for key, value in delivery.headers.items()},
@@ -204,22 +210,36 @@ async def insert_dead_letter(tx: Transaction, service: str, letter: DeadLetter) 
         letter.code,
         sentence,
     )
-    tx.say(
-        MessageDeadLettered(
-            service=service,
-            dead_letter_id=letter_id,
-            message_type=_printable(message_type),
-            job_id=job_id,
-            code=letter.code,
-            sentence=sentence,
+    if inserted:
+        tx.say(
+            MessageDeadLettered(
+                service=service,
+                dead_letter_id=letter_id,
+                message_type=message_type,
+                job_id=job_id,
+                code=letter.code,
+                sentence=sentence,
+            )
         )
-    )
-    tx.after_commit(metrics.DEAD_LETTERS.labels(letter.code).inc)
+        tx.after_commit(metrics.DEAD_LETTERS.labels(letter.code).inc)
+    return bool(inserted)
+
+
+def id_of(delivery: AbstractIncomingMessage) -> UUID:
+    """Give the id under which a delivery was published, or one derived from its body where it has none of ours."""
+    try:
+        return UUID(delivery.message_id or "")
+    except ValueError:
+        return uuid5(_STRANGERS, hashlib.sha256(delivery.body).hexdigest())
+
+
+def letter_id_of(letter: DeadLetter) -> UUID:
+    """Give a dead letter's id: the same for the same message and reason, however often it is delivered."""
+    return uuid5(id_of(letter.delivery), letter.code)
 
 
 def _printable(text: str | None) -> str | None:
-    """Leave out what PostgreSQL cannot store."""
-    return None if text is None else text.replace("\x00", "")[:1000].encode(errors="replace").decode()
+    return None if text is None else printable(text, 1000)
 
 
 async def _insert_inbox(connection: Connection, message_ids: list[UUID]) -> set[UUID]:
@@ -229,13 +249,14 @@ async def _insert_inbox(connection: Connection, message_ids: list[UUID]) -> set[
         ON CONFLICT (message_id) DO NOTHING
         RETURNING message_id
         """,
-        message_ids,
+        sorted(message_ids),  # in one order everywhere, so that two processes do not wait for each other
     )
     return {row["message_id"] for row in rows}
 
 
 async def _update_heard_until(connection: Connection, said_at: datetime) -> None:
-    await connection.execute("UPDATE bus_mark SET heard_until = $1", said_at)
+    # A sender's clock may be ahead; what it says later must still count as missed.
+    await connection.execute("UPDATE bus_mark SET heard_until = least($1, now())", said_at)
 
 
 def _measure(heard: Sequence[Heard[Any]]) -> None:
@@ -250,7 +271,7 @@ async def _acknowledge(batch: Sequence[AbstractIncomingMessage]) -> None:
     last = {id(delivery.channel): delivery for delivery in batch if not _stale(delivery)}
     for delivery in last.values():
         # What came through a channel that is gone comes again, and the inbox absorbs it.
-        with suppress(AMQPError, ConnectionError, ChannelInvalidStateError):
+        with suppress(*BROKER_AWAY):
             await delivery.ack(multiple=True)
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from contracts.envelope import Command, Message
+from contracts.envelope import Command, Lineage, Message
 from contracts.jobs import (
     Child,
     JobCancelled,
@@ -22,6 +22,7 @@ from contracts.jobs import (
 )
 from shared import tasks
 from shared.database import Connection, Pool
+from shared.errors import printable
 from shared.outbox import Outbox, Saying, Transaction
 from shared.retry import Verdict
 from shared.tasks import Lease, Settlement
@@ -31,6 +32,7 @@ N = TypeVar("N", bound=JobNews)
 
 _CHILDREN_A_PAGE = 500
 _PROGRESS_SECONDS = 0.5
+_STAGE_CHARACTERS = 80
 
 
 class LostLease(Exception):
@@ -52,37 +54,29 @@ class Clock:
         return datetime.now(UTC) + self._ahead
 
 
-def news(news_class: type[N], command: Command, *, epoch: int, sequence: int, at: datetime, **facts: Any) -> N:
-    """Make news of a job."""
-    return news_class(
-        job_id=command.job_id,
-        parent_job_id=command.parent_job_id,
-        root_job_id=command.root_job_id,
-        project_id=command.project_id,
-        submitted_by=command.submitted_by,
-        kind=command.wire_name,
-        service=_service_of(command),
-        lease_epoch=epoch,
-        sequence=sequence,
-        at=at,
-        **facts,
-    )
+STARTED = 1
+"""The number of JobStarted in its lease epoch: always before whatever else is said, whenever it is said."""
 
 
-def _service_of(command: Command) -> str:
-    return str(getattr(command, "service", command.addressed_service()))
+def news(
+    news_class: type[N], lineage: Mapping[str, Any], kind: str, service: str, *, epoch: int, sequence: int, **facts: Any
+) -> N:
+    """Make news of a job from the lineage fields of its command."""
+    known = {name: lineage[name] for name in Lineage.model_fields if name in lineage}
+    return news_class(**known, kind=kind, service=service, lease_epoch=epoch, sequence=sequence, **facts)
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
     """What all jobs of a process share."""
 
+    service: str
     pool: Pool
     outbox: Outbox
     clock: Clock
     worker: str
     own_kinds: frozenset[type[Command]]
-    say_progress: Callable[[Message], None]
+    say_progress: Callable[[Message, str | None], None]
 
 
 class Completion(Transaction):
@@ -128,16 +122,17 @@ class Job(Generic[C]):
         self.share: float | None = None
         self.stage: str | None = None
         self._bench = bench
-        self._sequence = 0
+        self._sequence = STARTED
         self._progress_due = 0.0
 
     def progress(self, share: float | None, stage: str | None = None) -> None:
         """Tell how far the work is, 0 to 1; cheap, throttled, and never in the way of the work."""
-        self.share, self.stage = share, stage
+        self.share = None if share is None or share != share else min(1.0, max(0.0, share))  # noqa: PLR0124 - NaN
+        self.stage = None if stage is None else printable(stage, _STAGE_CHARACTERS)
         now = asyncio.get_running_loop().time()
         if now >= self._progress_due and not self.settled:
             self._progress_due = now + _PROGRESS_SECONDS
-            self._bench.say_progress(self.news(JobProgressed, progress=share, stage=stage))
+            self._bench.say_progress(self.news(JobProgressed, progress=self.share, stage=self.stage), self.traceparent)
 
     @asynccontextmanager
     async def recording(self) -> AsyncIterator[Transaction]:
@@ -165,18 +160,17 @@ class Job(Generic[C]):
         async with self._ending() as tx:
             yield tx
             await tx.flush()
-            await self._settle(tx, self.failure(Verdict(code, sentence, None, self.attempt)))
+            await self._settle(tx, self.failure(Verdict(code, printable(sentence), None, self.attempt)))
         self.settled = True
 
     @asynccontextmanager
     async def _ending(self) -> AsyncIterator[Completion]:
         bench = self._bench
         async with bench.pool.acquire() as connection:
-            async with connection.transaction():
-                tx = Completion(connection, bench.outbox, {self.id: self.traceparent}, bench.own_kinds)
+            tx = Completion(connection, bench.outbox, {self.id: self.traceparent}, bench.own_kinds)
+            async with bench.outbox.committing(tx):
                 yield tx
-            tx.after_commit(bench.outbox.wake.set)
-            tx.committed()
+                tx.after_commit(bench.outbox.wake.set)
 
     async def _settle(self, tx: Completion, settlement: Settlement) -> None:
         if not await tasks.settle_tasks(tx.connection, [settlement]):
@@ -185,8 +179,19 @@ class Job(Generic[C]):
     def news(self, news_class: type[N], **facts: Any) -> N:
         """Make news of this job, numbered after what was said before under this lease."""
         self._sequence += 1
-        at = self._bench.clock.now()
-        return news(news_class, self.command, epoch=self.lease.epoch, sequence=self._sequence, at=at, **facts)
+        return self._news(news_class, self._sequence, **facts)
+
+    def _news(self, news_class: type[N], sequence: int, **facts: Any) -> N:
+        return news(
+            news_class,
+            self.command.own_lineage(),
+            self.command.wire_name,
+            self._bench.service,
+            epoch=self.lease.epoch,
+            sequence=sequence,
+            at=self._bench.clock.now(),
+            **facts,
+        )
 
     def completion(self, children: Mapping[UUID, str], facts: Mapping[str, Any]) -> Settlement:
         """Say which children follow and that the job is done."""
@@ -206,12 +211,14 @@ class Job(Generic[C]):
 
     def started(self) -> Saying:
         """Say that the work has begun."""
-        begun = self.news(JobStarted, attempt=self.attempt, started_at=self.started_at, worker=self._bench.worker)
+        begun = self._news(
+            JobStarted, STARTED, attempt=self.attempt, started_at=self.started_at, worker=self._bench.worker
+        )
         return self._encode([begun])[0]
 
     def failure(self, verdict: Verdict) -> Settlement:
         """Say that the attempt failed, and whether another one follows."""
-        reason = {"code": verdict.code, "sentence": verdict.sentence[:500]}
+        reason = {"code": verdict.code, "sentence": verdict.sentence}
         attempts = verdict.attempts_used
         if verdict.retry_in_seconds is None:
             said = self.news(JobFailed, attempt=attempts, started_at=self.started_at, **reason)

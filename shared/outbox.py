@@ -52,10 +52,12 @@ class Transaction:
         self._sayings: list[Saying] = []
         self._commands: list[Command] = []
         self._after_commit: list[Callable[[], None]] = []
+        self._at_end: list[Callable[[], None]] = []
 
-    def say(self, message: Message, *, message_id: UUID | None = None) -> UUID:
+    def say(self, message: Message, *, message_id: UUID | None = None, traceparent: str | None = None) -> UUID:
         """Say a message with this transaction; return its id."""
-        saying = self._outbox.encode(message, message_id=message_id, traceparent=self.trace_of(message))
+        trace = traceparent or self.trace_of(message)
+        saying = self._outbox.encode(message, message_id=message_id, traceparent=trace)
         self._sayings.append(saying)
         return saying.message_id
 
@@ -77,6 +79,10 @@ class Transaction:
     def after_commit(self, callback: Callable[[], None]) -> None:
         """Call back once what was done here can be seen."""
         self._after_commit.append(callback)
+
+    def at_end(self, callback: Callable[[], None]) -> None:
+        """Call back when this is over, committed or not."""
+        self._at_end.append(callback)
 
     def trace_of(self, message: Message) -> str | None:
         """Find the trace to which a message belongs: that of the job it is about, else the current one."""
@@ -102,6 +108,11 @@ class Transaction:
         for callback in self._after_commit:
             callback()
 
+    def ended(self) -> None:
+        """Run what was waiting for the end."""
+        for callback in self._at_end:
+            callback()
+
 
 class Outbox:
     """Opens transactions that can speak, in the name of one service."""
@@ -120,11 +131,20 @@ class Outbox:
         `eager`: the tasks that it makes may start at once, where there is room.
         """
         async with pool.acquire() as connection:
-            async with connection.transaction():
-                tx = Transaction(connection, self, traces, eager=eager)
+            tx = Transaction(connection, self, traces, eager=eager)
+            async with self.committing(tx):
                 yield tx
+
+    @asynccontextmanager
+    async def committing(self, tx: Transaction) -> AsyncIterator[None]:
+        """Hold a transaction open around what is done with it, then write what it says and commit."""
+        try:
+            async with tx.connection.transaction():
+                yield
                 await tx.flush()
             tx.committed()
+        finally:
+            tx.ended()
 
     def encode(self, message: Message, *, message_id: UUID | None = None, traceparent: str | None = None) -> Saying:
         """Wrap and serialise a message in this service's name."""

@@ -1,7 +1,10 @@
 """From the outbox to the broker: what was said leaves in batches and is kept so that it can be said again."""
 
 import asyncio
+import time
+from collections.abc import Sequence
 from contextlib import suppress
+from uuid import UUID
 
 import asyncpg
 import structlog
@@ -14,10 +17,11 @@ from shared.outbox import Outbox
 from shared.topology import EVENTS
 
 _LIMIT = 200
+_REPLAY_PAGE = 1000
 _BUSY = 4
 _LINGER_SECONDS = 0.005
 _POLL_SECONDS = 0.5
-_RETENTION_SECONDS = 3600
+_LOOK_FOR_REPLAYS_SECONDS = 2.0
 
 _log = structlog.get_logger(__name__)
 
@@ -25,105 +29,144 @@ _log = structlog.get_logger(__name__)
 class Relay:
     """Publishes the outbox of one service. Several may run side by side; order is the reader's business."""
 
-    def __init__(self, outbox: Outbox, pool: Pool, publisher: Publisher, *, retention_days: int) -> None:
+    def __init__(self, outbox: Outbox, pool: Pool, publisher: Publisher) -> None:
         self._outbox = outbox
         self._pool = pool
         self._publisher = publisher
-        self._retention_days = retention_days
+        self._stopping = False
+        self._look_for_replays_at = 0.0
 
     async def run(self) -> None:
-        """Publish whenever something is waiting, until cancelled."""
-        while True:
+        """Publish whenever something is waiting, until told to stop."""
+        while not self._stopping:
             await self._publisher.up.wait()
             self._outbox.wake.clear()
             try:
                 count = await self.relay_batch()
+                replayed = count < _LIMIT and await self._replay_page()
             except (*AWAY, *BROKER_AWAY) as error:
                 _log.warning("relay_paused", error=repr(error))
                 await asyncio.sleep(0.2)
                 continue
             if count >= _BUSY:  # under load a short wait makes the next batch larger
                 await asyncio.sleep(_LINGER_SECONDS)
-            if count < _LIMIT:
+            if count < _LIMIT and not replayed and not self._stopping:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_POLL_SECONDS):
                         await self._outbox.wake.wait()
 
-    async def drain(self, seconds: float) -> None:
-        """Publish what is left before the process ends, for a bounded time."""
+    async def stop(self, running: "asyncio.Task[None]", *, seconds: float) -> None:
+        """Let the batch under way end and publish what is left, for a bounded time."""
+        self._stopping = True
+        self._outbox.wake.set()
         with suppress(TimeoutError, *AWAY, *BROKER_AWAY):
             async with asyncio.timeout(seconds):
+                if self._publisher.up.is_set():
+                    await asyncio.wait((running,))
                 while self._publisher.up.is_set() and await self.relay_batch():
                     pass
 
     async def relay_batch(self) -> int:
-        """Publish one batch; return its size.
+        """Publish one batch; return how many left.
 
-        The rows are gone and kept by the same transaction that waits for the confirmations: if it does not
-        commit they are published again with the same ids, and inboxes absorb what was repeated.
+        The rows stay locked until they are confirmed and kept. If that does not commit they are published again
+        with the same ids, and inboxes absorb what was repeated. What a queue refuses waits a little; what nobody
+        hears, although the whole topology is declared, is set aside.
+
+        Raises ConnectionError when the broker went away; what it had confirmed is kept nevertheless.
         """
-        async with self._pool.acquire() as connection, connection.transaction():
-            rows = await _take_outbox(connection, _LIMIT)
-            if not rows:
-                return 0
-            results = await asyncio.gather(*(self._publish(row) for row in rows), return_exceptions=True)
-            unroutable = [row for row, result in zip(rows, results, strict=True) if isinstance(result, Unroutable)]
-            if unroutable:
-                await _insert_unroutable(connection, unroutable)
-                _log.error("messages_unroutable", count=len(unroutable), first=unroutable[0]["routing_key"])
-            for result in results:
-                if isinstance(result, BaseException) and not isinstance(result, Unroutable):
-                    raise result
-            return len(rows)
+        async with self._pool.acquire() as connection:
+            async with connection.transaction():
+                rows = await _lock_outbox(connection, _LIMIT)
+                if not rows:
+                    return 0
+                failures = await self._publish_all(rows)
+                confirmed = [row["id"] for row in rows if row["id"] not in failures]
+                await _move_to_said(connection, confirmed)
+                if failures:
+                    await self._handle_failures(connection, rows, failures)
+            away = [error for error in failures.values() if not isinstance(error, Unroutable)]
+        if away and not self._publisher.up.is_set():
+            raise ConnectionError("the broker went away while it was spoken to") from away[0]
+        return len(confirmed)
+
+    async def _publish_all(self, rows: Sequence[asyncpg.Record]) -> dict[int, BaseException]:
+        failures = await self._publish_each(rows)
+        if any(isinstance(error, Unroutable) for error in failures.values()):
+            # Somebody may have deleted a queue a moment ago.
+            await self._publisher.declare()
+            again = [row for row in rows if isinstance(failures.get(row["id"]), Unroutable)]
+            failures = {key: error for key, error in failures.items() if not isinstance(error, Unroutable)}
+            failures |= await self._publish_each(again)
+        return failures
+
+    async def _publish_each(self, rows: Sequence[asyncpg.Record]) -> dict[int, BaseException]:
+        results = await asyncio.gather(*(self._publish(row) for row in rows), return_exceptions=True)
+        return {
+            row["id"]: result for row, result in zip(rows, results, strict=True) if isinstance(result, BaseException)
+        }
 
     async def _publish(self, row: asyncpg.Record) -> None:
         exchange, routing_key = (EVENTS, row["routing_key"]) if row["queue"] is None else ("", row["queue"])
-        for last in (False, True):
-            try:
-                await self._publisher.publish(
-                    routing_key, row["body"], message_id=row["message_id"], type_=row["routing_key"], exchange=exchange
-                )
-            except Unroutable:
-                if last:
-                    raise
-                # Somebody may have deleted the queue a moment ago.
-                await self._publisher.declare()
-            else:
-                return
+        await self._publisher.publish(
+            routing_key, row["body"], message_id=row["message_id"], type_=row["routing_key"], exchange=exchange
+        )
 
-    async def keep_house(self) -> None:
-        """Make the days' partitions, drop what is past its retention, and measure the outbox, until cancelled."""
-        while True:
-            pause_seconds = 5.0
-            try:
-                await _delete_expired(self._pool, self._retention_days)
-                for _ in range(int(_RETENTION_SECONDS / pause_seconds)):
-                    await _measure_outbox(self._pool)
-                    await asyncio.sleep(pause_seconds)
-            except AWAY as error:
-                _log.warning("housekeeping_paused", error=repr(error))
-                await asyncio.sleep(pause_seconds)
+    async def _handle_failures(
+        self, connection: Connection, rows: Sequence[asyncpg.Record], failures: dict[int, BaseException]
+    ) -> None:
+        for error in failures.values():
+            if not isinstance(error, (Unroutable, *BROKER_AWAY)):
+                raise error
+        unheard = [row for row in rows if isinstance(failures.get(row["id"]), Unroutable)]
+        if unheard:
+            await _set_aside(connection, unheard)
+            _log.error("messages_unroutable", count=len(unheard), first=unheard[0]["routing_key"])
+        if self._publisher.up.is_set():  # the broker is there, and a queue refused
+            refused = [key for key, error in failures.items() if not isinstance(error, Unroutable)]
+            await _put_off(connection, refused)
+
+    async def _replay_page(self) -> bool:
+        """Copy one page of what was asked to be said again into the outbox; tell whether there was any."""
+        if time.monotonic() < self._look_for_replays_at:
+            return False
+        async with self._pool.acquire() as connection, connection.transaction():
+            replayed = await _replay_page(connection, _REPLAY_PAGE)
+        self._look_for_replays_at = time.monotonic() + (0 if replayed else _LOOK_FOR_REPLAYS_SECONDS)
+        return replayed
 
 
-async def _take_outbox(connection: Connection, limit: int) -> list[asyncpg.Record]:
+async def _lock_outbox(connection: Connection, limit: int) -> list[asyncpg.Record]:
     rows = await connection.fetch(
         """
-        WITH taken AS (
-            DELETE FROM outbox
-            WHERE id IN (SELECT id FROM outbox ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED)
-            RETURNING id, message_id, routing_key, queue, job_id, body
-        ), kept AS (
-            INSERT INTO said (message_id, routing_key, job_id, body)
-            SELECT message_id, routing_key, job_id, body FROM taken WHERE queue IS NULL
-        )
-        SELECT id, message_id, routing_key, queue, body FROM taken ORDER BY id
+        SELECT id, message_id, routing_key, queue, body FROM outbox
+        WHERE not_before IS NULL OR not_before < now()
+        ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED
         """,
         limit,
     )
     return list(rows)
 
 
-async def _insert_unroutable(connection: Connection, rows: list[asyncpg.Record]) -> None:
+async def _move_to_said(connection: Connection, ids: list[int]) -> None:
+    await connection.execute(
+        """
+        WITH gone AS (
+            DELETE FROM outbox WHERE id = ANY ($1) RETURNING message_id, routing_key, queue, job_id, body
+        )
+        INSERT INTO said (message_id, routing_key, job_id, body)
+        SELECT message_id, routing_key, job_id, body FROM gone WHERE queue IS NULL
+        """,
+        ids,
+    )
+
+
+async def _put_off(connection: Connection, ids: list[int]) -> None:
+    await connection.execute("UPDATE outbox SET not_before = now() + interval '5 s' WHERE id = ANY ($1)", ids)
+
+
+async def _set_aside(connection: Connection, rows: Sequence[asyncpg.Record]) -> None:
+    await connection.execute("DELETE FROM outbox WHERE id = ANY ($1)", [row["id"] for row in rows])
     await connection.executemany(
         """
         INSERT INTO dead_letters (id, message_id, routing_key, body, code, sentence)
@@ -134,21 +177,34 @@ async def _insert_unroutable(connection: Connection, rows: list[asyncpg.Record])
     metrics.DEAD_LETTERS.labels("unroutable").inc(len(rows))
 
 
-async def _delete_expired(pool: Pool, retention_days: int) -> None:
-    await pool.execute("SELECT keep_said_partitions($1)", retention_days)
-    await pool.execute("DELETE FROM inbox WHERE heard_at < now() - make_interval(days => $1)", retention_days * 2)
-
-
-async def _measure_outbox(pool: Pool) -> None:
-    row = await pool.fetchrow(
+async def _replay_page(connection: Connection, limit: int) -> bool:
+    replay = await connection.fetchrow("SELECT * FROM replays ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED")
+    if replay is None:
+        return False
+    page = await connection.fetch(
         """
-        SELECT count(*) AS depth, (SELECT message_id FROM outbox ORDER BY id LIMIT 1) AS oldest,
-               extract(epoch FROM now()) AS now
-        FROM outbox
-        """
+        WITH page AS (
+            SELECT said_at, message_id, routing_key, job_id, body FROM said
+            WHERE (said_at, message_id) > ($2, $3) AND routing_key = ANY ($4)
+            ORDER BY said_at, message_id LIMIT $5
+        ), spoken AS (
+            INSERT INTO outbox (message_id, routing_key, queue, job_id, body)
+            SELECT message_id, routing_key, $1, job_id, body FROM page ORDER BY said_at, message_id
+        )
+        SELECT said_at, message_id FROM page ORDER BY said_at, message_id
+        """,
+        replay["queue"],
+        replay["said_at"],
+        replay["message_id"],
+        replay["routing_keys"],
+        limit,
     )
-    if row is None:  # an aggregate always gives a row
-        return
-    metrics.OUTBOX_DEPTH.set(row["depth"])
-    said_at = (row["oldest"].int >> 80) / 1000 if row["oldest"] else float(row["now"])
-    metrics.OUTBOX_OLDEST.set(max(0.0, float(row["now"]) - said_at))
+    if len(page) < limit:
+        await connection.execute("DELETE FROM replays WHERE id = $1", replay["id"])
+    else:
+        said_at: object = page[-1]["said_at"]
+        message_id: UUID = page[-1]["message_id"]
+        await connection.execute(
+            "UPDATE replays SET said_at = $2, message_id = $3 WHERE id = $1", replay["id"], said_at, message_id
+        )
+    return True

@@ -3,7 +3,8 @@
 import random
 from dataclasses import dataclass
 
-from shared.errors import Refused, TryAgain
+from shared.database import DATABASE_TROUBLE
+from shared.errors import Refused, TryAgain, printable
 
 ATTEMPTS = 4
 """The first one and three retries."""
@@ -30,22 +31,25 @@ class Verdict:
 def judge(error: BaseException, attempt: int) -> Verdict:
     """Decide what follows from the error of an attempt; `attempt` counts from 1.
 
-    A rate-limit answer does not use up its attempt; the job's deadline ends what would go on for ever.
+    A rate-limit answer and an absent database do not use up the attempt; the deadline ends what would go on for ever.
     """
     if isinstance(error, Refused):
         return Verdict(error.code, error.sentence, None, attempt)
-    code, sentence = (
-        (error.code, error.sentence)
-        if isinstance(error, TryAgain)
-        else ("unexpected_error", f"{type(error).__name__}: {error}"[:500])
-    )
-    limited = isinstance(error, TryAgain) and error.rate_limited
-    used = attempt - 1 if limited else attempt
+    code, sentence = _reason(error)
+    not_its_fault = isinstance(error, DATABASE_TROUBLE) or (isinstance(error, TryAgain) and error.rate_limited)
+    used = attempt - 1 if not_its_fault else attempt
     if used >= ATTEMPTS:
         return Verdict(code, sentence, None, used)
     requested = error.retry_after_seconds if isinstance(error, TryAgain) else None
     wait = backoff_seconds(attempt) if requested is None else min(requested, _LONGEST_REQUESTED_SECONDS)
     return Verdict(code, sentence, wait, used)
+
+
+def _reason(error: BaseException) -> tuple[str, str]:
+    if isinstance(error, TryAgain):
+        return error.code, error.sentence
+    code = "database_away" if isinstance(error, DATABASE_TROUBLE) else "unexpected_error"
+    return code, printable(f"{type(error).__name__}: {error}")
 
 
 def backoff_seconds(attempt: int, spread: float | None = None) -> float:

@@ -5,30 +5,37 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar
 from uuid import UUID
 
 import structlog
+from pydantic import ValidationError
 
 from contracts.catalogue import CATALOGUE
 from contracts.envelope import Command
-from contracts.jobs import JobAccepted, JobCancelled
+from contracts.jobs import JobAccepted, JobCancelled, JobFailed, JobNews
 from shared import metrics, tasks
 from shared.batching import Batcher
-from shared.database import AWAY
-from shared.jobs import Bench, Job, LostLease, news
+from shared.database import AWAY, Pool
+from shared.errors import printable
+from shared.jobs import STARTED, Bench, Job, LostLease, news
 from shared.outbox import Transaction
-from shared.retry import judge
+from shared.retry import Verdict, judge
 from shared.settings import WorkSettings
 from shared.tasks import Lease, Settlement
 from shared.telemetry import context_of, trace_id_of, tracer
 
 BoundWork: TypeAlias = Callable[[Job[Any]], Awaitable[dict[str, Any] | None]]
-Interruption = Literal["cancelled", "lost", "stopping"]
+N = TypeVar("N", bound=JobNews)
+Interruption = Literal["cancelled", "lost", "overdue", "stopping"]
 
 _POLL_SECONDS = 1.0
 _SAY_STARTED_AFTER_SECONDS = 0.1
 _LET_GO_SECONDS = 2.0
+_ISOLATE_SECONDS = 30.0
+_REST_SECONDS = 60.0
+
+DEADLINE_EXCEEDED = ("deadline_exceeded", "It took longer than its deadline allows.")
 
 _log = structlog.get_logger(__name__)
 
@@ -43,22 +50,34 @@ class _Running:
     start_said: bool = False
     interrupted: Interruption | None = None
 
+    @property
+    def may_say_start(self) -> bool:
+        return not self.start_said and not self.work.done() and not self.job.settled
+
 
 class Runner:
     """The working part of one process."""
 
-    def __init__(self, bench: Bench, settings: WorkSettings) -> None:
+    def __init__(self, bench: Bench, settings: WorkSettings, pulse: Pool) -> None:
         self._bench = bench
         self._settings = settings
+        self._pulse = pulse
         self._works: dict[type[Command], BoundWork] = {}
         self._running: dict[UUID, _Running] = {}
         self._supervised: set[asyncio.Task[None]] = set()
         self._settling: Batcher[Settlement, bool] = Batcher(self._settle_batch)
+        self._claiming = asyncio.Lock()
         self._wake = asyncio.Event()
         self._reserved = 0
         self._backlog = True
-        self._alone = False
+        self._isolating = False
+        self._isolate_until = 0.0
         self._stopping = False
+
+    @property
+    def kinds(self) -> list[str]:
+        """Name the kinds that are worked on here."""
+        return [command.wire_name for command in self._works]
 
     def work_on(self, works: Mapping[type[Command], BoundWork]) -> None:
         """Set what is worked on, ready to be called with a job."""
@@ -66,32 +85,46 @@ class Runner:
 
     async def take(self, tx: Transaction, commands: Sequence[Command]) -> None:
         """Make tasks of commands; where slots are free and nothing waits, they start as soon as this commits."""
-        self._reserved = self._free() if tx.eager and not self._backlog else 0
+        reserved = self._free() if tx.eager and not self._backlog else 0
+        self._reserved += reserved
+        tx.at_end(lambda: self._unreserve(reserved))
         traces = [tx.trace_of(command) for command in commands]
         rows = await tasks.insert_tasks(
             tx.connection,
             commands,
             traces,
             worker=self._bench.worker,
-            leased=self._reserved,
+            leased=reserved,
             lease_seconds=self._settings.lease_seconds,
             deadline_hours=self._settings.job_deadline_hours,
+            announced=[tx.was_born_here(command) for command in commands],
         )
         by_id = {command.job_id: (command, trace) for command, trace in zip(commands, traces, strict=True)}
         for row in rows:
             self._taken(tx, row, *by_id[row["id"]])
-        tx.after_commit(self._unreserve)
 
     def _taken(self, tx: Transaction, row: Any, command: Command, traceparent: str | None) -> None:
         if row["state"] == "cancelled":
-            tx.say(news(JobCancelled, command, epoch=1, sequence=0, at=self._bench.clock.now()))
-        elif row["state"] == "pending":
+            tx.say(self._news(JobCancelled, command, epoch=1, sequence=0))
+            return
+        if tx.was_born_here(command):
+            tx.say(self._news(JobAccepted, command, epoch=0, sequence=0))
+        if row["state"] == "pending":
             tx.after_commit(self.look_for_work)
         else:
             lease = Lease(command.job_id, row["lease_token"], row["lease_epoch"], row["attempt"] + 1, row["started_at"])
             tx.after_commit(lambda: self._start(command, lease, traceparent))
-        if row["state"] != "cancelled" and tx.was_born_here(command):
-            tx.say(news(JobAccepted, command, epoch=0, sequence=1, at=self._bench.clock.now()))
+
+    def _news(self, news_class: type[N], command: Command, *, epoch: int, sequence: int) -> N:
+        return news(
+            news_class,
+            command.own_lineage(),
+            command.wire_name,
+            self._bench.service,
+            epoch=epoch,
+            sequence=sequence,
+            at=self._bench.clock.now(),
+        )
 
     def look_for_work(self) -> None:
         """Have the claimer look again: something may be due."""
@@ -99,9 +132,14 @@ class Runner:
         self._wake.set()
 
     def run_suspects(self) -> None:
-        """Let what runs finish, then run tasks of crashed processes one by one with nothing beside them."""
-        self._alone = True
-        self._wake.set()
+        """Let what runs finish, then run tasks of crashed processes one by one with nothing beside them.
+
+        What runs for long is not waited for: the process goes on as usual, and tries again later.
+        """
+        now = time.monotonic()
+        if not self._isolating and now >= self._isolate_until + _REST_SECONDS:
+            self._isolating, self._isolate_until = True, now + _ISOLATE_SECONDS
+            self._wake.set()
 
     async def claim(self) -> None:
         """Claim and start what is due, until cancelled."""
@@ -116,37 +154,75 @@ class Runner:
 
     async def _claim_batch(self) -> bool:
         """Claim once; tell whether claiming again at once makes sense."""
-        if self._alone and any(running.interrupted is None for running in self._running.values()):
+        async with self._claiming:
+            if self._isolating:
+                return await self._claim_suspect()
+            limit = self._free()
+            if limit <= 0:
+                return False
+            rows = await self._claim(limit, suspects=False)
+            # Fewer than wanted may only mean that another process chose the same; only none means that nothing waits.
+            self._backlog = bool(rows)
+            return self._backlog
+
+    async def _claim_suspect(self) -> bool:
+        busy = self._reserved or any(running.interrupted is None for running in self._running.values())
+        if busy:
+            self._isolating = time.monotonic() < self._isolate_until
+            return not self._isolating
+        rows = await self._claim(1, suspects=True)
+        if rows:
+            self._isolate_until = time.monotonic() + _ISOLATE_SECONDS
             return False
-        limit = 1 if self._alone else self._free()
-        if limit <= 0:
-            return False
+        self._isolating, self._isolate_until, self._backlog = False, -_REST_SECONDS, True
+        return True
+
+    async def _claim(self, limit: int, *, suspects: bool) -> int:
         rows = await tasks.claim_tasks(
             self._bench.pool,
             worker=self._bench.worker,
-            kinds=[command.wire_name for command in self._works],
-            limit=limit,
+            kinds=self.kinds,
+            limit=0 if self._stopping else limit,
             lease_seconds=self._settings.lease_seconds,
-            suspects=self._alone,
+            suspects=suspects,
         )
         for row in rows:
             lease = Lease(row["id"], row["lease_token"], row["lease_epoch"], row["attempt"] + 1, row["started_at"])
-            command = CATALOGUE[row["kind"]].model_validate(row["command"])
+            try:
+                command = CATALOGUE[row["kind"]].model_validate(row["command"])
+            except ValidationError as error:
+                await self._fail_unreadable(row, lease, error)
+                continue
             if isinstance(command, Command):
                 self._start(command, lease, row["traceparent"])
-        if self._alone:
-            self._alone = bool(rows)
-            return not rows
-        self._backlog = len(rows) == limit
-        return False
+        return len(rows)
+
+    async def _fail_unreadable(self, row: Any, lease: Lease, error: ValidationError) -> None:
+        """End a task whose command this version of the code cannot read."""
+        code, sentence = "command_not_understood", printable(str(error))
+        said = news(
+            JobFailed,
+            row["command"],
+            row["kind"],
+            self._bench.service,
+            epoch=lease.epoch,
+            sequence=STARTED + 1,
+            at=self._bench.clock.now(),
+            attempt=lease.attempt,
+            code=code,
+            sentence=sentence,
+        )
+        saying = self._bench.outbox.encode(said, traceparent=row["traceparent"])
+        settlement = Settlement(lease, "failed", lease.attempt, code=code, sentence=sentence, sayings=(saying,))
+        await tasks.settle_tasks(self._bench.pool, [settlement])
 
     def _free(self) -> int:
-        if self._stopping or self._alone:
+        if self._stopping or self._isolating:
             return 0
         return max(0, self._settings.concurrency - len(self._running) - self._reserved)
 
-    def _unreserve(self) -> None:
-        self._reserved = 0
+    def _unreserve(self, count: int) -> None:
+        self._reserved -= count
 
     def _start(self, command: Command, lease: Lease, traceparent: str | None) -> None:
         job = Job(command, lease, self._bench, traceparent)
@@ -173,15 +249,24 @@ class Runner:
     async def _supervise(self, running: _Running) -> None:
         try:
             await asyncio.wait((running.work,))
-            settlement = self._judge(running)
+            settlement = self._judge_safely(running)
             if settlement is not None:
                 await self._settle(running, settlement)
         finally:
             if self._running.get(running.job.id) is running:
                 del self._running[running.job.id]
             metrics.RUNNING.set(len(self._running))
-            if self._backlog or self._alone:
+            if self._backlog or self._isolating:
                 self._wake.set()
+
+    def _judge_safely(self, running: _Running) -> Settlement | None:
+        """Judge an attempt; where its result or its error cannot even be said, fail it for that reason."""
+        try:
+            return self._judge(running)
+        except (ValueError, TypeError) as error:
+            _log.exception("result_unsayable", job_id=str(running.job.id))
+            sentence = f"What came of it cannot be said: {type(error).__name__}."
+            return running.job.failure(Verdict("result_unsayable", sentence, None, running.job.attempt))
 
     def _judge(self, running: _Running) -> Settlement | None:
         job, work = running.job, running.work
@@ -196,12 +281,18 @@ class Runner:
             metrics.LEASES_LOST.inc()
             _log.warning("lease_lost", job_id=str(job.id), kind=kind)
             return None
+        return self._settlement_of(running, error)
+
+    def _settlement_of(self, running: _Running, error: BaseException | None) -> Settlement:
+        job, work, kind = running.job, running.work, running.job.command.wire_name
         if running.interrupted == "cancelled":
             return job.cancellation()
-        if running.interrupted == "stopping":
-            return job.release()
         if error is None and not work.cancelled():
             return job.completion({}, work.result() or {})
+        if running.interrupted == "overdue":
+            return job.failure(Verdict(*DEADLINE_EXCEEDED, None, job.attempt))
+        if running.interrupted == "stopping":
+            return job.release()
         failed = error or RuntimeError("the handler cancelled itself")
         verdict = judge(failed, job.attempt)
         unexpected = failed if verdict.code == "unexpected_error" else None
@@ -239,7 +330,7 @@ class Runner:
                 continue
             try:
                 answers = await tasks.renew_leases(
-                    self._bench.pool,
+                    self._pulse,
                     [running.job.lease for running in held],
                     [(running.job.share, running.job.stage) for running in held],
                     self._settings.lease_seconds,
@@ -248,18 +339,20 @@ class Runner:
                 _log.warning("heartbeat_missed", error=repr(error), jobs=len(held))
                 continue
             for running in held:
-                cancelled = answers.get(running.job.id)
-                if cancelled is None:
+                pulse = answers.get(running.job.id)
+                if pulse is None:
                     self._interrupt(running, "lost")
-                elif cancelled:
+                elif pulse.cancelled:
                     self._interrupt(running, "cancelled")
+                elif pulse.overdue:
+                    self._interrupt(running, "overdue")
 
     async def tell_starts(self) -> None:
         """Say JobStarted for work that turns out to be long, until cancelled."""
         while True:
             await asyncio.sleep(_SAY_STARTED_AFTER_SECONDS / 2)
             before = time.monotonic() - _SAY_STARTED_AFTER_SECONDS
-            long = [one for one in self._running.values() if not one.start_said and one.since < before]
+            long = [one for one in self._running.values() if one.since < before and one.may_say_start]
             if not long:
                 continue
             for running in long:
@@ -281,12 +374,17 @@ class Runner:
             running.interrupted = why
             running.work.cancel()
 
-    async def stop(self) -> None:
-        """Start nothing more; let what runs finish within the grace period, then give the rest back."""
+    async def stop(self, seconds: float) -> None:
+        """Start nothing more; let what runs finish within so many seconds, then give the rest back."""
         self._stopping = True
-        if self._supervised:
-            await asyncio.wait(self._supervised, timeout=self._settings.grace_seconds - _LET_GO_SECONDS)
+        let_go_at = time.monotonic() + max(0.0, seconds - _LET_GO_SECONDS)
+        async with self._claiming:  # what is being claimed at this moment belongs to what runs
+            pass
+        await self._wait_for_running(let_go_at)
         for running in list(self._running.values()):
             self._interrupt(running, "stopping")
-        if self._supervised:
-            await asyncio.wait(self._supervised, timeout=_LET_GO_SECONDS)
+        await self._wait_for_running(let_go_at + _LET_GO_SECONDS)
+
+    async def _wait_for_running(self, until: float) -> None:
+        while self._supervised and (left := until - time.monotonic()) > 0:
+            await asyncio.wait(self._supervised, timeout=left)

@@ -1,5 +1,6 @@
 """What nobody is working on: leases that ran out, jobs that wait in silence, and jobs that waited too long."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,58 +20,72 @@ class Survey:
     silent: bool
     suspects: bool
     overdue: bool
+    doomed: bool
     now: datetime
 
 
-async def select_survey(pool: Pool) -> Survey:
+async def select_survey(pool: Pool, kinds: Sequence[str]) -> Survey:
     """Look whether there is anything to sweep, in one statement."""
     row = await pool.fetchrow(
         """
+        WITH recent AS (
+            SELECT job_id FROM tombstones WHERE cancelled_at > now() - interval '10 min'
+        )
         SELECT EXISTS (SELECT FROM tasks WHERE state = 'in_progress' AND lease_until < now())
-                   AND now() > pg_postmaster_start_time() + interval '5 s'        AS expired,
+                   AND now() > pg_postmaster_start_time() + interval '5 s'                AS expired,
                EXISTS (SELECT FROM tasks WHERE state = 'pending' AND NOT announced
-                         AND created_at < now() - interval '1 s')                 AS silent,
-               EXISTS (SELECT FROM tasks WHERE state = 'pending' AND suspect AND run_at <= now()) AS suspects,
+                         AND created_at < now() - interval '1 s')                         AS silent,
+               EXISTS (SELECT FROM tasks t
+                       WHERE state = 'pending' AND suspect AND run_at <= now() AND kind = ANY ($1)
+                         AND NOT EXISTS (SELECT FROM pauses p WHERE p.kind = t.kind AND expires_at > now())
+                         AND NOT EXISTS (SELECT FROM tombstones s
+                                         WHERE s.job_id IN (t.id, t.parent_job_id, t.root_job_id))) AS suspects,
                EXISTS (SELECT FROM tasks WHERE state = 'pending' AND deadline_at < now()) AS overdue,
-               clock_timestamp()                                                  AS now
-        """
+               EXISTS (SELECT FROM recent)
+                   AND (EXISTS (SELECT FROM tasks t JOIN recent r ON r.job_id = t.id WHERE t.state = 'pending')
+                     OR EXISTS (SELECT FROM tasks t JOIN recent r ON r.job_id = t.root_job_id
+                                WHERE t.state = 'pending' AND t.parent_job_id IS NOT NULL)
+                     OR EXISTS (SELECT FROM tasks t JOIN recent r ON r.job_id = t.parent_job_id
+                                WHERE t.state = 'pending' AND t.parent_job_id IS NOT NULL)) AS doomed,
+               clock_timestamp()                                                          AS now
+        """,
+        list(kinds),
     )
     if row is None:  # a select without a table always gives a row
         raise ConnectionError("the database gave no row")
     return Survey(**row)
 
 
-async def release_expired(connection: Connection, *, crash_limit: int) -> list[dict[str, Any]]:
+async def release_expired(connection: Connection, *, crash_limit: int, attempt_limit: int) -> list[dict[str, Any]]:
     """Take leases away from workers that let them run out; return what became of each task.
 
-    A task that was alone in its process is charged with the crash, and failed at the limit; tasks that were in
-    company are set under suspicion and rerun alone, so that the next crash tells who it was. Nobody is robbed within
-    5 s of the database's start, when heartbeats could not have arrived.
+    Whatever was in flight is set under suspicion and rerun with nothing beside it; only a crash of such a lone run is
+    charged to the task, which fails at the limit. Nobody is robbed within 5 s of the database's start, when heartbeats
+    could not have arrived, and nothing that is just being recorded.
 
-    Returns rows of `id, kind, command, state, lease_epoch, attempt, run_at, now`.
+    Returns rows of `id, kind, command, traceparent, state, lease_epoch, attempt, run_at, now`.
     """
     rows = await connection.fetch(
         """
         WITH lost AS (
-            SELECT t.id,
-                   NOT EXISTS (SELECT FROM tasks n
-                               WHERE n.state = 'in_progress' AND n.worker = t.worker AND n.id <> t.id) AS alone
-            FROM tasks t
-            WHERE t.state = 'in_progress' AND t.lease_until < now()
+            SELECT id, suspect AND (crashes + 1 >= $2 OR attempt + 1 >= $3) AS given_up
+            FROM tasks
+            WHERE state = 'in_progress' AND lease_until < now()
               AND now() > pg_postmaster_start_time() + interval '5 s'
-            ORDER BY t.id LIMIT $1 FOR UPDATE OF t SKIP LOCKED
+            ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED
         )
         UPDATE tasks t
-        SET state = CASE WHEN l.alone AND t.crashes + 1 >= $2 THEN 'failed' ELSE 'pending' END,
-            finished_at = CASE WHEN l.alone AND t.crashes + 1 >= $2 THEN now() END,
-            attempt = t.attempt + l.alone::int, crashes = t.crashes + l.alone::int, suspect = true,
+        SET state = CASE WHEN l.given_up THEN 'failed' ELSE 'pending' END,
+            finished_at = CASE WHEN l.given_up THEN now() END,
+            attempt = t.attempt + t.suspect::int, crashes = t.crashes + t.suspect::int, suspect = true,
             error_code = 'worker_lost', error_sentence = 'The worker that ran it went away without an answer.',
             lease_token = NULL, lease_until = NULL, lease_epoch = t.lease_epoch + 1, run_at = now()
         FROM lost l WHERE t.id = l.id
-        RETURNING t.id, t.kind, t.command, t.state, t.lease_epoch, t.attempt, t.run_at, now() AS now
+        RETURNING t.id, t.kind, t.command, t.traceparent, t.state, t.lease_epoch, t.attempt, t.run_at, now() AS now
         """,
         _LIMIT,
         crash_limit,
+        attempt_limit,
     )
     return [dict(row) for row in rows]
 
@@ -87,7 +102,7 @@ async def fail_overdue(connection: Connection) -> list[dict[str, Any]]:
         SET state = 'failed', finished_at = now(), lease_epoch = lease_epoch + 1,
             error_code = 'deadline_exceeded', error_sentence = 'It waited for longer than its deadline allows.'
         FROM late WHERE t.id = late.id
-        RETURNING t.id, t.kind, t.command, t.state, t.lease_epoch, t.attempt, t.run_at, now() AS now
+        RETURNING t.id, t.kind, t.command, t.traceparent, t.state, t.lease_epoch, t.attempt, t.run_at, now() AS now
         """,
         _LIMIT,
     )
@@ -104,7 +119,7 @@ async def announce_silent(connection: Connection) -> list[dict[str, Any]]:
         )
         UPDATE tasks t SET announced = true
         FROM silent WHERE t.id = silent.id
-        RETURNING t.id, t.kind, t.command, t.lease_epoch, now() AS now,
+        RETURNING t.id, t.kind, t.command, t.traceparent, t.lease_epoch, now() AS now,
                   EXISTS (SELECT FROM pauses p WHERE p.kind = t.kind AND p.expires_at > now()) AS paused
         """,
         _LIMIT,

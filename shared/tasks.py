@@ -51,6 +51,7 @@ async def insert_tasks(
     leased: int,
     lease_seconds: float,
     deadline_hours: float,
+    announced: Sequence[bool],
 ) -> list[asyncpg.Record]:
     """Insert commands as tasks, the first `leased` of them already leased to `worker`.
 
@@ -68,11 +69,13 @@ async def insert_tasks(
                   OR EXISTS (SELECT FROM pauses WHERE pauses.kind = g.kind AND expires_at > now()) THEN 'pending'
                 ELSE 'in_progress' END AS state
             FROM unnest($1::uuid[], $2::text[], $3::jsonb[], $4::uuid[], $5::uuid[], $6::uuid[], $7::text[], $8::int[],
-                        $9::uuid[])
-                AS g (id, kind, command, project_id, parent_job_id, root_job_id, traceparent, priority, token)
+                        $9::uuid[], $13::bool[])
+                AS g (id, kind, command, project_id, parent_job_id, root_job_id, traceparent, priority, token,
+                      announced)
         )
         INSERT INTO tasks (id, kind, command, project_id, parent_job_id, root_job_id, traceparent, state, rank_at,
-                           deadline_at, lease_token, lease_until, lease_epoch, worker, started_at, finished_at)
+                           deadline_at, lease_token, lease_until, lease_epoch, worker, started_at, finished_at,
+                           announced)
         SELECT id, kind, command, project_id, parent_job_id, root_job_id, traceparent, state,
                now() - priority * interval '30 s', now() + $12 * interval '1 hour',
                CASE WHEN state = 'in_progress' THEN token END,
@@ -80,7 +83,8 @@ async def insert_tasks(
                CASE WHEN state = 'in_progress' THEN 1 ELSE 0 END,
                CASE WHEN state = 'in_progress' THEN $10 END,
                CASE WHEN state = 'in_progress' THEN now() END,
-               CASE WHEN state = 'cancelled' THEN now() END
+               CASE WHEN state = 'cancelled' THEN now() END,
+               announced
         FROM given
         ORDER BY id
         ON CONFLICT (id) DO NOTHING
@@ -98,6 +102,7 @@ async def insert_tasks(
         worker,
         lease_seconds,
         deadline_hours,
+        list(announced),
     )
     return list(rows)
 
@@ -119,25 +124,38 @@ async def claim_tasks(
             FROM projects p WHERE p.project_id IS NOT NULL
         ), busy AS (
             SELECT project_id, count(*) AS running FROM tasks WHERE state = 'in_progress' GROUP BY project_id
-        ), due AS (
-            SELECT t.id, t.rank_at,
-                   coalesce(b.running, 0) + row_number() OVER (PARTITION BY p.project_id ORDER BY t.rank_at) AS turn
+        ), open AS (
+            SELECT array_agg(kind) AS kinds FROM unnest($5::text[]) AS k (kind)
+            WHERE NOT EXISTS (SELECT FROM pauses WHERE pauses.kind = k.kind AND expires_at > now())
+        ), heads AS (  -- no other projects than these can contribute
+            SELECT p.project_id, coalesce(b.running, 0) AS running
             FROM projects p
             LEFT JOIN busy b USING (project_id)
             CROSS JOIN LATERAL (
-                SELECT id, rank_at FROM tasks t
+                SELECT rank_at FROM tasks t
                 WHERE t.state = 'pending' AND t.project_id = p.project_id AND t.run_at <= now() AND t.suspect = $4
-                  AND t.kind = ANY ($5)
-                  AND NOT EXISTS (SELECT FROM pauses WHERE pauses.kind = t.kind AND expires_at > now())
-                  AND NOT EXISTS (SELECT FROM tombstones s WHERE s.job_id IN (t.id, t.parent_job_id, t.root_job_id))
-                ORDER BY rank_at LIMIT $2
-            ) t
+                  AND t.kind = ANY ((SELECT kinds FROM open)::text[])
+                ORDER BY rank_at LIMIT 1
+            ) first
             WHERE p.project_id IS NOT NULL
-        ), chosen AS (
-            SELECT id FROM due ORDER BY turn, rank_at LIMIT $2
+            ORDER BY running, first.rank_at LIMIT $2
+        ), due AS (  -- more than are wanted, since other processes choose the same at this moment
+            SELECT t.id, t.rank_at, h.running + row_number() OVER (PARTITION BY h.project_id ORDER BY t.rank_at) AS turn
+            FROM heads h
+            CROSS JOIN LATERAL (
+                SELECT id, rank_at FROM tasks t
+                WHERE t.state = 'pending' AND t.project_id = h.project_id AND t.run_at <= now() AND t.suspect = $4
+                  AND t.kind = ANY ((SELECT kinds FROM open)::text[])
+                ORDER BY rank_at LIMIT 4 * $2
+            ) t
         ), locked AS (
-            SELECT id FROM tasks WHERE id IN (SELECT id FROM chosen) AND state = 'pending' ORDER BY id
-            FOR UPDATE SKIP LOCKED
+            SELECT t.id
+            FROM unnest(ARRAY(SELECT id FROM due ORDER BY turn, rank_at LIMIT 4 * $2)) WITH ORDINALITY AS d (id, place)
+            JOIN tasks t ON t.id = d.id
+            WHERE t.state = 'pending' AND t.run_at <= now()
+              AND NOT EXISTS (SELECT FROM tombstones s WHERE s.job_id IN (t.id, t.parent_job_id, t.root_job_id))
+            ORDER BY d.place LIMIT $2
+            FOR UPDATE OF t SKIP LOCKED
         )
         UPDATE tasks t
         SET state = 'in_progress', lease_token = gen_random_uuid(), lease_until = now() + $3 * interval '1 s',
@@ -154,18 +172,37 @@ async def claim_tasks(
     return list(rows)
 
 
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """What a heartbeat learns of a job whose lease still holds."""
+
+    cancelled: bool
+    overdue: bool
+
+
 async def renew_leases(
     pool: Pool, leases: Sequence[Lease], progress: Sequence[tuple[float | None, str | None]], lease_seconds: float
-) -> dict[UUID, bool]:
-    """Renew leases and store progress; map each that still holds to whether its job was cancelled."""
+) -> dict[UUID, Pulse]:
+    """Renew leases and store progress; what is missing in the answer has lost its lease.
+
+    A task that is just being recorded is not waited for: nobody can take it over while its row is locked.
+    """
     rows = await pool.fetch(
         """
-        UPDATE tasks t
-        SET lease_until = now() + $5 * interval '1 s', progress = h.progress, stage = h.stage
-        FROM unnest($1::uuid[], $2::uuid[], $3::float8[], $4::text[]) AS h (id, token, progress, stage)
-        WHERE t.id = h.id AND t.lease_token = h.token AND t.state = 'in_progress'
-        RETURNING t.id, EXISTS (SELECT FROM tombstones s
-                                WHERE s.job_id IN (t.id, t.parent_job_id, t.root_job_id)) AS cancelled
+        WITH given AS (
+            SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::float8[], $4::text[]) AS h (id, token, progress, stage)
+        ), free AS (
+            SELECT t.id FROM tasks t JOIN given h ON h.id = t.id AND h.token = t.lease_token
+            WHERE t.state = 'in_progress' FOR NO KEY UPDATE OF t SKIP LOCKED
+        ), renewed AS (
+            UPDATE tasks t
+            SET lease_until = now() + $5 * interval '1 s', progress = h.progress, stage = h.stage
+            FROM given h WHERE t.id = h.id AND t.id IN (SELECT id FROM free)
+        )
+        SELECT t.id, t.deadline_at < now() AS overdue,
+               EXISTS (SELECT FROM tombstones s WHERE s.job_id IN (t.id, t.parent_job_id, t.root_job_id)) AS cancelled
+        FROM tasks t JOIN given h ON h.id = t.id AND h.token = t.lease_token
+        WHERE t.state = 'in_progress'
         """,
         [lease.job_id for lease in leases],
         [lease.token for lease in leases],
@@ -173,7 +210,7 @@ async def renew_leases(
         [stage for _, stage in progress],
         lease_seconds,
     )
-    return {row["id"]: row["cancelled"] for row in rows}
+    return {row["id"]: Pulse(row["cancelled"], row["overdue"]) for row in rows}
 
 
 async def settle_tasks(connection: Connection | Pool, settlements: Sequence[Settlement]) -> set[UUID]:
@@ -266,18 +303,30 @@ async def upsert_tombstones(connection: Connection, cancels: Sequence[tuple[UUID
 
 
 async def cancel_pending(connection: Connection, limit: int = 500) -> list[dict[str, Any]]:
-    """End pending tasks whose job, parent or root was cancelled; return `command, lease_epoch, kind, now` of each."""
+    """End pending tasks whose job, parent or root was cancelled of late; return rows as `shared.sweep` does.
+
+    A task that turns pending later than that, after a crash or a failed attempt, had its lease renewed until then,
+    and would have been told of the cancel.
+    """
     rows = await connection.fetch(
         """
-        WITH doomed AS (
-            SELECT t.id FROM tasks t
-            WHERE t.state = 'pending'
-              AND EXISTS (SELECT FROM tombstones s WHERE s.job_id IN (t.id, t.parent_job_id, t.root_job_id))
-            ORDER BY t.id LIMIT $1 FOR UPDATE SKIP LOCKED
+        WITH recent AS (
+            SELECT job_id FROM tombstones WHERE cancelled_at > now() - interval '10 min'
+        ), doomed AS (
+            SELECT id FROM tasks WHERE state = 'pending' AND id IN (SELECT job_id FROM recent)
+            UNION
+            SELECT id FROM tasks WHERE state = 'pending' AND parent_job_id IS NOT NULL
+                                   AND (root_job_id IN (SELECT job_id FROM recent))
+            UNION
+            SELECT id FROM tasks WHERE state = 'pending' AND parent_job_id IS NOT NULL
+                                   AND (parent_job_id IN (SELECT job_id FROM recent))
+        ), locked AS (
+            SELECT t.id FROM tasks t JOIN doomed USING (id)
+            WHERE t.state = 'pending' ORDER BY t.id LIMIT $1 FOR UPDATE OF t SKIP LOCKED
         )
         UPDATE tasks t SET state = 'cancelled', finished_at = now(), lease_epoch = lease_epoch + 1
-        FROM doomed WHERE t.id = doomed.id
-        RETURNING t.id, t.kind, t.command, t.lease_epoch, now() AS now
+        FROM locked WHERE t.id = locked.id
+        RETURNING t.id, t.kind, t.command, t.traceparent, t.state, t.lease_epoch, t.attempt, t.run_at, now() AS now
         """,
         limit,
     )

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import socket
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
@@ -16,20 +17,26 @@ from contracts.jobs import CancelJob, CheckWorker, JobAccepted, PauseWork, Repor
 from shared import metrics, sweep
 from shared.broker import BROKER_AWAY, Unroutable
 from shared.bus import Bus
-from shared.database import AWAY, Pool, open_pool
+from shared.database import AWAY, Pool, close_pool, open_pool
 from shared.handling import Reactions, Works, bind_work
 from shared.health import Health
 from shared.identifiers import uuid7
-from shared.instructions import Instructions, say_cancelled, say_lost, say_news
+from shared.instructions import Instructions
 from shared.jobs import Bench, Clock, Job
-from shared.retry import CRASHES
-from shared.runner import Runner
+from shared.outbox import Transaction
+from shared.retry import ATTEMPTS, CRASHES
+from shared.runner import DEADLINE_EXCEEDED, Runner
 from shared.schema import SchemaError, verify
 from shared.server import serve_health
 from shared.settings import WorkSettings
 from shared.telemetry import configure_logging, configure_tracing
 
 _SWEEP_SECONDS = 1.0
+_COUNT_SECONDS = 10.0
+_FLUSH_SECONDS = 8.0  # of the grace period, for what comes after the work
+
+WORKER_LOST = ("worker_lost", "The worker that ran it went away without an answer.")
+
 _log = structlog.get_logger(__name__)
 
 
@@ -49,6 +56,7 @@ class Worker:
         self._stack = AsyncExitStack()
         self._progress: set[asyncio.Task[None]] = set()
         self._clock = Clock()
+        self._count_at = 0.0
         self._alongside: list[Callable[[], Awaitable[None]]] = []
         self.pool: Pool
         self.bus: Bus
@@ -57,20 +65,25 @@ class Worker:
         configure_logging(self.service, self.settings.log_level)
         self._tracing = configure_tracing(self.service, self.settings.otel_exporter_otlp_endpoint)
         await self._stack.enter_async_context(serve_health(self.health, self.settings))
-        self.pool = await open_pool(
-            self.settings.database_url,
-            size=self.settings.database_pool_size,
-            application_name=f"diorama.{self.service}",
-        )
-        self._stack.push_async_callback(self.pool.close)
+        self.pool = await self._open_pool("works", self.settings.database_pool_size)
         await self._verify_schema()
         kinds = frozenset(self._works)
         self.bus = Bus(self.service, self.settings, hears=self._hears, pool=self.pool, health=self.health, works=kinds)
-        bench = Bench(self.pool, self.bus.outbox, self._clock, _name_worker(), kinds, self._say_progress)
-        self._runner = Runner(bench, self.settings)
+        bench = Bench(self.service, self.pool, self.bus.outbox, self._clock, _name_worker(), kinds, self._say_progress)
+        # Leases are renewed on connections of their own: handlers that hold all others must not cost their leases.
+        self._pulse = await self._open_pool("pulse", 2)
+        self._runner = Runner(bench, self.settings, self._pulse)
+        self._instructions = Instructions(self.service, self._runner)
         self.bus.outbox.tasks = self._runner
         self.health.add("database", self._check_database)
         return self
+
+    async def _open_pool(self, purpose: str, size: int) -> Pool:
+        pool = await open_pool(
+            self.settings.database_url, size=size, application_name=f"diorama.{self.service} {purpose}"
+        )
+        self._stack.push_async_callback(close_pool, pool)
+        return pool
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -90,38 +103,37 @@ class Worker:
         """
         self.bus.provide(crafts)
         self._runner.work_on({command: bind_work(work, crafts) for command, work in self._works.items()})
-        instructions = Instructions(self.service, self._runner)
         self.bus.intake.react(
             {
-                CancelJob: instructions.on_cancel_job,
-                ReportJobs: instructions.on_report_jobs,
-                PauseWork: instructions.on_pause_work,
-                ResumeWork: instructions.on_resume_work,
+                CancelJob: self._instructions.on_cancel_job,
+                ReportJobs: self._instructions.on_report_jobs,
+                PauseWork: self._instructions.on_pause_work,
+                ResumeWork: self._instructions.on_resume_work,
             }
         )
         stop = stop or stop_signal()
         async with self.bus:
-            loops: tuple[Callable[[], Awaitable[None]], ...] = (
-                self._runner.claim,
-                self._runner.beat,
-                self._runner.tell_starts,
-                self._sweep,
-                *self._alongside,
-            )
+            loops = (self._runner.claim, self._runner.beat, self._runner.tell_starts, self._sweep, *self._alongside)
             running = [asyncio.ensure_future(run()) for run in loops]
             self.health.started = True
             _log.info("working", worker=_name_worker(), concurrency=self.settings.concurrency)
-            await asyncio.wait((asyncio.ensure_future(stop.wait()), *running), return_when=asyncio.FIRST_COMPLETED)
+            stopped = asyncio.ensure_future(stop.wait())
+            ends: list[asyncio.Future[Any]] = [stopped, self.bus.died, *running]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            stopped.cancel()
             await self._stop(running)
+            if self.bus.died.done():
+                self.bus.died.result()
 
     async def _stop(self, running: Sequence[asyncio.Future[None]]) -> None:
+        """End in order within the grace period; raises what ended a loop, if one had died."""
         self.health.stopping = True
         _log.info("stopping")
         try:
             await self.bus.stop_hearing()
         except BROKER_AWAY as error:
             _log.warning("consumer_not_cancelled", error=repr(error))
-        await self._runner.stop()
+        await self._runner.stop(self.settings.grace_seconds - _FLUSH_SECONDS)
         for task in running:
             task.cancel()
         for result in await asyncio.gather(*running, return_exceptions=True):
@@ -147,35 +159,44 @@ class Worker:
             await asyncio.sleep(_SWEEP_SECONDS)
 
     async def _sweep_once(self) -> None:
-        survey = await sweep.select_survey(self.pool)
+        survey = await sweep.select_survey(self._pulse, self._runner.kinds)
         self._clock.set(survey.now)
         if survey.suspects:
             self._runner.run_suspects()
-        if not (survey.expired or survey.silent or survey.overdue):
-            return
-        async with self.bus.transaction() as tx:
-            if survey.expired:
-                lost = await sweep.release_expired(tx.connection, crash_limit=CRASHES)
-                for row in lost:
-                    say_lost(tx, row)
-                metrics.LEASES_TAKEN_OVER.inc(len(lost))
-            if survey.overdue:
-                for row in await sweep.fail_overdue(tx.connection):
-                    say_lost(tx, {**row, "overdue": True})
-            if survey.silent:
-                await say_cancelled(tx)
-                for row in await sweep.announce_silent(tx.connection):
-                    say_news(tx, JobAccepted, row, waiting_for="pause" if row["paused"] else "worker")
-            tx.after_commit(self._runner.look_for_work)
+        if survey.expired or survey.silent or survey.overdue or survey.doomed:
+            async with self.bus.transaction() as tx:
+                await self._sweep_up(tx, survey)
+                tx.after_commit(self._runner.look_for_work)
+        if time.monotonic() >= self._count_at:
+            self._count_at = time.monotonic() + _COUNT_SECONDS
+            metrics.TASKS.clear()
+            for row in await sweep.count_tasks(self._pulse):
+                metrics.TASKS.labels(row["kind"], row["state"]).set(row["tasks"])
 
-    def _say_progress(self, message: Message) -> None:
+    async def _sweep_up(self, tx: Transaction, survey: sweep.Survey) -> None:
+        say = self._instructions
+        if survey.doomed:
+            await say.end_cancelled(tx)
+        if survey.expired:
+            lost = await sweep.release_expired(tx.connection, crash_limit=CRASHES, attempt_limit=ATTEMPTS)
+            for row in lost:
+                say.say_ended(tx, row, WORKER_LOST)
+            metrics.LEASES_TAKEN_OVER.inc(len(lost))
+        if survey.overdue:
+            for row in await sweep.fail_overdue(tx.connection):
+                say.say_ended(tx, row, DEADLINE_EXCEEDED)
+        if survey.silent:
+            for row in await sweep.announce_silent(tx.connection):
+                say.say_of(tx, JobAccepted, row, sequence=1, waiting_for="pause" if row["paused"] else "worker")
+
+    def _say_progress(self, message: Message, traceparent: str | None) -> None:
         if self.bus.publisher.up.is_set():
-            task = asyncio.create_task(self._publish_progress(message))
+            task = asyncio.create_task(self._publish_progress(message, traceparent))
             self._progress.add(task)
             task.add_done_callback(self._progress.discard)
 
-    async def _publish_progress(self, message: Message) -> None:
-        saying = self.bus.outbox.encode(message)
+    async def _publish_progress(self, message: Message, traceparent: str | None) -> None:
+        saying = self.bus.outbox.encode(message, traceparent=traceparent)
         try:
             await self.bus.publisher.publish(
                 saying.routing_key, saying.body, message_id=uuid7(), type_=saying.routing_key

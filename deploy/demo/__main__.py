@@ -23,12 +23,15 @@ from deploy.demo.stages import stages_of
 from deploy.gateway_client import Gateway
 from deploy.local.settings import Settings
 from shared.errors import Failure
+from shared.schema import SchemaError
 from shared.settings import load
+from shared.telemetry import configure_logging
 
 _COMPLETE: Final = 0
 _INCOMPLETE: Final = 1
 _INTERRUPTED: Final = 130
 
+app = typer.Typer(add_completion=False, pretty_exceptions_show_locals=False)
 console = Console(highlight=False)
 
 
@@ -41,6 +44,7 @@ class Options:
     deadline_seconds: float
 
 
+@app.command()
 def main(
     *,
     once: Annotated[
@@ -51,10 +55,12 @@ def main(
 ) -> None:
     """Scrape a sample gallery, map every picture, and leave the dashboard up until Ctrl-C."""
     options = Options(once, url, deadline)
+    configure_logging("demo", "error")  # what goes well is told by the screen
     try:
         status = asyncio.run(_run(options))
-    except Failure as failure:
-        console.print(f"  {failure.sentence}", style="red", markup=False, soft_wrap=True)
+    except (Failure, SchemaError) as failure:
+        sentence = failure.sentence if isinstance(failure, Failure) else str(failure)
+        console.print(f"  {sentence}", style="red", markup=False, soft_wrap=True)
         status = _INCOMPLETE
     sys.exit(status)
 
@@ -164,4 +170,4 @@ class Demo:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app()

@@ -14,11 +14,11 @@ from deploy.demo.standing import Refusal, Standing
 
 def tell_result(console: Console, standing: Standing, missing: Sequence[str]) -> None:
     """Print what was made, each refusal with its reason, and what is missing."""
-    console.print(Padding(_result(standing), (1, 0, 0, 1)))
+    console.print(Padding(_result(standing), (1, 0, 1, 2)))
     if standing.refused:
-        console.print(Padding(_reasons("refused", standing.refused), (0, 0, 0, 1)))
+        console.print(Padding(_reasons("refused", standing.refused), (0, 0, 1, 2)))
     if standing.skipped:
-        console.print(Padding(_reasons("left on the page", standing.skipped), (0, 0, 0, 1)))
+        console.print(Padding(_reasons("left on the page", standing.skipped), (0, 0, 1, 2)))
     if missing:
         console.print(Text("  Incomplete", style="bold red"))
         for sentence in missing:
@@ -77,5 +77,5 @@ def _scene(standing: Standing) -> str:
     scene = standing.scene
     if scene["status"] != "completed":
         return f"{scene['status']}: {scene['error'] or ''}"
-    again = f", drawn anew {scene['retry_count']} times" if scene["retry_count"] else ""
+    again = f", redraw {scene['retry_count']}" if scene["retry_count"] else ""
     return f"{scene['metadata']['model_used']}{again}"

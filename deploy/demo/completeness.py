@@ -66,8 +66,10 @@ def _of_scrape(standing: Standing) -> Iterator[str]:
         yield f"The page was not scraped: {_reason(scrape)}"
     elif not standing.found:
         yield "No image was found on the page."
-    if not scrape["tree"]["ended"]:
-        yield f"{scrape['tree']['pending'] + scrape['tree']['in_progress']} jobs of the scrape have not ended."
+    if running := sum(job["state"] not in ENDED for job in standing.jobs):
+        yield f"Jobs of the scrape that have not ended: {running}."
+    elif not scrape["tree"]["ended"]:
+        yield "All jobs of the scrape that are listed have ended, and its tree has not."
     if scrape["tree"]["total"] != len(standing.jobs) - 1:
         listed = len(standing.jobs) - 1
         yield f"The tree of the scrape counts {scrape['tree']['total']} jobs, and {listed} are listed."
@@ -92,10 +94,10 @@ def _of_images(standing: Standing) -> Iterator[str]:
         steps = (image["steps"][step] for image in unmapped for step in MAP_STEPS)
         reasons = sorted({f"{step['error']['code']}: {step['error']['sentence']}" for step in steps if step["error"]})
         because = f" ({'; '.join(reasons[:_NAMED_AT_MOST])})" if reasons else ""
-        yield f"{len(unmapped)} images have no depth and edge maps{because}: {_files(unmapped)}."
+        yield f"Images without depth and edge maps: {len(unmapped)}{because}: {_files(unmapped)}."
     undescribed = [image for image in standing.images if image["steps"]["describe"]["state"] != "completed"]
     if undescribed:
-        yield f"{len(undescribed)} images are not described: {_files(undescribed)}."
+        yield f"Images that are not described: {len(undescribed)}: {_files(undescribed)}."
 
 
 def _of_scene(standing: Standing) -> Iterator[str]:
@@ -115,7 +117,7 @@ def _of_scene(standing: Standing) -> Iterator[str]:
 def _of_stream(standing: Standing, told: Collection[str]) -> Iterator[str]:
     ended = {job["id"] for job in (*standing.jobs, standing.scene_job) if job["state"] in ENDED}
     if untold := ended - set(told):
-        yield f"The event stream did not tell of the end of {len(untold)} jobs, {min(untold)} among them."
+        yield f"Jobs whose end the event stream did not tell: {len(untold)}, {min(untold)} among them."
 
 
 def _of_site(standing: Standing, expected: Expectation) -> Iterator[str]:

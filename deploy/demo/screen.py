@@ -16,7 +16,7 @@ from deploy.local.stack import Ready
 _LINE_SECONDS: Final = 2.0
 _NARROW_COLUMNS: Final = 100
 _NAME_COLUMNS: Final = 10
-_BAR_COLUMNS: Final = 24
+_BAR_COLUMNS: Final = 20
 _WIDE_BAR_COLUMNS: Final = 44
 
 
@@ -100,7 +100,8 @@ class Bars:
             )
 
     def _add(self, name: str, total: int | None, note: str = "") -> None:
-        self._tasks[name] = self._progress.add_task(name, total=total, count="", note=note, seconds=None)
+        count = f"0/{total}" if total else ""
+        self._tasks[name] = self._progress.add_task(name, total=total, count=count, note=note, seconds=None)
 
     def _step(self, name: str, note: str) -> None:
         task = self._task(name)

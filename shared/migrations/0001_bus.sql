@@ -7,7 +7,8 @@ CREATE TABLE outbox (
     routing_key text   NOT NULL,
     queue       text,          -- set: said again, to this queue alone
     job_id      uuid,
-    body        bytea  NOT NULL
+    body        bytea  NOT NULL,
+    not_before  timestamptz    -- set: a queue refused it, so that it waits a little and others go first
 ) WITH (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 2000);
 
 -- What was published, so that it can be said again. Append-only; whole days are dropped.
@@ -19,7 +20,16 @@ CREATE TABLE said (
     body        bytea       NOT NULL
 ) PARTITION BY RANGE (said_at);
 CREATE INDEX said_by_job  ON said (job_id);
-CREATE INDEX said_by_time ON said USING brin (said_at);
+CREATE INDEX said_by_time ON said (said_at, message_id);
+
+-- Requests to say again to one queue what was said since a moment; worked off page by page.
+CREATE TABLE replays (
+    id           bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    queue        text        NOT NULL,
+    routing_keys text[]      NOT NULL,
+    said_at      timestamptz NOT NULL,   -- the place that was reached
+    message_id   uuid        NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000'
+);
 
 -- Messages that have already had their effect here.
 CREATE TABLE inbox (

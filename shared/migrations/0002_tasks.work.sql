@@ -31,7 +31,9 @@ CREATE TABLE tasks (
 -- Neither index holds a column that a heartbeat changes, so that heartbeats stay cheap.
 CREATE INDEX tasks_due     ON tasks (project_id, rank_at) WHERE state = 'pending';
 CREATE INDEX tasks_running ON tasks (project_id)          WHERE state = 'in_progress';
-CREATE INDEX tasks_by_root ON tasks (root_job_id)         WHERE state IN ('pending', 'in_progress');
+CREATE INDEX tasks_by_root   ON tasks (root_job_id)       WHERE state = 'pending' AND parent_job_id IS NOT NULL;
+CREATE INDEX tasks_by_parent ON tasks (parent_job_id)     WHERE state = 'pending' AND parent_job_id IS NOT NULL;
+CREATE INDEX tasks_by_age  ON tasks USING brin (created_at);
 CREATE INDEX tasks_silent  ON tasks (created_at)          WHERE state = 'pending' AND NOT announced;
 CREATE INDEX tasks_suspect ON tasks (run_at)              WHERE state = 'pending' AND suspect;
 
@@ -41,6 +43,7 @@ CREATE TABLE tombstones (
     cancelled_by text        NOT NULL,
     cancelled_at timestamptz NOT NULL DEFAULT now()
 );
+CREATE INDEX tombstones_by_time ON tombstones (cancelled_at);
 
 CREATE TABLE pauses (
     kind       text        PRIMARY KEY,

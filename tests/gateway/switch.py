@@ -10,7 +10,7 @@ from tests.gateway.living import free_port
 
 
 class Switch:
-    """Passes connections on to the server of a URL, until it is switched off."""
+    """Passes connections on to the server of a URL while it is on; at first it is off."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -18,31 +18,32 @@ class Switch:
         self._port = free_port()
         credentials = parts.netloc.rpartition("@")[0]
         self.url = urlunsplit(parts._replace(netloc=f"{credentials}@127.0.0.1:{self._port}"))
-        self._server: asyncio.Server | None = None
+        self._on = False
         self._passing: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
+        # The port stays open all the time: closing one while somebody knocks leaves sockets behind.
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._port)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.off()
+        self._server.close()
+        await self._server.wait_closed()
 
-    async def on(self) -> None:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._port)
+    def on(self) -> None:
+        self._on = True
 
     async def off(self) -> None:
-        if self._server is not None:
-            server, self._server = self._server, None
-            server.close()
-            for task in self._passing:
-                task.cancel()
-            await asyncio.gather(*self._passing, return_exceptions=True)
-            await server.wait_closed()
+        self._on = False
+        for task in self._passing:
+            task.cancel()
+        await asyncio.gather(*self._passing, return_exceptions=True)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._server is None:  # it was accepted in the moment in which the switch went off
+        if not self._on:
             writer.transport.abort()
             return
         task = asyncio.create_task(self._pass(reader, writer))

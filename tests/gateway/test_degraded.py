@@ -62,8 +62,8 @@ async def test_it_starts_without_anything_and_says_so(cut_off: Gateway) -> None:
 async def test_it_recovers_by_itself(cut_off: Gateway, database: Switch, broker: Switch) -> None:
     async with cut_off.client() as ann:
         assert not await _post_probe(ann)
-        await database.on()
-        await broker.on()
+        database.on()
+        broker.on()
         await until(lambda: _post_probe(ann))
         await cut_off.until_well()
         assert (await ann.send("GET", "/readyz")).status == 200
@@ -72,13 +72,13 @@ async def test_it_recovers_by_itself(cut_off: Gateway, database: Switch, broker:
 async def test_with_only_the_broker_away_work_is_accepted_and_said_later(
     cut_off: Gateway, database: Switch, broker: Switch, house: House
 ) -> None:
-    await database.on()
+    database.on()
     async with cut_off.client() as ann:
         await until(lambda: _post_probe(ann))
         assert (await ann.send("GET", "/readyz")).status == 503
         assert (await ann.get("/jobs")).body["items"]
         assert await house.heard("media") == []
-        await broker.on()
+        broker.on()
         (said,) = await until(lambda: house.heard("media"))
         assert isinstance(said, CheckWorker)
 
@@ -86,8 +86,8 @@ async def test_with_only_the_broker_away_work_is_accepted_and_said_later(
 async def test_a_database_that_goes_away_and_comes_back_loses_nothing(
     cut_off: Gateway, database: Switch, broker: Switch
 ) -> None:
-    await database.on()
-    await broker.on()
+    database.on()
+    broker.on()
     async with cut_off.client() as ann:
         await until(lambda: _post_probe(ann))
         await cut_off.until_well()
@@ -96,7 +96,7 @@ async def test_a_database_that_goes_away_and_comes_back_loses_nothing(
             await database.off()
             assert (await ann.get("/jobs")).body["code"] == "database_unavailable"
             assert (await ann.send("GET", "/livez")).status == 200
-            await database.on()
+            database.on()
 
             async def answered() -> bool:
                 return (await ann.get("/jobs")).status == 200
@@ -111,14 +111,14 @@ async def test_a_database_that_goes_away_and_comes_back_loses_nothing(
 async def test_a_stream_ends_with_its_database_and_resumes_where_it_ended(
     cut_off: Gateway, database: Switch, broker: Switch
 ) -> None:
-    await database.on()
-    await broker.on()
+    database.on()
+    broker.on()
     async with cut_off.client() as ann:
         await until(lambda: _post_probe(ann))
         async with ann.events(after=0) as events:
             first = await events.next()
         await database.off()
-        await database.on()
+        database.on()
         await until(lambda: _post_probe(ann))
         async with ann.events(after=first["sequence"]) as events:
             second = await events.next()

@@ -14,7 +14,7 @@ def test_each_style_is_another_hand(style: str) -> None:
     mine = drawn(SCENE, style=style)
 
     for other in STYLES.keys() - {style}:
-        assert changed(mine, drawn(SCENE, style=other)).mean() > 0.25, other
+        assert changed(mine, drawn(SCENE, style=other)).mean() > 0.15, other
 
 
 def test_noir_and_ink_have_no_colour_and_sepia_has_one() -> None:
@@ -22,7 +22,7 @@ def test_noir_and_ink_have_no_colour_and_sepia_has_one() -> None:
     assert saturation(drawn(SCENE, style="ink")) < 0.12
     sepia = drawn(SCENE, style="sepia").reshape(-1, 3).mean(axis=0)
     assert sepia[0] > sepia[1] > sepia[2]
-    assert saturation(drawn(SCENE)) > 0.2
+    assert saturation(drawn(SCENE)) > 0.15
 
 
 def test_pixel_art_is_made_of_squares_of_few_colours() -> None:

@@ -1,53 +1,49 @@
 """A whole house at work: three servers and five services as real processes, a web site beside it, and its visitors."""
 
-import asyncio
+import shutil
 from collections.abc import AsyncIterator
 
 import pytest
 
-from deploy.database import SERVICES, WORKERS
+from deploy.database import WORKERS
+from deploy.local.servers import Outside
 from deploy.local.stack import Stack
 from deploy.local.state import read_state
 from tests.journeys.end_state import until_quiet
 from tests.journeys.gallery import Gallery
 from tests.journeys.visitors import Visitor, visiting
 
-QUICK = {"LEASE_SECONDS": "4", "HEARTBEAT_SECONDS": "1", "GRACE_SECONDS": "4"}
+QUICK = dict.fromkeys(WORKERS, {"LEASE_SECONDS": "4", "HEARTBEAT_SECONDS": "1", "GRACE_SECONDS": "4"})
 """Losses are noticed sooner than in production, by the same rules."""
-
-
-def twin_of(service: str) -> str:
-    """Name the second process of a service; it runs only where a journey asks for it."""
-    return f"{service}-2"
-
-
-TWINS = tuple(map(twin_of, SERVICES))
 
 
 @pytest.fixture(scope="session")
 async def whole_stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    """The house, with one process of each service at work."""
-    quick = dict.fromkeys(WORKERS, QUICK)
-    two = dict.fromkeys(SERVICES, 2)
-    async with Stack(tmp_path_factory.mktemp("house"), processes=two, service_environment=quick) as stack:
-        await asyncio.gather(*(stack.supervisor.hold(twin) for twin in TWINS))
+    async with Stack(tmp_path_factory.mktemp("house"), service_environment=QUICK) as stack:
         yield stack
 
 
 @pytest.fixture
 async def stack(whole_stack: Stack) -> AsyncIterator[Stack]:
-    """The house, quiet before and after."""
+    """The house with one process of each service, quiet before and after."""
     await until_quiet(whole_stack)
     yield whole_stack
     await until_quiet(whole_stack)
 
 
 @pytest.fixture
-async def pair(stack: Stack) -> AsyncIterator[Stack]:
-    """The house with two processes of each service at work."""
-    await asyncio.gather(*(stack.supervisor.start_again(twin) for twin in TWINS))
-    yield stack
-    await asyncio.gather(*(stack.supervisor.hold(twin) for twin in TWINS))
+async def twin(stack: Stack, gallery: Gallery, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    """A second process of each service, on the servers of the first ones."""
+    directory = tmp_path_factory.mktemp("twin")
+    shutil.copy(stack.directory / "secrets.json", directory)
+    servers = Outside(
+        database_admin_url=stack.database_admin_url, rabbitmq_url=stack.rabbitmq_url, object_store=stack.object_store
+    )
+    # The first house's site is at the one address that may be fetched; the twin would allow another one.
+    site = {"OUTBOUND_ALLOW": gallery.address.removeprefix("http://")}
+    environment = {worker: {**own, **site} for worker, own in QUICK.items()}
+    async with Stack(directory, outside=servers, service_environment=environment) as twin:
+        yield twin
 
 
 @pytest.fixture(scope="session")

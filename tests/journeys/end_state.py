@@ -14,6 +14,7 @@ import asyncpg
 from types_aiobotocore_s3 import S3Client
 
 from contracts.depth_map import DepthMapped, MapDepth
+from contracts.envelope import Event, routing_key_of
 from contracts.image_generation import GenerateImage, ImageGenerated
 from contracts.media import AcceptUpload, FetchMedia, MediaDescribed, MediaStored
 from contracts.scraper import ImageFound, ScrapePages
@@ -156,7 +157,7 @@ class EndState:
     async def _facts(self) -> AsyncIterator[str]:
         """Every fact was said once: said again means the same message, not another one."""
         sound, scenes = len(self.ledger.sound), len(self.ledger.scenes)
-        expected = {
+        expected: dict[type[Event], tuple[str, int]] = {
             ImageFound: ("scraper", sound + len(self.ledger.broken)),
             ImageGenerated: ("image_generation", scenes),
             MediaStored: ("media", sound + scenes),
@@ -168,7 +169,7 @@ class EndState:
                 f"SELECT count(*) FROM {service}.said JOIN {service}.tasks ON tasks.id = said.job_id"
                 " WHERE tasks.project_id = $1 AND routing_key = $2",
                 self.visitor.project_id,
-                fact.routing_key_of() if hasattr(fact, "routing_key_of") else fact.wire_name.rpartition(".")[0],
+                routing_key_of(fact),
             )
             if said != count:
                 yield f"{fact.__name__} was said {said} times instead of {count}"

@@ -86,7 +86,8 @@ class Visitor:
 @asynccontextmanager
 async def visiting(stack: Stack) -> AsyncIterator[Visitor]:
     """Let in somebody who was never here before."""
-    values = {name.lower(): value for name, value in stack.environment_of("gateway").items()}
+    environment = {name.lower(): value for name, value in stack.environment_of("gateway").items()}
+    values = {name: environment[name] for name in Settings.model_fields.keys() & environment.keys()}
     user_id = f"visitor-{uuid4().hex[:12]}"
     token = mint(issuers_of(Settings.model_validate(values))[LOCAL], user_id, lifetime_seconds=3600)
     async with Gateway(stack.gateway_url, token) as gateway:

@@ -101,10 +101,10 @@ async def test_a_robots_txt_without_end_closes_its_site(site: Site) -> None:
 
 
 async def test_a_robots_txt_of_thousands_of_names_is_read_at_once(site: Site) -> None:
-    names = "".join(f"User-agent: {number}\n" for number in range(10_000))
-    rules = "Disallow: /x\n" * 10_000
+    names = "".join(f"User-agent: {number}\n" for number in range(4_000))
+    rules = "Disallow: /x\n" * 4_000
     site.say("/robots.txt", f"{names}User-agent: diorama\n{rules}Disallow: /\n")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(5):
         assert await refused(site) == "robots_disallowed"
 
 

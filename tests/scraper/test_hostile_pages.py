@@ -54,7 +54,7 @@ def test_five_megabytes_in_one_attribute_are_read() -> None:
         b"<span>" * 20_000 + b"</x>" * 500_000,
         b"<span>" * 20_000 + b"<p></p>" * 500_000,
         b"".join(b"<b x%d>" % number for number in range(50_000)),
-        b"".join(b"<p><b x%d>" % number for number in range(20_000)),
+        b"".join(b"<p><b x%d>" % number for number in range(3_000)),
         b"<svg>" + b"<g>" * 300_000,
         b"<svg><style>" + b"<div>" * 300_000 + b"</style>",
         b"<p '>" + b"<div>" * 300_000,
@@ -94,7 +94,7 @@ def test_a_page_that_would_keep_the_parser_busy_is_refused_before_it_is_parsed(h
 )
 async def test_without_the_count_the_parser_would_be_busy(html: bytes) -> None:
     async with Sandbox(processes=1, memory_bytes=1 << 30, seconds=1) as sandbox:
-        with pytest.raises(Refused, match="takes_too_long|needs_too_much_memory"):
+        with pytest.raises(Refused, match=r"takes_too_long|needs_too_much_memory"):
             await sandbox.run(parse_unguarded, html)
 
 

@@ -56,7 +56,7 @@ def extract(html: bytes, *, url: str, charset: str | None = None, robots_token: 
     """
     text = decode(html, charset)
     refuse_if_too_heavy(text)
-    return _Reading(LexborHTMLParser(text, options=LexborDocumentOptions.UNDEF), parsed(url), robots_token).page()
+    return _Reading(LexborHTMLParser(text, options=_PARSING), parsed(url), robots_token).page()
 
 
 class _Reading:

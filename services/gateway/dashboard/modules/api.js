@@ -18,6 +18,8 @@ export class Problem extends Error {
 }
 
 export class Api {
+  #signedOut = false;
+
   /** `onSignedOut(problem)` is called when the token is refused. */
   constructor(token, onSignedOut) {
     this.token = token;
@@ -56,8 +58,14 @@ export class Api {
     }
     if (response.ok) return response;
     const problem = await problemOf(response);
-    if (problem.status === 401) this.onSignedOut(problem);
+    if (problem.status === 401) this.#signOut(problem);
     throw problem;
+  }
+
+  #signOut(problem) {
+    if (this.#signedOut) return;
+    this.#signedOut = true;
+    this.onSignedOut(problem);
   }
 
   async #json(method, path, options) {

@@ -14,11 +14,14 @@ const KINDS = {
   metric_metres: "Inverse of metres: larger is nearer.",
 };
 
+/** Tell what a picture is called, and what its page says of it. */
+export function headOf(image) {
+  return [el("h2", { id: "viewer-title", tabindex: -1 }, titleOf(image)), words(image)];
+}
+
 /** Tell what is known of a picture. */
 export function factsOf(image, api) {
   return [
-    el("h2", { id: "viewer-title", tabindex: -1 }, titleOf(image)),
-    words(image),
     section("Steps", steps(image, api)),
     image.palette.length > 0 && section("Palette", palette(image)),
     section("File", file(image)),
@@ -51,7 +54,7 @@ export function provenanceOf(map) {
     doubts.length > 0 && el("p", { class: "doubts" }, doubts.map((name) => el("span", { class: "badge is-doubt" }, icon("warning"), sentenceCase(name)))),
     list([
       ["Size", `${number(map.depth.width_px)} × ${number(map.depth.height_px)}, ${bytes(map.depth.size_bytes)}`],
-      ["Recipe", el("code", {}, map.recipe)],
+      ["Recipe", el("code", { title: map.recipe }, shortened(map.recipe))],
       ["Drawn", moment(map.created_at)],
       ...measures.map(([name, value]) => [sentenceCase(name), number(value)]),
     ]),
@@ -131,10 +134,14 @@ function file(image) {
       ["Size", `${number(image.width_px)} × ${number(image.height_px)} px`],
       ["Weight", `${bytes(image.size_bytes)}, ${image.content_type}`],
       ["Stored", moment(image.created_at)],
-      ["SHA-256", el("code", { class: "selectable", title: image.sha256 }, `${image.sha256.slice(0, 16)}…`)],
+      ["SHA-256", el("code", { title: image.sha256 }, shortened(image.sha256))],
     ]),
     el("p", { class: "downloads" }, download(image.urls.original, "Original")),
   ];
+}
+
+function shortened(name) {
+  return name.length > 24 ? `${name.slice(0, 20)}…` : name;
 }
 
 function section(name, ...content) {

@@ -1,5 +1,6 @@
 // Failures by reason: the latest failed jobs, grouped by their code.
 
+import { Problem } from "./api.js";
 import { arrange, el } from "./dom.js";
 import { stateIcon } from "./states.js";
 import { Gathering } from "./pace.js";
@@ -8,12 +9,13 @@ import { count, kindName, moment, sentenceCase } from "./words.js";
 const LATEST = 200;
 const REFRESH_MS = 2_000;
 const SAMPLES = 5;
+const DAY_MS = 24 * 3600 * 1000;
 
 export class Failures {
   #api;
   #onJob;
   #groups = new Map();
-  #stale = new Gathering(() => this.load(), { intervalMs: REFRESH_MS });
+  #stale = new Gathering(() => this.#load(), { intervalMs: REFRESH_MS });
 
   constructor(api, { onJob }) {
     this.#api = api;
@@ -23,13 +25,29 @@ export class Failures {
     this.element = el("section", { class: "failures-box", "aria-labelledby": "failures-title", hidden: true }, this.title, this.list);
   }
 
+  begin() {
+    this.#stale.add("all");
+  }
+
   hear(news) {
     if (news.type === "job.failed") this.#stale.add("all");
   }
 
-  async load() {
-    const page = await this.#api.get("/jobs", { state: "failed", limit: LATEST }).catch(() => null);
-    if (page) this.#show(page.items, page.next_cursor !== null);
+  async #load() {
+    const since = new Date(Date.now() - DAY_MS).toISOString();
+    try {
+      const page = await this.#api.get("/jobs", { state: "failed", created_after: since, limit: LATEST });
+      this.#show(page.items, page.next_cursor !== null);
+      return [];
+    } catch (problem) {
+      if (!(problem instanceof Problem)) throw problem;
+      return ["all"];
+    }
+  }
+
+  /** Make good what could not be loaded. */
+  catchUp() {
+    this.#stale.again();
   }
 
   #show(jobs, more) {
@@ -39,7 +57,7 @@ export class Failures {
       reasons.set(code, [...(reasons.get(code) ?? []), job]);
     }
     this.element.hidden = jobs.length === 0;
-    this.title.textContent = `${more ? `More than ${LATEST} failures` : count(jobs.length, "failure")}, ${count(reasons.size, "reason")}`;
+    this.title.textContent = `${more ? `More than ${LATEST} failures` : count(jobs.length, "failure")} in the last day`;
     const shown = [...reasons].sort(([, one], [, other]) => other.length - one.length);
     arrange(this.list, shown.map(([code, failed]) => this.#group(code, failed)));
   }
@@ -57,8 +75,7 @@ export class Failures {
         "details",
         { open },
         el("summary", {}, stateIcon("failed"), el("span", { class: "reason" }, sentenceCase(code)), el("span", { class: "tally" }, String(jobs.length))),
-        el("p", { class: "reason-sample" }, jobs[0].error?.sentence ?? "", " ", el("code", {}, code)),
-        el("p", { class: "hint" }, `${kinds} · last `, moment(jobs[0].finished_at ?? jobs[0].created_at)),
+        el("p", { class: "hint" }, `${kinds} · `, el("code", {}, code)),
         el("ul", { class: "reason-jobs" }, jobs.slice(0, SAMPLES).map((job) => this.#link(job))),
       ),
     );
@@ -68,6 +85,7 @@ export class Failures {
 
   #link(job) {
     const look = () => this.#onJob(job);
-    return el("li", {}, el("button", { type: "button", class: "button is-link", click: look }, kindName(job.kind)), " ", moment(job.finished_at ?? job.created_at));
+    const sentence = job.error?.sentence ?? kindName(job.kind);
+    return el("li", {}, el("button", { type: "button", class: "button is-link", click: look }, sentence), moment(job.finished_at ?? job.created_at));
   }
 }

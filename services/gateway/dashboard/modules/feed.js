@@ -1,5 +1,7 @@
 // Following what happens: server-sent events over fetch, because EventSource can send no Authorization header.
 
+import { Problem } from "./api.js";
+
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 15_000;
 /** The gateway says "still here" every 15 s; who is silent for longer than two of these is gone. */
@@ -49,7 +51,7 @@ export class Feed {
   async start() {
     while (!this.#stopped) {
       this.#onState("connecting", null);
-      await this.#follow().catch(() => {});
+      await this.#follow().catch(reportUnlessLost);
       if (this.#stopped) return;
       this.#failures += 1;
       await this.#pause();
@@ -80,11 +82,20 @@ export class Feed {
         silence = setTimeout(() => ending.abort(), LONGEST_SILENCE_MS);
         if (event === null) continue;
         this.#lastId = event.id ?? this.#lastId;
-        this.#onNews(event.news);
+        this.#tell(event.news);
       }
     } finally {
       clearTimeout(silence);
       ending.abort();
+    }
+  }
+
+  /** A hearer that stumbles over one event must not cost the others. */
+  #tell(news) {
+    try {
+      this.#onNews(news);
+    } catch (error) {
+      reportError(error);
     }
   }
 
@@ -101,4 +112,10 @@ export class Feed {
     });
     this.#waking = () => {};
   }
+}
+
+/** A connection may end in any way, that is what resuming is for; anything else is a mistake of ours. */
+function reportUnlessLost(error) {
+  const lost = error instanceof Problem || error instanceof TypeError || error.name === "AbortError";
+  if (!lost) reportError(error);
 }

@@ -1,6 +1,7 @@
 // The gallery: pages of pictures, the newest first, that keep themselves up to date.
 
 import { readAddress, writeAddress } from "./address.js";
+import { Problem } from "./api.js";
 import { arrange, choices, el } from "./dom.js";
 import { icon } from "./icons.js";
 import { announce, problemBox } from "./notices.js";
@@ -10,6 +11,9 @@ import { workForm } from "./work.js";
 import { count } from "./words.js";
 
 const PAGE = 60;
+const LARGEST_PAGE = 200;
+/** When news have brought more tiles than this, the gallery begins anew with its first page. */
+const MOST_TILES = 1_200;
 const REFRESH_MS = 800;
 const ONE_BY_ONE = 6;
 const SETTLED = new Set(["completed", "failed", "cancelled"]);
@@ -88,9 +92,10 @@ export class Gallery {
     else if (news.job) this.#hearJob(news.job);
   }
 
-  /** Ask for a picture anew. */
-  refresh(id) {
-    this.#stale.add(id);
+  /** Make good what could not be loaded while the gateway was away. */
+  catchUp() {
+    this.#stale.again();
+    if (this.below.querySelector(".problem")) this.#loadPage();
   }
 
   #hearJob(job) {
@@ -181,23 +186,33 @@ export class Gallery {
   }
 
   async #refresh(ids) {
+    try {
+      this.#take(await this.#fetchMany(ids));
+      return [];
+    } catch (problem) {
+      if (!(problem instanceof Problem)) throw problem;
+      return ids;
+    }
+  }
+
+  /** Load pictures anew: a few one by one, many by the page that holds the newest. */
+  async #fetchMany(ids) {
     const wanted = new Set(ids);
     const images = [];
     if (wanted.size > ONE_BY_ONE) {
-      const page = await this.#api.get("/images", { ...this.#filter, limit: 200 }).catch(() => ({ items: [] }));
+      const page = await this.#api.get("/images", { ...this.#filter, limit: LARGEST_PAGE });
       for (const image of page.items) if (wanted.delete(image.id)) images.push(image);
     }
     const left = [...wanted].filter((id) => ids.length <= ONE_BY_ONE || this.#tiles.has(id));
     await forEachOf(left, async (id) => {
-      const image = await this.#api.get(`/images/${id}`).catch((problem) => this.#lost(id, problem));
-      if (image) images.push(image);
+      try {
+        images.push(await this.#api.get(`/images/${id}`));
+      } catch (problem) {
+        if (problem.status !== 404) throw problem;
+        this.#remove(id);
+      }
     });
-    this.#take(images);
-  }
-
-  #lost(id, problem) {
-    if (problem.status === 404) this.#remove(id);
-    return null;
+    return images;
   }
 
   #take(images) {
@@ -220,8 +235,12 @@ export class Gallery {
 
   #release({ scroll = false } = {}) {
     if (!this.#held.length) return;
-    this.#held.splice(0).forEach((image) => this.#put(image));
     this.fresh.hidden = true;
+    if (this.#tiles.size + this.#held.length > MOST_TILES) {
+      this.reload();
+      return;
+    }
+    this.#held.splice(0).forEach((image) => this.#put(image));
     this.#arrange();
     this.#showEnd();
     if (scroll) scrollTo({ top: 0, behavior: "smooth" });

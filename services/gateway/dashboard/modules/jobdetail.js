@@ -2,11 +2,22 @@
 
 import { arrange, el, outsideLink } from "./dom.js";
 import { problemBox } from "./notices.js";
-import { count, duration, sentenceCase } from "./words.js";
+import { count, duration } from "./words.js";
 
 const PAGE = 20;
 const MOST_CHILDREN = 200;
 const SHOWN_REFUSALS = 20;
+/** What of a request is told, and how it is called. */
+const ASKED = {
+  url: "Address",
+  urls: "Pages",
+  description: "To be seen",
+  style: "Style",
+  aspect_ratio: "Shape",
+  recipe: "Recipe",
+  seed: "Seed",
+  provider: "Provider",
+};
 
 export class JobDetail {
   #rows = new Map();
@@ -81,11 +92,10 @@ export class JobDetail {
 }
 
 function asked(job) {
-  const told = Object.entries(job.request ?? {}).filter(([name, value]) => SAID.has(name) && value !== "" && value !== null);
-  return told.map(([name, value]) => [el("dt", {}, sentenceCase(name)), el("dd", {}, [value].flat().slice(0, 5).map(word))]);
+  const told = Object.entries(job.request ?? {}).filter(([name, value]) => name in ASKED && value !== "" && value !== null);
+  return told.map(([name, value]) => [el("dt", {}, ASKED[name]), el("dd", {}, [value].flat().slice(0, 5).map(word))]);
 }
 
-const SAID = new Set(["url", "urls", "description", "style", "aspect_ratio", "recipe", "seed", "provider"]);
 
 function word(value) {
   return el("div", {}, typeof value === "string" && URL.canParse(value) ? outsideLink(value) : String(value));

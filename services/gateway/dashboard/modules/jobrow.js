@@ -113,11 +113,13 @@ export class JobRow {
   }
 
   #drawStatus(job, state) {
-    const cancelling = job.cancel_requested_at && !this.standing.ended;
+    const { ended, sentence, failedBelow } = this.standing;
+    const cancelling = job.cancel_requested_at && !ended;
     const parts = [
       el("span", { class: `job-word is-${state}` }, cancelling ? "Cancelling" : stateWord(state)),
       state === "pending" && WAITS[job.waiting_for],
-      this.standing.sentence,
+      sentence,
+      failedBelow > 0 && el("span", { class: "job-failed" }, `${failedBelow} failed`),
       job.attempt > 1 && `attempt ${job.attempt}`,
       job.next_attempt_at && ["next try ", moment(job.next_attempt_at)],
     ].filter(Boolean);

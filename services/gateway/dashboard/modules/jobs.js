@@ -1,11 +1,12 @@
 // The live jobs: those that somebody began, each with all that follows from it.
 
+import { Problem } from "./api.js";
 import { arrange, choices, el } from "./dom.js";
 import { Failures } from "./failures.js";
 import { JobRow } from "./jobrow.js";
 import { announce, problemBox } from "./notices.js";
 import { Gathering, forEachOf } from "./pace.js";
-import { count, kindName } from "./words.js";
+import { kindName } from "./words.js";
 
 const PAGE = 25;
 const REFRESH_MS = 700;
@@ -64,7 +65,15 @@ export class Jobs {
   }
 
   async load() {
-    await Promise.all([this.failures.load(), this.#loadPage()]);
+    this.failures.begin();
+    await this.#loadPage();
+  }
+
+  /** Make good what could not be loaded while the gateway was away. */
+  catchUp() {
+    this.failures.catchUp();
+    this.#stale.again();
+    if (this.below.querySelector(".problem")) this.#loadPage();
   }
 
   /** Hear what happens. */
@@ -110,6 +119,7 @@ export class Jobs {
       this.#showEnd();
       await forEachOf(new Set(page.items.map((job) => job.root_id)), (id) => this.#fetch(id));
       if (filter !== this.#filter) return;
+      for (const row of [...this.#roots]) if (!filter.fits(row)) row.remove();
       this.#arrange();
       this.#showEnd();
     } catch (problem) {
@@ -130,25 +140,25 @@ export class Jobs {
     return this.#rows.get(job.id);
   }
 
-  /** Load a root with its tree; what cannot be loaded now stays as it is. */
+  /** Load a root with its tree. */
   async #fetch(rootId) {
     const known = this.#rows.get(rootId);
     try {
       if (known) await known.refresh();
       else this.#put(await this.#api.get(`/jobs/${rootId}`, { children_limit: 0 }));
     } catch (problem) {
-      if (problem.status === 404) known?.remove();
+      if (problem.status !== 404) throw problem;
+      known?.remove();
     }
   }
 
   async #refresh(ids) {
-    if (ids.filter((id) => !this.#rows.has(id)).length > MANY_UNKNOWN && this.#filter === FILTERS.all) {
-      const page = await this.#api.get("/jobs", { roots: true, limit: PAGE }).catch(() => ({ items: [] }));
-      page.items.forEach((job) => this.#put(job));
+    try {
+      await this.#fetchMany(ids);
+    } catch (problem) {
+      if (!(problem instanceof Problem)) throw problem;
+      return ids;
     }
-    const known = ids.filter((id) => this.#rows.has(id) || ids.length <= AT_ONCE);
-    await forEachOf(known.slice(0, AT_ONCE), (id) => this.#fetch(id));
-    this.#stale.add(...known.slice(AT_ONCE));
     for (const id of ids) {
       const row = this.#rows.get(id);
       // What no longer fits stays, so that nothing vanishes under a hand; what never fitted does not come.
@@ -156,6 +166,18 @@ export class Jobs {
     }
     this.#arrange();
     this.#showEnd();
+    return [];
+  }
+
+  /** Load a few roots with their trees now, and have the others wait for their turn. */
+  async #fetchMany(ids) {
+    if (ids.filter((id) => !this.#rows.has(id)).length > MANY_UNKNOWN && this.#filter === FILTERS.all) {
+      const page = await this.#api.get("/jobs", { roots: true, limit: PAGE });
+      page.items.forEach((job) => this.#put(job));
+    }
+    const known = ids.filter((id) => this.#rows.has(id) || ids.length <= AT_ONCE);
+    await forEachOf(known.slice(0, AT_ONCE), (id) => this.#fetch(id));
+    this.#stale.add(...known.slice(AT_ONCE));
   }
 
   #arrange() {
@@ -175,8 +197,4 @@ function tell({ type, job }) {
   if (type === "job.failed") announce(`${name} failed: ${job.error?.sentence ?? ""}`, job.id);
   else if (type === "job.submitted") announce(`${name}: taken in`, "submitted");
   else if (type === "job.cancelled") announce(`${name}: cancelled`, job.id);
-}
-
-export function activeWords(active) {
-  return active ? `, ${count(active, "live job")}` : "";
 }

@@ -2,84 +2,90 @@
 
 import { onAddress, readAddress } from "./address.js";
 import { Api } from "./api.js";
-import { el, unseen } from "./dom.js";
+import { Connection } from "./connection.js";
 import { Feed } from "./feed.js";
 import { Gallery } from "./gallery.js";
-import { icon } from "./icons.js";
-import { Jobs, activeWords } from "./jobs.js";
-import { announce } from "./notices.js";
+import { Jobs } from "./jobs.js";
 import { currentToken, forgetToken, keepToken } from "./session.js";
 import { showDoor } from "./signin.js";
 import { Viewer } from "./viewer.js";
+import { Views } from "./views.js";
 import { workDialog } from "./work.js";
-import { distance } from "./words.js";
 
-const desk = document.getElementById("desk");
-const offline = document.getElementById("offline");
-const connection = document.getElementById("connection");
-const views = document.getElementById("views");
-
-/** How long lists wait for the feed: opened first, it misses nothing that happens while they load. */
+/** How long the lists wait for the feed: opened first, it misses nothing that happens while they load. */
 const FEED_FIRST_MS = 1_500;
 
-function begin(problem = null) {
-  const token = currentToken();
-  if (token) work(token);
-  else showDoor(desk, enter, problem);
-}
+const desk = document.getElementById("desk");
+const actions = document.getElementById("masthead-actions");
 
 function enter(token) {
   keepToken(token);
-  begin();
+  location.reload();
+}
+
+function leave() {
+  forgetToken();
+  location.reload();
 }
 
 function work(token) {
-  let feed = null;
-  const leave = (problem) => {
-    feed.stop();
-    forgetToken();
-    location.reload.call(location, problem);
-  };
-  let refused = false;
   const api = new Api(token, (problem) => {
-    if (refused) return;
-    refused = true;
     feed.stop();
     forgetToken();
-    takeDown();
-    showDoor(desk, (again) => (keepToken(again), location.reload()), problem);
+    for (const dialog of document.querySelectorAll("dialog")) dialog.remove();
+    views.hide();
+    actions.hidden = true;
+    connection.hide();
+    showDoor(desk, enter, problem);
   });
+  const views = new Views();
   const gallery = new Gallery(api, { onChange: (image) => viewer.take(image) });
-  const jobs = new Jobs(api, { onActive: showActive });
-  const viewer = new Viewer(api, gallery, { onJob: (job) => (show("jobs"), jobs.look(job)) });
-  const dialog = workDialog(api);
+  const jobs = new Jobs(api, { onActive: (active) => views.showActive(active) });
+  const viewer = new Viewer(api, gallery, {
+    onJob: (job) => {
+      views.show("jobs");
+      jobs.look(job);
+    },
+  });
+  const connection = new Connection();
+  const feed = new Feed(api, {
+    onNews: (news) => {
+      gallery.hear(news);
+      jobs.hear(news);
+    },
+    onState: (state, nextTryAt) => {
+      connection.show(state, nextTryAt);
+      if (state !== "live") return;
+      gallery.catchUp();
+      jobs.catchUp();
+    },
+  });
+  connection.onRetry = () => feed.wake();
 
+  const dialog = workDialog(api);
   desk.replaceChildren(gallery.element, jobs.element);
   document.body.append(viewer.element, dialog);
-  document.getElementById("masthead-actions").hidden = false;
-  document.getElementById("new-work").onclick = () => dialog.showModal();
-  document.getElementById("sign-out").onclick = () => leave();
-  buildViews();
-
-  const opened = new Promise((resolve) => {
-    feed = new Feed(api, {
-      onNews: (news) => (gallery.hear(news), jobs.hear(news)),
-      onState: (state, nextTryAt) => {
-        showConnection(state, nextTryAt, feed);
-        if (state !== "connecting") resolve();
-      },
-    });
-  });
+  document.getElementById("new-work").addEventListener("click", () => dialog.begin());
+  document.getElementById("sign-out").addEventListener("click", leave);
+  actions.hidden = false;
+  views.show("pictures");
   feed.start();
+  connection.known(FEED_FIRST_MS).then(() => show({ gallery, jobs, viewer }));
+}
+
+async function show({ gallery, jobs, viewer }) {
+  jobs.load();
+  const { job } = readAddress();
+  await (job ? gallery.scopeTo(job) : gallery.reload());
   const follow = (address) => {
+    if (address.token) enter(currentToken());
     gallery.scopeTo(address.job ?? null);
     viewer.follow(address);
   };
-  Promise.race([opened, new Promise((resolve) => setTimeout(resolve, FEED_FIRST_MS))]).then(async () => {
-    jobs.load();
-    const { job } = readAddress();
-    await (job ? gallery.scopeTo(job) : gallery.reload());
-    follow(readAddress());
-    onAddress(follow);
-  });
+  onAddress(follow);
+  follow(readAddress());
 }
+
+const token = currentToken();
+if (token) work(token);
+else showDoor(desk, enter);

@@ -4,6 +4,7 @@ import { el } from "./dom.js";
 import { icon } from "./icons.js";
 
 const TOAST_MS = 6_000;
+const NEWS_DELAY_MS = 300;
 const NEWS_PAUSE_MS = 3_000;
 const waiting = new Map();
 let newsTimer = null;
@@ -11,7 +12,7 @@ let newsTimer = null;
 /** Have a screen reader say something soon. News of one topic replace each other, so that nobody is flooded. */
 export function announce(text, topic = text) {
   waiting.set(topic, text);
-  newsTimer ??= setTimeout(sayNews, waiting.size > 1 ? 0 : 300);
+  newsTimer ??= setTimeout(sayNews, NEWS_DELAY_MS);
 }
 
 function sayNews() {

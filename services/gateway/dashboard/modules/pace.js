@@ -13,9 +13,13 @@ export function onFrame(draw) {
   };
 }
 
-/** Gathers keys and hands them on together: at most once in an interval, and never twice at a time. */
+/**
+ * Gathers keys and hands them on together: at most once in an interval, and never twice at a time.
+ * `handOn(keys)` gives those with which it failed; they wait until `again()`.
+ */
 export class Gathering {
   #keys = new Set();
+  #failed = new Set();
   #timer = null;
   #busy = false;
   #last = 0;
@@ -30,6 +34,12 @@ export class Gathering {
     this.#plan();
   }
 
+  /** Try once more what failed. */
+  again() {
+    this.add(...this.#failed);
+    this.#failed.clear();
+  }
+
   #plan() {
     if (this.#timer !== null || this.#busy || this.#keys.size === 0) return;
     const waitMs = Math.max(50, this.#last + this.intervalMs - Date.now());
@@ -42,7 +52,7 @@ export class Gathering {
     this.#timer = null;
     this.#busy = true;
     try {
-      await this.handOn(keys);
+      for (const key of (await this.handOn(keys)) ?? []) this.#failed.add(key);
     } finally {
       this.#busy = false;
       this.#last = Date.now();

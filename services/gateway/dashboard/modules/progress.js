@@ -11,7 +11,7 @@ export function standingOf(job, tree) {
   const working = tree !== null && !tree.ended;
   const state = working && ENDED.has(job.state) ? "in_progress" : shownState(job);
   const jobs = countJobs(job, tree);
-  return { state, ended: ENDED.has(job.state) && !working, share: shareOf(job, jobs), jobs, sentence: sentenceOf(job, tree, jobs) };
+  return { state, ended: ENDED.has(job.state) && !working, share: shareOf(job, jobs), jobs, failedBelow: tree?.failed ?? 0, sentence: sentenceOf(job, jobs) };
 }
 
 function countJobs(job, tree) {
@@ -28,12 +28,11 @@ function shareOf(job, jobs) {
   return (jobs.completed + jobs.failed + jobs.cancelled) / jobs.total;
 }
 
-function sentenceOf(job, tree, jobs) {
+function sentenceOf(job, jobs) {
   const done = jobs.completed + jobs.failed + jobs.cancelled;
-  const failed = tree?.failed ? `${tree.failed} failed` : null;
-  if (!ENDED.has(job.state) && jobs.total > 1) return [`${done} done so far`, failed].filter(Boolean).join(" · ");
-  if (jobs.total > 1) return [done === jobs.total ? count(jobs.total, "job") : `${done} of ${count(jobs.total, "job")}`, failed].filter(Boolean).join(" · ");
-  return job.stage ?? null;
+  if (jobs.total === 1) return job.stage ?? null;
+  if (!ENDED.has(job.state)) return `${done} done so far`;
+  return done === jobs.total ? count(jobs.total, "job") : `${done} of ${count(jobs.total, "job")}`;
 }
 
 export class ProgressBar {
@@ -45,7 +44,8 @@ export class ProgressBar {
   show({ state, ended, share, jobs, sentence }) {
     const bar = this.element;
     const waiting = state !== "in_progress" && !ended;
-    bar.hidden = waiting || (ended && jobs.total === 1);
+    // What went well to the end needs no bar any more.
+    bar.hidden = waiting || (ended && (jobs.total === 1 || jobs.completed === jobs.total));
     bar.classList.toggle("is-unmeasured", share === null);
     if (share === null) bar.removeAttribute("aria-valuenow");
     else bar.setAttribute("aria-valuenow", Math.round(share * 100));

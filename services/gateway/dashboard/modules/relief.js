@@ -1,5 +1,6 @@
 // Depth as numbers: loading it, colouring it, and telling what lies under a point.
 
+import { Problem } from "./api.js";
 import { STEPS, colourTable } from "./colours.js";
 import { decodeGrey16 } from "./greypng.js";
 
@@ -45,7 +46,7 @@ export class Relief {
     return canvas;
   }
 
-  /** Count how often each depth occurs, as shares of the most frequent one. */
+  /** Count how often each depth occurs, as shares of what is frequent. */
   histogram() {
     return (this.#histogram ??= this.#count());
   }
@@ -54,8 +55,9 @@ export class Relief {
     const counts = new Uint32Array(BINS);
     const stride = Math.max(1, Math.floor(this.levels.length / 200_000));
     for (let at = 0; at < this.levels.length; at += stride) counts[Math.floor((this.levels[at] * BINS) / (NEAREST + 1))] += 1;
-    const most = Math.max(...counts);
-    return Array.from(counts, (value) => value / most);
+    // A plain sky would flatten all the rest, so the few highest may stand out of the picture.
+    const high = [...counts].sort((one, other) => other - one)[Math.floor(BINS / 16)] || 1;
+    return Array.from(counts, (value) => Math.min(1, value / high));
   }
 }
 
@@ -70,8 +72,12 @@ export async function loadPreview(map, signal) {
 /** Load the whole map of 16 bits; null where it is too large to be decoded here. */
 export async function loadFull(map, signal) {
   if (map.depth.width_px * map.depth.height_px > LARGEST_PX) return null;
-  const response = await fetchFile(map.depth.url, signal);
-  return new Relief({ ...(await decodeGrey16(await response.arrayBuffer())), bits: 16 });
+  const file = await (await fetchFile(map.depth.url, signal)).arrayBuffer();
+  try {
+    return new Relief({ ...(await decodeGrey16(file)), bits: 16 });
+  } catch (error) {
+    throw new Problem({ code: "depth_unreadable", detail: `The depth map cannot be read: ${error.message}. You see its preview.` });
+  }
 }
 
 /** Load a picture so that its pixels may be drawn and read. */
@@ -80,9 +86,15 @@ export async function loadBitmap(url, signal) {
 }
 
 async function fetchFile(url, signal) {
-  const response = await fetch(url, { signal, mode: "cors", credentials: "omit", referrerPolicy: "no-referrer" });
-  if (!response.ok) throw new TypeError(`the object store answered ${response.status}`);
-  return response;
+  let response;
+  try {
+    response = await fetch(url, { signal, mode: "cors", credentials: "omit", referrerPolicy: "no-referrer" });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem({ code: "object_store_unreachable", detail: "The object store does not answer, or does not allow this page to read its files." });
+  }
+  if (response.ok) return response;
+  throw new Problem({ status: response.status, code: "file_refused", detail: "The object store refused the file; its address may have expired." });
 }
 
 function pixelsOf(picture) {

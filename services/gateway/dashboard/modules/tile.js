@@ -63,7 +63,7 @@ export class Tile {
     this.#image = image;
     if (!before) this.#draw();
     if (before && this.picture.dataset.failed && before.urls["250"] !== image.urls["250"]) this.#loadPicture();
-    this.title.textContent = titleOf(image);
+    this.title.textContent = this.title.title = titleOf(image);
     this.steps.replaceChildren(...stepIcons(image));
     this.palette.replaceChildren(
       ...image.palette.map(({ hex, share }) => setVariables(el("span"), { colour: hex, share })),

@@ -2,8 +2,8 @@
 
 import { readAddress, writeAddress } from "./address.js";
 import { colourTable } from "./colours.js";
-import { choices, el } from "./dom.js";
-import { factsOf, jobsOf, provenanceOf } from "./facts.js";
+import { el } from "./dom.js";
+import { factsOf, headOf, jobsOf, provenanceOf } from "./facts.js";
 import { icon } from "./icons.js";
 import { problemBox } from "./notices.js";
 import { loadBitmap, loadFull, loadPreview } from "./relief.js";
@@ -33,16 +33,17 @@ export class Viewer {
     this.canvas = el("canvas", { class: "stage-canvas", tabindex: 0, role: "img", "aria-describedby": "stage-help" });
     this.frame = el("div", { class: "stage-frame" }, this.canvas, el("span", { class: "stage-handle", "aria-hidden": "true" }));
     this.stage = new Stage(this.canvas, this.frame);
-    this.controls = new StageControls(this.stage, { onColouring: (name) => this.#paint(name) });
+    this.controls = new StageControls(this.stage, { onColouring: (name) => this.#attempt(() => this.#paint(name), this.#image.id) });
     this.facts = el("aside", { class: "facts", "aria-label": "About this picture" });
     this.jobs = el("div");
     this.depth = el("div");
+    this.head = el("div");
     this.about = el("div");
-    this.facts.append(this.about, this.depth, this.jobs);
+    this.facts.append(this.head, this.depth, this.about, this.jobs);
     this.trouble = el("div", { class: "stage-trouble" });
     this.place = el("span", { class: "viewer-place" });
     this.element = this.#build();
-    this.element.addEventListener("close", () => writeAddress({ image: null }));
+    this.element.addEventListener("close", () => this.#closed());
     this.element.addEventListener("keydown", (event) => this.#key(event));
   }
 
@@ -63,15 +64,20 @@ export class Viewer {
     const mapped = image.steps.depth.job_id !== this.#image.steps.depth.job_id || image.steps.depth.state !== this.#image.steps.depth.state;
     this.#image = image;
     this.#tell();
-    if (mapped) this.#loadMaps(this.#loading.signal);
+    const { signal } = this.#loading;
+    if (mapped) this.#attempt(() => this.#loadMaps(signal), image.id);
   }
 
   close() {
-    if (!this.element.open) return;
+    if (this.element.open) this.element.close();
+  }
+
+  #closed() {
     this.#loading.abort();
     const id = this.#image?.id;
     this.#image = null;
-    this.element.close();
+    document.title = "Diorama";
+    writeAddress({ image: null });
     if (id) this.#gallery.focus(id);
   }
 
@@ -86,12 +92,20 @@ export class Viewer {
     this.trouble.replaceChildren();
     this.depth.replaceChildren();
     this.jobs.replaceChildren();
-    try {
+    await this.#attempt(async () => {
       this.#image ??= await this.#api.get(`/images/${id}`, {}, { signal });
       this.stage.shape(this.#image.width_px, this.#image.height_px);
       this.#tell();
+      this.head.firstElementChild.focus();
       await Promise.all([this.#loadPicture(signal), this.#loadMaps(signal), this.#loadJobs(signal)]);
       this.#prefetch();
+    }, id);
+  }
+
+  /** Do something that may fail, and tell of it on the stage; what was given up on purpose is not told. */
+  async #attempt(work, id) {
+    try {
+      await work();
     } catch (problem) {
       if (problem.name !== "AbortError") this.trouble.replaceChildren(problemBox(problem, () => this.#open(id)));
     }
@@ -99,6 +113,7 @@ export class Viewer {
 
   #tell() {
     const image = this.#image;
+    this.head.replaceChildren(...headOf(image));
     this.about.replaceChildren(...factsOf(image, this.#api));
     this.canvas.setAttribute("aria-label", `${titleOf(image)}, left of the wipe as a picture, right of it as its map`);
     const place = this.#gallery.images.findIndex(({ id }) => id === image.id);
@@ -112,7 +127,7 @@ export class Viewer {
     try {
       picture = await loadBitmap(urls["1440"] ?? urls.original, signal);
     } catch (error) {
-      if (error.name === "AbortError") throw error;
+      if (error.name === "AbortError" || error.status !== 403) throw error;
       this.#image = await this.#api.get(`/images/${id}`, {}, { signal }); // its URL may have expired
       picture = await loadBitmap(this.#image.urls["1440"] ?? this.#image.urls.original, signal);
     }
@@ -154,23 +169,23 @@ export class Viewer {
     this.#edges ??= loadBitmap(this.#maps[0].edges.url, this.#loading.signal);
     return this.#edges.catch((error) => {
       this.#edges = null;
-      if (error.name !== "AbortError") this.trouble.replaceChildren(problemBox(error));
-      return null;
+      throw error;
     });
   }
 
   async #loadJobs(signal) {
     const { root_job_id: root, steps } = this.#image;
     const ids = new Set([root, ...Object.values(steps).map((step) => step.job_id)].filter(Boolean));
-    const loads = [...ids].map((id) => this.#api.get(`/jobs/${id}`, { children_limit: 0 }, { signal }).catch(() => null));
-    const jobs = (await Promise.all(loads)).filter(Boolean);
+    const loads = [...ids].map((id) => this.#api.get(`/jobs/${id}`, { children_limit: 0 }, { signal }));
+    const jobs = await Promise.all(loads);
     if (!signal.aborted && jobs.length) this.jobs.replaceChildren(jobsOf(jobs, this.onJob));
   }
 
   #prefetch() {
     for (const step of [-1, 1]) {
       const neighbour = this.#neighbour(step);
-      if (neighbour) fetch(neighbour.urls["1440"], { mode: "cors", credentials: "omit" }).catch(() => {});
+      // Only to warm the browser's cache: where it fails, opening the picture will tell.
+      if (neighbour) fetch(neighbour.urls["1440"], { mode: "cors", credentials: "omit" }).catch(() => null);
     }
   }
 

@@ -30,7 +30,7 @@ export function kindName(kind) {
 }
 
 export function sentenceCase(name) {
-  const words = name.replaceAll("_", " ");
+  const words = name.replaceAll("_", " ").replace(/\b(url|uri|http|tls|dns|ssl)\b/g, (acronym) => acronym.toUpperCase());
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 

@@ -82,7 +82,7 @@ export function workForm(api, onTaken = () => {}, first = "scrape") {
   return form;
 }
 
-/** Build the dialog that holds the form; open it with `showModal()`. */
+/** Build the dialog that holds the form; `begin()` opens it. */
 export function workDialog(api) {
   const close = () => dialog.close();
   const dialog = el(
@@ -97,6 +97,10 @@ export function workDialog(api) {
     workForm(api, close),
   );
   dialog.addEventListener("click", (event) => event.target === dialog && close());
+  dialog.begin = () => {
+    dialog.showModal();
+    dialog.querySelector(".field input, .field textarea").focus();
+  };
   return dialog;
 }
 

@@ -53,10 +53,10 @@ class Camera:
         middles = np.arange(self.width_px, dtype=np.float32) + np.float32(0.5 - self.width_px / 2)
         return np.asarray(middles / np.float32(self.focal_px), np.float32)
 
-    def distances(self) -> Grid:
-        """Distances to look at: each row of level ground, and steadily into the far mountains."""
+    def distances(self, *, rugged: bool) -> Grid:
+        """Distances to look at: each row of level ground, and steadily into the distance, finely where it is rugged."""
         rows = np.arange(self.height_px - self.horizon_px + 24, 2, -1.0)
         near = self.focal_px * self.eye_metres / rows
         middle = np.geomspace(60.0, 250.0, 90, endpoint=False)
-        far = np.geomspace(250.0, 1300.0, 380)
+        far = np.geomspace(250.0, 1300.0, 360 if rugged else 90)
         return np.unique(np.concatenate([near[near < far[-1]], middle, far])).astype(np.float32)

@@ -17,6 +17,9 @@ from services.image_generation.providers.sketch.noise import (
 Peak = tuple[float, float, float, float]
 """x, z, radius and height, in metres."""
 
+FOOTHILLS_METRES = 140.0
+"""No mountain reaches nearer."""
+
 DUNE_CREST = 0.74
 """Share of a dune's length that climbs gently; the rest falls steeply."""
 
@@ -45,7 +48,7 @@ class Land:
 
     def height(self, x: Grid, z: Grid) -> Grid:
         """Heights in metres at the points (x, z)."""
-        ground = self._plain(x, z)
+        ground = np.array(self._plain(x, z))
         if "hills" in self.relief:
             ground = ground + self._hills(x, z)
         if "dunes" in self.relief:
@@ -57,7 +60,8 @@ class Land:
         if "cliff" in self.relief:
             ground = np.maximum(ground, self._cliff(x, z))
         if {"mountains", "volcano"} & self.relief:
-            ground = ground + self._mountains(x, z)
+            far = z.max(axis=1) > FOOTHILLS_METRES
+            ground[far] += self._mountains(x[far], z[far])
         for island in self.islands:
             ground = np.maximum(ground, self._island(island, x, z))
         return np.asarray(ground, np.float32)

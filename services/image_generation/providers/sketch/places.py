@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from services.image_generation.providers.sketch.canvas import Sprite
 from services.image_generation.providers.sketch.noise import Grid
@@ -14,6 +15,9 @@ from services.image_generation.providers.sketch.vocabulary import THING_WORDS
 
 DRY_METRES = 0.35
 AFLOAT_METRES = -0.5
+SHIFTS = (0.0, -0.1, 0.1, -0.22, 0.22, -0.36, 0.36, -0.5, 0.5)
+"""How far aside to look for a better place, as shares of the picture's width."""
+
 MARGIN_SHARE = 0.12
 """What matters stands at least this far from the sides of the picture."""
 
@@ -94,19 +98,19 @@ def in_deep_water(stage: Stage, x: float, z: float) -> tuple[float, float]:
 
 
 def _nearest(
-    stage: Stage, x: float, z: float, factors: tuple[float, ...], fits: Callable[[float], bool]
+    stage: Stage, x: float, z: float, factors: tuple[float, ...], fits: Callable[[Grid], npt.NDArray[np.bool_]]
 ) -> tuple[float, float]:
     """Look at other distances, and at each from side to side within the picture; stay where nothing fits."""
     camera = stage.camera
     share = camera.project(x, 0, z)[0] / camera.width_px
-    for factor in factors:
-        far = max(camera.near_metres * 1.05, z * factor)
-        for shift in (0.0, -0.1, 0.1, -0.22, 0.22, -0.36, 0.36, -0.5, 0.5):
-            place = camera.x_at(share + shift, far), far
-            inside = shift == 0 or MARGIN_SHARE < share + shift < 1 - MARGIN_SHARE
-            if inside and fits(stage.ground_at(*place)):
-                return place
-    return x, z
+    places = [
+        (camera.x_at(share + shift, far), far)
+        for far in (max(camera.near_metres * 1.05, z * factor) for factor in factors)
+        for shift in SHIFTS
+        if shift == 0 or MARGIN_SHARE < share + shift < 1 - MARGIN_SHARE
+    ]
+    fitting = np.flatnonzero(fits(_grounds(stage, places)))
+    return places[int(fitting[0])] if fitting.size else (x, z)
 
 
 def best_outlook(stage: Stage, x: float, z: float) -> tuple[float, float]:
@@ -115,6 +119,12 @@ def best_outlook(stage: Stage, x: float, z: float) -> tuple[float, float]:
     places = [
         (x + shift * z * 0.7, z * factor) for factor in (0.8, 1.0, 1.2, 1.4) for shift in np.linspace(-0.7, 0.7, 15)
     ]
-    shares = [camera.project(place[0], 0, place[1])[0] / camera.width_px for place in places]
-    inside = [place for place, share in zip(places, shares, strict=True) if MARGIN_SHARE < share < 1 - MARGIN_SHARE]
-    return max(inside or places, key=lambda place: stage.ground_at(*place))
+    shares = np.array([camera.project(place[0], 0, place[1])[0] / camera.width_px for place in places])
+    inside = np.abs(shares - 0.5) < 0.5 - MARGIN_SHARE
+    return places[int(np.argmax(np.where(inside | ~inside.any(), _grounds(stage, places), -np.inf)))]
+
+
+def _grounds(stage: Stage, places: list[tuple[float, float]]) -> Grid:
+    """Heights of the land at many points at once."""
+    x, z = np.asarray(places, np.float32).T
+    return np.asarray(stage.land.height(x[None], z[None])[0], np.float32)

@@ -38,7 +38,7 @@ class View:
 
 def look(camera: Camera, land: Land) -> View:
     """March from near to far over every column at once and keep what is not hidden."""
-    z = camera.distances()
+    z = camera.distances(rugged=bool({"mountains", "volcano"} & land.relief))
     rays = camera.columns()
     x_grid = rays[None, :] * z[:, None]
     z_grid = np.broadcast_to(z[:, None], x_grid.shape)

@@ -176,7 +176,8 @@ _STOPS = (
     "a an the of in on at by with and or to from into onto over under above below near beside behind between "
     "through across along around against its his her their is are was were be being it this that these those "
     "as up down out very some all every where while there picture scene image view drawing illustration "
-    "style landscape falling wooden hot walking walks walk standing sitting running flying sleeping lit photo photograph"
+    "style landscape falling wooden hot walking walks walk standing sitting running flying sleeping lit photo "
+    "photograph"
 )
 STOP_WORDS = frozenset(_STOPS.split())
 """Words that carry no picture."""

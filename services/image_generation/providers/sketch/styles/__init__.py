@@ -73,7 +73,7 @@ def style_of(wish: str) -> tuple[Style, bool]:
     plain = wish.casefold().strip()
     if not plain:
         return STYLES[DEFAULT_STYLE], True
-    for word in (plain.replace("-", "").replace(" ", ""), *re.findall(r"[a-z0-9]+", plain)):
+    for word in re.findall(r"[a-z0-9]+", f"{plain.replace('-', '')} {plain}"):
         name = ALIASES.get(word, word)
         if name in STYLES:
             return STYLES[name], True

@@ -1,0 +1,81 @@
+"""One part after the other is lost in the middle of a scrape: nothing that was accepted is lost, nothing happens twice."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import pytest
+
+from deploy.local.stack import Stack
+from tests.journeys.end_state import books_of, differences, until_quiet
+from tests.journeys.faults import Fault, erased_broker, killed
+from tests.journeys.gallery import Exhibition, Gallery
+from tests.journeys.visitors import Visitor
+from tests.living import until
+
+PICTURES = 24
+LET_IN = 8
+
+Moment = Callable[[Stack, Exhibition], Awaitable[object]]
+
+
+async def while_the_page_is_read(_stack: Stack, exhibition: Exhibition) -> None:
+    await exhibition.page_door.waited_at.wait()
+    
+
+async def while_pictures_are_fetched(_stack: Stack, exhibition: Exhibition) -> None:
+    exhibition.page_door.open()
+    await exhibition.picture_door.waited_at.wait()
+
+
+async def while_a_scene_is_drawn(stack: Stack, exhibition: Exhibition) -> None:
+    exhibition.page_door.open()
+    await _until_running(stack, "image_generation")
+
+
+async def while_maps_are_drawn(stack: Stack, exhibition: Exhibition) -> None:
+    exhibition.page_door.open()
+    await _until_running(stack, "depth_map")
+
+
+async def _until_running(stack: Stack, service: str) -> None:
+    async with books_of(stack) as books:
+        await until(lambda: books.value(f"SELECT count(*) FROM {service}.tasks WHERE state = 'in_progress'"))
+
+
+@dataclass(frozen=True)
+class Case:
+    fault: Fault
+    moment: Moment
+
+    def __str__(self) -> str:
+        return f"{self.fault} {self.moment.__name__.replace('_', ' ')}"
+
+
+CASES = (
+    Case(killed("scraper"), while_the_page_is_read),
+    Case(killed("media"), while_pictures_are_fetched),
+    Case(killed("image_generation"), while_a_scene_is_drawn),
+    Case(killed("depth_map"), while_maps_are_drawn),
+    Case(killed("gateway"), while_pictures_are_fetched),
+    Case(killed("rabbitmq"), while_pictures_are_fetched),
+    Case(killed("postgres"), while_pictures_are_fetched),
+    Case(erased_broker(), while_pictures_are_fetched),
+)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+async def test_a_part_is_lost_and_what_was_accepted_comes_to_its_end_once(
+    stack: Stack, gallery: Gallery, visitor: Visitor, case: Case
+) -> None:
+    exhibition = await gallery.exhibit(f"lost-{CASES.index(case)}", PICTURES)
+    exhibition.page_door.close_after(0)
+    exhibition.picture_door.close_after(LET_IN)
+    await visitor.scrapes(exhibition)
+    await visitor.draws(1)
+    await case.moment(stack, exhibition)
+    await case.fault.do(stack)
+    exhibition.page_door.open()
+    exhibition.picture_door.open()
+    await until_quiet(stack)
+
+    assert await differences(stack, visitor) == []

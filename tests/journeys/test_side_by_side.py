@@ -1,0 +1,57 @@
+"""Two processes of every service do the same work once."""
+
+import asyncio
+
+from deploy.database import SERVICES
+from deploy.local.stack import Stack
+from tests.journeys.end_state import books_of, differences, until_quiet
+from tests.journeys.gallery import Gallery
+from tests.journeys.visitors import visiting
+from tests.living import until
+
+PICTURES = 24
+
+
+async def test_two_processes_of_every_service_do_the_same_work_once(stack: Stack, twin: Stack, gallery: Gallery) -> None:
+    async with visiting(stack) as ann, visiting(twin) as bob:
+        await ann.scrapes(await gallery.exhibit("side-by-side-1", PICTURES))
+        await bob.scrapes(await gallery.exhibit("side-by-side-2", PICTURES))
+        await asyncio.gather(*(visitor.draws(scene) for visitor in (ann, bob) for scene in (1, 2)))
+        await until_quiet(stack)
+
+        assert await differences(stack, ann) == []
+        assert await differences(twin, bob) == []
+        async with books_of(stack) as books:
+            for service in ("media", "depth_map"):
+                workers = await books.rows(
+                    f"SELECT DISTINCT worker FROM {service}.tasks WHERE project_id IN ($1, $2)",
+                    *(visitor.project_id for visitor in (ann, bob)),
+                )
+                assert len(workers) == 2, f"one process of {service} did everything"
+
+
+async def test_a_frozen_worker_whose_work_was_taken_over_changes_nothing(
+    stack: Stack, twin: Stack, gallery: Gallery
+) -> None:
+    frozen = "media"
+    exhibition = await gallery.exhibit("frozen", PICTURES)
+    exhibition.picture_door.close_after(0)
+    async with visiting(stack) as visitor, books_of(stack) as books:
+        await visitor.scrapes(exhibition)
+        await exhibition.picture_door.waited_at.wait()
+        stack.supervisor.pause(frozen)
+        try:
+            exhibition.picture_door.open()
+            # The twin takes over what the frozen one holds; messages that the broker gave it come only after.
+            await until(
+                lambda: books.value(
+                    "SELECT count(*) FROM media.tasks WHERE lease_epoch > 1 AND state = 'completed' AND project_id = $1",
+                    visitor.project_id,
+                ),
+                seconds=30,
+            )
+        finally:
+            stack.supervisor.resume(frozen)
+        await until_quiet(stack)
+
+        assert await differences(stack, visitor) == []
