@@ -5,6 +5,8 @@ from contracts.scraper import ImageContext, ImageFound, PageScraped, ScrapePages
 from services.scraper import store
 from services.scraper.crawler import Crawler
 from services.scraper.extraction import FoundImage, Page
+from services.scraper.rules import FETCH_RECIPE, SCRAPE_RECIPE, image_subject, page_subject
+from shared.errors import Refused
 from shared.handling import Reactions, Works
 from shared.identifiers import child_id
 from shared.jobs import Completion, Job
@@ -14,34 +16,47 @@ _SKIPPED_AT_MOST = 100
 
 async def scrape_pages(job: Job[ScrapePages], crawler: Crawler) -> None:
     """Find the images of one page; several pages become one child job each."""
-    urls = list(dict.fromkeys(job.command.urls))
-    if len(urls) > 1:
-        async with job.completing() as tx:
-            for url in urls:
-                job_id = child_id(job.id, ScrapePages.wire_name, url)
-                tx.follow(ScrapePages(**job.command.child_lineage(job_id), urls=(url,)))
-            tx.result(pages=len(urls))
+    if len(job.command.urls) > 1:
+        await _scrape_each(job)
         return
+    (url,) = job.command.urls
     job.progress(0.1, "reading the page")
-    page = await crawler.page(urls[0])
+    page = await crawler.page(url)
     async with job.completing() as tx:
         await store.upsert_page(
             tx.connection,
             job.id,
             job.command.project_id,
-            url=urls[0],
+            url=url,
             title=page.title,
             images_found=len(page.images),
             skipped=[{"url": one.url, "code": one.code, "sentence": one.sentence} for one in page.skipped],
         )
         for image in page.images:
             _say_found(tx, job.command, page, image)
-        tx.say(_scraped(job.command, urls[0], page))
+        tx.say(_scraped(job.command, url, page))
         tx.result(images_found=len(page.images), images_skipped=len(page.skipped))
 
 
+async def _scrape_each(job: Job[ScrapePages]) -> None:
+    """Make a child job of each page; two spellings of one page are one."""
+    pages = {_subject_of(url): url for url in reversed(job.command.urls)}
+    async with job.completing() as tx:
+        for subject, url in reversed(pages.items()):
+            job_id = child_id(job.id, ScrapePages.wire_name, subject, SCRAPE_RECIPE)
+            tx.follow(ScrapePages(**job.command.child_lineage(job_id), urls=(url,)))
+        tx.result(pages=len(pages))
+
+
+def _subject_of(url: str) -> str:
+    try:
+        return page_subject(url)
+    except Refused:
+        return url  # its own job says what is wrong with it
+
+
 def _say_found(tx: Completion, command: ScrapePages, page: Page, image: FoundImage) -> None:
-    job_id = child_id(command.job_id, FetchMedia.wire_name, image.url)
+    job_id = child_id(command.job_id, FetchMedia.wire_name, image_subject(image.url), FETCH_RECIPE)
     tx.name_child(job_id, FetchMedia.wire_name)
     tx.say(
         ImageFound(

@@ -34,6 +34,14 @@ def test_a_plural_without_a_number_is_several() -> None:
     assert read("boats").mention("boat").number(one=1, several=3) == 3
     assert read("a boat").mention("boat").number(one=1, several=3) == 1
     assert read("people").mention("person").number(one=1, several=4) == 4
+    assert read("a flock of sheep").mention("sheep").number(one=1, several=5) == 5
+    assert read("a white deer").mention("deer").number(one=1, several=5) == 1
+
+
+def test_a_couple_is_two_people_or_two_of_something() -> None:
+    assert read("a couple walking on the beach").has("person")
+    assert read("a couple of boats").mention("boat").count == 2
+    assert not read("a couple of boats").has("person")
 
 
 def test_a_colour_belongs_to_the_thing_that_follows_it() -> None:

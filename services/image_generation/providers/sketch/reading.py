@@ -119,6 +119,7 @@ def _collect(tokens: list[str]) -> tuple[dict[str, Mention], set[str], list[str]
     pending = _Pending()
     for position, token in enumerate(tokens):
         concept, plural, stem = concept_of(token)
+        plural = plural and not (token in words.PLURALS and {"a", "an"} & set(tokens[max(0, position - 2) : position]))
         following = tokens[position + 1] if position + 1 < len(tokens) else ""
         if _qualifies(token, following, pending):
             continue
@@ -149,7 +150,7 @@ def _qualifies(token: str, following: str, pending: _Pending) -> bool:
         pending.keep(replace(mention, count=max(1, min(20, int(token[:3])))))
     elif token in words.COUNTS and following:
         pending.keep(replace(mention, count=words.COUNTS[token]))
-        return token not in words.CONCEPTS or following in words.STOP_WORDS or concept_of(following)[0] is not None
+        return token not in words.CONCEPTS or following == "of" or concept_of(following)[0] is not None
     elif token in words.COLOURS:
         pending.keep(replace(mention, colours=(*mention.colours, words.COLOURS[token])))
         return token not in words.CONCEPTS

@@ -70,7 +70,7 @@ def afloat(stage: Stage) -> Iterator[Placement]:
         for number, spot in enumerate(subjects(stage, thing, several=3, z=z_usual)):
             rng = stage.stream(thing, number)
             sail = figures.CANVAS_WHITE if rng.uniform() < 0.7 else (0.86, 0.50, 0.32)  # noqa: PLR2004 - most are white
-            x, z = in_deep_water(stage, *spot)
+            x, z = in_deep_water(stage, spot[0], spot[1] * (1 + 0.25 * number))
             sprite = draw(colour_of(mention, number, HULLS[number % len(HULLS)]), sail, sharpness(stage, z))
             yield Placement(sprite, x, z, mention.size, bool(rng.integers(2)), -0.12, afloat=True, shade=False)
 
@@ -86,7 +86,7 @@ def airborne(stage: Stage) -> Iterator[Placement]:
 def _balloons(stage: Stage) -> Iterator[Placement]:
     camera, mention, rng = stage.camera, stage.scene.mention("balloon"), stage.stream("balloon")
     for number in range(mention.number(one=1, several=6)):
-        z, share, height = float(rng.uniform(95, 260)), rng.uniform(0.06, 0.94), rng.uniform(0.35, 0.88)
+        z, share, height = float(rng.uniform(95, 260)), rng.uniform(0.06, 0.94), rng.uniform(0.5, 0.9)
         if number == 0:
             z, share, height = 78.0, 0.5 + 0.16 * rng.choice([-1, 1]), 0.80
         coats = figures.COATS
