@@ -78,13 +78,15 @@ def _of_scrape(standing: Standing) -> Iterator[str]:
 def _of_fetches(standing: Standing) -> Iterator[str]:
     if len(standing.fetches) != standing.found:
         yield f"{standing.found} images were found, and {len(standing.fetches)} are or were fetched."
-    stored = {image["id"] for image in standing.images}
+    undecided = [fetch for fetch in standing.fetches if fetch["state"] not in {"completed", "failed"}]
+    if undecided:
+        first = undecided[0]
+        yield f"Images neither stored nor refused: {len(undecided)}, one fetched by {first['id']}, {first['state']}."
+    shown = {image["id"] for image in standing.images}
+    if hidden := {fetch["result"]["asset_id"] for fetch in standing.kept} - shown:
+        yield f"Images that were stored and are not shown by the gateway: {_list(hidden)}."
     for fetch in standing.fetches:
-        if fetch["state"] not in {"completed", "failed"}:
-            yield f"The fetch {fetch['id']} is {fetch['state']}."
-        elif fetch["state"] == "completed" and fetch["result"]["asset_id"] not in stored:
-            yield f"The fetch {fetch['id']} has stored an image that the gateway does not show."
-        elif fetch["state"] == "failed" and (not fetch["error"] or fetch["error"]["code"] in _OUR_OWN_FAULTS):
+        if fetch["state"] == "failed" and (not fetch["error"] or fetch["error"]["code"] in _OUR_OWN_FAULTS):
             yield f"An image was refused for no reason of its own: {_reason(fetch)}"
 
 

@@ -32,6 +32,7 @@ class Page:
         self.session_id: str | None = None
         self.complaints: list[str] = []
         self.requests: list[str] = []
+        self.resumed_from: list[str] = []
 
     async def send(self, method: str, **parameters: Any) -> dict[str, Any]:
         """Call a method of the protocol."""
@@ -56,6 +57,9 @@ class Page:
         match method:
             case "Network.requestWillBeSent":
                 self.requests.append(told["request"]["url"])
+                self.resumed_from += [
+                    value for name, value in told["request"]["headers"].items() if name.lower() == "last-event-id"
+                ]
             case "Runtime.exceptionThrown":
                 details = told["exceptionDetails"]
                 self.complaints.append(details.get("exception", {}).get("description", details["text"]))
@@ -79,7 +83,8 @@ class Page:
 
         async def holds() -> Any:
             with suppress(AssertionError, RuntimeError):
-                return await self.run(expression)
+                # An element has no value that could leave the browser, so that it is there must do.
+                return await self.run(f"Promise.resolve({expression}).then((it) => it instanceof Node || it)")
 
         return await until(holds, seconds=seconds)
 

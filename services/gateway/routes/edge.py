@@ -1,6 +1,7 @@
 """The outermost layer: whatever comes in is bounded, traced, measured, and answered even when everything else fails."""
 
 import time
+from functools import cache
 from typing import Any, Final
 
 import structlog
@@ -83,8 +84,7 @@ class _Exchange:
         if message["type"] == "http.response.start":
             self.started = True
             message = {**message, "headers": [*message.get("headers", ()), *_HEADERS]}
-            method = self._scope["method"] if self._scope["method"] in _METHODS else "other"
-            _REQUESTS.labels(method, message["status"]).inc()
+            _count(self._scope["method"] if self._scope["method"] in _METHODS else "other", message["status"]).inc()
             _SECONDS.observe(time.perf_counter() - self._begun)
         self.finished = message["type"] == "http.response.body" and not message.get("more_body")
         await self._send(message)
@@ -92,6 +92,11 @@ class _Exchange:
     def _too_large(self) -> Problem:
         sentence = f"The body is larger than {self._maximum_bytes} bytes; media are given by their URL."
         return Problem(413, "body_too_large", sentence)
+
+
+@cache
+def _count(method: str, status: int) -> Counter:
+    return _REQUESTS.labels(method, status)
 
 
 def _without_slash(scope: Scope) -> Scope:

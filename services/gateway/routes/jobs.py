@@ -11,7 +11,16 @@ from contracts.jobs import CancelJob
 from services.gateway.routes.callers import Caller, Calling, parts_of
 from services.gateway.routes.models import JobsPage
 from services.gateway.routes.problems import not_found
-from services.gateway.routes.replies import Json, accepted, job_location, job_reply, page, request_reply, tree_reply
+from services.gateway.routes.replies import (
+    API,
+    Json,
+    accepted,
+    job_location,
+    job_reply,
+    page,
+    request_reply,
+    tree_reply,
+)
 from services.gateway.rules.cursors import parse_cursor
 from services.gateway.rules.happenings import Happening
 from services.gateway.rules.jobs import ENDED
@@ -25,7 +34,7 @@ from shared.database import Connection
 
 _REPORT_LIMIT: Final = 500
 _SAME_NAMES: Final = {"kind", "service", "error_code", "parent_id", "root_id", "created_after", "created_before"}
-routes = APIRouter(tags=["jobs"])
+routes = APIRouter(prefix=API, tags=["jobs"])
 
 
 @routes.get("/jobs", summary="Jobs, the newest first")

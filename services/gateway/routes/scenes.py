@@ -27,7 +27,7 @@ from shared.identifiers import uuid7
 
 _CHAPTER_LIMIT: Final = 1000
 _MEDIA_LIMIT: Final = 500
-routes = APIRouter(tags=["scenes"])
+routes = APIRouter(prefix=API, tags=["scenes"])
 
 ChapterId = Annotated[str, Path(min_length=1, max_length=200), AfterValidator(str.strip)]
 SceneNumber = Annotated[int, Path(ge=0, le=1_000_000)]

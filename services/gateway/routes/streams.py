@@ -12,6 +12,7 @@ from fastapi.responses import StreamingResponse
 from services.gateway.routes.callers import Caller, Calling, parts_of
 from services.gateway.routes.parts import Parts
 from services.gateway.routes.problems import Problem, not_found
+from services.gateway.routes.replies import API
 from services.gateway.store.feed import FeedRow, select_job_feed, select_project_feed
 from services.gateway.store.jobs import select_job
 from services.gateway.store.tenancy import DatabaseAwayError, answering, as_tenant
@@ -20,7 +21,7 @@ from services.gateway.stream import frame
 HEARTBEAT_SECONDS: Final = 15.0
 _PAGE: Final = 500
 _LARGEST: Final = 2**63 - 1
-routes = APIRouter(tags=["streams"])
+routes = APIRouter(prefix=API, tags=["streams"])
 
 LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", description="resume behind this event")]
 Replay = Callable[[int], Awaitable[Sequence[FeedRow]]]

@@ -23,7 +23,7 @@ from services.gateway.store.submissions import SceneHeld
 from services.gateway.store.tenancy import as_tenant
 
 MAPS_LIMIT: Final = 500
-routes = APIRouter(tags=["work"])
+routes = APIRouter(prefix=API, tags=["work"])
 
 
 @routes.post("/scrapes", status_code=202, summary="Scrape pages and keep their images")

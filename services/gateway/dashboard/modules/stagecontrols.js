@@ -66,6 +66,7 @@ export class StageControls {
 
   drawLegend(relief, table) {
     this.#table = table;
+    this.legend.parentElement.classList.toggle("is-without-colours", this.colouring === "edges");
     drawLegend(this.legend, relief, table, this.#level());
   }
 

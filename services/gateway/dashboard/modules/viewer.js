@@ -125,11 +125,11 @@ export class Viewer {
     const { id, urls } = this.#image;
     let picture;
     try {
-      picture = await loadBitmap(urls["1440"] ?? urls.original, signal);
+      picture = await loadBitmap(largeOf(urls), signal);
     } catch (error) {
       if (error.name === "AbortError" || error.status !== 403) throw error;
       this.#image = await this.#api.get(`/images/${id}`, {}, { signal }); // its URL may have expired
-      picture = await loadBitmap(this.#image.urls["1440"] ?? this.#image.urls.original, signal);
+      picture = await loadBitmap(largeOf(this.#image.urls), signal);
     }
     if (!signal.aborted) this.stage.show({ picture });
   }
@@ -185,7 +185,7 @@ export class Viewer {
     for (const step of [-1, 1]) {
       const neighbour = this.#neighbour(step);
       // Only to warm the browser's cache: where it fails, opening the picture will tell.
-      if (neighbour) fetch(neighbour.urls["1440"], { mode: "cors", credentials: "omit" }).catch(() => null);
+      if (neighbour) fetch(largeOf(neighbour.urls), { mode: "cors", credentials: "omit" }).catch(() => null);
     }
   }
 
@@ -224,4 +224,9 @@ export class Viewer {
       el("div", { class: "viewer-body" }, el("section", { class: "stage", "aria-label": "Picture and depth" }, this.trouble, this.frame, this.controls.element), this.facts),
     );
   }
+}
+
+/** Give the address of what is shown large: browsers cannot show every original, and need not load the largest. */
+function largeOf(urls) {
+  return urls["1440"] ?? urls.original;
 }

@@ -72,7 +72,14 @@ def _castles(stage: Stage, thing: str) -> Iterator[Placement]:
     for number, spot in enumerate(subjects(stage, thing, several=2, z=135)):
         x, z = best_outlook(stage, *spot)
         sprite = buildings.castle(stage.stream("castle", number), wall, cone, sharpness(stage, z))
-        yield Placement(sprite, x, z, mention.size * (1.15 if thing == "castle" else 0.7))
+        size = mention.size * (1.15 if thing == "castle" else 0.7)
+        yield Placement(sprite, x, z, min(size, _room_above(stage, x, z) / sprite.height_metres))
+
+
+def _room_above(stage: Stage, x: float, z: float) -> float:
+    """Metres that fit between the ground at a point and the upper edge, less a strip of sky."""
+    _, row = stage.camera.project(x, stage.ground_at(x, z), z)
+    return 0.92 * row / stage.camera.scale(z)
 
 
 def _landmarks(stage: Stage, thing: str, z_usual: float) -> Iterator[Placement]:

@@ -41,7 +41,8 @@ def _people(stage: Stage) -> Iterator[Placement]:
     mention = stage.scene.mention("person")
     child, dress = bool(mention.words & YOUNG), bool(mention.words & GOWNED)
     near = stage.camera.near_metres * 1.25
-    for number, spot in enumerate(subjects(stage, "person", several=4, z=near, spread=0.2)):
+    spread = min(0.25, 0.025 * mention.number(one=1, several=4))
+    for number, spot in enumerate(subjects(stage, "person", several=4, z=near, spread=spread)):
         rng = stage.stream("person", number)
         coat = colour_of(mention, number, figures.COATS[int(rng.integers(len(figures.COATS)))])
         sprite = figures.person(rng, coat, sharpness(stage, near), child=child, dress=dress)

@@ -1,0 +1,69 @@
+"""Pictures appear by themselves, with how far they are."""
+
+from tests.gateway.browser import Page
+from tests.gateway.dashboard.pictures import show_maps, show_picture
+from tests.gateway.living import Client, Gateway
+
+_LOADED = "document.querySelectorAll('.tile-picture[data-loaded]').length"
+_STEPS = "[...document.querySelectorAll('.tile .step')].map((step) => step.title)"
+
+
+async def test_an_empty_gallery_says_what_to_do_and_does_it(board: Page, ann: Client) -> None:
+    await board.run("document.querySelector('.empty input[value=draw]').click()")
+    await board.run("document.querySelector('.empty textarea').value = 'a lighthouse in the fog'")
+    await board.run("document.querySelector('.empty form').requestSubmit()")
+    await board.until("document.querySelector('.job')?.innerText.includes('a lighthouse in the fog')")
+    (job,) = (await ann.get("/jobs")).body["items"]
+    assert job["kind"] == "image_generation.generate_image.v1"
+
+
+async def test_a_refused_request_is_told_with_its_code_and_trace(board: Page) -> None:
+    await board.run("document.querySelector('.empty input[value=store]').click()")
+    await board.run("document.querySelector('.empty input[name=url]').value = 'ftp://example.org/a.jpg'")
+    await board.run("document.querySelector('.empty form').requestSubmit()")
+    told = await board.until("document.querySelector('.empty .problem')?.innerText")
+    assert "only http and https URLs are fetched" in told
+    assert "validation_failed" in told
+    assert "trace" in told
+    # A browser reports every answer that is no success; this one was asked for.
+    assert [complaint for complaint in board.complaints if "422" not in complaint] == []
+    board.complaints.clear()
+
+
+async def test_a_picture_appears_when_it_is_stored_and_its_steps_follow(
+    board: Page, gateway: Gateway, ann: Client
+) -> None:
+    shown = await show_picture(gateway, ann, mapped=False)
+    await board.until(f"{_LOADED} === 1")
+    assert await board.run(_STEPS) == [
+        "Stored: done",
+        "Described: done",
+        "Depth map: waiting",
+        "Edge map: waiting",
+    ]
+    await show_maps(gateway, ann, shown)
+    await board.until(f"{_STEPS}.join().includes('Depth map: done')")
+    assert await board.run("document.querySelectorAll('.tile').length") == 1
+    palette = "[...document.querySelectorAll('.palette span')].map((colour) => getComputedStyle(colour).backgroundColor)"
+    assert await board.run(palette) == ["rgb(255, 0, 0)", "rgb(0, 0, 255)"]
+
+
+async def test_the_gallery_shows_depth_over_its_pictures(board: Page, gateway: Gateway, ann: Client) -> None:
+    await show_picture(gateway, ann)
+    await board.until(f"{_LOADED} === 1")
+    clip = "getComputedStyle(document.querySelector('.tile-over')).clipPath"
+    assert await board.run(clip) == "inset(0px 0px 0px 100%)"
+    await board.run("document.querySelector('input[value=depth]').click()")
+    await board.until("document.querySelector('.tile-over').naturalWidth > 0")
+    assert await board.until(f"({clip}).startsWith('inset(0px') && !({clip}).includes('100%')")
+
+
+async def test_pages_follow_when_the_end_is_near(board: Page, gateway: Gateway, ann: Client) -> None:
+    for number in range(61):
+        await show_picture(gateway, ann, title=f"Picture {number}", mapped=False)
+    await board.run("location.reload()")
+    await board.until("document.querySelectorAll('.tile').length >= 60")
+    await board.run("scrollTo(0, document.documentElement.scrollHeight)")
+    await board.until("document.querySelectorAll('.tile').length === 61")
+    titles = await board.run("[...document.querySelectorAll('.tile-title')].map((title) => title.textContent)")
+    assert titles == [f"Picture {number}" for number in reversed(range(61))]

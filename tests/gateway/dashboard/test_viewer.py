@@ -1,0 +1,137 @@
+"""One picture and its depth, pixel by pixel."""
+
+from typing import Any
+
+import pytest
+
+from tests.gateway.browser import Page
+from tests.gateway.dashboard.conftest import enter
+from tests.gateway.dashboard.pictures import BLUE, HEIGHT_PX, LEVELS, RED, WIDTH_PX, show_maps, show_picture
+from tests.gateway.living import Client, Gateway
+
+_FULL_DEPTH = "document.querySelector('.is-bits')?.dataset.bits === '16'"
+_PIXEL = """(u) => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => {
+    const canvas = document.querySelector('.stage-canvas');
+    const [x, y] = [Math.floor(u * canvas.width), canvas.height >> 1];
+    resolve([...canvas.getContext('2d').getImageData(x, y, 1, 1).data.slice(0, 3)]);
+})))"""
+_SLIDE = """(name, value) => {
+    const slider = document.querySelector(`[data-control=${name}]`);
+    slider.value = value;
+    slider.dispatchEvent(new Event('input'));
+}"""
+
+
+@pytest.fixture
+async def picture(board: Page, gateway: Gateway, ann: Client) -> str:
+    """A picture with maps, and its viewer open."""
+    shown = await show_picture(gateway, ann)
+    await board.until("document.querySelector('.tile-link')?.click() ?? document.querySelector('.viewer').open")
+    await board.until(_FULL_DEPTH)
+    return shown.image_id
+
+
+async def _pixel(board: Page, u: float) -> tuple[int, ...]:
+    return tuple(await board.run(f"({_PIXEL})({u})"))
+
+
+async def _slide(board: Page, name: str, value: int) -> None:
+    await board.run(f"({_SLIDE})('{name}', {value})")
+
+
+async def _choose(board: Page, colouring: str) -> None:
+    await board.run(f"document.querySelector('.stage-panel input[value={colouring}]').click()")
+
+
+@pytest.mark.usefixtures("picture")
+async def test_the_wipe_parts_the_picture_from_its_depth(board: Page) -> None:
+    await _choose(board, "grey")
+    near = round(0.9 * 255)
+    assert await _pixel(board, 0.1) == RED
+    assert await _pixel(board, 0.9) == pytest.approx((near, near, near), abs=2)
+    await _slide(board, "wipe", 100)
+    assert (await _pixel(board, 0.1), await _pixel(board, 0.9)) == (RED, BLUE)
+    await _slide(board, "wipe", 0)
+    assert await _pixel(board, 0.1) == pytest.approx((26, 26, 26), abs=2)
+
+
+@pytest.mark.usefixtures("picture")
+async def test_opacity_lets_the_picture_shine_through(board: Page) -> None:
+    await _choose(board, "grey")
+    await _slide(board, "opacity", 50)
+    near = 0.9 * 255
+    assert await _pixel(board, 0.9) == pytest.approx((near / 2, near / 2, (near + 255) / 2), abs=3)
+    await _slide(board, "opacity", 0)
+    assert await _pixel(board, 0.9) == BLUE
+
+
+@pytest.mark.usefixtures("picture")
+async def test_near_is_red_and_far_is_blue_in_colour_and_edges_are_edges(board: Page) -> None:
+    await _slide(board, "wipe", 0)
+    for colouring in ("turbo", "spectral"):
+        await _choose(board, colouring)
+        red, _, blue = await _pixel(board, 0.98)
+        assert red > 2 * blue
+        red, _, blue = await _pixel(board, 0.08)
+        assert blue > 1.5 * red
+    await _choose(board, "edges")
+    await board.until(f"({_PIXEL})(0.25).then((pixel) => pixel.join() === '0,0,0')")
+    assert await _pixel(board, 0.5 + 0.5 / WIDTH_PX) == (255, 255, 255)
+
+
+@pytest.mark.usefixtures("picture")
+async def test_depth_is_read_in_sixteen_bits_with_the_keyboard(board: Page) -> None:
+    await board.run("document.querySelector('.stage-canvas').focus()")
+    await board.press("ArrowRight", code=39)
+    text = await board.until("document.querySelector('.reading').textContent")
+    level = int(LEVELS[HEIGHT_PX // 2, int(0.51 * WIDTH_PX)])
+    assert level % 257 != 0, "8 bits could say this too"
+    assert f" {level:,} " in text
+    assert text.startswith(f"{level / 65_535:.4f}")
+    assert f"at {int(0.51 * WIDTH_PX)}, {HEIGHT_PX // 2}" in text
+
+
+async def test_the_viewer_tells_where_the_depth_comes_from(board: Page, picture: str) -> None:
+    told = await board.run("document.querySelector('.facts').innerText")
+    for word in ("ramp of the tests", "larger is nearer", "400 × 200", "Red", "Download a picture", "Map depth"):
+        assert word in told
+    assert await board.run("location.hash") == f"#image={picture}"
+
+
+async def test_pictures_are_walked_through_with_the_keyboard(board: Page, gateway: Gateway, ann: Client) -> None:
+    older = await show_picture(gateway, ann, title="Older")
+    newer = await show_picture(gateway, ann, title="Newer")
+    await board.until("document.querySelectorAll('.tile').length === 2")
+    await board.run("document.querySelector('.tile-link').click()")
+    for key, code, expected in (("ArrowRight", 39, older), ("ArrowLeft", 37, newer), ("ArrowLeft", 37, newer)):
+        await board.until(_FULL_DEPTH)
+        await board.press(key, code=code)
+        await board.until(f"location.hash === '#image={expected.image_id}'")
+    await board.until(_FULL_DEPTH)
+    await board.press("Escape", code=27)
+    await board.until("!document.querySelector('.viewer').open")
+    assert await board.run("location.hash") == ""
+    await board.until(f"document.activeElement.closest('.tile')?.dataset.image === '{newer.image_id}'")
+
+
+async def test_a_deep_link_opens_its_picture(page: Page, gateway: Gateway, ann: Client) -> None:
+    shown = await show_picture(gateway, ann)
+    await enter(page, gateway, f"&image={shown.image_id}")
+    await page.until(_FULL_DEPTH)
+    assert await page.run("document.title") == "Half and half · Diorama"
+
+
+async def test_a_picture_that_is_not_there_is_told(page: Page, gateway: Gateway) -> None:
+    await enter(page, gateway, "&image=00000000-0000-4000-8000-000000000000")
+    told: Any = await page.until("document.querySelector('.viewer .problem')?.innerText")
+    assert "There is no such image." in told
+    assert "image_not_found" in told
+
+
+async def test_maps_appear_in_the_open_viewer_when_they_are_drawn(board: Page, gateway: Gateway, ann: Client) -> None:
+    shown = await show_picture(gateway, ann, mapped=False)
+    await board.until("document.querySelector('.tile-link')?.click() ?? document.querySelector('.viewer').open")
+    missing = await board.until("document.querySelector('.stage-missing').innerText")
+    assert missing == "There is no depth map of this picture: waiting."
+    await show_maps(gateway, ann, shown)
+    await board.until(_FULL_DEPTH)
