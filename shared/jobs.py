@@ -22,7 +22,7 @@ from contracts.jobs import (
 )
 from shared import tasks
 from shared.database import Connection, Pool
-from shared.errors import printable
+from shared.errors import Refused, printable
 from shared.outbox import Outbox, Saying, Transaction
 from shared.retry import Verdict
 from shared.tasks import Lease, Settlement
@@ -32,6 +32,7 @@ N = TypeVar("N", bound=JobNews)
 
 _CHILDREN_A_PAGE = 500
 _PROGRESS_SECONDS = 0.5
+_LONG_RECORDING_SECONDS = 1.0
 _STAGE_CHARACTERS = 80
 
 
@@ -143,7 +144,10 @@ class Job(Generic[C]):
         async with self._bench.outbox.transaction(self._bench.pool, {self.id: self.traceparent}) as tx:
             if not await tasks.lock_lease(tx.connection, self.lease):
                 raise LostLease(str(self.id))
+            long_after = asyncio.get_running_loop().time() + _LONG_RECORDING_SECONDS
             yield tx
+            if asyncio.get_running_loop().time() > long_after:
+                await tasks.prolong_lease(tx.connection, self.lease)
 
     @asynccontextmanager
     async def completing(self) -> AsyncIterator[Completion]:
@@ -194,7 +198,14 @@ class Job(Generic[C]):
         )
 
     def completion(self, children: Mapping[UUID, str], facts: Mapping[str, Any]) -> Settlement:
-        """Say which children follow and that the job is done."""
+        """Say which children follow and that the job is done; raises Refused when its result cannot be said."""
+        try:
+            return self._completion(children, _sayable(dict(facts)))
+        except (ValueError, TypeError, RecursionError) as error:
+            sentence = f"What came of it cannot be said: {type(error).__name__}."
+            raise Refused("result_unsayable", sentence) from error
+
+    def _completion(self, children: Mapping[UUID, str], result: dict[str, Any]) -> Settlement:
         named = [Child(job_id=job_id, kind=kind) for job_id, kind in children.items()]
         pages = [named[start : start + _CHILDREN_A_PAGE] for start in range(0, len(named), _CHILDREN_A_PAGE)]
         said: list[Message] = [self.news(JobChildrenNamed, children=tuple(page)) for page in pages]
@@ -204,7 +215,7 @@ class Job(Generic[C]):
                 attempt=self.attempt,
                 started_at=self.started_at,
                 children_total=len(named),
-                result=dict(facts),
+                result=result,
             )
         )
         return Settlement(self.lease, "completed", self.attempt, sayings=self._encode(said))
@@ -248,3 +259,16 @@ class Job(Generic[C]):
 
     def _encode(self, said: list[Message]) -> tuple[Saying, ...]:
         return tuple(self._bench.outbox.encode(message, traceparent=self.traceparent) for message in said)
+
+
+def _sayable(fact: Any) -> Any:
+    """Give a fact as those who hear it can read and store it; raise ValueError where it cannot be."""
+    if isinstance(fact, str):
+        return printable(fact, len(fact))
+    if isinstance(fact, Mapping):
+        return {_sayable(str(name)): _sayable(value) for name, value in fact.items()}
+    if isinstance(fact, list | tuple):
+        return [_sayable(value) for value in fact]
+    if isinstance(fact, int) and not -(2**63) <= fact < 2**63:
+        raise ValueError("a number of more than 64 bits")
+    return fact

@@ -41,7 +41,7 @@ def judge(error: BaseException, attempt: int) -> Verdict:
     if used >= ATTEMPTS:
         return Verdict(code, sentence, None, used)
     requested = error.retry_after_seconds if isinstance(error, TryAgain) else None
-    wait = backoff_seconds(attempt) if requested is None else min(requested, _LONGEST_REQUESTED_SECONDS)
+    wait = backoff_seconds(attempt) if requested is None else min(max(0.0, requested), _LONGEST_REQUESTED_SECONDS)
     return Verdict(code, sentence, wait, used)
 
 

@@ -17,7 +17,7 @@ from contracts.jobs import JobAccepted, JobCancelled, JobFailed, JobNews
 from shared import metrics, tasks
 from shared.batching import Batcher
 from shared.database import AWAY, Pool
-from shared.errors import printable
+from shared.errors import Refused, printable
 from shared.jobs import STARTED, Bench, Job, LostLease, news
 from shared.outbox import Transaction
 from shared.retry import Verdict, judge
@@ -263,10 +263,11 @@ class Runner:
         """Judge an attempt; where its result or its error cannot even be said, fail it for that reason."""
         try:
             return self._judge(running)
-        except (ValueError, TypeError) as error:
+        except (Refused, ValueError, TypeError) as error:
             _log.exception("result_unsayable", job_id=str(running.job.id))
             sentence = f"What came of it cannot be said: {type(error).__name__}."
-            return running.job.failure(Verdict("result_unsayable", sentence, None, running.job.attempt))
+            refused = error if isinstance(error, Refused) else Refused("result_unsayable", sentence)
+            return running.job.failure(judge(refused, running.job.attempt))
 
     def _judge(self, running: _Running) -> Settlement | None:
         job, work = running.job, running.work

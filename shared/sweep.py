@@ -90,6 +90,22 @@ async def release_expired(connection: Connection, *, crash_limit: int, attempt_l
     return [dict(row) for row in rows]
 
 
+async def recall_cancels(connection: Connection | Pool) -> None:
+    """Make the cancels of pending tasks recent again, so that the next look ends those tasks.
+
+    For what turned pending long after its cancel: left behind by workers that were all away since then.
+    """
+    await connection.execute(
+        """
+        UPDATE tombstones SET cancelled_at = now()
+        WHERE cancelled_at < now() - interval '5 min'
+          AND job_id IN (SELECT id            FROM tasks WHERE state = 'pending' UNION ALL
+                         SELECT root_job_id   FROM tasks WHERE state = 'pending' UNION ALL
+                         SELECT parent_job_id FROM tasks WHERE state = 'pending')
+        """
+    )
+
+
 async def fail_overdue(connection: Connection) -> list[dict[str, Any]]:
     """End what waited past its deadline; return rows as `release_expired` does."""
     rows = await connection.fetch(

@@ -272,6 +272,15 @@ async def lock_lease(connection: Connection, lease: Lease) -> bool:
     )
 
 
+async def prolong_lease(connection: Connection, lease: Lease) -> None:
+    """Give a lease back the time that this transaction has taken, for nothing could renew it meanwhile."""
+    await connection.execute(
+        "UPDATE tasks SET lease_until = lease_until + (clock_timestamp() - now()) WHERE id = $1 AND lease_token = $2",
+        lease.job_id,
+        lease.token,
+    )
+
+
 async def insert_started(pool: Pool, started: Sequence[tuple[Lease, Saying]]) -> None:
     """Say that work has begun, for those whose lease still holds."""
     await pool.execute(
@@ -305,8 +314,8 @@ async def upsert_tombstones(connection: Connection, cancels: Sequence[tuple[UUID
 async def cancel_pending(connection: Connection, limit: int = 500) -> list[dict[str, Any]]:
     """End pending tasks whose job, parent or root was cancelled of late; return rows as `shared.sweep` does.
 
-    A task that turns pending later than that, after a crash or a failed attempt, had its lease renewed until then,
-    and would have been told of the cancel.
+    A task that turns pending later than that had its lease renewed until then, and would have been told of the
+    cancel; for those that nobody renewed see `shared.sweep.recall_cancels`.
     """
     rows = await connection.fetch(
         """

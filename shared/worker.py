@@ -57,6 +57,7 @@ class Worker:
         self._progress: set[asyncio.Task[None]] = set()
         self._clock = Clock()
         self._count_at = 0.0
+        self._recalled = False
         self._alongside: list[Callable[[], Awaitable[None]]] = []
         self.pool: Pool
         self.bus: Bus
@@ -159,6 +160,9 @@ class Worker:
             await asyncio.sleep(_SWEEP_SECONDS)
 
     async def _sweep_once(self) -> None:
+        if not self._recalled:
+            await sweep.recall_cancels(self._pulse)
+            self._recalled = True
         survey = await sweep.select_survey(self._pulse, self._runner.kinds)
         self._clock.set(survey.now)
         if survey.suspects:
@@ -181,6 +185,7 @@ class Worker:
             lost = await sweep.release_expired(tx.connection, crash_limit=CRASHES, attempt_limit=ATTEMPTS)
             for row in lost:
                 say.say_ended(tx, row, WORKER_LOST)
+            await sweep.recall_cancels(tx.connection)
             metrics.LEASES_TAKEN_OVER.inc(len(lost))
         if survey.overdue:
             for row in await sweep.fail_overdue(tx.connection):

@@ -38,7 +38,7 @@ def lineage(job_id: UUID | None = None, **more: Any) -> dict[str, Any]:
 async def until(condition: Callable[[], Awaitable[T]], *, seconds: float = 20) -> T:
     """Wait until a condition gives something true, and return it."""
     async with asyncio.timeout(seconds):
-        while not (found := await condition()):  # noqa: ASYNC110 - what is awaited happens in other processes
+        while not (found := await condition()):
             await asyncio.sleep(0.02)
         return found
 
@@ -117,9 +117,7 @@ class House:
     ) -> AsyncIterator[Worker]:
         """Run a real worker of a service, with handlers of the test's own, until the context is left."""
         stop = asyncio.Event()
-        async with Worker(
-            service, self.settings(service, **settings), hears=hears or {}, works=works or {}
-        ) as worker:
+        async with Worker(service, self.settings(service, **settings), hears=hears or {}, works=works or {}) as worker:
             running = asyncio.create_task(worker.run(stop, **(crafts or {})))
             try:
                 await until(lambda: _ready(worker, running))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.padding import Padding
+from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
@@ -24,16 +25,25 @@ def tell_result(console: Console, standing: Standing, missing: Sequence[str]) ->
         for sentence in missing:
             console.print(Padding(Text(sentence, style="red"), (0, 0, 0, 4)))
     else:
-        console.print(Text("  Complete: every image is stored or refused with a reason, every stored one is mapped."))
+        console.print(Text("  Complete: every image is stored or refused, and every stored one is mapped."))
 
 
 def tell_addresses(console: Console, *, dashboard: str, token: str, gallery: str | None) -> None:
-    """Print where to look. A token is never broken into lines, so that it can be copied."""
-    lines = {"dashboard": dashboard, "API": f"{dashboard}/docs", "gallery": gallery, "token": token}
+    """Print where to look. Where the terminal knows links, the dashboard's opens signed in.
+
+    A token is never broken into lines, so that it can be copied.
+    """
+    signed_in = Style(link=f"{dashboard}/#token={token}")
+    lines = {
+        "dashboard": Text(dashboard, signed_in),
+        "API": Text(f"{dashboard}/docs"),
+        "gallery": Text(gallery or ""),
+        "token": Text(token),
+    }
     console.print()
     for name, value in lines.items():
-        if value is not None:
-            console.print(f"  [bold]{name:<9}[/bold]  {value}", highlight=False, soft_wrap=True)
+        if value:
+            console.print(Text.assemble("  ", (f"{name:<9}", "bold"), "  ", value), soft_wrap=True)
 
 
 def _result(standing: Standing) -> Table:

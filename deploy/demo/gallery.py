@@ -16,6 +16,8 @@ _SIGN: Final = (
     'stroke-width="1.5"/><circle cx="30" cy="13" r="3" fill="#c9a34e"/></svg>'
 )
 _DOT: Final = bytes.fromhex("47494638396101000100800000c2c2c200000021f90401000000002c00000000010001000002024401003b")
+_TYPES: Final = {".gif": "image/gif", ".jpg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
+"""By the name alone, as a web server does it, whatever the file holds."""
 _ROBOTS: Final = "User-agent: *\nAllow: /\n"
 _STOP_SECONDS: Final = 2.0
 
@@ -58,10 +60,16 @@ def site_of(folder: Path, site: str) -> web.Application:
     async def dot(_request: web.Request) -> web.Response:
         return web.Response(body=_DOT, content_type="image/gif")
 
+    async def picture(request: web.Request) -> web.StreamResponse:
+        file = folder / request.match_info["file"]
+        if file.suffix not in _TYPES or file.parent != folder:
+            raise web.HTTPNotFound
+        return web.FileResponse(file, headers={"Content-Type": _TYPES[file.suffix]})
+
     app = web.Application()
     app.router.add_get("/", page)
     app.router.add_get("/robots.txt", robots)
     app.router.add_get(f"/{LOGO}", sign)
     app.router.add_get(f"/{PIXEL}", dot)
-    app.router.add_static(f"/{FOLDER}", folder)
+    app.router.add_get(f"/{FOLDER}/{{file}}", picture)
     return app

@@ -18,6 +18,10 @@ _CREDIT: Final = "Drawn by the Diorama sketch"
 _LICENCE: Final = "https://creativecommons.org/publicdomain/zero/1.0/"
 _GREY_DOT: Final = "data:image/gif;base64,R0lGODlhAQABAIAAAMLCwgAAACH5BAAAAAAALAAAAAABAAEAAAICRAEAOw=="
 
+_UNVEIL: Final = (
+    "<script>for (const i of document.querySelectorAll('img.lazy')) "
+    "{ i.classList.remove('lazy'); i.src = i.dataset.src || i.dataset.original }</script>"
+)
 _STYLE: Final = """
 :root { color-scheme: light dark; --paper: #f6f2ea; --ink: #24211c; --faint: #857d70; --edge: #ded6c8 }
 @media (prefers-color-scheme: dark) { :root { --paper: #191816; --ink: #eae5db; --faint: #958d80; --edge: #34312c } }
@@ -75,6 +79,7 @@ def page_of(site: str) -> str:
 {_copy()}
 {_broken()}
 </main>
+{_UNVEIL}
 <footer>A sample site for Diorama. It is served to this machine alone and ends with the demo.
 <img src="/{PIXEL}" width="1" height="1" alt="" style="width:1px;display:inline"></footer>
 </body>
@@ -152,13 +157,13 @@ def _lazy(picture: Picture) -> str:
     """Show a grey dot until a script has looked where the reader is; without one, the second image."""
     waiting = f'src="{_GREY_DOT}" data-src="{_address(picture.file)}" data-srcset="{_widths(picture)}" class="lazy"'
     fallback = _image(picture, f'src="{_address(picture.file)}"')
-    return _figure(picture, f"{_image(picture, waiting, hidden=True)}<noscript>{fallback}</noscript>") + _UNVEIL
+    return _figure(picture, f"{_image(picture, waiting, hidden=True)}<noscript>{fallback}</noscript>")
 
 
 def _noscript(picture: Picture) -> str:
     waiting = f'src="{_GREY_DOT}" data-original="{_address(picture.file)}" class="lazy"'
     fallback = _image(picture, f'src="{_address(picture.file)}"')
-    return _figure(picture, f"{_image(picture, waiting, hidden=True)}<noscript>{fallback}</noscript>") + _UNVEIL
+    return _figure(picture, f"{_image(picture, waiting, hidden=True)}<noscript>{fallback}</noscript>")
 
 
 def _background(picture: Picture) -> str:
@@ -185,7 +190,7 @@ def _broken() -> str:
 def _image(picture: Picture, sources: str, *, hidden: bool = False) -> str:
     size = f'width="{picture.size.width_px}" height="{picture.size.height_px}"'
     alt = "" if hidden else escape(picture.caption)
-    return f'<img {sources} {size} alt="{alt}" decoding="async">'
+    return f'<img {sources} {size} alt="{alt}">'
 
 
 def _widths(picture: Picture) -> str:
@@ -194,10 +199,6 @@ def _widths(picture: Picture) -> str:
     return ", ".join(f"{_address(file)} {width_px}w" for width_px, file in files.items())
 
 
-_UNVEIL: Final = (
-    "<script>for (const i of document.querySelectorAll('img.lazy')) "
-    "{ i.classList.remove('lazy'); i.src = i.dataset.src || i.dataset.original }</script>"
-)
 _SHOWN: Final[Mapping[str, Callable[[Picture], str]]] = {
     "hero": _hero,
     "picture": _picture,

@@ -1,7 +1,7 @@
 """What the sample gallery shows: its pictures, in which style and format each is drawn, and how its page embeds it."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from services.image_generation.providers.sketch.picture import CODE_VERSION
@@ -41,7 +41,7 @@ class Picture:
     orientation: int = 1
     grey: bool = False
     place: Place = "figure"
-    pixels: int = field(default=900 * 600)
+    pixels: int = 900 * 600
 
     @property
     def file(self) -> str:
@@ -69,8 +69,8 @@ PICTURES: Final = (
     Picture(
         name="lighthouse",
         title="The last light before the islands",
-        caption="A lighthouse on its cliff, an hour before the storm.",
-        description="a tall white lighthouse on a cliff above a stormy sea at sunset, two boats, seagulls",
+        caption="A lighthouse on its cliff, and two that are late.",
+        description="a tall white lighthouse on a cliff above the sea at sunset, two sailboats, seagulls",
         style="oil",
         ratio="21:9",
         place="hero",
@@ -103,7 +103,6 @@ PICTURES: Final = (
         style="pastel",
         ratio="2:3",
         orientation=6,
-        place="figure",
     ),
     Picture(
         name="birches",
@@ -119,7 +118,7 @@ PICTURES: Final = (
         name="lagoon",
         title="Lagoon",
         caption="Three palms and a sail.",
-        description="a tropical beach with three palm trees, turquoise sea and a sailboat, clear day",
+        description="a tropical beach with three palms, turquoise sea and a sailboat, clear day",
         style="flat",
         ratio="4:3",
         format="png",
@@ -133,7 +132,6 @@ PICTURES: Final = (
         style="pixel",
         ratio="16:9",
         format="gif",
-        place="figure",
     ),
     Picture(
         name="noir",
@@ -147,9 +145,9 @@ PICTURES: Final = (
     ),
     Picture(
         name="wave",
-        title="Under the wave",
+        title="One view of the mountain",
         caption="After nobody in particular.",
-        description="a large wave in a stormy sea with two boats and a snowy mountain",
+        description="three boats on the waves of the sea before a snowy mountain, cloudy dawn",
         style="woodblock",
         ratio="3:2",
         place="picture",
@@ -196,7 +194,7 @@ PICTURES: Final = (
         name="dunes",
         title="Dunes",
         caption="Two pyramids and the long way to them.",
-        description="a desert with dunes, two pyramids and three palm trees at sunset",
+        description="a desert with dunes, two pyramids and three palms at sunset",
         style="flat",
         ratio="21:9",
         format="webp",
@@ -221,7 +219,6 @@ PICTURES: Final = (
         ratio="3:4",
         format="png",
         grey=True,
-        place="figure",
     ),
     Picture(
         name="tulips",
@@ -245,7 +242,7 @@ PICTURES: Final = (
         name="balloons",
         title="Balloons over the vineyards",
         caption="Five went up, five came down.",
-        description="five hot air balloons over rolling tuscan hills with cypress trees at dawn",
+        description="five balloons over rolling tuscan hills with cypresses and a vineyard, clear dawn",
         style="flat",
         ratio="16:9",
         place="density",
@@ -281,8 +278,8 @@ PICTURES: Final = (
     Picture(
         name="castle",
         title="The castle, from the wrong side",
-        caption="Fog in the valley, and no drawbridge in sight.",
-        description="a castle on a hill in thick fog at dawn, ravens, autumn trees",
+        caption="Mist in the valley, and no drawbridge in sight.",
+        description="a huge castle on a hill in mist at night with a full moon, ravens",
         style="noir",
         ratio="16:9",
         place="srcset",
@@ -294,7 +291,6 @@ PICTURES: Final = (
         description="a village with a church in falling snow at dusk with pine trees",
         style="woodblock",
         ratio="3:4",
-        place="figure",
     ),
 )
 

@@ -82,7 +82,7 @@ async def check_object_store(access: ObjectStoreAccess | None) -> str:
     """Write an object, read it back, and remove it."""
     if access is None:
         raise Ill("nobody has said where it is", "Set S3_ENDPOINT_URL, S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY.")
-    key, body, began = f"doctor/{uuid4()}", uuid4().bytes, time.perf_counter()
+    key, body = f"doctor/{uuid4()}", uuid4().bytes
     async with ObjectStore(
         endpoint_url=access.endpoint_url,
         bucket=access.bucket,
@@ -90,12 +90,14 @@ async def check_object_store(access: ObjectStoreAccess | None) -> str:
         secret_access_key=access.secret_access_key,
         region=access.region,
     ) as store:
+        began = time.perf_counter()
         await store.put(key, body, content_type="application/octet-stream")
         read = await store.get(key)
         await store.delete(key)
+        taken_ms = _milliseconds(began)
     if read != body:
         raise Ill("what was read is not what was written")
-    return f"an object was written, read and removed in {_milliseconds(began)} ms"
+    return f"an object was written, read and removed in {taken_ms} ms"
 
 
 def _milliseconds(began: float) -> int:

@@ -17,6 +17,7 @@ from services.gateway.routes.parts import Parts
 from services.gateway.settings import Settings
 from services.gateway.store import feed
 from services.gateway.store.access import Memberships
+from services.gateway.store.health import select_nothing
 from services.gateway.stream import Stream
 from shared.broker import BROKER_AWAY
 from shared.bus import Bus
@@ -110,9 +111,6 @@ async def _stop_hearing(bus: Bus) -> None:
 def _watch(health: Health, pool: Pool, projections: Pool) -> None:
     verified = False
 
-    async def database() -> None:
-        await pool.fetchval("SELECT 1")
-
     async def schema() -> None:
         nonlocal verified
         if not verified:
@@ -120,7 +118,7 @@ def _watch(health: Health, pool: Pool, projections: Pool) -> None:
                 await verify(connection, _NAME, works=False)
             verified = True
 
-    health.add("database", database)
+    health.add("database", lambda: select_nothing(pool))
     health.add("schema", schema)
 
 

@@ -18,6 +18,6 @@ class Settings(ObjectSettings, WorkSettings):
     )
     image_provider_default: str = Field(default="sketch", description="who draws when a request names nobody")
     sketch_processes: int = Field(default=1, ge=1, le=64, description="limited processes that the local renderer uses")
-    sketch_memory_bytes: int = Field(default=768 * 1024 * 1024, ge=128 * 1024 * 1024)
+    sketch_memory_bytes: int = Field(default=1024 * 1024 * 1024, ge=128 * 1024 * 1024)
     sketch_seconds: float = Field(default=60, gt=0)
     generation_deadline_seconds: float = Field(default=600, gt=0, description="longest wait for a provider's picture")

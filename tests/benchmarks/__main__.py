@@ -12,7 +12,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 import asyncpg
@@ -57,7 +57,7 @@ class Gateway:
         self._url = f"{url}/api/v1"
         self._headers = {"Authorization": f"Bearer {token}"}
 
-    async def __aenter__(self) -> "Gateway":
+    async def __aenter__(self) -> Self:
         connector = aiohttp.TCPConnector(limit=IN_FLIGHT * 2)
         self._session = aiohttp.ClientSession(headers=self._headers, connector=connector)
         return self
@@ -123,7 +123,9 @@ async def measure_latency(
             await asyncio.sleep(0.001)
         visible.append(time.perf_counter() - begun)
         await asyncio.sleep(max(0.0, 1 / SLOW_RATE_HERTZ - (time.perf_counter() - begun)))
-    rows = await media.fetch("SELECT id::text, extract(epoch FROM started_at) AS at FROM tasks WHERE id = ANY ($1)", list(offsets))
+    rows = await media.fetch(
+        "SELECT id::text, extract(epoch FROM started_at) AS at FROM tasks WHERE id = ANY ($1)", list(offsets)
+    )
     started = [float(row["at"]) - offsets[row["id"]] for row in rows]
     return Latency(*([value * 1000 for value in values] for values in (post, started, visible)))
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-from base64 import b64decode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from itertools import count
@@ -17,7 +16,11 @@ BINARY: Final = shutil.which("chromium") or shutil.which("chromium-browser") or 
 _FLAGS: Final = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions"),
-    *("--no-default-browser-check", "--remote-debugging-port=0", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"),
+    *(
+        "--no-default-browser-check",
+        "--remote-debugging-port=0",
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    ),
 )
 _LARGEST_ANSWER_BYTES: Final = 64 * 1024 * 1024
 
@@ -37,7 +40,8 @@ class Page:
     async def send(self, method: str, **parameters: Any) -> dict[str, Any]:
         """Call a method of the protocol."""
         number = next(self._numbers)
-        answer = self._waiting[number] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = answer
         message: dict[str, Any] = {"id": number, "method": method, "params": parameters}
         await self._socket.send_json(message | ({"sessionId": self.session_id} if self.session_id else {}))
         async with asyncio.timeout(30):
@@ -104,10 +108,6 @@ class Page:
         ]
         await self.send("Emulation.setEmulatedMedia", features=features)
 
-    async def photograph(self, file: Path) -> None:
-        shot = await self.send("Page.captureScreenshot", format="png")
-        file.write_bytes(b64decode(shot["data"]))
-
 
 @asynccontextmanager
 async def browsing(profile: Path) -> AsyncIterator[Page]:
@@ -135,11 +135,16 @@ async def browsing(profile: Path) -> AsyncIterator[Page]:
 
 async def _address(file: Path) -> str:
     async def written() -> list[str]:
-        lines = file.read_text().split() if file.exists() else []
-        return lines if len(lines) > 1 else []
+        return await asyncio.to_thread(_lines, file)
 
     port, path = await until(written)
     return f"ws://127.0.0.1:{port}{path}"
+
+
+def _lines(file: Path) -> list[str]:
+    """Give the port and the path, once both are written."""
+    lines = file.read_text().split() if file.exists() else []
+    return lines if len(lines) > 1 else []
 
 
 async def _attach(page: Page) -> None:

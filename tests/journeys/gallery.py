@@ -140,15 +140,15 @@ class Gallery:
         raise web.HTTPNotFound
 
 
-def draw(name: str, number: int) -> Picture:
+def draw(name: str, number: int, *, scale: int = 1) -> Picture:
     """Draw a soft ground with some things on it: the same for the same name and number, and for no other."""
     chance = np.random.default_rng([zlib.crc32(name.encode()), number])
-    width, height = (int(side) for side in chance.integers(_SHORTEST_PX, _LONGEST_PX, 2))
+    width, height = (int(side) * scale for side in chance.integers(_SHORTEST_PX, _LONGEST_PX, 2))
     ground = Image.fromarray(chance.integers(0, 256, (4, 5, 3), np.uint8))
     image = ground.resize((width, height), Image.Resampling.BICUBIC)
     pen = ImageDraw.Draw(image)
     for _ in range(4):
-        x, y, size = (int(value) for value in chance.integers(0, _SHORTEST_PX, 3))
+        x, y, size = (int(value) for value in chance.integers(0, _SHORTEST_PX * scale, 3))
         pen.ellipse((x, y, x + size, y + size // 2), fill=tuple(int(part) for part in chance.integers(0, 256, 3)))
     extension, format_, content_type = _FORMATS[number % len(_FORMATS)]
     file = io.BytesIO()

@@ -2,16 +2,15 @@
 
 from typing import Any
 
-import aio_pika
 import orjson
 
-from contracts.media import FetchMedia, MediaStored
 from contracts.envelope import routing_key_of
+from contracts.media import FetchMedia, MediaStored
 from deploy.local.stack import Stack
 from shared.identifiers import uuid7
-from shared.topology import EVENTS
 from tests.journeys.end_state import books_of, differences, until_quiet
 from tests.journeys.gallery import Gallery
+from tests.journeys.outsiders import publish
 from tests.journeys.visitors import Visitor
 
 PICTURES = 6
@@ -46,20 +45,17 @@ async def test_a_broken_event_becomes_a_dead_letter_and_disturbs_nobody(
     await visitor.scrapes(exhibition)
     await exhibition.picture_door.waited_at.wait()
     for routing_key in (routing_key_of(FetchMedia), routing_key_of(MediaStored)):
-        await publish(stack, routing_key, list(BROKEN.values()))
+        await publish(stack, routing_key, *BROKEN.values())
     exhibition.picture_door.open()
     await until_quiet(stack)
 
-    assert await differences(stack, visitor) == []
     async with books_of(stack) as books:
-        for service in ("media", "gateway", "depth_map"):
-            letters = await books.rows(f"SELECT code, sentence, body FROM {service}.dead_letters")
-            assert {letter["code"]: letter["body"] for letter in letters} == BROKEN
-            assert all(letter["sentence"] for letter in letters)
-
-
-async def publish(stack: Stack, routing_key: str, bodies: list[bytes]) -> None:
-    async with await aio_pika.connect(stack.rabbitmq_url) as connection:
-        exchange = await (await connection.channel()).get_exchange(EVENTS, ensure=False)
-        for body in bodies:
-            await exchange.publish(aio_pika.Message(body), routing_key)
+        letters = {
+            service: await books.rows(f"DELETE FROM {service}.dead_letters RETURNING code, sentence, body")
+            for service in ("media", "gateway", "depth_map")
+        }
+    assert await differences(stack, visitor) == []
+    for service, told in letters.items():
+        assert {letter["code"]: letter["body"] for letter in told} == BROKEN, service
+        assert len(told) == len(BROKEN), service
+        assert all(letter["sentence"] for letter in told)

@@ -1,17 +1,17 @@
 """A cancel ends exactly the job that was named and its descendants, also those not yet born."""
 
 import asyncio
+from collections import Counter
 from typing import Any
+from uuid import UUID, uuid4
 
 from contracts.jobs import CancelJob, JobCancelled
 from contracts.media import FetchMedia
+from shared.errors import TryAgain
 from shared.identifiers import uuid7
 from shared.jobs import Job
-from tests.living import House, lineage, until
-
-
-def fetch(**more: Any) -> FetchMedia:
-    return FetchMedia(**lineage(**more), url="http://example.com/a.png")
+from tests.living import House, until
+from tests.shared.chores import all_said, do_nothing, fetch, put
 
 
 def cancel(command: FetchMedia) -> CancelJob:
@@ -76,6 +76,121 @@ async def test_work_of_another_process_is_cancelled_by_its_next_heartbeat(house:
         # Another process of the service has heard the cancel; this one has not.
         await worker.pool.execute("INSERT INTO tombstones (job_id, cancelled_by) VALUES ($1, 'x')", command.job_id)
         await until(lambda: _all(house, {command.job_id: "cancelled"}), seconds=3)
+
+
+async def test_all_waiting_descendants_are_cancelled_however_many(house: House) -> None:
+    root = fetch()
+    async with house.worker("media", works={FetchMedia: do_nothing}):
+        await house.admin.execute(
+            "INSERT INTO media.pauses VALUES ($1, 'me', now() + interval '1 hour')", FetchMedia.wire_name
+        )
+        for parent in (root.job_id, uuid7()):
+            await put_descendants(house, root, parent, 600)
+        await house.say(cancel(root))
+        await until(lambda: _counts(house, {"cancelled": 1200}), seconds=10)
+        await until(lambda: all_said(house))
+    cancelled = [one.job_id for one in await house.heard() if isinstance(one, JobCancelled)]
+    assert len(cancelled) == len(set(cancelled)) == 1200
+
+
+async def put_descendants(house: House, root: FetchMedia, parent: UUID, count: int) -> None:
+    command = fetch().model_dump(mode="json", exclude_none=True)
+    await house.admin.execute(
+        """
+        INSERT INTO media.tasks (id, kind, command, project_id, parent_job_id, root_job_id, state, rank_at, deadline_at,
+                                 announced)
+        SELECT id, $1, $2::jsonb || jsonb_build_object('job_id', id), $3, $4, $5, 'pending', now(),
+               now() + interval '1 day', true
+        FROM (SELECT gen_random_uuid() AS id FROM generate_series(1, $6)) AS given
+        """,
+        FetchMedia.wire_name,
+        command,
+        root.project_id,
+        parent,
+        root.job_id,
+        count,
+    )
+
+
+async def _counts(house: House, expected: dict[str, int]) -> bool:
+    rows = await house.rows("SELECT state, count(*) AS jobs FROM media.tasks GROUP BY state")
+    return {row["state"]: row["jobs"] for row in rows} == expected
+
+
+async def put_crashed(house: House, command: FetchMedia, *, seconds_left: float) -> None:
+    await put(house, command, state="in_progress", lease_token=uuid4(), lease_epoch=1, worker="dead/1/x")
+    await house.admin.execute("UPDATE media.tasks SET lease_until = now() + $1 * interval '1 s'", seconds_left)
+
+
+async def test_a_job_whose_worker_crashed_is_cancelled_and_not_run_again(house: House) -> None:
+    command, runs = fetch(), Counter[UUID]()
+
+    async def count(job: Job[FetchMedia]) -> None:
+        runs[job.id] += 1
+
+    async with house.worker("media", works={FetchMedia: count}):
+        await put_crashed(house, command, seconds_left=1)
+        await house.say(cancel(command))
+        await until(lambda: _all(house, {command.job_id: "cancelled"}), seconds=6)
+        await until(lambda: all_said(house))
+    assert not runs
+    assert [one.job_id for one in await house.heard() if isinstance(one, JobCancelled)] == [command.job_id]
+
+
+async def test_a_crashed_job_that_was_cancelled_long_ago_is_cancelled_all_the_same(house: House) -> None:
+    """Every worker of the service was away since then."""
+    crashed, waiting = fetch(), fetch()
+    await put_crashed(house, crashed, seconds_left=-1)
+    await put(house, waiting)
+    for command in (crashed, waiting):
+        await house.admin.execute(
+            "INSERT INTO media.tombstones VALUES ($1, 'me', now() - interval '11 hours')", command.job_id
+        )
+    async with house.worker("media", works={FetchMedia: do_nothing}):
+        await until(
+            lambda: _all(house, {crashed.job_id: "cancelled", waiting.job_id: "cancelled"}), seconds=6
+        )
+
+
+async def test_a_job_that_waits_for_its_next_attempt_is_cancelled_at_once(house: House) -> None:
+    async def busy(_job: Job[FetchMedia]) -> None:
+        raise TryAgain("busy", "Later.", retry_after_seconds=3600)
+
+    command = fetch()
+    async with house.worker("media", works={FetchMedia: busy}):
+        await house.say(command)
+        await until(lambda: house.value("SELECT true FROM media.tasks WHERE state = 'pending' AND attempt = 1"))
+        await house.say(cancel(command))
+        await until(lambda: _all(house, {command.job_id: "cancelled"}), seconds=3)
+
+
+async def test_a_job_that_fails_at_the_moment_of_its_cancel_is_not_tried_again(house: House) -> None:
+    begun, command = asyncio.Event(), fetch()
+
+    async def fail_when_cancelled(_job: Job[FetchMedia]) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise TimeoutError from None
+
+    async with house.worker("media", works={FetchMedia: fail_when_cancelled}):
+        await house.say(command)
+        await asyncio.wait_for(begun.wait(), 20)
+        await house.say(cancel(command))
+        await until(lambda: _all(house, {command.job_id: "cancelled"}), seconds=3)
+
+
+async def test_a_cancel_after_the_end_changes_nothing(house: House) -> None:
+    command, probe = fetch(), fetch()
+    async with house.worker("media", works={FetchMedia: do_nothing}):
+        await house.say(command)
+        await until(lambda: _all(house, {command.job_id: "completed"}))
+        await house.say(cancel(command))
+        await until(lambda: _tombstones(house))
+        await house.say(probe)
+        await until(lambda: _all(house, {command.job_id: "completed", probe.job_id: "completed"}))
+    assert not [one for one in await house.heard() if isinstance(one, JobCancelled)]
 
 
 async def _all(house: House, expected: dict[Any, str]) -> bool:

@@ -12,7 +12,7 @@ from services.gateway.routes.problems import Problem
 from services.gateway.rules.happenings import job_happening
 from services.gateway.rules.jobs import JobRow, job_of_command
 from services.gateway.store import projection, submissions
-from services.gateway.store.submissions import Remembered, SceneHeld, SceneWanted
+from services.gateway.store.submissions import AnsweredElsewhereError, Remembered, SceneHeld, SceneWanted
 from services.gateway.store.tenancy import answering, name_projects
 from shared.batching import Batcher
 from shared.bus import Bus
@@ -87,6 +87,13 @@ class Desk:
         await self._batcher.drain()
 
     async def _write(self, batch: list[Submission]) -> list[Answer | Exception]:
+        while True:
+            try:
+                return await self._write_once(batch)
+            except AnsweredElsewhereError:
+                continue  # nothing was written, and this time that answer is found
+
+    async def _write_once(self, batch: list[Submission]) -> list[Answer | Exception]:
         first = _first_of_each_key(batch)
         traces = {command.job_id: one.traceparent for one in first for command in one.commands}
         async with (
@@ -170,6 +177,8 @@ async def _place_scenes(connection: Connection, placing: Sequence[Submission]) -
     wanted = {one.scene.place: one.scene for one in reversed(placing) if one.scene}
     if not wanted:
         return
+    # Projections touch the same rows while they hold this lock; whoever takes it first waits for nobody.
+    await projection.lock_writers(connection)
     await submissions.upsert_scenes(connection, list(wanted.values()))
     held = await submissions.select_scenes(connection, wanted)
     for one in placing:

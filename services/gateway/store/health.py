@@ -11,3 +11,9 @@ async def select_missing_tables(pool: Pool) -> list[str]:
     async with answering():
         rows = await pool.fetch("SELECT name FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NULL", TABLES)
     return [row["name"] for row in rows]
+
+
+async def select_nothing(pool: Pool) -> None:
+    """Return when the database answers; raises DatabaseAwayError."""
+    async with answering():
+        await pool.execute("SELECT")

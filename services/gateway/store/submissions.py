@@ -9,6 +9,10 @@ from uuid import UUID
 from shared.database import Connection
 
 
+class AnsweredElsewhereError(Exception):
+    """Another gateway has answered an Idempotency-Key since we looked."""
+
+
 @dataclass(slots=True)
 class SceneWanted:
     """An image that a scene shall have; the fields are columns of `image_generations`."""
@@ -73,14 +77,18 @@ async def select_answers(
 
 
 async def insert_answers(connection: Connection, answers: Sequence[Remembered]) -> None:
-    """Insert answers; raises asyncpg.UniqueViolationError where another gateway has answered a key meanwhile."""
-    await connection.execute(
+    """Insert answers; raises AnsweredElsewhereError where another gateway has answered one of the keys meanwhile."""
+    inserted = await connection.fetch(
         """
         INSERT INTO idempotency_keys (project_id, key, fingerprint, answer)
         SELECT project_id, key, fingerprint, answer FROM jsonb_populate_recordset(NULL::idempotency_keys, $1)
+        ON CONFLICT DO NOTHING
+        RETURNING key
         """,
         answers,
     )
+    if len(inserted) < len(answers):
+        raise AnsweredElsewhereError
 
 
 async def upsert_scenes(connection: Connection, wanted: Sequence[SceneWanted]) -> None:

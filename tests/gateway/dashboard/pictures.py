@@ -94,7 +94,8 @@ async def show_maps(gateway: Gateway, client: Client, shown: Shown) -> None:
     async with ObjectStore.of(gateway.settings) as objects:
         kept = {name: await _keep(objects, shown.image_id, name, content) for name, content in files.items()}
         await objects.put(f"training-data/maps/depth/{shown.image_id}/1.json", b"{}", content_type="application/json")
-    fact: DepthMapped = depth_mapped(maps, shown.stored, **kept, estimator="ramp of the tests")
+    facts: dict[str, Any] = {**kept, "estimator": "ramp of the tests"}
+    fact: DepthMapped = depth_mapped(maps, shown.stored, **facts)
     await gateway.hear(fact, maps.says(JobCompleted, **_DONE))
 
 

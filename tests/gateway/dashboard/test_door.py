@@ -37,8 +37,8 @@ async def test_what_pages_say_of_their_pictures_is_never_markup(board: Page, gat
     title = "<img src=x onerror=\"document.title='broken in'\"><b>bold</b>"
     shown = await show_picture(gateway, ann, title=title)
     tile = f".tile[data-image='{shown.image_id}']"
-    assert await board.until(f"document.querySelector(\"{tile} .tile-title\")?.textContent") == title
-    await board.run(f"document.querySelector(\"{tile} a\").click()")
+    assert await board.until(f'document.querySelector("{tile} .tile-title")?.textContent') == title
+    await board.run(f'document.querySelector("{tile} a").click()')
     assert await board.until("document.querySelector('#viewer-title')?.textContent") == title
     assert await board.run("document.querySelectorAll('#viewer-title *, .tile-title *').length") == 0
 
@@ -49,3 +49,11 @@ async def test_the_policy_keeps_the_page_from_asking_anybody_else(page: Page, ga
     outcome = await page.run("fetch('http://127.0.0.1:1/').then(() => 'answered', (error) => error.name)")
     assert outcome == "TypeError"
     assert any("Content Security Policy" in complaint for complaint in page.complaints)
+
+
+async def test_text_cannot_become_markup_or_code_even_by_mistake(page: Page, gateway: Gateway) -> None:
+    await enter(page, gateway)
+    assert page.complaints == []
+    for mistake in ("document.body.innerHTML = '<b>x</b>'", "document.createElement('script').text = 'x'"):
+        outcome = await page.run(f"(() => {{ try {{ {mistake}; return 'done'; }} catch (e) {{ return e.name; }} }})()")
+        assert outcome == "TypeError"

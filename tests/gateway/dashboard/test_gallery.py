@@ -1,8 +1,12 @@
 """Pictures appear by themselves, with how far they are."""
 
+import pytest
+
+from contracts.scraper import ImageContext
 from tests.gateway.browser import Page
 from tests.gateway.dashboard.pictures import show_maps, show_picture
 from tests.gateway.living import Client, Gateway
+from tests.gateway.sayings import media_stored
 
 _LOADED = "document.querySelectorAll('.tile-picture[data-loaded]').length"
 _STEPS = "[...document.querySelectorAll('.tile .step')].map((step) => step.title)"
@@ -44,8 +48,8 @@ async def test_a_picture_appears_when_it_is_stored_and_its_steps_follow(
     await show_maps(gateway, ann, shown)
     await board.until(f"{_STEPS}.join().includes('Depth map: done')")
     assert await board.run("document.querySelectorAll('.tile').length") == 1
-    palette = "[...document.querySelectorAll('.palette span')].map((colour) => getComputedStyle(colour).backgroundColor)"
-    assert await board.run(palette) == ["rgb(255, 0, 0)", "rgb(0, 0, 255)"]
+    colour = "getComputedStyle(document.querySelector('.palette').lastChild).backgroundColor"
+    assert await board.run(colour) == "rgb(0, 0, 255)"
 
 
 async def test_the_gallery_shows_depth_over_its_pictures(board: Page, gateway: Gateway, ann: Client) -> None:
@@ -59,11 +63,37 @@ async def test_the_gallery_shows_depth_over_its_pictures(board: Page, gateway: G
 
 
 async def test_pages_follow_when_the_end_is_near(board: Page, gateway: Gateway, ann: Client) -> None:
-    for number in range(61):
-        await show_picture(gateway, ann, title=f"Picture {number}", mapped=False)
+    first = await show_picture(gateway, ann, title="Picture 0", mapped=False)
+    more = [
+        media_stored(
+            first.fetch,
+            sha256=f"{number:064x}",
+            renditions=first.stored.renditions,
+            context=ImageContext(title=f"Picture {number}"),
+        )
+        for number in range(1, 61)
+    ]
+    await gateway.hear(*more)
     await board.run("location.reload()")
     await board.until("document.querySelectorAll('.tile').length >= 60")
     await board.run("scrollTo(0, document.documentElement.scrollHeight)")
     await board.until("document.querySelectorAll('.tile').length === 61")
     titles = await board.run("[...document.querySelectorAll('.tile-title')].map((title) => title.textContent)")
     assert titles == [f"Picture {number}" for number in reversed(range(61))]
+
+
+@pytest.mark.parametrize("dark", [False, True])
+async def test_a_phone_shows_one_part_at_a_time_and_nothing_that_is_too_wide(
+    board: Page, gateway: Gateway, ann: Client, dark: bool
+) -> None:
+    await board.look(360, 740, dark=dark)
+    await show_picture(gateway, ann, title="A title that has no room on such a small screen, by no means at all")
+    await board.until(f"{_LOADED} === 1")
+    shown = "['.pictures', '.work-panel'].map((part) => document.querySelector(part).checkVisibility())"
+    assert await board.run(shown) == [True, False]
+    assert await board.run("document.documentElement.scrollWidth") == 360
+    await board.run("document.querySelector('.views button:last-child').click()")
+    assert await board.run(shown) == [False, True]
+    assert await board.run("document.documentElement.scrollWidth") == 360
+    paper = await board.run("getComputedStyle(document.body).backgroundColor.match(/[0-9]+/g).map(Number)")
+    assert (max(paper) < 60) is dark

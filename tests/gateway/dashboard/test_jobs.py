@@ -56,8 +56,8 @@ async def test_failures_stand_on_top_grouped_by_their_reason(board: Page, gatewa
     assert [" ".join(text.split()) for text in await board.run(groups)] == ["No model 2", "Timed out 1"]
     await board.run("document.querySelector('.failures summary').click()")
     await board.run("document.querySelector('.reason-jobs button').click()")
-    await board.until("document.querySelector('.job-head[aria-expanded=true]')")
-    assert "It was no_model." in await board.run("document.activeElement.closest('.job').innerText")
+    job = await board.until("document.activeElement.closest('.job:has([aria-expanded=true])')?.innerText")
+    assert "It was no_model." in job
 
 
 async def test_a_job_is_cancelled_after_a_second_thought(board: Page, gateway: Gateway, ann: Client) -> None:
@@ -92,7 +92,8 @@ async def test_no_two_states_share_a_colour_or_a_sign(board: Page) -> None:
             const names = ['pending', 'retrying', 'paused', 'in_progress', 'completed', 'failed', 'cancelled'];
             const badges = names.map((name) => stateBadge(name));
             document.body.append(...badges);
-            return badges.map((badge) => [getComputedStyle(badge).color, badge.firstChild.innerHTML, badge.textContent]);
+            const look = (badge) => [getComputedStyle(badge).color, badge.firstChild.innerHTML, badge.textContent];
+            return badges.map(look);
         })"""
     )
     for feature in zip(*looks, strict=True):
@@ -106,8 +107,8 @@ async def test_a_lost_gateway_is_told_and_what_happened_meanwhile_is_caught_up(p
         await enter(page, gateway)
         await _scene(ann, 1)
         await page.until("document.querySelectorAll('.job').length === 1")
-    told = await page.until("!document.querySelector('#offline').hidden && document.querySelector('#offline').innerText")
-    assert "The connection is lost" in told
+    await page.until("document.querySelector('#offline').checkVisibility()")
+    assert "The connection is lost" in await page.run("document.querySelector('#offline').innerText")
     sent_before = len(page.resumed_from)
     async with Gateway(settings) as gateway, gateway.client() as ann:
         await gateway.until_well()

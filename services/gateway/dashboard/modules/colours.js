@@ -2,20 +2,16 @@
 
 export const STEPS = 1024;
 
-/** Turbo (Mikhailov 2019), as the polynomial that he published with it; rows are powers 0 to 5. */
-const TURBO = [
-  [0.13572138, 0.09140261, 0.1066733],
-  [4.6153926, 2.19418839, 12.64194608],
-  [-42.66032258, 4.84296658, -60.58204836],
-  [132.13108234, -14.18503333, 110.36276771],
-  [-152.94239396, 4.27729857, -89.90310912],
-  [59.28637943, 2.82956604, 27.34824973],
-];
+/** Turbo (Mikhailov 2019), every tenth of its 256 colours or so: as the stored coloured previews have it. */
+const TURBO = (
+  "30123b 3c3184 434fbb 466be3 4686fa 3ba0fd 28bbec 1ad3d1 1ae4b6 31f299 56fa75 80ff53 a2fc3c " +
+  "bef434 d8e436 edd03a faba39 fe9f2f fb8022 f26014 e4460a d23105 ba1e02 9d1001 7a0403"
+).split(" ");
 /** Spectral (ColorBrewer, 11 classes), turned round: red is near. */
-const SPECTRAL = ["5e4fa2", "3288bd", "66c2a5", "abdda4", "e6f598", "ffffbf", "fee08b", "fdae61", "f46d43", "d53e4f", "9e0142"];
+const SPECTRAL = "5e4fa2 3288bd 66c2a5 abdda4 e6f598 ffffbf fee08b fdae61 f46d43 d53e4f 9e0142".split(" ");
 
 const COLOURINGS = {
-  turbo: (share) => [0, 1, 2].map((channel) => TURBO.reduce((sum, row, power) => sum + row[channel] * share ** power, 0)),
+  turbo: (share) => between(TURBO, share),
   spectral: (share) => between(SPECTRAL, share),
   grey: (share) => [share, share, share],
 };

@@ -23,7 +23,7 @@ export class Connection {
       icon("warning"),
       el("span", {}, "The connection is lost. What you see may be out of date; no work is lost."),
       this.#countdown,
-      el("button", { type: "button", class: "button is-small", click: () => this.onRetry() }, "Try now"),
+      button("Try now", () => this.onRetry(), { look: "is-small" }),
     );
   }
 

@@ -8,8 +8,15 @@ export function el(tag, attributes = {}, ...children) {
     if (typeof value === "function") element.addEventListener(name, value);
     else element.setAttribute(name, value === true ? "" : String(value));
   }
-  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  const absent = [null, undefined, false];
+  element.append(...children.flat(Infinity).filter((child) => !absent.includes(child)));
   return element;
+}
+
+/** Build a button that does something when it is pressed; `look` names variants such as `is-small`. */
+export function button(content, onPress, { look = "", ...attributes } = {}) {
+  const className = `button ${look}`.trim();
+  return el("button", { type: "button", class: className, click: onPress, ...attributes }, content);
 }
 
 /** Set custom properties; a Content-Security-Policy without inline styles allows this, but no style attribute. */

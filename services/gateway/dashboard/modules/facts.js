@@ -34,7 +34,7 @@ export function jobsOf(jobs, onJob) {
     el(
       "li",
       {},
-      el("button", { type: "button", class: "button is-link", click: () => onJob(job) }, kindName(job.kind)),
+      button(kindName(job.kind), () => onJob(job), { look: "is-link" }),
       stateBadge(shownState(job)),
       job.started_at && job.finished_at && el("span", { class: "hint" }, duration(job.started_at, job.finished_at)),
     ),
@@ -111,7 +111,7 @@ function drawAgain(image, api) {
     }
   };
   const words = state === "completed" ? "Draw the maps again" : "Draw the maps";
-  return el("button", { type: "button", class: "button is-small", click: draw }, words);
+  return button(words, draw, { look: "is-small" });
 }
 
 function palette(image) {

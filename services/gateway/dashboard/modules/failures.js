@@ -86,6 +86,6 @@ export class Failures {
   #link(job) {
     const look = () => this.#onJob(job);
     const sentence = job.error?.sentence ?? kindName(job.kind);
-    return el("li", {}, el("button", { type: "button", class: "button is-link", click: look }, sentence), moment(job.finished_at ?? job.created_at));
+    return el("li", {}, button(sentence, look, { look: "is-link" }), moment(job.finished_at ?? job.created_at));
   }
 }

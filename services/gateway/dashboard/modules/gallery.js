@@ -63,7 +63,7 @@ export class Gallery {
   async scopeTo(jobId) {
     if (jobId === (this.#filter.job_id ?? null)) return;
     this.#filter = { ...this.#filter, job_id: jobId ?? undefined };
-    const all = el("button", { type: "button", class: "button is-small", click: () => writeAddress({ job: null }) }, "Show all");
+    const all = button("Show all", () => writeAddress({ job: null }), { look: "is-small" });
     this.scope.hidden = !jobId;
     this.scope.replaceChildren("Pictures of one job only", el("code", {}, (jobId ?? "").slice(0, 13)), all);
     await this.reload();
@@ -154,7 +154,7 @@ export class Gallery {
 
   #showEnd() {
     if (this.#cursor) {
-      this.below.replaceChildren(el("button", { type: "button", class: "button", click: () => this.#loadPage() }, "Show more"));
+      this.below.replaceChildren(button("Show more", () => this.#loadPage()));
     } else if (this.#tiles.size) {
       this.below.replaceChildren(el("p", { class: "hint" }, count(this.#tiles.size, "picture"), ", and that is all."));
     } else if (Object.values(this.#filter).some((value) => value !== undefined)) {

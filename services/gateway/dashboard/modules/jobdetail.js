@@ -72,7 +72,7 @@ export class JobDetail {
       this.limit = Math.min(MOST_CHILDREN, this.limit * 3);
       this.load(this.onLoaded);
     };
-    return [el("button", { type: "button", class: "button is-small", click: more }, "Show more")];
+    return [button("Show more", more, { look: "is-small" })];
   }
 
   #tellFacts(job) {

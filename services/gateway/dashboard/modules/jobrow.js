@@ -10,7 +10,7 @@ import { ENDED, stateIcon, stateWord } from "./states.js";
 import { kindName, moment } from "./words.js";
 
 const CONFIRM_MS = 4_000;
-const WAITS = { worker: "for a worker", pause: "until the work is resumed", retry: "to be tried again", limit: "for a free place" };
+const WAITS = { worker: "Waiting for a worker", limit: "Waiting for a free place" };
 
 export class JobRow {
   #job;
@@ -116,8 +116,7 @@ export class JobRow {
     const { ended, sentence, failedBelow } = this.standing;
     const cancelling = job.cancel_requested_at && !ended;
     const parts = [
-      el("span", { class: `job-word is-${state}` }, cancelling ? "Cancelling" : stateWord(state)),
-      state === "pending" && WAITS[job.waiting_for],
+      el("span", { class: `job-word is-${state}` }, cancelling ? "Cancelling" : wordOf(state, job)),
       sentence,
       failedBelow > 0 && el("span", { class: "job-failed" }, `${failedBelow} failed`),
       job.attempt > 1 && `attempt ${job.attempt}`,
@@ -150,6 +149,10 @@ export class JobRow {
     delete this.cancel.dataset.sure;
     this.cancel.textContent = "Cancel";
   }
+}
+
+function wordOf(state, job) {
+  return (state === "pending" && WAITS[job.waiting_for]) || stateWord(state);
 }
 
 /** Say in a few words what a job is about. */

@@ -128,7 +128,7 @@ export class Jobs {
   }
 
   #showEnd() {
-    if (this.#cursor) this.below.replaceChildren(el("button", { type: "button", class: "button", click: () => this.#loadPage() }, "Show more"));
+    if (this.#cursor) this.below.replaceChildren(button("Show more", () => this.#loadPage()));
     else if (this.#roots.size) this.below.replaceChildren();
     else this.below.replaceChildren(el("p", { class: "calm" }, this.#filter === FILTERS.all ? "Nothing has been asked for yet." : "No job is like that."));
   }

@@ -54,6 +54,6 @@ export function problemBox(problem, onRetry = null) {
         problem.traceId && [" · trace ", el("code", { class: "selectable" }, problem.traceId)],
       ),
     ),
-    onRetry && el("button", { type: "button", class: "button", click: onRetry }, "Try again"),
+    onRetry && button("Try again", onRetry),
   );
 }

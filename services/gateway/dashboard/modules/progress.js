@@ -11,7 +11,8 @@ export function standingOf(job, tree) {
   const working = tree !== null && !tree.ended;
   const state = working && ENDED.has(job.state) ? "in_progress" : shownState(job);
   const jobs = countJobs(job, tree);
-  return { state, ended: ENDED.has(job.state) && !working, share: shareOf(job, jobs), jobs, failedBelow: tree?.failed ?? 0, sentence: sentenceOf(job, jobs) };
+  const share = working && jobs.total === 1 && ENDED.has(job.state) ? null : shareOf(job, jobs);
+  return { state, ended: ENDED.has(job.state) && !working, share, jobs, failedBelow: tree?.failed ?? 0, sentence: sentenceOf(job, jobs) };
 }
 
 function countJobs(job, tree) {

@@ -92,7 +92,7 @@ export function workDialog(api) {
       "div",
       { class: "sheet-head" },
       el("h2", { id: "work-title" }, "New work"),
-      el("button", { type: "button", class: "button is-quiet", click: close }, "Close"),
+      button("Close", close, { look: "is-quiet" }),
     ),
     workForm(api, close),
   );

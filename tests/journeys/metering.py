@@ -1,0 +1,172 @@
+"""What a job costs: SQL statements, commits that reach the disk, and messages, counted and not timed."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Self
+
+import aio_pika
+
+from contracts.envelope import routing_key_of
+from contracts.jobs import JobProgressed, JobStarted
+from deploy.database import SERVICES
+from deploy.local.stack import Stack
+from shared.topology import EVENTS, queue_of
+from tests.journeys.end_state import Books
+from tests.living import until
+
+Statement = tuple[str, str]
+"""A role and the text of what it asked."""
+
+_WINDOWS = 5
+_WINDOWS_AT_MOST = 20
+_POLL_SECONDS = 0.002
+_BRACKETS = ("BEGIN", "COMMIT", "ROLLBACK")
+"""They cost a round trip and no more; what a transaction costs is counted as a commit."""
+
+_BY_THE_CLOCK_AT_WORK = ("UPDATE bus_mark SET heard_until", "SET lease_until = now()")
+"""At most once a second, however much is done; only a house at work shows them."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a job costs in all services together; a row of the table of what it may cost."""
+
+    statements: int
+    commits: int
+    publishes: int
+
+    def exceeds(self, allowed: "Cost") -> bool:
+        return (
+            self.statements > allowed.statements
+            or self.commits > allowed.commits
+            or self.publishes > allowed.publishes
+        )
+
+
+@dataclass(frozen=True)
+class Window:
+    """What was counted while one thing was done."""
+
+    statements: Counter[Statement]
+    commits: int
+    said: Counter[str]
+
+    @property
+    def started(self) -> bool:
+        return bool(self.said[routing_key_of(JobStarted)])
+
+
+class Meter:
+    """Counts in a house in which nothing else goes on.
+
+    What services do by the clock is not counted. Whatever happens to fall into a window is kept out by taking of
+    several windows the least of each statement: what a job needs is in every one of them.
+    """
+
+    def __init__(self, stack: Stack, books: Books) -> None:
+        self._stack = stack
+        self._books = books
+        self._by_the_clock: frozenset[Statement] = frozenset()
+
+    async def prepare(self) -> Self:
+        """Learn what is asked by the clock alone. The house must be quiet."""
+        for extension in ("pg_stat_statements", "pg_walinspect"):
+            await self._books.rows(f"CREATE EXTENSION IF NOT EXISTS {extension}")
+        await self._reset()
+        await until(self._every_mark_was_looked_at)
+        self._by_the_clock = frozenset(await self._calls())
+        return self
+
+    async def cost(
+        self, act: Callable[[], Awaitable[object]], done: Callable[[], Awaitable[object]], *, started: bool
+    ) -> Cost:
+        """Do something several times, each time until it is done, and tell the least that it cost.
+
+        `started`: only windows count in which a JobStarted was said, or none: it depends on how fast the machine is.
+        """
+        windows: list[Window] = []
+        for _ in range(_WINDOWS_AT_MOST):
+            window = await self._window(act, done)
+            if window.started == started:
+                windows.append(window)
+            if len(windows) > _WINDOWS:
+                break
+        counted = windows[1:]  # the first one of its kind may still open connections and prepare statements
+        assert counted, f"no window {'with' if started else 'without'} a start"
+        least = counted[0].statements
+        for window in counted:
+            least &= window.statements
+        return Cost(
+            least.total(),
+            min(window.commits for window in counted),
+            min(window.said.total() for window in counted),
+        )
+
+    async def total(self, act: Callable[[], Awaitable[object]], done: Callable[[], Awaitable[object]]) -> Cost:
+        """Do something once, until it is done, and tell what all of it cost."""
+        window = await self._window(act, done)
+        return Cost(window.statements.total(), window.commits, window.said.total())
+
+    async def _window(self, act: Callable[[], Awaitable[object]], done: Callable[[], Awaitable[object]]) -> Window:
+        await self._reset()
+        said_before = await self._said()
+        begun_at = await self._books.value("SELECT pg_current_wal_insert_lsn()")
+        await act()
+        async with asyncio.timeout(60):
+            while not (await done() and await self._all_is_said()):
+                await asyncio.sleep(_POLL_SECONDS)
+        calls = await self._calls()
+        commits = await self._books.value(
+            "SELECT count(*) FROM pg_get_wal_records_info($1, pg_current_wal_flush_lsn())"
+            " WHERE resource_manager = 'Transaction' AND record_type LIKE 'COMMIT%'",
+            begun_at,
+        )
+        for statement in list(calls):
+            if statement in self._by_the_clock or _is_left_out(statement[1]):
+                del calls[statement]
+        return Window(calls, commits, await self._said() - said_before)
+
+    async def _reset(self) -> None:
+        await self._books.rows("SELECT pg_stat_statements_reset()")
+
+    async def _calls(self) -> Counter[Statement]:
+        rows = await self._books.rows(
+            "SELECT rolname, query, sum(calls)::int AS calls FROM pg_stat_statements s"
+            " JOIN pg_roles r ON r.oid = s.userid WHERE rolname <> current_user GROUP BY 1, 2"
+        )
+        return Counter({(row["rolname"], " ".join(row["query"].split())): row["calls"] for row in rows})
+
+    async def _every_mark_was_looked_at(self) -> bool:
+        """The rarest of what is done by the clock."""
+        return len({role for role, text in await self._calls() if "FROM bus_mark" in text}) == len(SERVICES)
+
+    async def _said(self) -> Counter[str]:
+        said: Counter[str] = Counter()
+        for service in SERVICES:
+            rows = await self._books.rows(f"SELECT routing_key, count(*) AS count FROM {service}.said GROUP BY 1")
+            said.update({row["routing_key"]: row["count"] for row in rows})
+        return said
+
+    async def _all_is_said(self) -> bool:
+        outboxes = " + ".join(f"(SELECT count(*) FROM {service}.outbox)" for service in SERVICES)
+        return not await self._books.value(f"SELECT {outboxes}")
+
+
+def _is_left_out(text: str) -> bool:
+    return text in _BRACKETS or any(part in text for part in _BY_THE_CLOCK_AT_WORK)
+
+
+@asynccontextmanager
+async def without_progress(stack: Stack) -> AsyncIterator[None]:
+    """Keep the gateway from hearing of progress, of which there is the more the slower the machine is."""
+    routing_key = routing_key_of(JobProgressed)
+    async with await aio_pika.connect(stack.rabbitmq_url) as connection:
+        queue = await (await connection.channel()).get_queue(queue_of("gateway"))
+        await queue.unbind(EVENTS, routing_key)
+        try:
+            yield
+        finally:
+            await queue.bind(EVENTS, routing_key)
