@@ -93,6 +93,10 @@ class Bus:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self.died.cancel()
 
+    def alongside(self, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run a loop of the service's own until the bus is left; should it die, the process ends with it."""
+        self._start(run)
+
     async def stop_hearing(self) -> None:
         """Take no more deliveries."""
         await self._hearing.stop()
@@ -111,7 +115,7 @@ class Bus:
         """Have the process end, and be started again, rather than go on deaf or dumb."""
         if task.cancelled() or (error := task.exception()) is None:
             return
-        _log.critical("bus_loop_died", exc_info=error)
+        _log.critical("loop_died", exc_info=error)
         if not self.died.done():
             self.died.set_exception(error)
 

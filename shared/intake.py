@@ -34,6 +34,8 @@ from shared.topology import MARK_TYPE
 BoundReaction: TypeAlias = Callable[[Transaction, Sequence[Heard[Any]]], Awaitable[None]]
 
 _LIMIT = 200
+_BUSY = 4
+_LINGER_SECONDS = 0.005
 _REMEMBER_SECONDS = 1.0
 _STRANGERS = UUID("7b1f3f0e-52a4-5c55-9b39-0c6f1a7be001")
 _log = structlog.get_logger(__name__)
@@ -87,7 +89,10 @@ class Intake:
 
     async def run(self) -> None:
         """Take in batch after batch until cancelled."""
+        batch: list[AbstractIncomingMessage] = []
         while True:
+            if len(batch) >= _BUSY:  # under load a short wait makes the next batch larger
+                await asyncio.sleep(_LINGER_SECONDS)
             batch = [await self._deliveries.get()]
             while len(batch) < _LIMIT and not self._deliveries.empty():
                 batch.append(self._deliveries.get_nowait())

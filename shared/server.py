@@ -43,6 +43,7 @@ async def serve(app: ASGIApp, settings: ServiceSettings) -> AsyncIterator[None]:
         lifespan="off",
         timeout_graceful_shutdown=5,
         server_header=False,
+        proxy_headers=False,
     )
     server = _Server(config)
     serving = asyncio.create_task(server.serve())

@@ -58,13 +58,14 @@ def _result(standing: Standing) -> Table:
         ("found", standing.found, seconds["scraped"], _titles(standing)),
         ("stored", len(standing.images), seconds["stored"], f"{known} of them already stored" if known else ""),
         ("duplicates", standing.duplicates, None, "the same bytes under another address"),
-        ("refused", len(standing.refused), None, "each with its reason, below" if standing.refused else ""),
+        ("refused", len(standing.refused), None, "each with its reason, below"),
         ("described", len(standing.described), seconds["described"], "colours and fingerprint"),
         ("mapped", len(standing.mapped), seconds["mapped"], "16-bit depth and edges"),
         ("scene", int(standing.scene["status"] == "completed"), seconds["scene"], _scene(standing)),
     ]
     for name, images, taken, note in rows:
-        table.add_row(name, str(images), "" if taken is None else f"{taken:.1f}", Text(note, style="dim"))
+        said = note if images or name == "scene" else ""
+        table.add_row(name, str(images), "" if taken is None else f"{taken:.1f}", Text(said, style="dim"))
     return table
 
 

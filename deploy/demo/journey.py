@@ -94,13 +94,13 @@ class Journey:
         return UUID(scrape["id"]), Scene(CHAPTER, SCENE_NUMBER, UUID(scene["task_id"]))
 
     async def _follow(self, scrape_id: UUID, scene: Scene) -> list[str]:
-        while not (await self._look(scrape_id, scene)).has_ended:
+        while not (standing := await self._look(scrape_id, scene)).has_ended:
             await self._until_news()
         ended = time.monotonic()
-        while self.missing() and time.monotonic() - ended < _SETTLING_SECONDS:
+        while standing.found and self.missing() and time.monotonic() - ended < _SETTLING_SECONDS:
             await self._until_news()
-            await self._look(scrape_id, scene)
-        return [*self.missing(), *await faults(self._gateway, await self._look(scrape_id, scene))]
+            standing = await self._look(scrape_id, scene)
+        return [*self.missing(), *await faults(self._gateway, standing)]
 
     async def _look(self, scrape_id: UUID, scene: Scene) -> Standing:
         self._news.clear()

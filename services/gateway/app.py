@@ -1,7 +1,7 @@
 """The gateway, put together. It starts and stays alive without its database and its broker."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -21,7 +21,7 @@ from services.gateway.store.health import select_nothing
 from services.gateway.stream import Stream
 from shared.broker import BROKER_AWAY
 from shared.bus import Bus
-from shared.database import Pool, open_pool
+from shared.database import Pool, close_pool, open_pool
 from shared.health import Health
 from shared.objects import ObjectStore
 from shared.schema import verify
@@ -40,9 +40,14 @@ async def run(settings: Settings, stop: asyncio.Event | None = None) -> None:
     stop = stop or stop_signal()
     async with gateway(settings) as parts, serve(application(parts), settings):
         parts.health.started = True
-        await stop.wait()
+        stopped = asyncio.ensure_future(stop.wait())
+        ends: list[asyncio.Future[Any]] = [stopped, parts.bus.died]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
         parts.health.stopping = True
         parts.stream.close()
+        if parts.bus.died.done():
+            parts.bus.died.result()
     if tracing is not None:
         tracing.shutdown()
 
@@ -62,15 +67,14 @@ async def gateway(settings: Settings) -> AsyncIterator[Parts]:
         _watch(health, pool, projections)
         await stack.enter_async_context(bus)
         stack.push_async_callback(_stop_hearing, bus)
-        _alongside(stack, stream.run())
-        _alongside(stack, reconcile(bus))
-        _alongside(
-            stack,
-            keep_house(
+        bus.alongside(stream.run)
+        bus.alongside(lambda: reconcile(bus))
+        bus.alongside(
+            lambda: keep_house(
                 projections,
                 events_days=settings.events_retention_days,
                 idempotency_hours=settings.idempotency_hours,
-            ),
+            )
         )
         stack.push_async_callback(desk.drain)
         yield Parts(
@@ -88,17 +92,8 @@ async def gateway(settings: Settings) -> AsyncIterator[Parts]:
 
 async def _open(stack: AsyncExitStack, url: str, size: int, purpose: str) -> Pool:
     pool = await open_pool(url, size=size, application_name=f"diorama.{_NAME} {purpose}", wait=False)
-    stack.push_async_callback(_close, pool)
+    stack.push_async_callback(close_pool, pool)
     return pool
-
-
-async def _close(pool: Pool) -> None:
-    """Close a pool in time, whatever its database does."""
-    try:
-        async with asyncio.timeout(5):
-            await pool.close()
-    except TimeoutError:
-        pool.terminate()
 
 
 async def _stop_hearing(bus: Bus) -> None:
@@ -120,20 +115,3 @@ def _watch(health: Health, pool: Pool, projections: Pool) -> None:
 
     health.add("database", lambda: select_nothing(pool))
     health.add("schema", schema)
-
-
-def _alongside(stack: AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:
-    """Do something for as long as the gateway runs."""
-    task = asyncio.create_task(work)
-    task.add_done_callback(_report_end)
-    stack.push_async_callback(_end, task)
-
-
-async def _end(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-
-
-def _report_end(task: "asyncio.Task[None]") -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        _log.critical("gateway_task_died", exc_info=error)

@@ -72,6 +72,7 @@ DECLARE
     today date := (now() AT TIME ZONE 'UTC')::date;
     day   date;
     stale record;
+    holder record;
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtext('keep_said_partitions'), hashtext(current_schema()));
     FOREACH day IN ARRAY ARRAY[today - 1, today, today + 1, today + 2] LOOP
@@ -79,6 +80,14 @@ BEGIN
             EXECUTE format('CREATE TABLE said_%s PARTITION OF said FOR VALUES FROM (%L) TO (%L)',
                            to_char(day, 'YYYYMMDD'), day::timestamp AT TIME ZONE 'UTC',
                            (day + 1)::timestamp AT TIME ZONE 'UTC');
+            -- Whoever may read `said` reads through it; rights of their own on its parts would be a way round it.
+            FOR holder IN
+                SELECT DISTINCT grantee FROM information_schema.role_table_grants
+                WHERE table_schema = current_schema() AND table_name = format('said_%s', to_char(day, 'YYYYMMDD'))
+                  AND grantee <> current_user
+            LOOP
+                EXECUTE format('REVOKE ALL ON said_%s FROM %I', to_char(day, 'YYYYMMDD'), holder.grantee);
+            END LOOP;
         END IF;
     END LOOP;
     FOR stale IN

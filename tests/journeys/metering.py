@@ -78,6 +78,8 @@ class Meter:
         await self._reset()
         await until(self._every_mark_was_looked_at)
         self._by_the_clock = frozenset(await self._calls())
+        heard = [text for _, text in self._by_the_clock if "INTO inbox" in text]
+        assert not heard, "the house was not quiet"
         return self
 
     async def cost(

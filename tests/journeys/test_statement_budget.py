@@ -27,18 +27,19 @@ from tests.journeys.visitors import Visitor
 IMAGES = 12
 
 BUDGET: dict[type[Command], Cost] = {
-    CheckWorker: Cost(statements=17, commits=6, publishes=2),
-    ScrapePages: Cost(statements=40, commits=11, publishes=IMAGES + 5),
-    FetchMedia: Cost(statements=50, commits=11, publishes=5),
-    MapDepth: Cost(statements=50, commits=11, publishes=4),
-    GenerateImage: Cost(statements=50, commits=15, publishes=5),
-    AcceptUpload: Cost(statements=50, commits=11, publishes=4),
+    CheckWorker: Cost(statements=12, commits=6, publishes=2),
+    ScrapePages: Cost(statements=32, commits=10, publishes=IMAGES + 5),
+    FetchMedia: Cost(statements=19, commits=10, publishes=5),
+    AcceptUpload: Cost(statements=24, commits=9, publishes=4),
+    GenerateImage: Cost(statements=21, commits=13, publishes=5),
+    MapDepth: Cost(statements=18, commits=9, publishes=4),
 }
 """From the request to the last row, in all services together; the job's children are not counted."""
 
 LOAD_JOBS = 500
 LOAD_IN_FLIGHT = 32
-LOAD_STATEMENTS_PER_JOB = 3.0
+LOAD_STATEMENTS_PER_JOB, LOAD_COMMITS_PER_JOB = 2.0, 1.0
+"""BEGIN and COMMIT are not counted as statements; with them it is less than three."""
 
 
 class Trial:
@@ -154,7 +155,7 @@ async def test_one_statement_more_is_noticed(stack: Stack, trial: Trial) -> None
     assert after == Cost(before.statements + 1, before.commits, before.publishes)
 
 
-async def test_under_load_a_job_costs_less_than_three_statements(trial: Trial) -> None:
+async def test_under_load_jobs_share_their_statements_and_commits(trial: Trial) -> None:
     async def probe_in_parallel() -> None:
         numbers = iter(range(LOAD_JOBS))
 
@@ -173,3 +174,4 @@ async def test_under_load_a_job_costs_less_than_three_statements(trial: Trial) -
 
     assert cost.publishes == 2 * LOAD_JOBS
     assert cost.statements / LOAD_JOBS < LOAD_STATEMENTS_PER_JOB
+    assert cost.commits / LOAD_JOBS < LOAD_COMMITS_PER_JOB

@@ -93,7 +93,7 @@ async def test_depth_is_read_in_sixteen_bits_with_the_keyboard(board: Page) -> N
 
 
 async def test_the_viewer_tells_where_the_depth_comes_from(board: Page, picture: str) -> None:
-    told = await board.run("document.querySelector('.facts').innerText")
+    told = await board.until("(told => told.includes('Jobs') && told)(document.querySelector('.facts').innerText)")
     for word in ("ramp of the tests", "larger is nearer", "Red", "Download a picture", "Map depth"):
         assert word in told
     assert await board.run("location.hash") == f"#image={picture}"

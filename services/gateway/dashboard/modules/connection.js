@@ -1,6 +1,6 @@
 // Whether news arrive: a small sign in the masthead, and a banner when they do not.
 
-import { el } from "./dom.js";
+import { button, el } from "./dom.js";
 import { icon } from "./icons.js";
 import { announce } from "./notices.js";
 

@@ -1,6 +1,6 @@
 // What is known of a picture, beside the stage.
 
-import { el, outsideLink, setVariables } from "./dom.js";
+import { button, el, outsideLink, setVariables } from "./dom.js";
 import { icon } from "./icons.js";
 import { toast, toastProblem } from "./notices.js";
 import { ENDED, shownState, stateBadge } from "./states.js";
@@ -51,7 +51,7 @@ export function provenanceOf(map) {
     "Depth",
     el("p", { class: "estimator" }, icon("layers"), el("strong", {}, map.estimator)),
     el("p", { class: "hint" }, KINDS[map.kind] ?? map.kind),
-    doubts.length > 0 && el("p", { class: "doubts" }, doubts.map((name) => el("span", { class: "badge is-doubt" }, icon("warning"), sentenceCase(name)))),
+    doubts.length > 0 && el("p", { class: "doubts" }, doubts.map(doubt)),
     list([
       ["Size", `${number(map.depth.width_px)} × ${number(map.depth.height_px)}, ${bytes(map.depth.size_bytes)}`],
       ["Recipe", el("code", { title: map.recipe }, shortened(map.recipe))],
@@ -66,6 +66,10 @@ export function provenanceOf(map) {
       download(map.sidecar.url, "Provenance"),
     ),
   );
+}
+
+function doubt(name) {
+  return el("span", { class: "badge is-doubt" }, icon("warning"), sentenceCase(name));
 }
 
 function words(image) {
@@ -150,9 +154,11 @@ function section(name, ...content) {
 
 function list(rows) {
   const told = rows.filter(Boolean);
-  return told.length > 0 && el("dl", { class: "facts-list" }, told.map(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
+  const lines = told.map(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]);
+  return told.length > 0 && el("dl", { class: "facts-list" }, lines);
 }
 
 function download(url, name) {
-  return el("a", { class: "button is-small", href: url, target: "_blank", rel: "noopener noreferrer" }, icon("save"), name);
+  const link = { class: "button is-small", href: url, target: "_blank", rel: "noopener noreferrer" };
+  return el("a", link, icon("save"), name);
 }

@@ -1,7 +1,7 @@
 // Failures by reason: the latest failed jobs, grouped by their code.
 
 import { Problem } from "./api.js";
-import { arrange, el } from "./dom.js";
+import { arrange, button, el } from "./dom.js";
 import { stateIcon } from "./states.js";
 import { Gathering } from "./pace.js";
 import { count, kindName, moment, sentenceCase } from "./words.js";
@@ -22,7 +22,8 @@ export class Failures {
     this.#onJob = onJob;
     this.list = el("ul", { class: "failures" });
     this.title = el("h3", { id: "failures-title" });
-    this.element = el("section", { class: "failures-box", "aria-labelledby": "failures-title", hidden: true }, this.title, this.list);
+    const box = { class: "failures-box", "aria-labelledby": "failures-title", hidden: true };
+    this.element = el("section", box, this.title, this.list);
   }
 
   begin() {
@@ -57,7 +58,8 @@ export class Failures {
       reasons.set(code, [...(reasons.get(code) ?? []), job]);
     }
     this.element.hidden = jobs.length === 0;
-    this.title.textContent = `${more ? `More than ${LATEST} failures` : count(jobs.length, "failure")} in the last day`;
+    const failures = more ? `More than ${LATEST} failures` : count(jobs.length, "failure");
+    this.title.textContent = `${failures} in the last day`;
     const shown = [...reasons].sort(([, one], [, other]) => other.length - one.length);
     arrange(this.list, shown.map(([code, failed]) => this.#group(code, failed)));
   }
@@ -74,7 +76,13 @@ export class Failures {
       el(
         "details",
         { open },
-        el("summary", {}, stateIcon("failed"), el("span", { class: "reason" }, sentenceCase(code)), el("span", { class: "tally" }, String(jobs.length))),
+        el(
+          "summary",
+          {},
+          stateIcon("failed"),
+          el("span", { class: "reason" }, sentenceCase(code)),
+          el("span", { class: "tally" }, String(jobs.length)),
+        ),
         el("p", { class: "hint" }, `${kinds} · `, el("code", {}, code)),
         el("ul", { class: "reason-jobs" }, jobs.slice(0, SAMPLES).map((job) => this.#link(job))),
       ),

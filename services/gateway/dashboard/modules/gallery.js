@@ -2,7 +2,7 @@
 
 import { readAddress, writeAddress } from "./address.js";
 import { Problem } from "./api.js";
-import { arrange, choices, el } from "./dom.js";
+import { arrange, button, choices, el } from "./dom.js";
 import { icon } from "./icons.js";
 import { announce, problemBox } from "./notices.js";
 import { Gathering, forEachOf } from "./pace.js";
@@ -22,6 +22,11 @@ const FILTERS = [
   ["mapped", "With depth"],
   ["unmapped", "Without"],
 ];
+const LAYERS = [
+  ["picture", "Picture"],
+  ["depth", "Depth"],
+  ["edges", "Edges"],
+];
 
 export class Gallery {
   #api;
@@ -39,10 +44,15 @@ export class Gallery {
     this.onChange = onChange;
     this.list = el("ul", { class: "gallery", "aria-label": "Pictures, the newest first" });
     this.below = el("div", { class: "gallery-below" });
-    this.fresh = el("button", { type: "button", class: "fresh", hidden: true, click: () => this.#release({ scroll: true }) });
+    this.fresh = button("", () => this.#release({ scroll: true }), { look: "is-fresh", hidden: true });
     this.scope = el("p", { class: "scope", hidden: true });
-    this.element = el("section", { class: "pictures", id: "pictures", tabindex: -1, "aria-labelledby": "pictures-title" }, this.#head(), this.scope, this.fresh, this.list, this.below);
-    new IntersectionObserver(([seen]) => seen.isIntersecting && this.#cursor && this.#loadPage(), { rootMargin: "600px" }).observe(this.below);
+    this.element = el(
+      "section",
+      { class: "pictures", id: "pictures", tabindex: -1, "aria-labelledby": "pictures-title" },
+      [this.#head(), this.scope, this.fresh, this.list, this.below],
+    );
+    const nearEnd = ([seen]) => seen.isIntersecting && this.#cursor && this.#loadPage();
+    new IntersectionObserver(nearEnd, { rootMargin: "600px" }).observe(this.below);
     addEventListener("scroll", () => this.#isAtTop() && this.#release(), { passive: true });
   }
 
@@ -78,11 +88,9 @@ export class Gallery {
     await this.#loadPage();
   }
 
-  /** Load more until there is no more, or until enough is there; used to walk on behind the last picture. */
+  /** Load the next page, where there is one: to walk on behind the last picture. */
   async more() {
-    if (!this.#cursor) return false;
-    await this.#loadPage();
-    return true;
+    if (this.#cursor) await this.#loadPage();
   }
 
   /** Hear what happens. */
@@ -118,7 +126,7 @@ export class Gallery {
           this.#filter = { ...this.#filter, mapped: { mapped: true, unmapped: false }[name] };
           this.reload();
         }),
-        choices("Show as", [["picture", "Picture"], ["depth", "Depth"], ["edges", "Edges"]], "picture", (layer) => this.#show(layer)),
+        choices("Show as", LAYERS, "picture", (layer) => this.#show(layer)),
       ),
     );
   }
@@ -223,7 +231,8 @@ export class Gallery {
     if (!fresh.length || Object.values(this.#filter).some((value) => value !== undefined)) return;
     const held = new Map([...this.#held, ...fresh].map((image) => [image.id, image]));
     this.#held = [...held.values()];
-    announce(this.#held.length === 1 ? `New picture: ${titleOf(fresh[0])}` : count(this.#held.length, "new picture"), "pictures");
+    const many = this.#held.length > 1;
+    announce(many ? count(this.#held.length, "new picture") : `New picture: ${titleOf(fresh[0])}`, "pictures");
     if (this.#isAtTop()) this.#release();
     else this.#offer();
   }
@@ -261,5 +270,6 @@ export class Gallery {
 }
 
 function skeleton() {
-  return el("div", { class: "skeleton", role: "status", "aria-label": "Loading pictures" }, Array.from({ length: 8 }, () => el("span")));
+  const blocks = Array.from({ length: 8 }, () => el("span"));
+  return el("div", { class: "skeleton", role: "status", "aria-label": "Loading pictures" }, blocks);
 }

@@ -1,6 +1,6 @@
 // What is inside of a job: what it was asked, what it found, what was refused, and the jobs that follow from it.
 
-import { arrange, el, outsideLink } from "./dom.js";
+import { arrange, button, el, outsideLink } from "./dom.js";
 import { problemBox } from "./notices.js";
 import { count, duration } from "./words.js";
 
@@ -83,7 +83,7 @@ export class JobDetail {
       job.retried_from && el("span", {}, "a retry of ", el("code", {}, job.retried_from.slice(0, 13))),
     ].filter(Boolean);
     return [
-      el("dl", { class: "facts-list" }, asked(job), took(job), [el("dt", {}, "Job"), el("dd", {}, el("code", { class: "selectable" }, job.id))]),
+      el("dl", { class: "facts-list" }, asked(job), took(job), named(job)),
       links.length > 0 && el("p", { class: "job-links" }, links),
       report("Pages", job.pages, page),
       report("Refused", job.rejections, refusal),
@@ -92,13 +92,17 @@ export class JobDetail {
 }
 
 function asked(job) {
-  const told = Object.entries(job.request ?? {}).filter(([name, value]) => name in ASKED && value !== "" && value !== null);
+  const told = Object.entries(job.request ?? {}).filter(([name, value]) => name in ASKED && value !== "");
   return told.map(([name, value]) => [el("dt", {}, ASKED[name]), el("dd", {}, [value].flat().slice(0, 5).map(word))]);
 }
 
 
 function word(value) {
   return el("div", {}, typeof value === "string" && URL.canParse(value) ? outsideLink(value) : String(value));
+}
+
+function named({ id }) {
+  return [el("dt", {}, "Job"), el("dd", {}, el("code", { class: "selectable" }, id))];
 }
 
 function took({ started_at: from, finished_at: to }) {
@@ -119,10 +123,12 @@ function report(name, items, line) {
 
 function page({ url, title, images_found: found, images_skipped: left, skipped }) {
   const reasons = Object.entries(skipped ?? {}).filter(([, number]) => typeof number === "number");
-  const why = reasons.length ? ` (${reasons.map(([code, number]) => `${number} ${code.replaceAll("_", " ")}`).join(", ")})` : "";
-  return el("li", {}, outsideLink(url, title || url), el("span", { class: "hint" }, ` ${count(found, "picture")}, ${left} left out${why}`));
+  const why = reasons.map(([code, number]) => `${number} ${code.replaceAll("_", " ")}`).join(", ");
+  const told = ` ${count(found, "picture")}, ${left} left out${why && ` (${why})`}`;
+  return el("li", {}, outsideLink(url, title || url), el("span", { class: "hint" }, told));
 }
 
 function refusal({ source, sentence, code }) {
-  return el("li", {}, source && outsideLink(source), el("span", { class: "step-error" }, ` ${sentence} `, el("code", {}, code)));
+  const why = el("span", { class: "step-error" }, ` ${sentence} `, el("code", {}, code));
+  return el("li", {}, source && outsideLink(source), why);
 }

@@ -1,6 +1,6 @@
 // One job in a list: what it is, how far it is, what went wrong, and what follows from it.
 
-import { el } from "./dom.js";
+import { button, el } from "./dom.js";
 import { icon } from "./icons.js";
 import { JobDetail } from "./jobdetail.js";
 import { toast, toastProblem } from "./notices.js";
@@ -27,19 +27,22 @@ export class JobRow {
     this.sign = el("span", { class: "job-sign" });
     this.subject = el("span", { class: "job-subject" });
     this.when = el("span", { class: "job-when" });
-    this.word = el("span", { class: "job-word" });
     this.bar = new ProgressBar(`Progress: ${kindName(job.kind)}`);
     this.status = el("p", { class: "job-status" });
     this.error = el("p", { class: "job-error", hidden: true });
-    this.cancel = el("button", { type: "button", class: "button is-small job-cancel", hidden: true, click: () => this.#cancel() }, "Cancel");
+    this.cancel = button("Cancel", () => this.#cancel(), { look: "is-small job-cancel", hidden: true });
     this.inside = el("div", { class: "job-inside", hidden: true });
-    this.head = el("button", { type: "button", class: "job-head", "aria-expanded": "false", click: () => this.toggle() },
+    this.head = el(
+      "button",
+      { type: "button", class: "job-head", "aria-expanded": "false", click: () => this.toggle() },
       this.sign,
       el("span", { class: "job-what" }, el("span", { class: "job-kind" }, kindName(job.kind)), this.subject),
       this.when,
-      icon("down", { className: "job-arrow" }));
-    this.element = el("li", { class: "job", "data-job": job.id }, this.head, this.bar.element,
-      el("div", { class: "job-line" }, this.status, this.cancel), this.error, this.inside);
+      icon("down", { className: "job-arrow" }),
+    );
+    const line = el("div", { class: "job-line" }, this.status, this.cancel);
+    const parts = [this.head, this.bar.element, line, this.error, this.inside];
+    this.element = el("li", { class: "job", "data-job": job.id }, parts);
     lists.add(this);
     this.#draw();
   }
@@ -68,7 +71,8 @@ export class JobRow {
 
   /** Ask anew for the job, its tree and, where it is open, its children. */
   async refresh() {
-    this.update(await this.api.get(`/jobs/${this.#job.id}`, { children_limit: this.isOpen ? this.#detail.limit : 0 }));
+    const limit = this.isOpen ? this.#detail.limit : 0;
+    this.update(await this.api.get(`/jobs/${this.#job.id}`, { children_limit: limit }));
   }
 
   async toggle(open = !this.isOpen) {
@@ -137,7 +141,8 @@ export class JobRow {
     try {
       const { outcome, job } = await this.api.post(`/jobs/${this.#job.id}/cancel`);
       this.update(job);
-      toast(outcome === "already_ended" ? "It had ended already." : "It will be cancelled, with all that follows from it.");
+      const late = outcome === "already_ended";
+      toast(late ? "It had ended already." : "It will be cancelled, with all that follows from it.");
     } catch (problem) {
       toastProblem(problem);
     } finally {

@@ -1,7 +1,7 @@
 // The live jobs: those that somebody began, each with all that follows from it.
 
 import { Problem } from "./api.js";
-import { arrange, choices, el } from "./dom.js";
+import { arrange, button, choices, el } from "./dom.js";
 import { Failures } from "./failures.js";
 import { JobRow } from "./jobrow.js";
 import { announce, problemBox } from "./notices.js";
@@ -14,13 +14,19 @@ const AT_ONCE = 12;
 /** More rows than this are taken from the end; they come back page by page. */
 const MOST_ROWS = 200;
 const MANY_UNKNOWN = 6;
+const NOTHING = "Nothing has been asked for yet.";
+const NONE = "No job is like that.";
 const FILTERS = {
   all: { name: "All", asks: { roots: true }, fits: () => true },
   active: { name: "Active", asks: { state: ["pending", "in_progress"] }, fits: (row) => !row.standing.ended },
   failed: { name: "Failed", asks: { state: "failed" }, fits: (row) => row.standing.jobs.failed > 0 },
-  completed: { name: "Done", asks: { roots: true, state: "completed" }, fits: (row) => row.standing.state === "completed" },
-  cancelled: { name: "Cancelled", asks: { roots: true, state: "cancelled" }, fits: (row) => row.standing.state === "cancelled" },
+  completed: { name: "Done", asks: { roots: true, state: "completed" }, fits: isIn("completed") },
+  cancelled: { name: "Cancelled", asks: { roots: true, state: "cancelled" }, fits: isIn("cancelled") },
 };
+
+function isIn(state) {
+  return (row) => row.standing.state === state;
+}
 
 export class Jobs {
   #api;
@@ -109,7 +115,8 @@ export class Jobs {
 
   async #loadPage() {
     const filter = this.#filter;
-    this.below.replaceChildren(el("div", { class: "bar is-unmeasured", role: "progressbar", "aria-label": "Loading jobs" }));
+    const loading = { class: "bar is-unmeasured", role: "progressbar", "aria-label": "Loading jobs" };
+    this.below.replaceChildren(el("div", loading));
     try {
       const page = await this.#api.get("/jobs", { ...filter.asks, limit: PAGE, cursor: this.#cursor });
       if (filter !== this.#filter) return;
@@ -130,7 +137,7 @@ export class Jobs {
   #showEnd() {
     if (this.#cursor) this.below.replaceChildren(button("Show more", () => this.#loadPage()));
     else if (this.#roots.size) this.below.replaceChildren();
-    else this.below.replaceChildren(el("p", { class: "calm" }, this.#filter === FILTERS.all ? "Nothing has been asked for yet." : "No job is like that."));
+    else this.below.replaceChildren(el("p", { class: "calm" }, this.#filter === FILTERS.all ? NOTHING : NONE));
   }
 
   #put(job) {

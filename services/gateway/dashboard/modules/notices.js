@@ -1,6 +1,6 @@
 // Telling a person what happened: aloud to a screen reader, as a toast, or as a problem in its place.
 
-import { el } from "./dom.js";
+import { button, el } from "./dom.js";
 import { icon } from "./icons.js";
 
 const TOAST_MS = 6_000;
@@ -37,7 +37,7 @@ export function toastProblem(problem) {
   toast(`${problem.sentence ?? problem.message} (${problem.code ?? problem.name})`, { failed: true });
 }
 
-/** Tell a problem in the place of what it prevented: the sentence, its code, and the trace that finds it in the logs. */
+/** Tell a problem in the place of what it prevented: a sentence, its code, and the trace that finds it in the logs. */
 export function problemBox(problem, onRetry = null) {
   return el(
     "div",

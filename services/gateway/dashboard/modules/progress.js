@@ -12,7 +12,8 @@ export function standingOf(job, tree) {
   const state = working && ENDED.has(job.state) ? "in_progress" : shownState(job);
   const jobs = countJobs(job, tree);
   const share = working && jobs.total === 1 && ENDED.has(job.state) ? null : shareOf(job, jobs);
-  return { state, ended: ENDED.has(job.state) && !working, share, jobs, failedBelow: tree?.failed ?? 0, sentence: sentenceOf(job, jobs) };
+  const ended = ENDED.has(job.state) && !working;
+  return { state, ended, share, jobs, failedBelow: tree?.failed ?? 0, sentence: sentenceOf(job, jobs) };
 }
 
 function countJobs(job, tree) {
@@ -39,7 +40,8 @@ function sentenceOf(job, jobs) {
 export class ProgressBar {
   constructor(label) {
     this.parts = PARTS.map((part) => el("span", { class: `part is-${part}` }));
-    this.element = el("div", { class: "bar", role: "progressbar", "aria-label": label, "aria-valuemin": 0, "aria-valuemax": 100 }, this.parts);
+    const bar = { class: "bar", role: "progressbar", "aria-label": label, "aria-valuemin": 0, "aria-valuemax": 100 };
+    this.element = el("div", bar, this.parts);
   }
 
   show({ state, ended, share, jobs, sentence }) {
@@ -51,7 +53,8 @@ export class ProgressBar {
     if (share === null) bar.removeAttribute("aria-valuenow");
     else bar.setAttribute("aria-valuenow", Math.round(share * 100));
     bar.setAttribute("aria-valuetext", sentence ?? (share === null ? "working" : `${Math.round(share * 100)} %`));
-    const shares = jobs.total === 1 && share !== null ? { [ended ? state : "in_progress"]: share, pending: 1 - share } : jobs;
+    const alone = jobs.total === 1 && share !== null;
+    const shares = alone ? { [ended ? state : "in_progress"]: share, pending: 1 - share } : jobs;
     this.parts.forEach((part, place) => setVariables(part, { share: shares[PARTS[place]] ?? 0 }));
   }
 }

@@ -10,7 +10,7 @@ const LARGEST_PX = 24e6;
 const BINS = 96;
 
 /** Relative inverse depth of every pixel: 0 is the farthest point of the picture, 65535 the nearest. */
-export class Relief {
+class Relief {
   #histogram = null;
 
   constructor({ width, height, levels, bits }) {
@@ -39,7 +39,8 @@ export class Relief {
     for (let y = 0, place = 0; y < height; y += 1) {
       const row = Math.floor(y / scale) * this.width;
       for (let x = 0; x < width; x += 1, place += 1) {
-        pixels[place] = table[(this.levels[row + Math.floor(x / scale)] * (STEPS - 1) / NEAREST + 0.5) | 0];
+        const level = this.levels[row + Math.floor(x / scale)];
+        pixels[place] = table[Math.round((level * (STEPS - 1)) / NEAREST)];
       }
     }
     context.putImageData(image, 0, 0);
@@ -54,7 +55,9 @@ export class Relief {
   #count() {
     const counts = new Uint32Array(BINS);
     const stride = Math.max(1, Math.floor(this.levels.length / 200_000));
-    for (let at = 0; at < this.levels.length; at += stride) counts[Math.floor((this.levels[at] * BINS) / (NEAREST + 1))] += 1;
+    for (let at = 0; at < this.levels.length; at += stride) {
+      counts[Math.floor((this.levels[at] * BINS) / (NEAREST + 1))] += 1;
+    }
     // A plain sky would flatten all the rest, so the few highest may stand out of the picture.
     const high = [...counts].sort((one, other) => other - one)[Math.floor(BINS / 16)] || 1;
     return Array.from(counts, (value) => Math.min(1, value / high));
@@ -76,7 +79,8 @@ export async function loadFull(map, signal) {
   try {
     return new Relief({ ...(await decodeGrey16(file)), bits: 16 });
   } catch (error) {
-    throw new Problem({ code: "depth_unreadable", detail: `The depth map cannot be read: ${error.message}. You see its preview.` });
+    const detail = `The depth map cannot be read: ${error.message}. You see its preview.`;
+    throw new Problem({ code: "depth_unreadable", detail });
   }
 }
 
@@ -91,10 +95,12 @@ async function fetchFile(url, signal) {
     response = await fetch(url, { signal, mode: "cors", credentials: "omit", referrerPolicy: "no-referrer" });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Problem({ code: "object_store_unreachable", detail: "The object store does not answer, or does not allow this page to read its files." });
+    const detail = "The object store does not answer, or does not let this page read its files.";
+    throw new Problem({ code: "object_store_unreachable", detail });
   }
   if (response.ok) return response;
-  throw new Problem({ status: response.status, code: "file_refused", detail: "The object store refused the file; its address may have expired." });
+  const detail = "The object store refused the file; its address may have expired.";
+  throw new Problem({ status: response.status, code: "file_refused", detail });
 }
 
 function pixelsOf(picture) {

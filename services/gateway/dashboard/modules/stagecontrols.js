@@ -14,6 +14,7 @@ const COLOURINGS = [
   ["edges", "Edges"],
 ];
 const PROBE_STEP = 0.01;
+const HELP = "The arrow keys read the depth point by point. 1 to 4 choose the map; d held down shows it whole.";
 
 export class StageControls {
   #stage;
@@ -73,7 +74,8 @@ export class StageControls {
   /** Keys on the stage itself: the arrows move the probe. Tell whether the key was one of them. */
   key(event) {
     const step = (event.shiftKey ? 5 : 1) * PROBE_STEP;
-    const move = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] }[event.key];
+    const moves = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] };
+    const move = moves[event.key];
     if (!move || !this.#stage.relief) return false;
     event.preventDefault();
     const { u, v } = this.#stage.probe ?? { u: 0.5, v: 0.5 };
@@ -105,12 +107,13 @@ export class StageControls {
         this.reading,
         this.bits,
       ),
-      el("p", { class: "unseen", id: "stage-help" }, "With the arrow keys you read the depth point by point. 1 to 4 choose the map; d held down shows it whole."),
+      el("p", { class: "unseen", id: "stage-help" }, HELP),
     );
   }
 
   #slider(name, value, onShare) {
-    const input = el("input", { type: "range", min: 0, max: 100, step: 0.5, value, "data-control": name.toLowerCase() });
+    const range = { type: "range", min: 0, max: 100, step: 0.5, value };
+    const input = el("input", { ...range, "data-control": name.toLowerCase() });
     input.addEventListener("input", () => onShare(input.valueAsNumber / 100));
     el("label", { class: "slider" }, el("span", {}, name), input);
     return input;

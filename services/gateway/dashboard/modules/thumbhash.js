@@ -84,5 +84,6 @@ function readWaves(nibbles, wavesX, wavesY, scale) {
 }
 
 function sumOf(waves, u, v) {
-  return waves.reduce((sum, { x, y, height }) => sum + height * Math.cos(Math.PI * x * u) * Math.cos(Math.PI * y * v), 0);
+  const at = ({ x, y, height }) => height * Math.cos(Math.PI * x * u) * Math.cos(Math.PI * y * v);
+  return waves.reduce((sum, wave) => sum + at(wave), 0);
 }

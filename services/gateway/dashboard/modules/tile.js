@@ -46,9 +46,10 @@ export class Tile {
     this.title = el("span", { class: "tile-title" });
     this.steps = el("span", { class: "steps" });
     this.frame = el("span", { class: "tile-frame" }, this.hash, this.picture, this.over);
-    this.link = el("a", { class: "tile-link" }, this.frame, this.palette, el("span", { class: "tile-foot" }, this.title, this.steps));
+    const foot = el("span", { class: "tile-foot" }, this.title, this.steps);
+    this.link = el("a", { class: "tile-link" }, this.frame, this.palette, foot);
     this.element = el("li", { class: "tile" }, this.link);
-    this.frame.addEventListener("pointerenter", () => this.#loadOver(this.layer === "picture" ? "depth" : this.layer));
+    this.frame.addEventListener("pointerenter", () => this.#loadOver());
     this.frame.addEventListener("pointermove", (event) => this.#wipe(event));
     this.frame.addEventListener("pointerleave", () => this.#rest());
     this.update(image);
@@ -68,13 +69,13 @@ export class Tile {
     this.palette.replaceChildren(
       ...image.palette.map(({ hex, share }) => setVariables(el("span"), { colour: hex, share })),
     );
-    if (this.layer !== "picture") this.#loadOver(this.layer);
+    if (this.layer !== "picture") this.#loadOver();
   }
 
   /** Show the picture, its depth or its edges. */
   show(layer) {
     this.layer = layer;
-    if (layer !== "picture") this.#loadOver(layer);
+    if (layer !== "picture") this.#loadOver();
   }
 
   #draw() {
@@ -89,18 +90,20 @@ export class Tile {
 
   #loadPicture() {
     const { urls, width_px: width, height_px: height } = this.#image;
-    const widths = ["250", "1440"].filter((name) => urls[name]).map((name) => [urls[name], widthOf(name, width, height)]);
+    const renditions = ["250", "1440"].filter((name) => urls[name]);
     delete this.picture.dataset.failed;
     this.picture.sizes = "auto, 320px";
-    this.picture.srcset = widths.map(([url, px]) => `${url} ${px}w`).join(", ");
+    this.picture.srcset = renditions.map((name) => `${urls[name]} ${widthOf(name, width, height)}w`).join(", ");
     this.picture.src = urls["250"] ?? urls.original;
   }
 
-  #loadOver(layer) {
+  #loadOver() {
+    const layer = this.layer === "picture" ? "depth" : this.layer;
     const url = this.#image.urls[LAYERS[layer]];
     this.element.classList.toggle("has-over", Boolean(url));
-    if (!url || this.over.dataset.layer === `${layer} ${this.#image.steps.depth.job_id}`) return;
-    this.over.dataset.layer = `${layer} ${this.#image.steps.depth.job_id}`;
+    const shown = `${layer} ${this.#image.steps.depth.job_id}`;
+    if (!url || this.over.dataset.layer === shown) return;
+    this.over.dataset.layer = shown;
     delete this.over.dataset.loaded;
     this.over.src = url;
   }
@@ -115,11 +118,11 @@ export class Tile {
   #rest() {
     this.element.classList.remove("is-wiped");
     this.element.style.removeProperty("--wipe");
-    if (this.layer !== "picture") this.#loadOver(this.layer);
   }
 
   #img(className) {
-    const img = el("img", { class: className, alt: "", loading: "lazy", decoding: "async", crossorigin: "anonymous", draggable: "false" });
+    const lazy = { alt: "", loading: "lazy", decoding: "async", crossorigin: "anonymous", draggable: "false" };
+    const img = el("img", { class: className, ...lazy });
     img.addEventListener("load", () => (img.dataset.loaded = "true"));
     img.addEventListener("error", () => this.#renew(img));
     return img;

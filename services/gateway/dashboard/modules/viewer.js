@@ -2,7 +2,7 @@
 
 import { readAddress, writeAddress } from "./address.js";
 import { colourTable } from "./colours.js";
-import { el } from "./dom.js";
+import { button, el } from "./dom.js";
 import { factsOf, headOf, jobsOf, provenanceOf } from "./facts.js";
 import { icon } from "./icons.js";
 import { problemBox } from "./notices.js";
@@ -31,9 +31,11 @@ export class Viewer {
       onJob(job);
     };
     this.canvas = el("canvas", { class: "stage-canvas", tabindex: 0, role: "img", "aria-describedby": "stage-help" });
-    this.frame = el("div", { class: "stage-frame" }, this.canvas, el("span", { class: "stage-handle", "aria-hidden": "true" }));
+    const handle = el("span", { class: "stage-handle", "aria-hidden": "true" });
+    this.frame = el("div", { class: "stage-frame" }, this.canvas, handle);
     this.stage = new Stage(this.canvas, this.frame);
-    this.controls = new StageControls(this.stage, { onColouring: (name) => this.#attempt(() => this.#paint(name), this.#image.id) });
+    const onColouring = (name) => this.#attempt(() => this.#paint(name), this.#image.id);
+    this.controls = new StageControls(this.stage, { onColouring });
     this.facts = el("aside", { class: "facts", "aria-label": "About this picture" });
     this.jobs = el("div");
     this.depth = el("div");
@@ -61,7 +63,8 @@ export class Viewer {
   /** Take what was loaded anew of a picture. */
   take(image) {
     if (image.id !== this.#image?.id || !this.element.open) return;
-    const mapped = image.steps.depth.job_id !== this.#image.steps.depth.job_id || image.steps.depth.state !== this.#image.steps.depth.state;
+    const [before, now] = [this.#image.steps.depth, image.steps.depth];
+    const mapped = now.job_id !== before.job_id || now.state !== before.state;
     this.#image = image;
     this.#tell();
     const { signal } = this.#loading;
@@ -195,8 +198,10 @@ export class Viewer {
   }
 
   async #walk(step) {
-    const neighbour = this.#neighbour(step) ?? (step > 0 && (await this.#gallery.more()) ? this.#neighbour(step) : null);
-    if (neighbour && readAddress().image === this.#image?.id) writeAddress({ image: neighbour.id }, { replace: true });
+    if (step > 0 && !this.#neighbour(step)) await this.#gallery.more();
+    const neighbour = this.#neighbour(step);
+    const stillThere = readAddress().image === this.#image?.id;
+    if (neighbour && stillThere) writeAddress({ image: neighbour.id }, { replace: true });
   }
 
   #key(event) {
@@ -209,19 +214,22 @@ export class Viewer {
   }
 
   #build() {
-    const button = (sign, label, click) => el("button", { type: "button", class: "button is-round", "aria-label": label, title: label, click }, icon(sign));
+    const round = (sign, label, onPress) =>
+      button(icon(sign), onPress, { look: "is-round", "aria-label": label, title: label });
+    const parts = [this.trouble, this.frame, this.controls.element];
+    const stage = el("section", { class: "stage", "aria-label": "Picture and depth" }, parts);
     return el(
       "dialog",
       { class: "viewer", "aria-labelledby": "viewer-title" },
       el(
         "header",
         { class: "viewer-head" },
-        button("left", "Previous picture (←)", () => this.#walk(-1)),
-        button("right", "Next picture (→)", () => this.#walk(1)),
+        round("left", "Previous picture (←)", () => this.#walk(-1)),
+        round("right", "Next picture (→)", () => this.#walk(1)),
         this.place,
-        button("close", "Close (Esc)", () => this.close()),
+        round("close", "Close (Esc)", () => this.close()),
       ),
-      el("div", { class: "viewer-body" }, el("section", { class: "stage", "aria-label": "Picture and depth" }, this.trouble, this.frame, this.controls.element), this.facts),
+      el("div", { class: "viewer-body" }, stage, this.facts),
     );
   }
 }

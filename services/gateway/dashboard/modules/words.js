@@ -14,6 +14,7 @@ const KINDS = {
   "depth_map.review_depth_map": "Review a depth map",
   "jobs.check_worker": "Check a worker",
 };
+const ACRONYMS = /\b(url|uri|http|tls|dns|ssl)\b/g;
 const UNITS = [
   ["day", 86_400],
   ["hour", 3_600],
@@ -30,7 +31,7 @@ export function kindName(kind) {
 }
 
 export function sentenceCase(name) {
-  const words = name.replaceAll("_", " ").replace(/\b(url|uri|http|tls|dns|ssl)\b/g, (acronym) => acronym.toUpperCase());
+  const words = name.replaceAll("_", " ").replace(ACRONYMS, (acronym) => acronym.toUpperCase());
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
@@ -51,7 +52,7 @@ export function bytes(size) {
 }
 
 /** Say how far away a moment is: `5 sec. ago`, `in 2 min.` */
-export function distance(at, now = Date.now()) {
+function distance(at, now = Date.now()) {
   const seconds = (new Date(at).getTime() - now) / 1000;
   const [unit, length] = UNITS.find(([, length]) => Math.abs(seconds) >= length) ?? ["second", 1];
   return relative.format(Math.round(seconds / length), unit);

@@ -1,11 +1,12 @@
 // Handing work in: scrape a page, store one link, draw a scene.
 
-import { choices, el } from "./dom.js";
+import { button, choices, el } from "./dom.js";
 import { problemBox, toast } from "./notices.js";
 
 const STYLES = ["illustration", "watercolour", "ink", "oil", "flat", "pixel", "noir", "pastel", "woodblock", "sepia"];
 const RATIOS = ["16:9", "3:2", "4:3", "1:1", "3:4", "2:3", "9:16", "21:9"];
 const CHAPTER = "dashboard";
+const SCENE = { placeholder: "a red house by a lake at dusk", required: true, maxlength: 4000 };
 
 const ERRANDS = {
   scrape: {
@@ -21,7 +22,7 @@ const ERRANDS = {
     name: "A link",
     button: "Store the picture",
     fields: () => [
-      field("url", "Address of a picture or video", { type: "url", placeholder: "https://example.org/a.jpg", required: true }),
+      field("url", "Address of a picture", { type: "url", placeholder: "https://example.org/a.jpg", required: true }),
       field("title", "Title", { placeholder: "optional", maxlength: 2000 }),
     ],
     send: (api, { url, title }) => api.post("/media/store", { url, ...(title && { title }) }),
@@ -30,7 +31,7 @@ const ERRANDS = {
     name: "A scene",
     button: "Draw the scene",
     fields: () => [
-      field("description", "What is to be seen", { placeholder: "a red house by a lake at dusk", required: true, maxlength: 4000 }, "textarea"),
+      field("description", "What is to be seen", SCENE, "textarea"),
       el("div", { class: "row" }, select("style", "Style", STYLES), select("ratio", "Shape", RATIOS)),
     ],
     send: (api, { description, style, ratio }) =>
@@ -47,16 +48,16 @@ export function workForm(api, onTaken = () => {}, first = "scrape") {
   let errand = first;
   const fields = el("div", { class: "work-fields" });
   const trouble = el("div");
-  const button = el("button", { class: "button is-primary" });
+  const send = el("button", { class: "button is-primary" });
   const choose = (name) => {
     errand = name;
     fields.replaceChildren(...ERRANDS[name].fields());
-    button.textContent = ERRANDS[name].button;
+    send.textContent = ERRANDS[name].button;
     trouble.replaceChildren();
   };
   const submit = async (event) => {
     event.preventDefault();
-    button.disabled = true;
+    send.disabled = true;
     trouble.replaceChildren();
     try {
       await ERRANDS[errand].send(api, Object.fromEntries(new FormData(form)));
@@ -66,7 +67,7 @@ export function workForm(api, onTaken = () => {}, first = "scrape") {
     } catch (problem) {
       trouble.replaceChildren(problemBox(problem));
     } finally {
-      button.disabled = false;
+      send.disabled = false;
     }
   };
   const names = Object.entries(ERRANDS).map(([name, one]) => [name, one.name]);
@@ -76,7 +77,7 @@ export function workForm(api, onTaken = () => {}, first = "scrape") {
     choices("What to begin with", names, errand, choose),
     fields,
     trouble,
-    el("div", { class: "work-end" }, button),
+    el("div", { class: "work-end" }, send),
   );
   choose(errand);
   return form;
