@@ -21,12 +21,13 @@ PROJECTION_ROLE = "gateway_projection"
 ROLES = (*SERVICES, *(f"{service}_owner" for service in SERVICES), PROJECTION_ROLE)
 
 
-async def prepare(admin_url: str, passwords: Mapping[str, str]) -> None:
+async def prepare(admin_url: str, passwords: Mapping[str, str]) -> list[str]:
     """Create roles, schemas and tables on the database that `admin_url` names.
 
     `passwords` holds one for each of `ROLES`. A service's running role may only use its own schema; its owner
-    role, which migrates, is used for nothing else.
+    role, which migrates, is used for nothing else. Returns the migrations that were applied.
     """
+    applied: list[str] = []
     admin = await asyncpg.connect(admin_url, timeout=10)
     try:
         for role in ROLES:
@@ -42,9 +43,11 @@ async def prepare(admin_url: str, passwords: Mapping[str, str]) -> None:
     for service in SERVICES:
         owner = await asyncpg.connect(as_role(admin_url, f"{service}_owner", passwords), timeout=10)
         try:
-            await migrate(owner, service, works=service in WORKERS)
+            done = await migrate(owner, service, works=service in WORKERS)
+            applied += [f"{service}: {name}" for name in done]
         finally:
             await owner.close()
+    return applied
 
 
 def as_role(url: str, role: str, passwords: Mapping[str, str]) -> str:
@@ -89,9 +92,10 @@ def main() -> None:
     except KeyError as error:
         sys.exit(f"{error.args[0]} is not set")
     try:
-        asyncio.run(prepare(url, json.loads(Path(file).read_text())))
+        applied = asyncio.run(prepare(url, json.loads(Path(file).read_text())))
     except SchemaError as error:
         sys.exit(str(error))
+    sys.stdout.write("".join(f"applied {name}\n" for name in applied) or "nothing to apply\n")
 
 
 if __name__ == "__main__":

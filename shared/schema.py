@@ -11,15 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
-import structlog
 
 from shared.database import Connection
 
 _SHARED = Path(__file__).parent / "migrations"
 _SERVICES = Path(__file__).parent.parent / "services"
 _LOCK = 0x64696F72  # "dior": one migration of a database at a time
-
-_log = structlog.get_logger(__name__)
 
 
 class SchemaError(Exception):
@@ -76,7 +73,6 @@ async def migrate(connection: Connection, service: str, *, works: bool) -> list[
                 await connection.execute(
                     "INSERT INTO schema_migrations (name, checksum) VALUES ($1, $2)", migration.name, migration.checksum
                 )
-            _log.info("migrated", service=service, migration=migration.name)
         # Fresh tables without statistics are read by sequential scan.
         await _analyze(connection, service)
         return [migration.name for migration in missing]

@@ -23,6 +23,7 @@ from deploy.local.processes import send, until_gone
 from deploy.local.settings import REPOSITORY, Settings
 from deploy.local.stack import Ready, Stack
 from deploy.local.state import StackState, running
+from shared.schema import SchemaError
 from shared.settings import load
 
 _START_SECONDS = 180.0
@@ -182,7 +183,7 @@ def main() -> None:
     """Run a command; what cannot run is told in a sentence, with exit status 1."""
     try:
         app()
-    except CannotRun as error:
+    except (CannotRun, SchemaError) as error:
         console.print(error.sentence, style="red", markup=False, soft_wrap=True)
         sys.exit(1)
 

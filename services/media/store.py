@@ -50,7 +50,8 @@ async def upsert_asset(
     row = await connection.fetchrow(
         """
         WITH before AS (
-            SELECT deleted_at FROM assets WHERE id = $1 FOR UPDATE
+            -- As it was before this statement; the blob's row is locked already, so nobody else is here.
+            SELECT deleted_at FROM assets WHERE id = $1
         ), stored AS (
             INSERT INTO assets (id, project_id, sha256, source_url) VALUES ($1, $2, $3, $4)
             ON CONFLICT (id) DO UPDATE

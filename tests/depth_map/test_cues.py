@@ -72,7 +72,7 @@ def test_a_screen_full_takes_well_below_half_a_second_of_one_core() -> None:
     assert time.process_time() - started < 0.5
 
 
-@pytest.mark.skipif(not CORPUS.exists(), reason="the measured pairs lie outside the repository")
+@pytest.mark.skipif(not CORPUS.exists(), reason="the corpus of measured pairs lies outside the repository")
 def test_on_measured_pairs_the_order_of_depth_is_better_than_that_of_a_plain_ramp() -> None:
     by_cues, by_ramp = [], []
     for name, (rgb, metres) in measured_pairs().items():

@@ -221,7 +221,7 @@ def test_facts_are_plain_data() -> None:
     assert plain(draw(file_of(room()), CUES | {"flip_check": True})[0])
 
 
-@pytest.mark.skipif(not CORPUS.exists(), reason="the photos lie outside the repository")
+@pytest.mark.skipif(not CORPUS.exists(), reason="the corpus of photos lies outside the repository")
 @pytest.mark.parametrize("name", ["photos/astronaut.png", "photos/coffee.png", "exif/Landscape_6.jpg"])
 def test_real_photos_get_rich_maps(name: str) -> None:
     facts, _ = draw((CORPUS / "images" / name).read_bytes(), CUES)
@@ -241,7 +241,7 @@ async def test_a_confined_process_reads_the_weights_that_it_is_shown(tmp_path: P
 
 async def test_a_confined_process_reads_no_weights_that_it_is_not_shown(tmp_path: Path) -> None:
     if landlock_version() == 0:
-        pytest.skip("the kernel has no Landlock")
+        pytest.skip("this kernel has no Landlock")
     model = described(tmp_path, brightness_model())
     async with _confined() as sandbox:
         with pytest.raises(Refused, match="model_missing"):

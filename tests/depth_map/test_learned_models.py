@@ -193,7 +193,7 @@ def test_a_description_with_a_misspelt_field_is_not_accepted(tmp_path: Path) -> 
         described(tmp_path, brightness_model(), thread=2)
 
 
-@pytest.mark.skipif(not FAST_DEPTH.exists(), reason="FastDepth and its measured pairs lie outside the repository")
+@pytest.mark.skipif(not FAST_DEPTH.exists(), reason="the corpus of models lies outside the repository")
 @pytest.mark.parametrize("name", ["nyu_fastdepth", "o3d_TUM", "o3d_NYU_raw", "nyu_m3d_00000", "o3d_synth_00000"])
 def test_fast_depth_reaches_its_published_figures(name: str) -> None:
     golden = json.loads((CORPUS / "depth_pairs" / "fastdepth_expected.json").read_text())["results"][name]
@@ -218,7 +218,7 @@ def test_fast_depth_reaches_its_published_figures(name: str) -> None:
     assert reached == {key: pytest.approx(golden[key], rel=0.02, abs=0.0005) for key in reached}
 
 
-@pytest.mark.skipif(not FAST_DEPTH.exists(), reason="FastDepth and its measured pairs lie outside the repository")
+@pytest.mark.skipif(not FAST_DEPTH.exists(), reason="the corpus of models lies outside the repository")
 def test_fast_depth_agrees_with_the_map_of_its_authors() -> None:
     rgb, _ = measured_pairs()["nyu_fastdepth"]
     theirs = np.load(CORPUS / "depth_pairs" / "nyu_fastdepth_pred.npy").squeeze()

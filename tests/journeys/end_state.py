@@ -152,10 +152,13 @@ class EndState:
 
     async def _truth_and_read_model(self) -> AsyncIterator[str]:
         """The workers' tasks are the truth; the gateway's jobs are what clients see of it."""
-        tasks = " UNION ALL ".join(f"SELECT id, state FROM {service}.tasks WHERE project_id = $1" for service in WORKERS)
+        tasks = " UNION ALL ".join(
+            f"SELECT id, state FROM {service}.tasks WHERE project_id = $1" for service in WORKERS
+        )
         truth = {row["id"]: row["state"] for row in await self._rows(tasks)}
         shown = {
-            row["id"]: row["state"] for row in await self._rows("SELECT id, state FROM gateway.jobs WHERE project_id = $1")
+            row["id"]: row["state"]
+            for row in await self._rows("SELECT id, state FROM gateway.jobs WHERE project_id = $1")
         }
         for sentence in _compared("jobs of the gateway against tasks of the workers", shown, truth):
             yield sentence
@@ -190,7 +193,9 @@ class EndState:
         blobs = await self.books.rows(
             "SELECT sha256, asset_count FROM media.blobs WHERE sha256 = ANY ($1)", list(expected)
         )
-        for sentence in _compared("blobs by their count of assets", {b["sha256"]: b["asset_count"] for b in blobs}, expected):
+        for sentence in _compared(
+            "blobs by their count of assets", {b["sha256"]: b["asset_count"] for b in blobs}, expected
+        ):
             yield sentence
         described = await self._rows("SELECT count(DISTINCT asset_id) FROM gateway.descriptions WHERE project_id = $1")
         if described[0][0] != len(expected):
@@ -222,7 +227,9 @@ class EndState:
         for kind in ("depth", "edge"):
             named = {row[kind] for row in rows}
             there = {key for row in rows for key in await self._keys(kind, row["asset_id"])}
-            for sentence in _compared(f"{kind} maps in the object store", dict.fromkeys(there, 1), dict.fromkeys(named, 1)):
+            for sentence in _compared(
+                f"{kind} maps in the object store", dict.fromkeys(there, 1), dict.fromkeys(named, 1)
+            ):
                 yield sentence
 
     async def _keys(self, kind: str, asset_id: UUID) -> list[str]:

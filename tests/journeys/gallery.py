@@ -14,7 +14,7 @@ from aiohttp import web
 from PIL import Image, ImageDraw
 
 _FORMATS = (("jpg", "JPEG", "image/jpeg"), ("png", "PNG", "image/png"), ("webp", "WEBP", "image/webp"))
-_SHORTEST_PX, _LONGEST_PX = 320, 640
+_SHORTEST_PX, _LONGEST_PX = 320, 480
 _EVERYBODY = 10**9
 CLOSED = "closed"
 """What robots.txt keeps robots out of."""

@@ -23,10 +23,10 @@ DEAD_LETTER = (
 )
 
 SABOTAGE = {
+    SOMETHING_SAID: "DepthMapped was said",
     f"UPDATE gateway.jobs SET state = 'failed' WHERE id = {A_JOB}": "jobs of the gateway against tasks of the workers",
     f"DELETE FROM depth_map.tasks WHERE id = {A_JOB}": "jobs of the gateway against tasks of the workers",
     f"DELETE FROM gateway.jobs WHERE id = {A_JOB}": "the tree of",
-    SOMETHING_SAID: "DepthMapped was said",
     "UPDATE media.blobs SET asset_count = asset_count + 1"
     f" WHERE sha256 = (SELECT sha256 FROM media.assets WHERE id = {AN_ASSET})": "blobs",
     f"DELETE FROM gateway.descriptions WHERE asset_id = {AN_ASSET}": "images are described",
@@ -57,7 +57,7 @@ async def test_what_is_missing_or_too_much_is_noticed(
         await books.rows(sabotage, journey.project_id)
     after = set(await differences(whole_stack, journey))
 
-    assert any(sentence.startswith(told) or told in sentence for sentence in after - before), after - before
+    assert any(told in sentence for sentence in after - before), after - before
 
 
 async def test_an_object_too_much_and_a_spoilt_one_are_noticed(whole_stack: Stack, journey: Visitor) -> None:

@@ -8,8 +8,8 @@ from tests.journeys.end_state import books_of, differences, until_quiet
 from tests.journeys.gallery import Gallery
 from tests.journeys.visitors import Visitor
 
-PICTURES = 24
-LET_IN = 8
+PICTURES = 12
+LET_IN = 4
 
 
 async def test_services_end_in_time_under_load_and_what_they_give_back_uses_up_no_attempt(

@@ -90,7 +90,7 @@ async def darkroom() -> AsyncIterator[Darkroom]:
 def corpus_files() -> dict[str, dict[str, Any]]:
     observed = CORPUS / "pillow_observed.json"
     if not observed.exists():
-        pytest.skip("the corpus of pictures lies beside the repository, and is not here")
+        pytest.skip("the corpus of pictures lies outside the repository")
     files: dict[str, dict[str, Any]] = json.loads(observed.read_text())
     return files
 

@@ -147,9 +147,7 @@ async def test_a_crashed_job_that_was_cancelled_long_ago_is_cancelled_all_the_sa
             "INSERT INTO media.tombstones VALUES ($1, 'me', now() - interval '11 hours')", command.job_id
         )
     async with house.worker("media", works={FetchMedia: do_nothing}):
-        await until(
-            lambda: _all(house, {crashed.job_id: "cancelled", waiting.job_id: "cancelled"}), seconds=6
-        )
+        await until(lambda: _all(house, {crashed.job_id: "cancelled", waiting.job_id: "cancelled"}), seconds=6)
 
 
 async def test_a_job_that_waits_for_its_next_attempt_is_cancelled_at_once(house: House) -> None:

@@ -31,9 +31,7 @@ async def claim(
     connection: Pool | Connection, limit: int, *, kinds: tuple[str, ...] = KINDS, suspects: bool = False
 ) -> list[UUID]:
     given: Any = connection
-    rows = await tasks.claim_tasks(
-        given, worker="me", kinds=kinds, limit=limit, lease_seconds=15, suspects=suspects
-    )
+    rows = await tasks.claim_tasks(given, worker="me", kinds=kinds, limit=limit, lease_seconds=15, suspects=suspects)
     return [row["id"] for row in rows]
 
 

@@ -60,7 +60,9 @@ text = st.text(st.characters(exclude_characters="\x1f"), max_size=8)
 
 
 @given(st.tuples(text, text, text), st.tuples(text, text, text))
-def test_children_differ_where_kind_subject_or_recipe_differ(one: tuple[str, str, str], other: tuple[str, str, str]) -> None:
+def test_children_differ_where_kind_subject_or_recipe_differ(
+    one: tuple[str, str, str], other: tuple[str, str, str]
+) -> None:
     assert (child_id(PARENT, *one) == child_id(PARENT, *other)) == (one == other)
 
 

@@ -53,7 +53,9 @@ async def say_facts(house: House, scraper: Worker) -> Counter[UUID]:
     for many in (20, 1, FACTS - 21):
         async with scraper.bus.transaction() as tx:
             for number in range(many):
-                said[tx.say(ImageFound(**lineage(), fetch_job_id=uuid7(), url=f"http://a/{number}", found_in="img"))] = 1
+                said[
+                    tx.say(ImageFound(**lineage(), fetch_job_id=uuid7(), url=f"http://a/{number}", found_in="img"))
+                ] = 1
         await until(lambda: all_said(house, "scraper"))
     await bytes_in(house, "media")
     return said

@@ -85,7 +85,11 @@ def test_pauses_of_many_jobs_are_not_the_same() -> None:
 
 @given(st.text(st.characters(exclude_categories=()), max_size=3000))
 def test_whatever_an_error_quotes_can_be_stored_and_said(anything: str) -> None:
-    for sentence in (printable(anything), Refused("not_an_image", anything).sentence, judge(OSError(anything), 1).sentence):
+    for sentence in (
+        printable(anything),
+        Refused("not_an_image", anything).sentence,
+        judge(OSError(anything), 1).sentence,
+    ):
         assert len(sentence) <= 500
         assert "\x00" not in sentence
         sentence.encode()

@@ -145,7 +145,9 @@ async def test_a_migration_that_fails_leaves_nothing_behind(prepared: str, own_m
         assert await migrate(admin, "scraper", works=True) == ["0002_broken.sql"]
 
 
-async def test_two_that_migrate_at_once_wait_for_each_other(servers: Stack, prepared: str, own_migrations: Path) -> None:
+async def test_two_that_migrate_at_once_wait_for_each_other(
+    servers: Stack, prepared: str, own_migrations: Path
+) -> None:
     for number in range(2, 7):
         (own_migrations / f"000{number}_more.sql").write_text(f"CREATE TABLE more_{number} (\n    one integer\n);\n")
     owner = as_role(prepared, "scraper_owner", servers.passwords.roles)

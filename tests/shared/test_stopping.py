@@ -180,12 +180,16 @@ async def test_a_loop_that_dies_ends_the_process(house: House, monkeypatch: pyte
         await asyncio.Event().wait()
 
     monkeypatch.setattr(LOOPS[loop], break_down)
-    async with Worker("media", house.settings("media", heartbeat_seconds=0.2), hears={}, works={FetchMedia: stay}) as it:
+    async with Worker(
+        "media", house.settings("media", heartbeat_seconds=0.2), hears={}, works={FetchMedia: stay}
+    ) as it:
         with pytest.raises(ZeroDivisionError):
             await asyncio.wait_for(it.run(asyncio.Event()), 15)
 
 
-async def test_a_dead_loop_that_nobody_noticed_would_look_healthy(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_dead_loop_that_nobody_noticed_would_look_healthy(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def break_down(*_: Any) -> None:
         raise ZeroDivisionError
 

@@ -166,9 +166,7 @@ async def test_the_neighbours_of_a_crash_are_rerun_and_not_charged(house: House)
 
 
 @pytest.mark.parametrize(("crashes", "attempt", "ends"), [(2, 0, "failed"), (0, 3, "failed"), (1, 1, "completed")])
-async def test_a_lone_run_that_dies_is_charged_to_the_task(
-    house: House, crashes: int, attempt: int, ends: str
-) -> None:
+async def test_a_lone_run_that_dies_is_charged_to_the_task(house: House, crashes: int, attempt: int, ends: str) -> None:
     command = fetch()
     await put(
         house,
