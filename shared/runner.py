@@ -160,7 +160,11 @@ class Runner:
             limit = self._free()
             if limit <= 0:
                 return False
-            rows = await self._claim(limit, suspects=False)
+            self._reserved += limit
+            try:
+                rows = await self._claim(limit, suspects=False)
+            finally:
+                self._reserved -= limit
             # Fewer than wanted may only mean that another process chose the same; only none means that nothing waits.
             self._backlog = bool(rows)
             return self._backlog
@@ -379,8 +383,10 @@ class Runner:
         """Start nothing more; let what runs finish within so many seconds, then give the rest back."""
         self._stopping = True
         let_go_at = time.monotonic() + max(0.0, seconds - _LET_GO_SECONDS)
-        async with self._claiming:  # what is being claimed at this moment belongs to what runs
-            pass
+        with suppress(TimeoutError):
+            # What is being claimed at this moment belongs to what runs.
+            async with asyncio.timeout(max(_LET_GO_SECONDS, seconds)), self._claiming:
+                pass
         await self._wait_for_running(let_go_at)
         for running in list(self._running.values()):
             self._interrupt(running, "stopping")

@@ -20,7 +20,16 @@ _LOCK = 0x64696F72  # "dior": one migration of a database at a time
 
 
 class SchemaError(Exception):
-    """The database is not as the code expects it; the sentence says what to do."""
+    """The database is not as the code expects it.
+
+    Attributes:
+        sentence: what is wrong, and what to do.
+
+    """
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,14 @@ _POLL_SECONDS = 0.002
 _BRACKETS = ("BEGIN", "COMMIT", "ROLLBACK")
 """They cost a round trip and no more; what a transaction costs is counted as a commit."""
 
-_BY_THE_CLOCK_AT_WORK = ("UPDATE bus_mark SET heard_until", "SET lease_until = now()")
-"""At most once a second, however much is done; only a house at work shows them."""
+_NOT_OF_THE_JOB = (
+    "UPDATE bus_mark SET heard_until",  # at most once a second, however much is heard
+    "SET lease_until = now()",  # a heartbeat
+    "typeinfo_tree",  # the driver, on a connection that is new to a type
+    "current_setting($",
+    "current_setting('jit')",
+)
+"""What only a house at work shows, and not as often as there are jobs."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +164,7 @@ class Meter:
 
 
 def _is_left_out(text: str) -> bool:
-    return text in _BRACKETS or any(part in text for part in _BY_THE_CLOCK_AT_WORK)
+    return text in _BRACKETS or any(part in text for part in _NOT_OF_THE_JOB)
 
 
 @asynccontextmanager
