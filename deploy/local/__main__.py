@@ -157,7 +157,9 @@ def _is_ready(directory: Path, supervisor: int) -> bool:
 
 
 def _announce(gateway_url: str, ready_token: str) -> None:
-    console.print(f"gateway  {gateway_url}\ntoken    {ready_token}", highlight=False, soft_wrap=True)
+    page = f"{gateway_url}/#token={ready_token}"
+    told = f"gateway  {gateway_url}\ntoken    {ready_token}\nopen     {page}"
+    console.print(told, highlight=False, soft_wrap=True)
 
 
 def _tell(part: Ready) -> None:

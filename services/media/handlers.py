@@ -40,7 +40,7 @@ async def on_image_generated(tx: Transaction, generated: Sequence[Heard[ImageGen
     """Take every generated image into the library."""
     for image in (heard.message for heard in generated):
         job_id = child_id(image.job_id, AcceptUpload.wire_name, image.object_key)
-        context = ImageContext(title=image.description[:200], credit=f"{image.provider} ({image.model})"[:200])
+        context = ImageContext(title=image.description[:200], credit=f"Drawn by {image.model}"[:200])
         tx.work(AcceptUpload(**image.child_lineage(job_id), object_key=image.object_key, context=context))
 
 

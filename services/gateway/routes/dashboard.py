@@ -29,7 +29,7 @@ class _Files(StaticFiles):
         parts = urlsplit(files_url)
         store = f"{parts.scheme}://{parts.netloc}"
         self._policy = (
-            f"default-src 'self'; img-src 'self' data: blob: {store}; connect-src 'self' {store};"
+            f"default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data: blob: {store}; connect-src 'self' {store};"
             " object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
         )
 
