@@ -206,14 +206,17 @@ async def test_no_more_run_than_there_are_slots_however_they_come(
         await until(lambda: _has_no_backlog(worker._runner))
         monkeypatch.setattr(tasks, "claim_tasks", claim_slowly)
         await put_many(house, 4)
-        await asyncio.wait_for(claiming.wait(), 20)
-        commands = [fetch() for _ in range(4)]
-        for command in commands:
-            await house.say(command)
-        await until(lambda: _are_taken_in(house, 8))
-        go_on.set()
-        await until(lambda: _is_busy(worker._runner, 4))
-        done.set()
+        try:
+            await asyncio.wait_for(claiming.wait(), 20)
+            commands = [fetch() for _ in range(4)]
+            for command in commands:
+                await house.say(command)
+            await until(lambda: _are_taken_in(house, 8))
+            go_on.set()
+            await until(lambda: _is_busy(worker._runner, 4))
+        finally:
+            go_on.set()
+            done.set()
         await until(lambda: all_ended(house, 8))
     assert most == 4
 

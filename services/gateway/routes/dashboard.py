@@ -29,7 +29,8 @@ class _Files(StaticFiles):
         parts = urlsplit(files_url)
         store = f"{parts.scheme}://{parts.netloc}"
         self._policy = (
-            f"default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data: blob: {store}; connect-src 'self' {store};"
+            f"default-src 'self'; script-src 'self'; style-src 'self'; connect-src 'self' {store};"
+            f" img-src 'self' data: blob: {store};"
             " object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
         )
 

@@ -16,7 +16,7 @@ from services.gateway.rules.pictures import Evidence, ai_progress, processing_st
 API: Final = "/api/v1"
 _RETRY_SECONDS: Final = 1
 _LINEAGE: Final = frozenset({"job_id", "parent_job_id", "root_job_id", "project_id", "submitted_by", "pipeline"})
-_PNG: Final = "image/png"
+_TYPES_OF_MAPS: Final = {"png": "image/png", "webp": "image/webp"}
 _MAP_FILES: Final = {"depth": "depth", "edges": "edges", "depth_preview": "preview", "depth_coloured": "coloured"}
 _JOB_FIELDS: Final = tuple(field.name for field in fields(JobRow))
 
@@ -145,8 +145,12 @@ def image_files(row: Mapping[str, Any]) -> dict[str, File]:
     files = {"original": File(row["original_key"], row["content_type"])}
     files |= {one["name"]: File(one["key"], one["content_type"]) for one in row["renditions"]}
     if row["depth"] is not None:
-        files |= {name: File(row[column]["key"], _PNG) for name, column in _MAP_FILES.items()}
+        files |= {name: _map_file(row[column]["key"]) for name, column in _MAP_FILES.items()}
     return files
+
+
+def _map_file(key: str) -> File:
+    return File(key, _TYPES_OF_MAPS.get(key.rpartition(".")[2]))
 
 
 def _steps(row: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -169,7 +173,7 @@ async def map_reply(row: Mapping[str, Any], links: Links) -> dict[str, Any]:
     """Give the maps of one recipe with URLs of their files."""
     files = {}
     for name in ("depth", "edges", "preview", "coloured"):
-        link = await links.to(File(row[name]["key"], _PNG))
+        link = await links.to(_map_file(row[name]["key"]))
         shape = {key: value for key, value in row[name].items() if key != "key"}
         files[name] = {**shape, "url": link.url, "expires_at": link.expires_at}
     sidecar = await links.to(File(row["sidecar_key"], "application/json"))
