@@ -1,4 +1,4 @@
-"""Many callers, one write: the next batch gathers while one is written, so there is no timer to wait for."""
+"""Many callers, one write: the next batch gathers while one is written, so that a lone caller waits for no timer."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -6,12 +6,17 @@ from typing import Generic, TypeVar
 
 from shared.database import AWAY
 
+_BUSY = 4
+_LINGER_SECONDS = 0.003
+
 T = TypeVar("T")
 R = TypeVar("R")
 
 
 class Batcher(Generic[T, R]):
     """Gathers what callers submit and writes it in batches, one batch at a time.
+
+    Under load, when the last batch was not small, the next one is waited for a moment, so that it becomes larger.
 
     `write` takes a batch and gives one answer for each item, in order: a result, or an exception for that item
     alone. Where `write` itself raises, each item is written once more by itself, so that a bad one does not take
@@ -21,6 +26,7 @@ class Batcher(Generic[T, R]):
     def __init__(self, write: Callable[[list[T]], Awaitable[Sequence[R | Exception]]], *, limit: int = 200) -> None:
         self._write = write
         self._limit = limit
+        self._last = 0
         self._waiting: list[tuple[T, asyncio.Future[R]]] = []
         self._writer: asyncio.Task[None] | None = None
 
@@ -41,7 +47,10 @@ class Batcher(Generic[T, R]):
         # One turn of the loop lets everybody who is already awake join the first batch.
         await asyncio.sleep(0)
         while self._waiting:
+            if self._last >= _BUSY and len(self._waiting) < self._limit:
+                await asyncio.sleep(_LINGER_SECONDS)
             batch, self._waiting = self._waiting[: self._limit], self._waiting[self._limit :]
+            self._last = len(batch)
             try:
                 await self._write_batch(batch)
             except Exception as error:  # noqa: BLE001 - every caller is told

@@ -87,11 +87,13 @@ class Bus:
     ) -> None:
         self._taking_in.cancel()
         await asyncio.wait((self._taking_in,))
-        await self._relay.stop(self._relaying, seconds=_FLUSH_SECONDS)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self.died.cancel()
+        try:
+            await self._relay.stop(self._relaying, seconds=_FLUSH_SECONDS)
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            self.died.cancel()
 
     def alongside(self, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run a loop of the service's own until the bus is left; should it die, the process ends with it."""

@@ -20,7 +20,7 @@ from tests.living import until
 Statement = tuple[str, int]
 """A role, and the number by which PostgreSQL knows what it asked, however its text was prepared."""
 
-_WINDOWS = 3
+_WINDOWS = 5
 _WINDOWS_AT_MOST = 20
 _POLL_SECONDS = 0.002
 _BRACKETS = ("BEGIN", "COMMIT", "ROLLBACK")

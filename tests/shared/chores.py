@@ -83,7 +83,7 @@ async def reason_of(house: House, command: Command) -> str | None:
 def about(news: list[Message], job_id: UUID) -> list[Any]:
     """Pick what was said of one job, in the order in which it counts."""
     mine = [one for one in news if getattr(one, "job_id", None) == job_id and hasattr(one, "sequence")]
-    return sorted(mine, key=lambda one: (one.lease_epoch, one.sequence))  # type: ignore[attr-defined]
+    return sorted(mine, key=lambda one: (one.lease_epoch, one.sequence))
 
 
 async def tell_broker(house: House, *arguments: str) -> None:

@@ -63,17 +63,16 @@ async def test_under_a_memory_alarm_consumers_go_on_hearing(house: House, monkey
     monkeypatch.setattr(broker, "_PUBLISH_SECONDS", 0.5)
     for _ in range(300):
         await house.say(check())
-    async with a_memory_alarm(house):
-        async with house.worker("media") as worker:
-            channel = await _of(worker)
-            looks = Looks(monkeypatch)
-            await until(lambda: all_ended(house, 300))
-            await until(looks.went_on, seconds=40)
-            assert await _of(worker) is channel, "it gave up its consumer"
-            await tell_broker(house, "set_vm_memory_high_watermark", STOCK)
-            await until(lambda: all_said(house))
-            await house.say(late := check())
-            await until(lambda: is_in(house, "completed", late))
+    async with a_memory_alarm(house), house.worker("media") as worker:
+        channel = await _of(worker)
+        looks = Looks(monkeypatch)
+        await until(lambda: all_ended(house, 300))
+        await until(looks.went_on, seconds=40)
+        assert await _of(worker) is channel, "it gave up its consumer"
+        await tell_broker(house, "set_vm_memory_high_watermark", STOCK)
+        await until(lambda: all_said(house))
+        await house.say(late := check())
+        await until(lambda: is_in(house, "completed", late))
 
 
 async def test_a_worker_stops_in_time_under_a_memory_alarm(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

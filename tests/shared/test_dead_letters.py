@@ -51,13 +51,12 @@ async def _letters(house: House) -> list[str]:
 async def the_process_ends_while_it_buries(house: House) -> Message:
     """Others are heard and acknowledged meanwhile."""
     dead, neighbour = check(), check()
-    async with burials_held_up(house):
-        async with house.worker("media"):
-            await kill(house, dead)
-            await until(lambda: _burial_waits(house))
-            await house.say(neighbour)
-            await until(lambda: is_in(house, "completed", neighbour))
-            await until(lambda: _is_acknowledged(house))
+    async with burials_held_up(house), house.worker("media"):
+        await kill(house, dead)
+        await until(lambda: _burial_waits(house))
+        await house.say(neighbour)
+        await until(lambda: is_in(house, "completed", neighbour))
+        await until(lambda: _is_acknowledged(house))
     return dead
 
 
@@ -203,12 +202,18 @@ EVIL = [
     b"",
     b'{"specversion":"1.0","id":"%s","source":"x","type":"media.fetch_media.v1","time":"0001-01-01T00:00:00+23:59","data":{}}',
     b'{"specversion":"1.0","id":"%s","source":"x","type":"media.fetch_media.v1","time":"9999-12-31T23:59:59-23:59","data":{}}',
-    b'{"specversion":"1.0","id":"%s","source":"x","type":"jobs.cancel_job.v1","time":"9999-12-31T23:59:59-23:59",'
-    b'"data":{"addressee":"all","job_id":"%s","cancelled_by":"\\u0000"}}',
-    b'{"specversion":"1.0","id":"%s","source":"x","type":"jobs.report_jobs.v1","time":"0001-01-01T00:00:00+23:59",'
-    b'"data":{"addressee":"all","job_ids":[]}}',
-    b'{"specversion":"1.0","id":"%s","source":"x","type":"jobs.pause_work.v1","time":"2026-11-21T00:00:00Z",'
-    b'"data":{"addressee":"all","kind":"\\u0000","owner":"x","expires_at":"9999-12-31T23:59:59-23:59"}}',
+    (
+        b'{"specversion":"1.0","id":"%s","source":"x","type":"jobs.cancel_job.v1","time":"9999-12-31T23:59:59-23:59",'
+        b'"data":{"addressee":"all","job_id":"%s","cancelled_by":"\\u0000"}}'
+    ),
+    (
+        b'{"specversion":"1.0","id":"%s","source":"x","type":"jobs.report_jobs.v1","time":"0001-01-01T00:00:00+23:59",'
+        b'"data":{"addressee":"all","job_ids":[]}}'
+    ),
+    (
+        b'{"specversion":"1.0","id":"%s","source":"x","type":"jobs.pause_work.v1","time":"2026-11-21T00:00:00Z",'
+        b'"data":{"addressee":"all","kind":"\\u0000","owner":"x","expires_at":"9999-12-31T23:59:59-23:59"}}'
+    ),
 ]
 
 

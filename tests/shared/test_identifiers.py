@@ -20,7 +20,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def stop_clock(monkeypatch: pytest.MonkeyPatch, *milliseconds: int) -> None:
     times = iter(milliseconds)
-    monkeypatch.setattr(identifiers.time, "time_ns", lambda: next(times) * 1_000_000)
+    monkeypatch.setattr("shared.identifiers.time.time_ns", lambda: next(times) * 1_000_000)
 
 
 def test_each_new_identifier_is_greater_than_the_one_before() -> None:

@@ -121,12 +121,3 @@ async def test_who_asks_for_a_job_that_ended_long_ago_is_told_its_end(house: Hou
     assert (ends[failed.job_id].code, ends[failed.job_id].sentence) == ("gone", "It is gone.")
     assert isinstance(ends[cancelled.job_id], JobCancelled)
     assert {one.sequence for one in news} == {2**31 - 1}, "whatever was heard before, the end comes after it"
-
-
-async def test_a_completed_job_without_a_start_is_reported_too(house: House) -> None:
-    """It was taken over by an older version of the code, or mended by hand."""
-    await put(house, odd := fetch(), state="completed", finished_at=datetime.now(UTC))
-    probe = uuid7()
-    async with house.worker("media"):
-        news = await ask(house, odd.job_id, probe)
-    assert {getattr(one, "job_id", None) for one in news} >= {probe}

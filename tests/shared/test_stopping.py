@@ -112,7 +112,7 @@ async def test_what_was_said_in_the_last_moment_has_left_when_the_process_ends(
 
 
 async def test_without_the_last_flush_it_would_stay(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def give_up(_relay: Relay, running: "asyncio.Task[None]", *, seconds: float) -> None:
+    async def give_up(_relay: Relay, running: "asyncio.Task[None]", **_: Any) -> None:
         running.cancel()
 
     monkeypatch.setattr(Relay, "stop", give_up)
@@ -185,6 +185,7 @@ async def test_a_loop_that_dies_ends_the_process(house: House, monkeypatch: pyte
     ) as it:
         with pytest.raises(ZeroDivisionError):
             await asyncio.wait_for(it.run(asyncio.Event()), 15)
+        assert all(task.done() for task in it.bus._tasks), "parts of it live on"
 
 
 async def test_a_dead_loop_that_nobody_noticed_would_look_healthy(
