@@ -204,9 +204,15 @@ class Runner:
     async def _fail_unreadable(self, row: Any, lease: Lease, error: ValidationError) -> None:
         """End a task whose command this version of the code cannot read."""
         code, sentence = "command_not_understood", printable(str(error))
+        lineage = {
+            "job_id": row["id"],
+            "root_job_id": row["root_job_id"],
+            "project_id": row["project_id"],
+            "submitted_by": printable(str(row["command"].get("submitted_by", "unknown")), 200),
+        }
         said = news(
             JobFailed,
-            row["command"],
+            lineage,
             row["kind"],
             self._bench.service,
             epoch=lease.epoch,

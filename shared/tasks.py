@@ -112,7 +112,7 @@ async def claim_tasks(
 ) -> list[asyncpg.Record]:
     """Lease up to `limit` due tasks, or due suspects: first for the project with the fewest running, then by rank.
 
-    Returns `id, kind, command, traceparent, lease_token, lease_epoch, attempt, started_at`.
+    Returns `id, kind, command, project_id, root_job_id, traceparent, lease_token, lease_epoch, attempt, started_at`.
     """
     rows = await pool.fetch(
         """
@@ -161,7 +161,7 @@ async def claim_tasks(
         SET state = 'in_progress', lease_token = gen_random_uuid(), lease_until = now() + $3 * interval '1 s',
             lease_epoch = lease_epoch + 1, worker = $1, started_at = now(), progress = NULL, stage = NULL
         FROM locked WHERE t.id = locked.id
-        RETURNING t.id, kind, command, traceparent, lease_token, lease_epoch, attempt, started_at
+        RETURNING t.id, kind, command, project_id, root_job_id, traceparent, lease_token, lease_epoch, attempt, started_at
         """,
         worker,
         limit,

@@ -13,7 +13,7 @@ from tests.journeys.end_state import until_quiet
 from tests.journeys.gallery import Gallery
 from tests.journeys.visitors import Visitor, visiting
 
-QUICK = dict.fromkeys(WORKERS, {"LEASE_SECONDS": "4", "HEARTBEAT_SECONDS": "1", "GRACE_SECONDS": "4"})
+QUICK = {worker: {"LEASE_SECONDS": "4", "HEARTBEAT_SECONDS": "1", "GRACE_SECONDS": "4"} for worker in WORKERS}
 """Losses are noticed sooner than in production, by the same rules."""
 
 

@@ -1,4 +1,4 @@
-"""How a journey ends: when nothing is left to do, and whether what is there is what was promised, no less and no more."""
+"""How a journey ends: when nothing is left to do, and whether what is there is what was promised, no more, no less."""
 
 import asyncio
 from collections import Counter

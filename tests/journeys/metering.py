@@ -17,6 +17,11 @@ from shared.topology import EVENTS, queue_of
 from tests.journeys.end_state import Books
 from tests.living import until
 
+Done = Callable[[], Awaitable[bool]]
+Act = Callable[[], Awaitable[None]]
+Plan = Callable[[], Awaitable[Act]]
+"""Prepares something, which costs nothing, and gives what is to be counted."""
+
 Statement = tuple[str, int]
 """A role, and the number by which PostgreSQL knows what it asked, however its text was prepared."""
 
@@ -86,16 +91,14 @@ class Meter:
         assert not any("INTO inbox" in self._texts[one] for one in self._by_the_clock), "the house was not quiet"
         return self
 
-    async def cost(
-        self, act: Callable[[], Awaitable[object]], done: Callable[[], Awaitable[object]], *, started: bool
-    ) -> Cost:
+    async def cost(self, plan: Plan, done: Done, *, started: bool) -> Cost:
         """Do something several times, each time until it is done, and tell the least that it cost.
 
         `started`: only windows count in which a JobStarted was said, or none: it depends on how fast the machine is.
         """
         windows: list[Window] = []
         for _ in range(_WINDOWS_AT_MOST):
-            window = await self._window(act, done)
+            window = await self._window(await plan(), done)
             if window.started == started:
                 windows.append(window)
             if len(windows) > _WINDOWS:
@@ -111,12 +114,12 @@ class Meter:
             min(window.said.total() for window in counted),
         )
 
-    async def total(self, act: Callable[[], Awaitable[object]], done: Callable[[], Awaitable[object]]) -> Cost:
+    async def total(self, act: Act, done: Done) -> Cost:
         """Do something once, until it is done, and tell what all of it cost."""
         window = await self._window(act, done)
         return Cost(window.statements.total(), window.commits, window.said.total())
 
-    async def _window(self, act: Callable[[], Awaitable[object]], done: Callable[[], Awaitable[object]]) -> Window:
+    async def _window(self, act: Act, done: Done) -> Window:
         await self._reset()
         said_before = await self._said()
         begun_at = await self._books.value("SELECT pg_current_wal_insert_lsn()")

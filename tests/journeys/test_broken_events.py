@@ -1,4 +1,4 @@
-"""An outsider publishes what nobody understands: it is set aside with its reason, and the journey beside it completes."""
+"""An outsider publishes what nobody understands: it is set aside with its reason, and journeys beside it complete."""
 
 from typing import Any
 

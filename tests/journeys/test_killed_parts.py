@@ -1,4 +1,4 @@
-"""One part after the other is lost in the middle of a scrape: nothing that was accepted is lost, nothing happens twice."""
+"""One part after the other is lost in the middle of a scrape: what was accepted comes to its end, and nothing twice."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A page is scraped: every picture is stored once, described, and mapped; what is no picture is refused with a reason."""
+"""A page is scraped: every picture is stored once, described and mapped; what is none is refused with a reason."""
 
 import io
 

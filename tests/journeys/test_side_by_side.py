@@ -2,7 +2,8 @@
 
 import asyncio
 
-from deploy.database import SERVICES
+import pytest
+
 from deploy.local.stack import Stack
 from tests.journeys.end_state import books_of, differences, until_quiet
 from tests.journeys.gallery import Gallery
@@ -32,9 +33,8 @@ async def test_two_processes_of_every_service_do_the_same_work_once(
                 assert len(workers) == 2, f"one process of {service} did everything"
 
 
-async def test_a_frozen_worker_whose_work_was_taken_over_changes_nothing(
-    stack: Stack, twin: Stack, gallery: Gallery
-) -> None:
+@pytest.mark.usefixtures("twin")
+async def test_a_frozen_worker_whose_work_was_taken_over_changes_nothing(stack: Stack, gallery: Gallery) -> None:
     frozen = "media"
     exhibition = await gallery.exhibit("frozen", PICTURES)
     exhibition.picture_door.close_after(0)
@@ -44,14 +44,11 @@ async def test_a_frozen_worker_whose_work_was_taken_over_changes_nothing(
         stack.supervisor.pause(frozen)
         try:
             exhibition.picture_door.open()
-            # The twin takes over what the frozen one holds; messages that the broker gave it come only after.
-            await until(
-                lambda: books.value(
-                    "SELECT count(*) FROM media.tasks WHERE lease_epoch > 1 AND state = 'completed' AND project_id = $1",
-                    visitor.project_id,
-                ),
-                seconds=30,
+            taken_over = (
+                "SELECT count(*) FROM media.tasks WHERE lease_epoch > 1 AND state = 'completed' AND project_id = $1"
             )
+            # What the broker has given to the frozen one it will hear only when it goes on.
+            await until(lambda: books.value(taken_over, visitor.project_id), seconds=30)
         finally:
             stack.supervisor.resume(frozen)
         await until_quiet(stack)

@@ -1,8 +1,8 @@
 """The most that a job of each kind may cost. Counts, not times: they are the same on every machine."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -18,9 +18,9 @@ from deploy.local.stack import Stack
 from shared.identifiers import uuid7
 from shared.outbox import Outbox
 from tests.deploy.clients import objects
-from tests.journeys.end_state import Books, books_of, until_quiet
-from tests.journeys.gallery import Exhibition, Gallery, draw
-from tests.journeys.metering import Cost, Meter, without_progress
+from tests.journeys.end_state import Books, books_of
+from tests.journeys.gallery import Door, Gallery, draw
+from tests.journeys.metering import Act, Cost, Meter, Plan, without_progress
 from tests.journeys.outsiders import publish
 from tests.journeys.visitors import Visitor
 
@@ -28,13 +28,18 @@ IMAGES = 12
 
 BUDGET: dict[type[Command], Cost] = {
     CheckWorker: Cost(statements=15, commits=6, publishes=2),
-    ScrapePages: Cost(statements=40, commits=10, publishes=IMAGES + 5),
-    FetchMedia: Cost(statements=32, commits=10, publishes=5),
-    AcceptUpload: Cost(statements=26, commits=8, publishes=4),
-    GenerateImage: Cost(statements=44, commits=12, publishes=5),
+    ScrapePages: Cost(statements=40, commits=11, publishes=IMAGES + 5),
+    FetchMedia: Cost(statements=32, commits=11, publishes=5),
+    AcceptUpload: Cost(statements=26, commits=9, publishes=4),
+    GenerateImage: Cost(statements=44, commits=13, publishes=5),
     MapDepth: Cost(statements=30, commits=10, publishes=4),
 }
 """From the request to the last row, in all services together; the job's children are not counted."""
+
+FOLLOWED_BY_MEDIA = (ScrapePages, GenerateImage)
+"""What media makes of these is no part of their own cost, so it is down meanwhile."""
+
+_POLL_SECONDS = 0.005
 
 LOAD_JOBS = 500
 LOAD_IN_FLIGHT = 32
@@ -55,78 +60,89 @@ class Trial:
         self._number = 0
 
     async def cost(self, kind: type[Command]) -> Cost:
-        ways = {
-            CheckWorker: self._probe,
+        plans: dict[type[Command], Plan] = {
+            CheckWorker: self.probe,
             ScrapePages: self._scrape,
             FetchMedia: self._fetch,
             MapDepth: self._map,
             GenerateImage: self._generate,
             AcceptUpload: self._accept,
         }
-        return await self.meter.cost(ways[kind], self._done, started=kind is not CheckWorker)
+        return await self.meter.cost(plans[kind], self.done, started=kind is not CheckWorker)
 
-    async def _done(self) -> bool:
+    async def done(self) -> bool:
         return await self._state() == "completed"
 
     async def _state(self) -> str | None:
         rows = await self.books.rows("SELECT state FROM gateway.jobs WHERE id = $1", self.job_id)
         return rows[0]["state"] if rows else None
 
-    async def _post(self, path: str, body: dict[str, object], name: str = "id") -> None:
-        self.job_id = UUID((await self.visitor.gateway.post(path, body))[name])
+    def _posting(self, path: str, body: Mapping[str, Any], name: str = "id") -> Act:
+        async def post() -> None:
+            self.job_id = UUID((await self.visitor.gateway.post(path, body))[name])
+
+        return post
+
+    def _posting_behind(self, door: Door, path: str, body: Mapping[str, Any]) -> Act:
+        """The door opens when the job has said that it started, so that it says so on every machine."""
+        door.close_after(0)
+        post = self._posting(path, body)
+
+        async def post_and_open() -> None:
+            await post()
+            while await self._state() != "in_progress":
+                await asyncio.sleep(_POLL_SECONDS)
+            door.open()
+
+        return post_and_open
 
     def _next_name(self) -> str:
         self._number += 1
         return f"budget-{self._number}-{uuid7()}"
 
-    async def _probe(self) -> None:
-        await self._post("/probes", {"service": "media"})
+    async def probe(self) -> Act:
+        return self._posting("/probes", {"service": "media"})
 
-    async def _scrape(self) -> None:
+    async def _scrape(self) -> Act:
         exhibition = await self.gallery.exhibit(self._next_name(), IMAGES)
-        exhibition.page_door.close_after(0)
-        await self._post("/scrapes", {"url": exhibition.url, "pipeline": []})
-        await self._started()
-        exhibition.page_door.open()
+        return self._posting_behind(exhibition.page_door, "/scrapes", {"url": exhibition.url, "pipeline": []})
 
-    async def _fetch(self) -> None:
+    async def _fetch(self) -> Act:
         exhibition = await self.gallery.exhibit(self._next_name(), 1)
-        exhibition.picture_door.close_after(0)
-        await self._post("/media/store", {"url": exhibition.url_of(exhibition.pictures[0]), "pipeline": ["describe"]})
-        await self._started()
-        exhibition.picture_door.open()
+        asked = {"url": exhibition.url_of(exhibition.pictures[0]), "pipeline": ["describe"]}
+        return self._posting_behind(exhibition.picture_door, "/media/store", asked)
 
-    async def _started(self) -> None:
-        while await self._state() != "in_progress":  # noqa: ASYNC110 - only the database knows
-            await asyncio.sleep(0.005)
-
-    async def _map(self) -> None:
+    async def _map(self) -> Act:
         image_id = await self.books.value(
             "SELECT id FROM gateway.assets WHERE project_id = $1 ORDER BY size_bytes DESC LIMIT 1",
             self.visitor.project_id,
         )
         await self.books.rows("DELETE FROM depth_map.depth_maps WHERE asset_id = $1", image_id)
-        [job] = (await self.visitor.gateway.post("/maps", {"image_id": str(image_id)}))["items"]
-        self.job_id = UUID(job["id"])
 
-    async def _generate(self) -> None:
+        async def post() -> None:
+            [job] = (await self.visitor.gateway.post("/maps", {"image_id": str(image_id)}))["items"]
+            self.job_id = UUID(job["id"])
+
+        return post
+
+    async def _generate(self) -> Act:
         scene = {"scene_description": "a red house", "pipeline": []}
-        await self._post(f"/chapters/{self._next_name()}/images/scenes/1", scene, "task_id")
+        return self._posting(f"/chapters/{self._next_name()}/images/scenes/1", scene, "task_id")
 
-    async def _accept(self) -> None:
-        key, self.job_id = f"uploads/{uuid7()}", uuid7()
-        picture = draw(self._next_name(), 1, scale=3)
+    async def _accept(self) -> Act:
+        """A command from outside, of a job that the gateway has never heard of."""
+        key, job_id = f"uploads/{uuid7()}", uuid7()
         async with objects(self.stack.object_store) as s3:
-            await s3.put_object(Bucket=self.stack.object_store.bucket, Key=key, Body=picture.body)
-        command = AcceptUpload(
-            job_id=self.job_id,
-            root_job_id=self.job_id,
-            project_id=self.visitor.project_id,
-            submitted_by="an outsider",
-            object_key=key,
-        )
-        saying = Outbox("outsider").encode(command)
-        await publish(self.stack, saying.routing_key, saying.body)
+            body = draw(self._next_name(), 1, scale=3).body
+            await s3.put_object(Bucket=self.stack.object_store.bucket, Key=key, Body=body)
+        lineage = {"job_id": job_id, "root_job_id": job_id, "project_id": self.visitor.project_id}
+        saying = Outbox("outsider").encode(AcceptUpload(**lineage, submitted_by="an outsider", object_key=key))
+
+        async def say() -> None:
+            self.job_id = job_id
+            await publish(self.stack, saying.routing_key, saying.body)
+
+        return say
 
 
 @pytest.fixture
@@ -136,25 +152,34 @@ async def trial(stack: Stack, gallery: Gallery, visitor: Visitor) -> AsyncIterat
 
 
 async def test_a_job_of_each_kind_costs_no_more_than_its_budget(stack: Stack, trial: Trial) -> None:
-    costs = {kind: await trial.cost(kind) for kind in (CheckWorker, FetchMedia, AcceptUpload, MapDepth)}
-    await stack.supervisor.hold("media")  # what these make of it is no part of their own cost
-    costs |= {kind: await trial.cost(kind) for kind in (ScrapePages, GenerateImage)}
-    await stack.supervisor.start_again("media")
+    costs = {kind: await trial.cost(kind) for kind in BUDGET if kind not in FOLLOWED_BY_MEDIA}
+    await stack.supervisor.hold("media")
+    try:
+        costs |= {kind: await trial.cost(kind) for kind in FOLLOWED_BY_MEDIA}
+    finally:
+        await stack.supervisor.start_again("media")
 
-    assert {kind: cost for kind, cost in costs.items() if cost.exceeds(BUDGET[kind])} == {}
+    assert {kind.wire_name: cost for kind, cost in costs.items() if cost.exceeds(BUDGET[kind])} == {}
 
 
 async def test_one_statement_more_is_noticed(stack: Stack, trial: Trial) -> None:
-    async def probe_and_ask() -> None:
-        await trial._probe()
-        await media.fetchval("SELECT count(*) FROM tombstones")
-
     media = await asyncpg.connect(stack.database_url("media"))
-    before = await trial.cost(CheckWorker)
-    after = await trial.meter.cost(probe_and_ask, trial._done, started=False)
+
+    async def wasteful_probe() -> Act:
+        probe = await trial.probe()
+
+        async def probe_and_ask() -> None:
+            await probe()
+            await media.fetchval("SELECT count(*) FROM tombstones")
+
+        return probe_and_ask
+
+    frugal = await trial.cost(CheckWorker)
+    wasteful = await trial.meter.cost(wasteful_probe, trial.done, started=False)
     await media.close()
 
-    assert after == Cost(before.statements + 1, before.commits, before.publishes)
+    assert wasteful.statements == frugal.statements + 1
+    assert wasteful.exceeds(frugal)
 
 
 async def test_under_load_jobs_share_their_statements_and_commits(trial: Trial) -> None:
@@ -169,7 +194,7 @@ async def test_under_load_jobs_share_their_statements_and_commits(trial: Trial) 
 
     async def all_done() -> bool:
         completed = "SELECT count(*) FROM gateway.jobs WHERE project_id = $1 AND state = 'completed'"
-        return await trial.books.value(completed, trial.visitor.project_id) == LOAD_JOBS
+        return bool(await trial.books.value(completed, trial.visitor.project_id) == LOAD_JOBS)
 
     cost = await trial.meter.total(probe_in_parallel, all_done)
 
