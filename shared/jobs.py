@@ -11,6 +11,7 @@ from uuid import UUID
 from contracts.envelope import Command, Lineage, Message
 from contracts.jobs import (
     Child,
+    JobAccepted,
     JobCancelled,
     JobChildrenNamed,
     JobCompleted,
@@ -120,6 +121,8 @@ class Job(Generic[C]):
         self.traceparent = traceparent
         self.lease = lease
         self.settled = False
+        self.cancel_requested = False
+        """Somebody asked for the job's end; without it a cancelled handler was only stopped or replaced."""
         self.share: float | None = None
         self.stage: str | None = None
         self._bench = bench
@@ -255,7 +258,7 @@ class Job(Generic[C]):
 
     def release(self) -> Settlement:
         """Give the task back unfinished, because the process stops; not an attempt."""
-        return Settlement(self.lease, "pending", self.attempt - 1)
+        return Settlement(self.lease, "pending", self.attempt - 1, sayings=self._encode([self.news(JobAccepted)]))
 
     def _encode(self, said: list[Message]) -> tuple[Saying, ...]:
         return tuple(self._bench.outbox.encode(message, traceparent=self.traceparent) for message in said)

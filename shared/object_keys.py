@@ -12,6 +12,7 @@ SEGMENT_LIMIT_BYTES: Final = 255
 _SEGMENT: Final = re.compile(r"[A-Za-z0-9._=@+\-]+")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _EXTENSION: Final = re.compile(r"\.[a-z0-9]{1,10}")
+_RECIPE: Final = re.compile(r"[a-z0-9_\-]{1,64}")
 _NAME: Final = re.compile(r"[a-z0-9_\-]{1,64}")
 
 
@@ -38,9 +39,9 @@ def upload_key(upload_id: UUID) -> str:
     return f"uploads/{upload_id}"
 
 
-def generated_key(job_id: UUID, attempt: int, number: int) -> str:
-    """Name one output of a generation."""
-    return f"generated/{job_id}/{attempt}/{number}.png"
+def generated_key(job_id: UUID, lease_epoch: int, number: int) -> str:
+    """Name one output of a generation, made under one lease."""
+    return f"generated/{job_id}/{lease_epoch}/{number}.png"
 
 
 def depth_key(asset_id: UUID, sha256: str) -> str:
@@ -58,9 +59,9 @@ def preview_key(key: str, name: str) -> str:
     return f"{key.rpartition('.')[0]}.{_checked(_NAME, name)}.webp"
 
 
-def sidecar_key(key: str) -> str:
-    """Name the JSON that lies beside an object and says where it comes from."""
-    return f"{key.rpartition('.')[0]}.json"
+def sidecar_key(key: str, recipe: str) -> str:
+    """Name the JSON that lies beside an object and says by which recipe it came to be."""
+    return f"{key.rpartition('.')[0]}.{_checked(_RECIPE, recipe)}.json"
 
 
 def _is_segment(segment: str) -> bool:

@@ -383,6 +383,7 @@ class Runner:
     def _interrupt(self, running: _Running, why: Interruption) -> None:
         if running.interrupted is None and not running.job.settled and not running.work.done():
             running.interrupted = why
+            running.job.cancel_requested = why == "cancelled"
             running.work.cancel()
 
     async def stop(self, seconds: float) -> None:

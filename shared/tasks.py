@@ -161,7 +161,8 @@ async def claim_tasks(
         SET state = 'in_progress', lease_token = gen_random_uuid(), lease_until = now() + $3 * interval '1 s',
             lease_epoch = lease_epoch + 1, worker = $1, started_at = now(), progress = NULL, stage = NULL
         FROM locked WHERE t.id = locked.id
-        RETURNING t.id, kind, command, project_id, root_job_id, traceparent, lease_token, lease_epoch, attempt, started_at
+        RETURNING t.id, kind, command, project_id, root_job_id, traceparent, lease_token, lease_epoch, attempt,
+                  started_at
         """,
         worker,
         limit,

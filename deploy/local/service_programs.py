@@ -39,6 +39,14 @@ def service_names(service: str, processes: int) -> list[str]:
     return [service, *(f"{service}-{number}" for number in range(2, processes + 1))]
 
 
+_OWNERS = {"SUPABASE_": {"gateway"}, "MODELSLAB_": {"image_generation"}, "AZURE_VISION_": {"media"}}
+"""Whose keys are whose, by how their variables begin; who fetches strangers' pages holds no key of others."""
+
+
+def _is_withheld(service: str, name: str) -> bool:
+    return any(name.startswith(prefix) and service not in owners for prefix, owners in _OWNERS.items())
+
+
 def service_environment(service: str, name: str, port: int, around: Surroundings) -> dict[str, str]:
     """Give one process of a service what it needs: the gateway's keys only to the gateway."""
     store = around.object_store
@@ -63,7 +71,8 @@ def service_environment(service: str, name: str, port: int, around: Surroundings
     if service in FETCHERS and around.sample_site:
         allowed = (around.inherited.get("OUTBOUND_ALLOW"), around.sample_site)
         own["OUTBOUND_ALLOW"] = ",".join(pair for pair in allowed if pair)
-    return {**around.inherited, **own, **around.extra.get(service, {})}
+    inherited = {name: value for name, value in around.inherited.items() if not _is_withheld(service, name)}
+    return {**inherited, **own, **around.extra.get(service, {})}
 
 
 def service_program(service: str, name: str, port: int, around: Surroundings) -> Program:

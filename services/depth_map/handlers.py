@@ -7,11 +7,13 @@ from contracts.depth_map import DepthMapped, MapDepth, StoredMap
 from contracts.media import MediaStored
 from services.depth_map import store
 from services.depth_map.mapping import DepthMapping, Maps
+from shared.errors import Refused
 from shared.handling import Heard, Reactions, Works
 from shared.identifiers import child_id
 from shared.jobs import Job
 from shared.outbox import Transaction
 
+DEFAULT_RECIPE = "default"
 STEP = "depth"
 """The step of a pipeline that is ours."""
 
@@ -20,7 +22,7 @@ async def on_media_stored(tx: Transaction, stored: Sequence[Heard[MediaStored]])
     """Map every stored image whose pipeline asks for it."""
     for image in (heard.message for heard in stored):
         if STEP in image.pipeline:
-            job_id = child_id(image.job_id, MapDepth.wire_name, str(image.asset_id), "default")
+            job_id = child_id(image.job_id, MapDepth.wire_name, str(image.asset_id), DEFAULT_RECIPE)
             lineage = image.child_lineage(job_id)
             tx.work(MapDepth(**lineage, asset_id=image.asset_id, original_key=image.original_key, sha256=image.sha256))
 
@@ -28,6 +30,10 @@ async def on_media_stored(tx: Transaction, stored: Sequence[Heard[MediaStored]])
 async def map_depth(job: Job[MapDepth], depth: DepthMapping) -> None:
     """Draw the depth and edge maps of one stored image, unless the same recipe has drawn them already."""
     command = job.command
+    if command.recipe not in {DEFAULT_RECIPE, depth.recipe}:
+        raise Refused(
+            "recipe_unknown", f"Maps are drawn here by the recipe {depth.recipe}; ask for that or the default."
+        )
     known = await store.select_depth_map(depth.pool, command.asset_id, depth.recipe)
     if known is not None:
         async with job.completing() as tx:

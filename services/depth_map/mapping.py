@@ -57,10 +57,14 @@ class DepthMapping:
         keys = {"depth": depth.key, "edges": edges.key, "preview": preview.key, "coloured": coloured.key}
         await asyncio.gather(
             *(self._objects.put_once(key, files[name], content_type=_TYPES[name]) for name, key in keys.items()),
-            self._objects.put_once(sidecar_key(depth.key), files["sidecar"], content_type="application/json"),
-            self._objects.put_once(sidecar_key(edges.key), files["sidecar"], content_type="application/json"),
+            self._objects.put_once(
+                sidecar_key(depth.key, self.recipe), files["sidecar"], content_type="application/json"
+            ),
+            self._objects.put_once(
+                sidecar_key(edges.key, self.recipe), files["sidecar"], content_type="application/json"
+            ),
         )
-        return Maps(depth, edges, preview, coloured, sidecar_key(depth.key), facts)
+        return Maps(depth, edges, preview, coloured, sidecar_key(depth.key, self.recipe), facts)
 
 
 _TYPES = {"depth": "image/png", "edges": "image/png", "preview": "image/webp", "coloured": "image/webp"}

@@ -47,10 +47,11 @@ async def generate_image(job: Job[GenerateImage], studio: Studio) -> None:
         negative_prompt=command.negative_prompt or "",
     )
     job.progress(0.05, f"asking {provider.name}")
-    submitted = await _ask_once(job, provider, request)
+    provider, submitted = await _ask_once(job, provider, request, studio)
     done = await _follow(job, provider, submitted, studio.deadline_seconds)
     picture = done.pictures[0]
-    key = generated_key(job.id, job.attempt, 0)
+    # Numbered by the lease: whoever lost it can never write where its successor does.
+    key = generated_key(job.id, job.lease_epoch, 0)
     job.progress(0.95, "storing")
     await studio.objects.put_once(key, picture.body, content_type=picture.content_type)
     async with job.completing() as tx:
@@ -75,15 +76,21 @@ async def generate_image(job: Job[GenerateImage], studio: Studio) -> None:
         tx.result(provider=provider.name, model=done.model, seed=picture.seed, notes=[*notes, *done.notes])
 
 
-async def _ask_once(job: Job[GenerateImage], provider: Provider, request: GenerationRequest) -> Submitted:
-    """Hand the request in, unless it was handed in before; a paid call is never repeated on a guess."""
+async def _ask_once(
+    job: Job[GenerateImage], provider: Provider, request: GenerationRequest, studio: Studio
+) -> tuple[Provider, Submitted]:
+    """Hand the request in, unless it was handed in before; a paid call is never repeated on a guess.
+
+    Returns who was asked, which after a change of settings may not be who would be asked now.
+    """
     paid = provider.capabilities.costs_money
     async with job.recording() as tx:
         generation = await store.insert_generation(
             tx.connection, job.id, job.command.project_id, provider.name, paid=paid
         )
     if generation.request_id is not None:
-        return Submitted(generation.request_id, generation.resume)
+        asked = chosen(studio.providers, generation.provider, studio.default)
+        return asked, Submitted(generation.request_id, generation.resume)
     if generation.begun_before and paid:
         raise Refused(
             "outcome_unknown",
@@ -98,7 +105,7 @@ async def _ask_once(job: Job[GenerateImage], provider: Provider, request: Genera
         raise
     async with job.recording() as tx:
         await store.update_generation_request(tx.connection, job.id, submitted.request_id, dict(submitted.resume))
-    return submitted
+    return provider, submitted
 
 
 async def _follow(job: Job[GenerateImage], provider: Provider, submitted: Submitted, deadline_seconds: float) -> Done:
@@ -116,7 +123,8 @@ async def _follow(job: Job[GenerateImage], provider: Provider, submitted: Submit
     except TimeoutError:
         raise TryAgain("provider_slow", f"{provider.name} gave no picture within {deadline_seconds:.0f} s.") from None
     except asyncio.CancelledError:
-        await provider.cancel(submitted)
+        if job.cancel_requested:  # otherwise another process goes on with what may be paid for
+            await provider.cancel(submitted)
         raise
 
 

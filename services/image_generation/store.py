@@ -9,8 +9,9 @@ from shared.database import Connection
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """What is known of a generation; `request_id` is None where no provider has named it."""
+    """What is known of a generation; `provider` is who was asked, `request_id` None where it gave no name."""
 
+    provider: str
     request_id: str | None
     resume: dict[str, str]
     begun_before: bool
@@ -24,7 +25,7 @@ async def insert_generation(
         """
         INSERT INTO generations (job_id, project_id, provider, paid) VALUES ($1, $2, $3, $4)
         ON CONFLICT (job_id) DO UPDATE SET asked_at = now()
-        RETURNING request_id, resume, xmax <> 0 AS begun_before
+        RETURNING provider, request_id, resume, xmax <> 0 AS begun_before
         """,
         job_id,
         project_id,

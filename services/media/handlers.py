@@ -19,7 +19,7 @@ from contracts.scraper import ImageContext, ImageFound
 from services.media import store
 from services.media.library import Held, Library
 from services.media.rules import asset_id
-from shared.errors import Refused
+from shared.errors import Refused, TryAgain
 from shared.handling import Heard, Reactions, Works
 from shared.identifiers import child_id
 from shared.jobs import Completion, Job
@@ -48,14 +48,19 @@ async def fetch_media(job: Job[FetchMedia], library: Library) -> None:
     """Download one image, or the first of its alternatives that is one, and keep it."""
     command = job.command
     refusals: list[Refused] = []
+    passing: TryAgain | None = None
     for url in (command.url, *command.alternatives):
         try:
             held = await library.hold_link(url, job.progress)
         except Refused as refusal:
             refusals.append(refusal)
+        except TryAgain as trouble:
+            passing = passing or trouble
         else:
             await _store(job, held, command.context, source_url=url)
             return
+    if passing is not None:  # what is only away now may still be had
+        raise passing
     await _reject(job, refusals[0], url=command.url)
 
 

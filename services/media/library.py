@@ -113,14 +113,25 @@ class Library:
         """Delete bytes that nobody has referred to for a day, again and again, until cancelled."""
         while True:
             try:
-                async with self._pool.acquire() as connection, connection.transaction():
-                    for blob in await store.select_condemned(connection, _CONDEMNED_AT_ONCE):
-                        keys = [blob["original_key"], *(rendition["key"] for rendition in blob["facts"]["renditions"])]
-                        await asyncio.gather(*(self._objects.delete(key) for key in keys))
-                        await store.delete_blob(connection, blob["sha256"])
+                while await self._collect_page():
+                    pass
             except (*AWAY, TryAgain) as error:
                 _log.warning("collecting_paused", error=repr(error))
             await asyncio.sleep(_COLLECT_SECONDS)
+
+    async def _collect_page(self) -> bool:
+        """Delete a page of condemned bytes while their rows are locked; tell whether there may be more."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            condemned = await store.select_condemned(connection, _CONDEMNED_AT_ONCE)
+            for blob in condemned:
+                keys = [blob["original_key"], *(rendition["key"] for rendition in blob["facts"]["renditions"])]
+                # All deletes have ended before the lock is given up, whatever becomes of them.
+                outcomes = await asyncio.gather(*(self._objects.delete(key) for key in keys), return_exceptions=True)
+                for outcome in outcomes:
+                    if isinstance(outcome, BaseException):
+                        raise outcome
+                await store.delete_blob(connection, blob["sha256"])
+            return len(condemned) == _CONDEMNED_AT_ONCE
 
 
 def _measure(path: Path) -> tuple[str, int]:

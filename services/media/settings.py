@@ -8,7 +8,9 @@ from shared.settings import ObjectSettings, OutboundSettings, WorkSettings
 class Settings(OutboundSettings, ObjectSettings, WorkSettings):
     """Media's settings."""
 
-    concurrency: int = Field(default=32, ge=1, le=1000, description="images that are on their way at once in one process")
+    concurrency: int = Field(
+        default=32, ge=1, le=1000, description="images that are on their way at once in one process"
+    )
     download_max_bytes: int = Field(default=64 * 1024 * 1024, ge=1024)
     download_deadline_seconds: float = Field(default=60, gt=0)
     decoder_processes: int = Field(default=2, ge=1, le=64, description="limited processes that read untrusted files")

@@ -20,9 +20,19 @@ class Asset:
 
 
 async def select_blob(pool: Pool, sha256: str) -> dict[str, Any] | None:
-    """Find what is known of bytes that are stored already; None where they are not, or may go at any moment."""
+    """Find what is known of bytes that are stored already; None where they are not, or may be going.
+
+    Bytes that are condemned get another day, since somebody is about to store them again. The update waits for
+    whoever collects them at this moment: afterwards they are either spared or really gone.
+    """
     row = await pool.fetchrow(
-        "SELECT sha256, size_bytes, original_key, facts FROM blobs WHERE sha256 = $1 AND condemned_at IS NULL", sha256
+        """
+        WITH spared AS (
+            UPDATE blobs SET condemned_at = now() WHERE sha256 = $1 AND condemned_at IS NOT NULL
+        )
+        SELECT sha256, size_bytes, original_key, facts FROM blobs WHERE sha256 = $1 AND condemned_at IS NULL
+        """,
+        sha256,
     )
     return dict(row) if row else None
 
@@ -109,6 +119,5 @@ async def select_condemned(connection: Connection, limit: int) -> list[dict[str,
 
 
 async def delete_blob(connection: Connection, sha256: str) -> None:
-    """Forget bytes that are gone, and the tombstones that still name them."""
-    await connection.execute("DELETE FROM assets WHERE sha256 = $1", sha256)
+    """Forget bytes that are gone; the tombstones of their assets stay, so that versions go on from there."""
     await connection.execute("DELETE FROM blobs WHERE sha256 = $1", sha256)

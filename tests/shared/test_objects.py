@@ -69,7 +69,9 @@ def test_keys_are_where_the_house_expects_them() -> None:
     assert generated_key(SOME_ID, 2, 0) == f"generated/{SOME_ID}/2/0.png"
     assert depth_key(SOME_ID, SHA256) == f"training-data/maps/depth/{SOME_ID}/{SHA256}.png"
     assert edge_key(SOME_ID, SHA256) == f"training-data/maps/edge/{SOME_ID}/{SHA256}.png"
-    assert sidecar_key(depth_key(SOME_ID, SHA256)) == f"training-data/maps/depth/{SOME_ID}/{SHA256}.json"
+    assert (
+        sidecar_key(depth_key(SOME_ID, SHA256), "cues-1") == f"training-data/maps/depth/{SOME_ID}/{SHA256}.cues-1.json"
+    )
     for key in (original_key(SHA256, ".jpg"), upload_key(SOME_ID), generated_key(SOME_ID, 1, 1)):
         assert check_key(key) == key
 

@@ -13,7 +13,7 @@ CREATE INDEX blobs_condemned ON blobs (condemned_at) WHERE condemned_at IS NOT N
 CREATE TABLE assets (
     id              uuid        PRIMARY KEY,   -- derived from project and bytes
     project_id      uuid        NOT NULL,
-    sha256          text        NOT NULL REFERENCES blobs,
+    sha256          text        NOT NULL,      -- of a blob; a tombstone outlives its bytes
     subject_version integer     NOT NULL DEFAULT 1,
     source_url      text,
     stored_at       timestamptz NOT NULL DEFAULT now(),
