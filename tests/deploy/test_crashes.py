@@ -20,7 +20,7 @@ async def test_a_killed_database_comes_back_with_its_data_though_a_backend_was_b
         await connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
         work = asyncio.create_task(busy.execute("SELECT count(*) FROM generate_series(1, 1e10)"))
         running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%generate_series(1, 1e10)' AND pid <> $1"
-        while not await connection.fetchval(running, connection.get_server_pid()):  # noqa: ASYNC110 - only the database knows
+        while not await connection.fetchval(running, connection.get_server_pid()):
             await asyncio.sleep(0)
         before, crashes = servers.supervisor.pid("postgres"), servers.supervisor.child("postgres").crashes
         await servers.supervisor.kill("postgres")

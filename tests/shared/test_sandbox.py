@@ -61,7 +61,7 @@ def status(process: Path) -> list[str]:
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110 - another process changes it, which no event of ours can tell
+        while not condition():
             await asyncio.sleep(0.01)
 
 
