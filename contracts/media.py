@@ -96,7 +96,7 @@ class MediaRejected(Event):
 
 
 class MediaDeleted(Event):
-    """Said when an asset is gone. It outranks every other fact about the asset, earlier or later."""
+    """Said when an asset is gone. It outranks every fact about the asset that is not newer than it."""
 
     wire_name: ClassVar = "media.media_deleted.v1"
     asset_id: UUID

@@ -1,14 +1,15 @@
 """What the gateway does by the clock: it asks about silent jobs, and lets go of what nobody needs any more."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
 import structlog
 
 from contracts.jobs import ReportJobs
-from services.gateway.store import silence
+from services.gateway.store import expiry, silence
 from services.gateway.store.tenancy import DatabaseAwayError, answering
 from shared.bus import Bus
 from shared.database import Pool
@@ -17,6 +18,7 @@ _LOOK_SECONDS: Final = 2.0
 _LOOK_LIMIT: Final = 2000
 _ASK_LIMIT: Final = 1000
 _HOUSEKEEPING_SECONDS: Final = 3600.0
+_PROGRESS_KEPT: Final = timedelta(hours=1)
 
 _log = structlog.get_logger(__name__)
 
@@ -48,17 +50,30 @@ async def reconcile(bus: Bus) -> None:
 
 async def keep_house(pool: Pool, *, events_days: int, idempotency_hours: int) -> None:
     """Delete what has expired, until cancelled."""
+    kept = {
+        expiry.EVENTS: timedelta(days=events_days),
+        expiry.PROGRESS: _PROGRESS_KEPT,
+        expiry.IDEMPOTENCY_KEYS: timedelta(hours=idempotency_hours),
+    }
     while True:
         pause_seconds = _HOUSEKEEPING_SECONDS
         try:
-            async with answering(), pool.acquire() as connection:
-                await silence.delete_expired(connection, events_days=events_days, idempotency_hours=idempotency_hours)
+            await clean_up(pool, kept)
         except DatabaseAwayError as error:
             _log.warning("housekeeping_paused", error=repr(error))
             pause_seconds = _LOOK_SECONDS
-        except Exception:  # noqa: BLE001 - the next round may fare better
-            _log.exception("housekeeping_failed")
         await asyncio.sleep(pause_seconds)
+
+
+async def clean_up(pool: Pool, kept: Mapping[str, timedelta]) -> None:
+    """Delete what each statement finds to be older than it is kept; raises DatabaseAwayError."""
+    for statement, age in kept.items():
+        try:
+            await expiry.delete_expired(pool, statement, age)
+        except DatabaseAwayError:
+            raise
+        except Exception:  # noqa: BLE001 - the others are not held up, and the next round may fare better
+            _log.exception("housekeeping_failed", statement=statement)
 
 
 def _pages(job_ids: Sequence[UUID]) -> list[Sequence[UUID]]:

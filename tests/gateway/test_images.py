@@ -63,8 +63,8 @@ async def test_only_newer_facts_apply_and_what_is_deleted_stays_deleted(
     fetch = await _fetch(ann)
     facts = [
         media_stored(fetch, version=1, thumbhash="old"),
-        media_stored(fetch, version=3, thumbhash="new"),
-        fetch.states(MediaDeleted, asset_id=media_stored(fetch).asset_id, subject_version=2),
+        media_stored(fetch, version=2, thumbhash="new"),
+        fetch.states(MediaDeleted, asset_id=media_stored(fetch).asset_id, subject_version=3),
     ]
     for order in permutations(facts):
         await house.admin.execute("TRUNCATE gateway.assets")
@@ -76,6 +76,23 @@ async def test_only_newer_facts_apply_and_what_is_deleted_stays_deleted(
         await house.admin.execute("TRUNCATE gateway.assets")
         await gateway.hear(*order)
         assert (await ann.get(f"/images/{facts[0].asset_id}")).body["thumbhash"] == "new"
+
+
+async def test_bytes_that_are_stored_again_after_a_deletion_are_shown_again(
+    ann: Client, gateway: Gateway, house: House
+) -> None:
+    fetch = await _fetch(ann)
+    facts = [
+        media_stored(fetch, version=1, thumbhash="old"),
+        fetch.states(MediaDeleted, asset_id=media_stored(fetch).asset_id, subject_version=2),
+        media_stored(fetch, version=3, thumbhash="new"),
+    ]
+    for order in permutations(facts):
+        for batches in ([order], [[fact] for fact in order]):
+            await house.admin.execute("TRUNCATE gateway.assets")
+            for batch in batches:
+                await gateway.hear(*batch)
+            assert (await ann.get(f"/images/{facts[0].asset_id}")).body["thumbhash"] == "new"
 
 
 async def test_maps_of_an_older_version_do_not_come_back(ann: Client, gateway: Gateway) -> None:

@@ -1,5 +1,6 @@
 """A job of which nothing is heard is asked about, and said again when its worker never heard of it."""
 
+from typing import Any
 from uuid import UUID
 
 from contracts.jobs import (
@@ -118,23 +119,36 @@ async def test_an_unknown_job_that_was_cancelled_is_said_with_its_cancel(
     await until(heard_again)
 
 
-async def test_a_command_that_was_set_aside_shows_why_and_is_not_said_for_ever(
+def _set_aside(job: Voice, **facts: Any) -> MessageDeadLettered:
+    told = {"message_type": job.job["kind"], "code": "message_invalid", "sentence": "The url is missing.", **facts}
+    return MessageDeadLettered(service=job.job["service"], dead_letter_id=uuid7(), job_id=UUID(job.job["id"]), **told)
+
+
+async def test_a_command_that_was_set_aside_ends_its_job_and_is_not_said_for_ever(
     ann: Client, gateway: Gateway, house: House
 ) -> None:
     job = await _probe(ann)
     await until(lambda: house.heard("media"))
-    letter = MessageDeadLettered(
-        service="media",
-        dead_letter_id=uuid7(),
-        message_type=job.job["kind"],
-        job_id=UUID(job.job["id"]),
-        code="message_invalid",
-        sentence="The url is missing.",
-    )
-    await gateway.hear(letter)
+    await gateway.hear(_set_aside(job, message_type="media.media_stored.v1"))
+    assert (await ann.job(job.job["id"]))["state"] == "pending", "what was set aside is not its command"
+    await gateway.hear(_set_aside(job))
     shown = await ann.job(job.job["id"])
-    assert (shown["state"], shown["waiting_for"]) == ("pending", "dead_letter")
+    assert (shown["state"], shown["waiting_for"], shown["tree"]["ended"]) == ("failed", None, True)
     assert shown["error"] == {"code": "message_invalid", "sentence": "The url is missing."}
+    assert shown["finished_at"]
+    assert (await ann.post(f"/jobs/{job.job['id']}/cancel")).body["outcome"] == "already_ended"
     await gateway.hear(JobUnknown(service="media", job_id=UUID(job.job["id"])))
     assert await house.value("SELECT count(*) FROM gateway.outbox") == 0
     assert await house.heard("media") == []
+
+
+async def test_a_scene_whose_command_was_set_aside_can_be_drawn_again(ann: Client, gateway: Gateway) -> None:
+    path = "/chapters/c/images/scenes/1"
+    first = (await ann.post(path, {"scene_description": "A view"})).body
+    await ann.post(f"/jobs/{first['task_id']}/cancel")
+    async with ann.events(f"/jobs/{first['task_id']}/events") as events:
+        await gateway.hear(_set_aside(Voice(await ann.job(first["task_id"]))))
+        assert (await events.until_type("job.failed"))["job"]["error"]["code"] == "message_invalid"
+    assert (await ann.get(f"{path}/status")).body["status"] == "failed"
+    again = await ann.post(path, {"scene_description": "Another view"})
+    assert (again.status, again.body["retry_count"]) == (202, 1)

@@ -55,7 +55,7 @@ async def test_without_a_place_to_resume_a_stream_begins_now(ann: Client) -> Non
         assert (await events.next())["job"]["id"] == job.job["id"]
 
 
-@pytest.mark.parametrize("place", ["-1", "x", "1.5", "9" * 30, "\u0661"])
+@pytest.mark.parametrize("place", ["-1", "x", "1.5", "9" * 30, "1" * 5000, "\u0661"])
 async def test_a_place_that_makes_no_sense_is_a_problem(ann: Client, place: str) -> None:
     reply = await ann.get("/events", params={"after": place})
     assert (reply.status, reply.body["code"]) == (400, "last_event_id_invalid")
@@ -151,3 +151,22 @@ async def test_a_token_that_expires_ends_its_stream(
     async with ann.events() as events:
         with pytest.raises(EOFError):
             await events.line_starting("data:")
+
+
+async def test_a_membership_that_is_withdrawn_ends_its_stream(
+    ann: Client, bob: Client, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.gateway.routes.streams.HEARTBEAT_SECONDS", 0.05)
+    await asyncio.gather(_probe(ann), _probe(bob))
+    await house.admin.execute(
+        "INSERT INTO gateway.members (project_id, user_id, role) VALUES ($1, 'bob', 'viewer')", ann.project_id
+    )
+    async with bob.events() as his, ann.events() as hers:
+        await his.line_starting(": still here")
+        await his.line_starting(": still here")
+        await house.admin.execute(
+            "DELETE FROM gateway.members WHERE project_id = $1 AND user_id = 'bob'", ann.project_id
+        )
+        with pytest.raises(EOFError):
+            await his.line_starting("data:")
+        await hers.line_starting(": still here")

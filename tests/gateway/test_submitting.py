@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from contracts.image_generation import GenerateImage
-from contracts.jobs import CheckWorker
+from contracts.jobs import CheckWorker, JobCompleted
 from contracts.media import FetchMedia
 from contracts.scraper import ScrapePages
-from tests.gateway.living import Client, Gateway
+from tests.gateway.living import Client, Gateway, Voice
 from tests.living import House, until
 
 PAGE = "https://example.org/gallery"
@@ -100,6 +100,38 @@ async def test_the_same_key_with_another_body_is_refused(ann: Client) -> None:
     assert elsewhere.status == 422
 
 
+async def test_a_key_that_joined_a_drawing_is_remembered(ann: Client, gateway: Gateway) -> None:
+    path, asked, headers = "/chapters/c/images/scenes/1", {"scene_description": "A view"}, {"Idempotency-Key": "k-1"}
+    first = await ann.post(path, asked)
+    joined = await ann.post(path, asked, headers=headers)
+    voice = Voice(await ann.job(first.body["task_id"]))
+    await gateway.hear(voice.says(JobCompleted, attempt=1, started_at="2025-01-01T00:00:00Z"))
+    retried = await ann.post(path, asked, headers=headers)
+    assert {reply.body["task_id"] for reply in (joined, retried)} == {first.body["task_id"]}
+    assert retried.headers["idempotency-replayed"] == "true"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"seed": 2}, {"negative_prompt": "people"}, {"provider": "sketch"}, {"pipeline": []}, {"style": "ink"}],
+)
+async def test_another_drawing_of_a_scene_is_not_the_one_under_way(ann: Client, change: dict[str, Any]) -> None:
+    path, asked = "/chapters/c/images/scenes/1", {"scene_description": "A view", "seed": 1}
+    first = await ann.post(path, asked)
+    other = await ann.post(path, {**asked, **change})
+    assert (other.status, other.body["code"]) == (409, "generation_in_progress")
+    urgent = await ann.post(path, {**asked, "user_tier": "pro"})
+    assert urgent.body["task_id"] == first.body["task_id"], "only how urgent it is differs"
+
+
+async def test_what_no_message_can_carry_is_refused(ann: Client) -> None:
+    reply = await ann.post("/scrapes", {"urls": [f"{PAGE}/{number}/{'a' * 700}" for number in range(400)]})
+    assert (reply.status, reply.body["code"]) == (413, "request_too_large")
+    assert (await ann.get("/jobs")).body["items"] == []
+    fits = await ann.post("/scrapes", {"urls": [f"{PAGE}/{number}/{'a' * 500}" for number in range(400)]})
+    assert fits.status == 202
+
+
 async def test_one_users_key_means_nothing_to_another(ann: Client, bob: Client) -> None:
     headers = {"Idempotency-Key": "k-1"}
     hers = await ann.post("/scrapes", {"url": PAGE}, headers=headers)
@@ -126,6 +158,7 @@ async def test_one_users_key_means_nothing_to_another(ann: Client, bob: Client) 
         ("/probes", {"service": "gateway"}),
         ("/maps", {}),
         ("/maps", {"image_ids": [], "filter": {}}),
+        ("/maps", {"filter": {"created_after": "0001-01-01T00:00:00+14:00"}}),
         ("/chapters/c/images/scenes/x", {"scene_description": "A view"}),
         ("/chapters/c/images/scenes/1", {"scene_description": ""}),
         ("/chapters/c/images/scenes/1", {"scene_description": "A view", "aspect_ratio": "wide"}),

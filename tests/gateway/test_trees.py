@@ -17,6 +17,7 @@ from contracts.jobs import (
 )
 from contracts.media import AcceptUpload, FetchMedia, MediaRejected
 from contracts.scraper import ImageFound, PageScraped, SkippedImage
+from services.gateway.rules.cancelling import spokesmen_of
 from shared.identifiers import child_id, uuid7
 from tests.gateway.living import Client, Gateway, Voice
 from tests.gateway.sayings import SHA, media_stored
@@ -140,7 +141,7 @@ async def test_cancelling_marks_the_tree_and_tells_the_workers(ann: Client, gate
     assert (reply.status, reply.body["outcome"], reply.body["jobs_told"]) == (202, "cancellation_requested", 2)
     assert reply.body["job"]["state"] == "pending", "only its worker knows when it has ended"
     assert reply.body["job"]["cancel_requested_at"]
-    assert await _cancels(house) == {UUID(scrape.job["id"]), found.fetch_job_id}
+    assert await _cancels(house) == {UUID(scrape.job["id"])}, "one word about the root ends its tree"
     await gateway.hear(scrape.says(JobCancelled))
     assert (await ann.job(scrape.job["id"]))["state"] == "cancelled"
 
@@ -183,6 +184,13 @@ async def test_cancelling_one_child_leaves_its_siblings_alone(ann: Client, gatew
     await gateway.hear(*found)
     await ann.post(f"/jobs/{found[0].fetch_job_id}/cancel")
     assert await _cancels(house) == {found[0].fetch_job_id}
+
+
+async def test_of_a_branch_the_workers_are_told_of_those_whose_parents_they_are_not_told_of() -> None:
+    branch, child, grandchild, orphan = (uuid7() for _ in range(4))
+    open_jobs = {child: branch, grandchild: child, branch: uuid7(), orphan: uuid7()}
+    assert set(spokesmen_of(open_jobs)) == {branch, grandchild, orphan}
+    assert spokesmen_of({}) == []
 
 
 async def test_a_generated_image_is_taken_in_as_a_child_and_becomes_the_scenes_image(

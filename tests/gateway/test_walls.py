@@ -159,6 +159,24 @@ async def test_a_request_may_say_and_never_read_what_was_said(gateway: Gateway) 
                 await connection.fetch(f"TABLE {table}")
 
 
+async def test_a_request_may_do_nothing_where_no_wall_stands_but_say(gateway: Gateway) -> None:
+    rights = """
+        SELECT relname, kind FROM pg_class
+        CROSS JOIN unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']) AS kind
+        WHERE relnamespace = 'gateway'::regnamespace AND relkind IN ('r', 'p', 'v', 'm') AND NOT relrowsecurity
+          AND has_table_privilege($1, pg_class.oid, kind)
+    """
+    functions = """
+        SELECT proname FROM pg_proc WHERE pronamespace = 'gateway'::regnamespace AND prosecdef
+          AND has_function_privilege($1, oid, 'EXECUTE')
+    """
+    async with gateway.parts.pool.acquire() as connection:
+        assert [tuple(row) for row in await connection.fetch(rights, "gateway")] == [("outbox", "INSERT")]
+        assert await connection.fetch(functions, "gateway") == []
+        assert ("said", "SELECT") in await connection.fetch(rights, "gateway_projection"), "it is not blind"
+        assert await connection.fetch(functions, "gateway_projection") == [("keep_said_partitions",)]
+
+
 async def test_a_viewer_looks_and_changes_nothing(ann: Client, bob: Client, gateway: Gateway, house: House) -> None:
     job_id, _ = await _annas_things(ann, gateway)
     await bob.get("/jobs")

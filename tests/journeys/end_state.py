@@ -96,12 +96,13 @@ async def _left_to_do(books: Books) -> object:
                 f"SELECT count(*) FROM {schema}.tasks WHERE state IN ('pending', 'in_progress')"
             ):
                 return f"{count} open tasks of {schema}"
-        return await _waiting_messages(books.stack)
+        return await waiting_messages(books.stack)
     except (*AWAY, *BROKER_AWAY) as error:
         return repr(error)
 
 
-async def _waiting_messages(stack: Stack) -> dict[str, int]:
+async def waiting_messages(stack: Stack) -> dict[str, int]:
+    """Count the messages in each queue that holds any."""
     connection = await aio_pika.connect(stack.rabbitmq_url, timeout=5)
     async with connection, connection.channel() as channel:
         names = [name for service in SERVICES for name in (queue_of(service), dead_queue_of(service))]
@@ -215,9 +216,8 @@ class EndState:
 
     async def _stored_objects(self) -> AsyncIterator[str]:
         """What rows name can be read and has the hash that they say; nothing lies beside it."""
-        for row in await self._rows(
-            "SELECT b.sha256, original_key AS key FROM media.blobs b JOIN media.assets USING (sha256) WHERE project_id = $1"
-        ):
+        originals = "SELECT b.sha256, original_key AS key FROM media.blobs b JOIN media.assets USING (sha256)"
+        for row in await self._rows(f"{originals} WHERE project_id = $1"):
             if sha256(await self._body(row["key"])).hexdigest() != row["sha256"]:
                 yield f"{row['key']} is not what was stored"
         rows = await self._rows(

@@ -25,8 +25,9 @@ Plan = Callable[[], Awaitable[Act]]
 Statement = tuple[str, int]
 """A role, and the number by which PostgreSQL knows what it asked, however its text was prepared."""
 
-_WINDOWS = 5
-_WINDOWS_AT_MOST = 20
+_WINDOWS_AT_MOST = 24
+_IN_VAIN = 4
+"""After so many windows that brought nothing lower, what is left is what the job needs."""
 _POLL_SECONDS = 0.002
 _BRACKETS = ("BEGIN", "COMMIT", "ROLLBACK")
 """They cost a round trip and no more; what a transaction costs is counted as a commit."""
@@ -67,6 +68,12 @@ class Window:
     def started(self) -> bool:
         return bool(self.said[routing_key_of(JobStarted)])
 
+    def least_of(self, other: "Window") -> "Window":
+        return Window(self.statements & other.statements, min(self.commits, other.commits), self.said & other.said)
+
+    def cost(self) -> Cost:
+        return Cost(self.statements.total(), self.commits, self.said.total())
+
 
 class Meter:
     """Counts in a house in which nothing else goes on.
@@ -96,28 +103,23 @@ class Meter:
 
         `started`: only windows count in which a JobStarted was said, or none: it depends on how fast the machine is.
         """
-        windows: list[Window] = []
-        for _ in range(_WINDOWS_AT_MOST):
+        least: Window | None = None
+        in_vain = 0
+        for number in range(_WINDOWS_AT_MOST):
             window = await self._window(await plan(), done)
-            if window.started == started:
-                windows.append(window)
-            if len(windows) > _WINDOWS:
+            if number == 0 or window.started != started:
+                continue  # the first one may still open connections
+            lower = window if least is None else least.least_of(window)
+            in_vain = in_vain + 1 if lower == least else 0
+            least = lower
+            if in_vain == _IN_VAIN:
                 break
-        counted = windows[1:]  # the first one of its kind may still open connections and prepare statements
-        assert counted, f"no window {'with' if started else 'without'} a start"
-        least = counted[0].statements
-        for window in counted:
-            least &= window.statements
-        return Cost(
-            least.total(),
-            min(window.commits for window in counted),
-            min(window.said.total() for window in counted),
-        )
+        assert least is not None, f"no window {'with' if started else 'without'} a start"
+        return least.cost()
 
     async def total(self, act: Act, done: Done) -> Cost:
         """Do something once, until it is done, and tell what all of it cost."""
-        window = await self._window(act, done)
-        return Cost(window.statements.total(), window.commits, window.said.total())
+        return (await self._window(act, done)).cost()
 
     async def _window(self, act: Act, done: Done) -> Window:
         await self._reset()

@@ -1,12 +1,14 @@
 """One part after the other is lost in the middle of a scrape: what was accepted comes to its end, and nothing twice."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 import pytest
 
 from deploy.local.stack import Stack
-from tests.journeys.end_state import books_of, differences, until_quiet
+from shared.topology import queue_of
+from tests.journeys.end_state import books_of, differences, until_quiet, waiting_messages
 from tests.journeys.faults import Fault, erased_broker, killed
 from tests.journeys.gallery import Exhibition, Gallery
 from tests.journeys.visitors import Visitor
@@ -59,7 +61,6 @@ CASES = (
     Case(killed("gateway"), while_pictures_are_fetched),
     Case(killed("rabbitmq"), while_pictures_are_fetched),
     Case(killed("postgres"), while_pictures_are_fetched),
-    Case(erased_broker(), while_pictures_are_fetched),
 )
 
 
@@ -80,3 +81,27 @@ async def test_a_part_is_lost_and_what_was_accepted_comes_to_its_end_once(
     await until_quiet(stack)
 
     assert await differences(stack, visitor) == []
+
+
+async def test_what_was_lost_with_the_brokers_disk_is_said_again(
+    stack: Stack, gallery: Gallery, visitor: Visitor
+) -> None:
+    away = ("gateway", "depth_map")
+    exhibition = await gallery.exhibit("erased", PICTURES)
+    exhibition.page_door.close_after(0)
+    exhibition.picture_door.close_after(LET_IN)
+    await visitor.scrapes(exhibition)
+    await exhibition.page_door.waited_at.wait()
+    await asyncio.gather(*(stack.supervisor.hold(service) for service in away))
+    exhibition.page_door.open()
+    await until(lambda: _messages_wait_for(stack, away))
+    await erased_broker().do(stack)
+    exhibition.picture_door.open()
+    await asyncio.gather(*(stack.supervisor.start_again(service) for service in away))
+    await until_quiet(stack)
+
+    assert await differences(stack, visitor) == []
+
+
+async def _messages_wait_for(stack: Stack, services: Iterable[str]) -> bool:
+    return (await waiting_messages(stack)).keys() >= set(map(queue_of, services))

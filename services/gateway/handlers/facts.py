@@ -107,5 +107,5 @@ _WRITERS: dict[type[Event], Callable[[Transaction, Sequence[Heard[Any]]], Any]] 
     MediaRejected: _write_rejected,
     ImageGenerated: _write_generated,
     DepthMapped: _write_mapped,
-    MediaDeleted: _write_deleted,  # last: it outranks what else the batch says of the asset
+    MediaDeleted: _write_deleted,
 }

@@ -6,6 +6,7 @@ from contracts.catalogue import CATALOGUE
 from contracts.envelope import EVERYBODY, Command
 from contracts.jobs import CancelJob, JobUnknown, MessageDeadLettered
 from services.gateway.rules.happenings import job_happening
+from services.gateway.store import facts as fact_store
 from services.gateway.store import projection, silence
 from services.gateway.stream import Stream
 from shared.handling import Heard
@@ -26,7 +27,7 @@ async def on_job_unknown(tx: Transaction, facts: Sequence[Heard[JobUnknown]]) ->
 async def on_message_dead_lettered(
     tx: Transaction, facts: Sequence[Heard[MessageDeadLettered]], stream: Stream
 ) -> None:
-    """Show on a job that its command was set aside, so that nobody waits for it in the dark."""
+    """End a job whose command was set aside, with the reason: a job that no worker has would never end by itself."""
     rows = {
         heard.message.job_id: {
             "id": heard.message.job_id,
@@ -40,8 +41,9 @@ async def on_message_dead_lettered(
     if not rows:
         return
     await projection.lock_writers(tx.connection)
-    marked = await silence.update_dead_lettered_jobs(tx.connection, list(rows.values()))
-    if marked:
-        jobs = await projection.select_job_rows(tx.connection, marked)
-        await projection.insert_events(tx.connection, [job_happening("job.set_aside", job) for job in jobs.values()])
+    ended = await silence.update_dead_lettered_jobs(tx.connection, list(rows.values()))
+    if ended:
+        jobs = await projection.select_job_rows(tx.connection, ended)
+        await projection.insert_events(tx.connection, [job_happening("job.failed", job) for job in jobs.values()])
+        await fact_store.update_generation_states(tx.connection, ended)
     tx.after_commit(stream.wake)

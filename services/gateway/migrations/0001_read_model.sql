@@ -93,7 +93,7 @@ CREATE TRIGGER events_in_commit_order BEFORE INSERT ON events
 CREATE TABLE assets (
     id             uuid        PRIMARY KEY,
     project_id     uuid        NOT NULL,
-    stored_version integer     NOT NULL,          -- of the newest MediaStored; 0 where only its deletion was heard
+    stored_version integer     NOT NULL,          -- of the newest MediaStored or MediaDeleted
     sha256         text,
     size_bytes     bigint,
     content_type   text,
@@ -107,7 +107,7 @@ CREATE TABLE assets (
     pipeline       text[]      NOT NULL DEFAULT '{}',
     job_id         uuid,                          -- the job that stored it last
     root_job_id    uuid,
-    deleted_at     timestamptz,                   -- a tombstone: no later fact brings it back
+    deleted_at     timestamptz,                   -- a tombstone: only a newer version comes back
     created_at     timestamptz NOT NULL,
     updated_at     timestamptz NOT NULL
 );
@@ -208,6 +208,7 @@ CREATE TABLE image_generations (
     scene_description       text        NOT NULL,
     style                   text        NOT NULL,
     aspect_ratio            text        NOT NULL,
+    drawing                 text        NOT NULL,   -- a digest of all that the generator is told
     user_tier               text,
     object_key              text,
     asset_id                uuid,

@@ -30,4 +30,8 @@ CREATE POLICY own_memberships ON members FOR SELECT TO gateway
 
 -- Messages hold rows of every tenant: a request may say, never read what was said or heard.
 REVOKE SELECT, UPDATE, DELETE ON outbox FROM gateway;
-REVOKE ALL ON said, inbox, dead_letters, bus_mark FROM gateway;
+REVOKE ALL ON said, replays, inbox, dead_letters, bus_mark, schema_migrations FROM gateway;
+
+-- What it deletes, nobody can say again: that is for housekeeping alone.
+REVOKE EXECUTE ON FUNCTION keep_said_partitions(integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION keep_said_partitions(integer) TO gateway_projection;

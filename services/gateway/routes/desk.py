@@ -106,7 +106,7 @@ class Desk:
             await _place_scenes(tx.connection, [one for one in first if one.scene and one.outcome is None])
             fresh = [one for one in first if one.outcome is None]
             await self._insert(tx, fresh)
-            await _remember(tx.connection, fresh)
+            await _remember(tx.connection, first)
         return [_outcome_of(one, first) for one in batch]
 
     async def _insert(self, tx: Transaction, fresh: Sequence[Submission]) -> None:
@@ -158,11 +158,12 @@ def _replay(one: Submission, before: Remembered | None, answer: Answer) -> Answe
     return replace(answer, replayed=True)
 
 
-async def _remember(connection: Connection, fresh: Sequence[Submission]) -> None:
+async def _remember(connection: Connection, answered: Sequence[Submission]) -> None:
+    """Remember what was answered for the first time, also where a scene that was being drawn was joined."""
     rows = [
         replace(one.remember, answer=_stored(one.outcome))
-        for one in fresh
-        if one.remember and isinstance(one.outcome, Answer)
+        for one in answered
+        if one.remember and isinstance(one.outcome, Answer) and not one.outcome.replayed
     ]
     if rows:
         await submissions.insert_answers(connection, rows)

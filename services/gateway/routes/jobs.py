@@ -21,6 +21,7 @@ from services.gateway.routes.replies import (
     request_reply,
     tree_reply,
 )
+from services.gateway.rules.cancelling import spokesmen_of
 from services.gateway.rules.cursors import parse_cursor
 from services.gateway.rules.happenings import Happening
 from services.gateway.rules.jobs import ENDED
@@ -103,9 +104,10 @@ async def post_cancel(request: Request, caller: Calling, job_id: UUID) -> Respon
         job = await _job(tx.connection, caller, job_id)
         caller.writing(job["project_id"])
         told = await cancelling.update_tree_cancelled(tx.connection, job_id, caller.user_id)
-        for open_id in told:
-            tx.say(CancelJob(addressee=EVERYBODY, job_id=open_id, cancelled_by=caller.user_id))
         if told:
+            # Every worker knows the root of each of its jobs, so that one word about it ends the whole tree.
+            for named in [job_id] if job_id == job["root_id"] else spokesmen_of(told):
+                tx.say(CancelJob(addressee=EVERYBODY, job_id=named, cancelled_by=caller.user_id))
             await projection.insert_events(tx.connection, [_cancel_requested(job, caller, len(told))])
         job = await _job(tx.connection, caller, job_id)
         tx.after_commit(parts.stream.wake)

@@ -1,5 +1,6 @@
 """What clients send. What they get is described where it is made, in `replies.py`."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
@@ -31,6 +32,14 @@ def _web_url(text: str) -> str:
     return text
 
 
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("in UTC it lies outside the years 1 to 9999") from error
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 Words = Annotated[str, AfterValidator(_no_nul)]
 Name = Annotated[Words, StringConstraints(min_length=1, max_length=200)]
 WebUrl = Annotated[Words, StringConstraints(min_length=1, max_length=4096), AfterValidator(_web_url)]
@@ -94,8 +103,8 @@ class ImagesAsked(BaseModel):
     mapped: bool | None = Field(default=None, description="with, or without, depth and edge maps")
     described: bool | None = None
     content_type: Name | None = None
-    created_after: AwareDatetime | None = None
-    created_before: AwareDatetime | None = None
+    created_after: Moment | None = None
+    created_before: Moment | None = None
 
 
 class Page(BaseModel):
@@ -126,8 +135,8 @@ class JobsPage(Page):
     parent_id: UUID | None = None
     root_id: UUID | None = None
     roots: bool = Field(default=False, description="only jobs that are nobody's child")
-    created_after: AwareDatetime | None = None
-    created_before: AwareDatetime | None = None
+    created_after: Moment | None = None
+    created_before: Moment | None = None
 
 
 class MapsAsked(Asked):

@@ -17,7 +17,7 @@ from services.gateway.routes.replies import API, Json, generation_reply, page
 from services.gateway.routes.submitting import hand_in, new_job
 from services.gateway.rules.happenings import error_of
 from services.gateway.rules.jobs import JobRow
-from services.gateway.rules.scenes import IMAGE_TYPE, UNMEASURED_SECONDS, priority_of
+from services.gateway.rules.scenes import IMAGE_TYPE, UNMEASURED_SECONDS, drawing_of, priority_of
 from services.gateway.store.images import select_scene_media
 from services.gateway.store.reading import Row
 from services.gateway.store.scenes import select_generations, select_usual_seconds
@@ -56,6 +56,7 @@ async def post_scene(
         aspect_ratio=asked.aspect_ratio,
         user_tier=asked.user_tier,
         created_at=datetime.now(UTC),
+        drawing=drawing_of(command),
     )
     seconds = await _usual_seconds(request, caller)
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -21,6 +22,7 @@ from services.gateway.stream import frame
 HEARTBEAT_SECONDS: Final = 15.0
 _PAGE: Final = 500
 _LARGEST: Final = 2**63 - 1
+_DIGITS: Final = len(str(_LARGEST))
 routes = APIRouter(prefix=API, tags=["streams"])
 
 LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", description="resume behind this event")]
@@ -44,7 +46,7 @@ async def get_events(
 
     position = _position(last_event_id or after)
     wanted = frozenset(projects)
-    return await _stream(parts, caller, replay, position, lambda row: row.project_id in wanted)
+    return await _stream(parts, caller, _Part(wanted, replay, lambda row: row.project_id in wanted), position)
 
 
 @routes.get("/jobs/{job_id}/events", summary="What happens to a job and its children (server-sent events)")
@@ -69,24 +71,32 @@ async def get_job_events(
     def wants(row: FeedRow) -> bool:
         return row.project_id == job["project_id"] and job_id in (row.job_id, row.parent_id, row.root_id)
 
-    return await _stream(parts, caller, replay, _position(last_event_id or after) or 0, wants)
+    part = _Part(frozenset({job["project_id"]}), replay, wants)
+    return await _stream(parts, caller, part, _position(last_event_id or after) or 0)
 
 
 def _position(text: str | None) -> int | None:
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit()) or int(text) > _LARGEST:
+    if not (text.isascii() and text.isdigit()) or len(text) > _DIGITS or int(text) > _LARGEST:
         raise Problem(400, "last_event_id_invalid", "Last-Event-ID is the id of an event that you have seen.")
     return int(text)
 
 
-async def _stream(
-    parts: Parts, caller: Caller, replay: Replay, position: int | None, wants: Callable[[Any], bool]
-) -> StreamingResponse:
+@dataclass(frozen=True)
+class _Part:
+    """The part of the feed that a client follows, and the projects that it lies in."""
+
+    projects: frozenset[UUID]
+    replay: Replay
+    wants: Callable[[Any], bool]
+
+
+async def _stream(parts: Parts, caller: Caller, part: _Part, position: int | None) -> StreamingResponse:
     start = await _end_of(parts) if position is None else position
-    journey = _Journey(parts, caller.principal.expires_at, replay, wants, start)
+    journey = _Journey(parts, caller, part, start)
     # The first answer of the database comes before the first byte, so that a problem can still be told.
-    events = journey.events(await replay(start))
+    events = journey.events(await part.replay(start))
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 
@@ -101,9 +111,8 @@ class _Journey:
     """One client on its way along the feed."""
 
     parts: Parts
-    expires_at: float
-    replay: Replay
-    wants: Callable[[Any], bool]
+    caller: Caller
+    part: _Part
     position: int
 
     async def events(self, first: Sequence[FeedRow]) -> AsyncIterator[bytes]:
@@ -113,14 +122,23 @@ class _Journey:
             page = first
             while page:
                 yield self._pass(page)
-                page = await self.replay(self.position) if len(page) == _PAGE else ()
-            async with self.parts.stream.follow(self.wants) as place:
-                while page := await self.replay(self.position):
+                page = await self.part.replay(self.position) if len(page) == _PAGE else ()
+            async with self.parts.stream.follow(self.part.wants) as place:
+                while page := await self.part.replay(self.position):
                     yield self._pass(page)
-                while not place.closed and (left := self.expires_at - time.time()) > 0:
-                    yield self._pass(await place.take(min(HEARTBEAT_SECONDS, left)))
+                while not place.closed and (left := self.caller.principal.expires_at - time.time()) > 0:
+                    rows = await place.take(min(HEARTBEAT_SECONDS, left))
+                    if not await self._may_look():
+                        return
+                    yield self._pass(rows)
         except DatabaseAwayError:
             return  # the client comes back with the last id that it saw
+
+    async def _may_look(self) -> bool:
+        """Tell whether the user is still a member of all these projects."""
+        with suppress(DatabaseAwayError):
+            return self.part.projects <= (await self.parts.memberships.of(self.caller.user_id)).keys()
+        return True  # nothing new can be read meanwhile
 
     def _pass(self, rows: Sequence[FeedRow]) -> bytes:
         new = [row for row in rows if row.sequence > self.position]

@@ -9,7 +9,7 @@ from uuid import UUID
 import structlog
 from fastapi import Request, Response
 
-from contracts.envelope import Command
+from contracts.envelope import MAXIMUM_BODY_BYTES, Command
 from services.gateway.routes.callers import Caller, parts_of
 from services.gateway.routes.desk import Answer, Submission
 from services.gateway.routes.problems import Problem
@@ -20,6 +20,7 @@ from shared.identifiers import uuid7
 
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 _KEY_HEADER: Final = "idempotency-key"
+_ENVELOPE_BYTES: Final = 2048
 
 Tell = Callable[[Sequence[JobRow], SceneHeld | None], Answer]
 
@@ -46,6 +47,7 @@ async def hand_in(
     scene_media: dict[str, Any] | None = None,
 ) -> Response:
     """Hand commands in, and answer once they are written: 202 with where to look and when to look first."""
+    _check_sizes(commands)
     submission = Submission(
         commands=commands,
         answer=answer or _tell_job,
@@ -56,6 +58,14 @@ async def hand_in(
     )
     told = await parts_of(request).desk.hand_in(submission)
     return accepted(told.body, told.location, status=told.status, replayed=told.replayed)
+
+
+def _check_sizes(commands: Sequence[Command]) -> None:
+    """Refuse what no message can carry."""
+    limit_bytes = MAXIMUM_BODY_BYTES - _ENVELOPE_BYTES
+    if any(len(command.model_dump_json(exclude_none=True).encode()) > limit_bytes for command in commands):
+        sentence = f"One job may be asked for with at most {limit_bytes} bytes; please divide it into several requests."
+        raise Problem(413, "request_too_large", sentence)
 
 
 def _tell_job(jobs: Sequence[JobRow], _held: SceneHeld | None) -> Answer:

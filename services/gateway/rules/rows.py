@@ -31,7 +31,8 @@ def source_of(fact: MediaStored, at: datetime) -> Row:
 
 
 def tombstone_of(fact: MediaDeleted, at: datetime) -> Row:
-    return {"id": fact.asset_id, "project_id": fact.project_id, "deleted_at": at}
+    version = fact.subject_version
+    return {"id": fact.asset_id, "project_id": fact.project_id, "stored_version": version, "deleted_at": at}
 
 
 def description_of(fact: MediaDescribed, at: datetime) -> Row:

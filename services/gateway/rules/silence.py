@@ -7,6 +7,3 @@ FIRST_ASK_SECONDS: Final = 10
 
 LAST_ASK_SECONDS: Final = 300
 """The longest pause."""
-
-DEAD_LETTER: Final = "dead_letter"
-"""What a job waits for whose command lies among a worker's dead letters: for a person who redrives or discards it."""

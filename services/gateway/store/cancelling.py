@@ -6,8 +6,8 @@ from uuid import UUID
 from shared.database import Connection
 
 
-async def update_tree_cancelled(connection: Connection, job_id: UUID, cancelled_by: str) -> list[UUID]:
-    """Mark a job and its known descendants; return those of them that have not ended.
+async def update_tree_cancelled(connection: Connection, job_id: UUID, cancelled_by: str) -> dict[UUID, UUID | None]:
+    """Mark a job and its known descendants; return those of them that have not ended, with their parents.
 
     Jobs that have ended are marked too, for the children that they have named and that are not known yet.
     """
@@ -22,12 +22,12 @@ async def update_tree_cancelled(connection: Connection, job_id: UUID, cancelled_
         SET cancel_requested_at = coalesce(cancel_requested_at, now()),
             cancel_requested_by = coalesce(cancel_requested_by, $2)
         FROM tree WHERE jobs.id = tree.id
-        RETURNING jobs.id, jobs.state
+        RETURNING jobs.id, jobs.parent_id, jobs.state
         """,
         job_id,
         cancelled_by,
     )
-    return [row["id"] for row in rows if row["state"] in {"pending", "in_progress"}]
+    return {row["id"]: row["parent_id"] for row in rows if row["state"] in {"pending", "in_progress"}}
 
 
 async def update_born_cancelled(connection: Connection, born: Iterable[UUID]) -> list[tuple[UUID, str]]:

@@ -10,7 +10,7 @@ Rows = Sequence[dict[str, Any]]
 
 
 async def upsert_assets(connection: Connection, rows: Rows) -> None:
-    """Apply what was stored; an asset that is gone stays gone. Each asset at most once."""
+    """Apply what was stored; an asset that was deleted comes back with a newer version. Each asset at most once."""
     await connection.execute(
         """
         INSERT INTO assets AS held (
@@ -24,8 +24,9 @@ async def upsert_assets(connection: Connection, rows: Rows) -> None:
             content_type = excluded.content_type, width_px = excluded.width_px, height_px = excluded.height_px,
             original_key = excluded.original_key, renditions = excluded.renditions, thumbhash = excluded.thumbhash,
             source_url = excluded.source_url, context = excluded.context, pipeline = excluded.pipeline,
-            job_id = excluded.job_id, root_job_id = excluded.root_job_id, updated_at = excluded.updated_at
-        WHERE held.deleted_at IS NULL AND excluded.stored_version > held.stored_version
+            job_id = excluded.job_id, root_job_id = excluded.root_job_id, updated_at = excluded.updated_at,
+            deleted_at = NULL
+        WHERE excluded.stored_version > held.stored_version
         """,
         rows,
     )
@@ -36,10 +37,12 @@ async def upsert_deleted_assets(connection: Connection, rows: Rows) -> None:
     await connection.execute(
         """
         INSERT INTO assets AS held (id, project_id, stored_version, deleted_at, created_at, updated_at)
-        SELECT id, project_id, 0, deleted_at, deleted_at, deleted_at FROM jsonb_populate_recordset(NULL::assets, $1)
+        SELECT id, project_id, stored_version, deleted_at, deleted_at, deleted_at
+        FROM jsonb_populate_recordset(NULL::assets, $1)
         ON CONFLICT (id) DO UPDATE
-        SET deleted_at = excluded.deleted_at, updated_at = excluded.updated_at
-        WHERE held.deleted_at IS NULL
+        SET stored_version = excluded.stored_version, deleted_at = excluded.deleted_at,
+            updated_at = excluded.updated_at
+        WHERE excluded.stored_version > held.stored_version
         """,
         rows,
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from services.gateway.rules.silence import DEAD_LETTER, FIRST_ASK_SECONDS, LAST_ASK_SECONDS
+from services.gateway.rules.silence import FIRST_ASK_SECONDS, LAST_ASK_SECONDS
 from shared.database import Connection
 
 
@@ -57,39 +57,28 @@ async def update_silent_jobs(connection: Connection, limit: int) -> tuple[int, d
 
 
 async def select_lost_commands(connection: Connection, ids: Iterable[UUID]) -> list[Lost]:
-    """Give the commands of jobs that have not ended; not those that lie among dead letters."""
+    """Give the commands of jobs that have not ended."""
     rows = await connection.fetch(
         """
         SELECT kind, request, cancel_requested_by FROM jobs
         WHERE id = ANY ($1) AND state IN ('pending', 'in_progress') AND request IS NOT NULL
-          AND waiting_for IS DISTINCT FROM $2
         """,
         list(ids),
-        DEAD_LETTER,
     )
     return [Lost(row["kind"], row["request"], row["cancel_requested_by"]) for row in rows]
 
 
 async def update_dead_lettered_jobs(connection: Connection, rows: list[dict[str, Any]]) -> list[UUID]:
-    """Mark the jobs whose commands were set aside by the worker; return those that were waiting for it."""
-    marked = await connection.fetch(
+    """End the jobs whose commands no worker can take in, for nobody else would; return those that were waiting."""
+    ended = await connection.fetch(
         """
         UPDATE jobs
-        SET waiting_for = $2, error_code = letter.error_code, error_sentence = letter.error_sentence, updated_at = now()
+        SET state = 'failed', waiting_for = NULL, next_attempt_at = NULL, error_code = letter.error_code,
+            error_sentence = letter.error_sentence, finished_at = now(), updated_at = now()
         FROM jsonb_populate_recordset(NULL::jobs, $1) AS letter
         WHERE jobs.id = letter.id AND jobs.kind = letter.kind AND jobs.state = 'pending'
         RETURNING jobs.id
         """,
         rows,
-        DEAD_LETTER,
     )
-    return [row["id"] for row in marked]
-
-
-async def delete_expired(connection: Connection, *, events_days: int, idempotency_hours: int) -> None:
-    """Let go of what nobody can ask for any more: old events, old progress, old Idempotency-Keys."""
-    await connection.execute("DELETE FROM events WHERE at < now() - make_interval(days => $1)", events_days)
-    await connection.execute("DELETE FROM events WHERE type = 'job.progressed' AND at < now() - interval '1 hour'")
-    await connection.execute(
-        "DELETE FROM idempotency_keys WHERE created_at < now() - make_interval(hours => $1)", idempotency_hours
-    )
+    return [row["id"] for row in ended]

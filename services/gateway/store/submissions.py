@@ -15,7 +15,12 @@ class AnsweredElsewhereError(Exception):
 
 @dataclass(slots=True)
 class SceneWanted:
-    """An image that a scene shall have; the fields are columns of `image_generations`."""
+    """An image that a scene shall have; the fields are columns of `image_generations`.
+
+    Attributes:
+        drawing: tells one image from another, see `rules.scenes.drawing_of`.
+
+    """
 
     record_id: UUID
     project_id: UUID
@@ -29,16 +34,12 @@ class SceneWanted:
     aspect_ratio: str
     user_tier: str | None
     created_at: datetime
+    drawing: str
 
     @property
     def place(self) -> tuple[UUID, str, int]:
         """What there is only one record of."""
         return (self.project_id, self.chapter_id, self.scene_number)
-
-    @property
-    def drawing(self) -> tuple[str, str, str]:
-        """What the image shall be."""
-        return (self.scene_description, self.style, self.aspect_ratio)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class SceneHeld:
     record_id: UUID
     task_id: UUID
     retry_count: int
-    drawing: tuple[str, str, str]
+    drawing: str
 
 
 @dataclass(slots=True)
@@ -97,16 +98,16 @@ async def upsert_scenes(connection: Connection, wanted: Sequence[SceneWanted]) -
         """
         INSERT INTO image_generations AS held (
             record_id, project_id, task_id, chapter_id, scene_number, script_id, image_type, status,
-            scene_description, style, aspect_ratio, user_tier, created_at, updated_at)
+            scene_description, style, aspect_ratio, drawing, user_tier, created_at, updated_at)
         SELECT record_id, project_id, task_id, chapter_id, scene_number, script_id, image_type, 'pending',
-               scene_description, style, aspect_ratio, user_tier, created_at, created_at
+               scene_description, style, aspect_ratio, drawing, user_tier, created_at, created_at
         FROM jsonb_populate_recordset(NULL::image_generations, $1)
         ON CONFLICT (project_id, chapter_id, scene_number) DO UPDATE
         SET task_id = excluded.task_id, retry_count = held.retry_count + 1, status = 'pending', progress = NULL,
             script_id = excluded.script_id, scene_description = excluded.scene_description, style = excluded.style,
-            aspect_ratio = excluded.aspect_ratio, user_tier = excluded.user_tier, object_key = NULL, asset_id = NULL,
-            model_used = NULL, provider = NULL, generation_time_seconds = NULL, last_attempted_at = NULL,
-            error_code = NULL, error_sentence = NULL, updated_at = excluded.updated_at
+            aspect_ratio = excluded.aspect_ratio, drawing = excluded.drawing, user_tier = excluded.user_tier,
+            object_key = NULL, asset_id = NULL, model_used = NULL, provider = NULL, generation_time_seconds = NULL,
+            last_attempted_at = NULL, error_code = NULL, error_sentence = NULL, updated_at = excluded.updated_at
         WHERE held.status IN ('completed', 'failed', 'cancelled')
         """,
         wanted,
@@ -119,8 +120,7 @@ async def select_scenes(
     projects, chapters, numbers = zip(*places, strict=True)
     rows = await connection.fetch(
         """
-        SELECT project_id, chapter_id, scene_number, record_id, task_id, retry_count, scene_description, style,
-               aspect_ratio
+        SELECT project_id, chapter_id, scene_number, record_id, task_id, retry_count, drawing
         FROM image_generations
         JOIN unnest($1::uuid[], $2::text[], $3::integer[]) AS asked (project_id, chapter_id, scene_number)
         USING (project_id, chapter_id, scene_number)
@@ -131,10 +131,7 @@ async def select_scenes(
     )
     return {
         (row["project_id"], row["chapter_id"], row["scene_number"]): SceneHeld(
-            row["record_id"],
-            row["task_id"],
-            row["retry_count"],
-            (row["scene_description"], row["style"], row["aspect_ratio"]),
+            row["record_id"], row["task_id"], row["retry_count"], row["drawing"]
         )
         for row in rows
     }

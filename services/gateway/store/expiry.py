@@ -1,0 +1,31 @@
+"""Letting go of what nobody can ask for any more."""
+
+from datetime import timedelta
+from typing import Final
+
+from services.gateway.store.tenancy import answering
+from shared.database import Pool
+
+_PAGE: Final = 5000
+
+EVENTS: Final = """
+    DELETE FROM events WHERE sequence IN (SELECT sequence FROM events WHERE at < now() - $1::interval LIMIT $2)
+"""
+PROGRESS: Final = """
+    DELETE FROM events WHERE sequence IN (
+        SELECT sequence FROM events WHERE type = 'job.progressed' AND at < now() - $1::interval LIMIT $2)
+"""
+IDEMPOTENCY_KEYS: Final = """
+    DELETE FROM idempotency_keys WHERE (project_id, key) IN (
+        SELECT project_id, key FROM idempotency_keys WHERE created_at < now() - $1::interval LIMIT $2)
+"""
+
+
+async def delete_expired(pool: Pool, statement: str, age: timedelta) -> None:
+    """Delete what is older, in small transactions, so that a large heap never runs into a time limit.
+
+    `statement` is one of this file; raises DatabaseAwayError.
+    """
+    async with answering():
+        while await pool.execute(statement, age, _PAGE) == f"DELETE {_PAGE}":
+            pass
