@@ -34,6 +34,12 @@ async def test_every_error_is_a_problem(ann: Client) -> None:
     _is_problem(await ann.get("/jobs", params={"limit": "0"}), 422, "validation_failed")
     _is_problem(await ann.get("/jobs", params={"created_after": "yesterday"}), 422, "validation_failed")
     _is_problem(await ann.get("/images/x/file"), 422, "validation_failed")
+    for name, moment in (
+        ("created_after", "0001-01-01T00:00:00+14:00"),
+        ("created_before", "9999-12-31T23:59:59-14:00"),
+    ):
+        for path in ("/jobs", "/images"):
+            _is_problem(await ann.get(path, params={name: moment}), 422, "validation_failed")
     _is_problem(await ann.get("/jobs?kind=%00"), 400, "bad_request")
     _is_problem(await ann.get("/chapters/a%00b/images"), 400, "bad_request")
     _is_problem(await ann.send("POST", "/api/v1/scrapes", data=b"{"), 422, "validation_failed")
