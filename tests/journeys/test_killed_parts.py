@@ -3,9 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 import pytest
 
+from contracts.envelope import routing_key_of
+from contracts.jobs import ReplayOutbox
+from deploy.database import SERVICES
 from deploy.local.stack import Stack
 from shared.topology import queue_of
 from tests.journeys.end_state import books_of, differences, until_quiet, waiting_messages
@@ -95,12 +99,23 @@ async def test_what_was_lost_with_the_brokers_disk_is_said_again(
     await asyncio.gather(*(stack.supervisor.hold(service) for service in away))
     exhibition.page_door.open()
     await until(lambda: _messages_wait_for(stack, away))
+    async with books_of(stack) as books:
+        erased_at = await books.value("SELECT now()")
     await erased_broker().do(stack)
     exhibition.picture_door.open()
     await asyncio.gather(*(stack.supervisor.start_again(service) for service in away))
     await until_quiet(stack)
 
     assert await differences(stack, visitor) == []
+    # Without this the gateway would find out too, but only after it had waited in vain for news of each job.
+    assert await _asked_for_a_replay(stack, erased_at) == set(SERVICES)
+
+
+async def _asked_for_a_replay(stack: Stack, since: datetime) -> set[str]:
+    asked = "SELECT count(*) FROM {service}.said WHERE routing_key LIKE $1 AND said_at > $2"
+    pattern = f"{routing_key_of(ReplayOutbox)}.%"
+    async with books_of(stack) as books:
+        return {one for one in SERVICES if await books.value(asked.format(service=one), pattern, since)}
 
 
 async def _messages_wait_for(stack: Stack, services: Iterable[str]) -> bool:

@@ -35,22 +35,22 @@ async def test_two_processes_of_every_service_do_the_same_work_once(
 
 @pytest.mark.usefixtures("twin")
 async def test_a_frozen_worker_whose_work_was_taken_over_changes_nothing(stack: Stack, gallery: Gallery) -> None:
-    frozen = "media"
+    frozen = stack.supervisor.pid("media")
     exhibition = await gallery.exhibit("frozen", PICTURES)
     exhibition.picture_door.close_after(0)
     async with visiting(stack) as visitor, books_of(stack) as books:
+        held = "SELECT count(*) FROM media.tasks WHERE state = 'in_progress' AND project_id = $1 AND worker LIKE $2"
+        taken_over = (
+            "SELECT count(*) FROM media.tasks WHERE state = 'completed' AND project_id = $1 AND lease_epoch > 1"
+        )
         await visitor.scrapes(exhibition)
-        await exhibition.picture_door.waited_at.wait()
-        stack.supervisor.pause(frozen)
+        await until(lambda: books.value(held, visitor.project_id, f"%/{frozen}/%"))
+        stack.supervisor.pause("media")
         try:
             exhibition.picture_door.open()
-            taken_over = (
-                "SELECT count(*) FROM media.tasks WHERE lease_epoch > 1 AND state = 'completed' AND project_id = $1"
-            )
-            # What the broker has given to the frozen one it will hear only when it goes on.
             await until(lambda: books.value(taken_over, visitor.project_id), seconds=30)
         finally:
-            stack.supervisor.resume(frozen)
+            stack.supervisor.resume("media")
         await until_quiet(stack)
 
         assert await differences(stack, visitor) == []
