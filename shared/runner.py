@@ -70,8 +70,7 @@ class Runner:
         self._wake = asyncio.Event()
         self._reserved = 0
         self._backlog = True
-        self._isolating = False
-        self._isolate_until = 0.0
+        self._isolating, self._isolate_until = False, 0.0
         self._stopping = False
 
     @property
@@ -204,12 +203,9 @@ class Runner:
     async def _fail_unreadable(self, row: Any, lease: Lease, error: ValidationError) -> None:
         """End a task whose command this version of the code cannot read."""
         code, sentence = "command_not_understood", printable(str(error))
-        lineage = {
-            "job_id": row["id"],
-            "root_job_id": row["root_job_id"],
-            "project_id": row["project_id"],
-            "submitted_by": printable(str(row["command"].get("submitted_by", "unknown")), 200),
-        }
+        submitted_by = printable(str(row["command"].get("submitted_by", "unknown")), 200)
+        lineage = {name: row[name] for name in ("root_job_id", "project_id")}
+        lineage |= {"job_id": row["id"], "submitted_by": submitted_by}
         said = news(
             JobFailed,
             lineage,
@@ -275,8 +271,8 @@ class Runner:
             return self._judge(running)
         except (Refused, ValueError, TypeError) as error:
             _log.exception("result_unsayable", job_id=str(running.job.id))
-            sentence = f"What came of it cannot be said: {type(error).__name__}."
-            refused = error if isinstance(error, Refused) else Refused("result_unsayable", sentence)
+            unsayable = Refused("result_unsayable", f"What came of it cannot be said: {type(error).__name__}.")
+            refused = error if isinstance(error, Refused) else unsayable
             return running.job.failure(judge(refused, running.job.attempt))
 
     def _judge(self, running: _Running) -> Settlement | None:

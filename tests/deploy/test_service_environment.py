@@ -54,7 +54,8 @@ def test_what_a_person_set_reaches_the_services_unless_the_stack_gives_it(
     passed = passed_on()
     assert passed["AZURE_VISION_KEY"] == "theirs"
     assert "must not pass" not in passed.values()
-    assert service_environment("media", "media", 8000, around)["MODELSLAB_API_KEY"] == "paid"
+    assert service_environment("image_generation", "image_generation", 8000, around)["MODELSLAB_API_KEY"] == "paid"
+    assert "MODELSLAB_API_KEY" not in service_environment("scraper", "scraper", 8000, around)
 
 
 def test_a_variable_for_one_service_wins_and_reaches_no_other(around: Surroundings) -> None:

@@ -24,7 +24,9 @@ def echo(payload: bytes, options: dict[str, Any]) -> Answer:
 
 
 def refuse(_: bytes, options: dict[str, Any]) -> Answer:
-    raise Refused(options["code"], options["sentence"])
+    refused = Refused("said_by_the_child", options["sentence"])
+    refused.code = options["code"]  # who owns the child says what it likes
+    raise refused
 
 
 def fail(_: bytes, __: dict[str, Any]) -> Answer:

@@ -56,7 +56,7 @@ async def insert_personal_project(connection: Connection, project_id: UUID, user
     await connection.execute(
         """
         INSERT INTO projects (id, name, personal_of) VALUES ($1, 'Personal', $2)
-        ON CONFLICT (id) DO NOTHING
+        ON CONFLICT DO NOTHING
         """,
         project_id,
         user_id,

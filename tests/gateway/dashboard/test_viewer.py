@@ -111,7 +111,7 @@ async def test_pictures_are_walked_through_with_the_keyboard(board: Page, gatewa
     await board.until(_FULL_DEPTH)
     await board.press("Escape", code=27)
     await board.until("!document.querySelector('.viewer').open")
-    assert await board.run("location.hash") == ""
+    await board.until("location.hash === ''")
     await board.until(f"document.activeElement.closest('.tile')?.dataset.image === '{newer.image_id}'")
 
 
