@@ -19,6 +19,8 @@ SERVICES = ("gateway", "scraper", "media", "image_generation", "depth_map")
 WORKERS = SERVICES[1:]
 PROJECTION_ROLE = "gateway_projection"
 ROLES = (*SERVICES, *(f"{service}_owner" for service in SERVICES), PROJECTION_ROLE)
+# PostgreSQL refuses two sessions that alter one role at once; whoever comes second waits for the first to end.
+PREPARING = 0x64696F72616D61
 
 
 async def prepare(admin_url: str, passwords: Mapping[str, str]) -> list[str]:
@@ -30,6 +32,7 @@ async def prepare(admin_url: str, passwords: Mapping[str, str]) -> list[str]:
     applied: list[str] = []
     admin = await asyncpg.connect(admin_url, timeout=10)
     try:
+        await admin.execute("SELECT pg_advisory_lock($1)", PREPARING)
         for role in ROLES:
             await _create_role(admin, role, passwords[role])
         await admin.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
