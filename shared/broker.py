@@ -6,14 +6,14 @@ consumers fall silent.
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from uuid import UUID
 
 import aio_pika
 import aiormq
 import structlog
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, AbstractIncomingMessage
 from aio_pika.exceptions import AMQPError, ChannelInvalidStateError, DeliveryError, PublishError
 from yarl import URL
 
@@ -30,6 +30,33 @@ _IN_FLIGHT = 200
 _HEARTBEAT_SECONDS = 10
 
 _log = structlog.get_logger(__name__)
+
+
+@contextmanager
+def channel_errors() -> Iterator[None]:
+    """Raise ConnectionError for what aiormq gives those who wait on a channel that closes under them.
+
+    It ends their wait with a bare `Exception`, or with a `CancelledError` though nobody cancelled them; neither must
+    be mistaken for a mistake of ours, or for a wish to end.
+    """
+    task = asyncio.current_task()
+    cancels = task.cancelling() if task else 0
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        if task is None or task.cancelling() > cancels:
+            raise
+        raise ConnectionError("the channel was closed") from error
+    except Exception as error:
+        if type(error) is not Exception:
+            raise
+        raise ConnectionError("the channel was closed") from error
+
+
+async def acknowledge(delivery: AbstractIncomingMessage, *, multiple: bool = False) -> None:
+    """Acknowledge a delivery; what came through a channel that is gone comes again, and is known."""
+    with suppress(*BROKER_AWAY), channel_errors():
+        await delivery.ack(multiple=multiple)
 
 
 class Unroutable(Exception):
@@ -70,7 +97,7 @@ class Link:
                     await connection.close()
 
     async def _hold_session(self, connection: AbstractConnection) -> None:
-        session = asyncio.ensure_future(self._session(connection))
+        session = asyncio.ensure_future(self._named_session(connection))
         closed = asyncio.ensure_future(_until_closed(connection))
         try:
             await asyncio.wait((session, closed), return_when=asyncio.FIRST_COMPLETED)
@@ -82,6 +109,10 @@ class Link:
             for task in (session, closed):
                 task.cancel()
             await asyncio.gather(session, closed, return_exceptions=True)
+
+    async def _named_session(self, connection: AbstractConnection) -> None:
+        with channel_errors():
+            await self._session(connection)
 
 
 async def _until_closed(it: AbstractConnection | AbstractChannel) -> None:
@@ -134,7 +165,8 @@ class Publisher:
         try:
             # aio-pika's own timeout does not cover the wait for the channel's lock.
             async with self._room, asyncio.timeout(_PUBLISH_SECONDS):
-                await self._exchanges[exchange].publish(message, routing_key, mandatory=True)
+                with channel_errors():
+                    await self._exchanges[exchange].publish(message, routing_key, mandatory=True)
         except PublishError as error:
             raise Unroutable(f"nobody hears {routing_key}") from error
         except DeliveryError as error:
@@ -158,8 +190,9 @@ class Publisher:
         # A refused or interrupted declaration closes its channel; publishing must not suffer for it.
         if self._connection is None:
             raise ConnectionError("the broker is away")
-        async with asyncio.timeout(10), self._connection.channel() as channel:
-            await use(channel)
+        with channel_errors():
+            async with asyncio.timeout(10), self._connection.channel() as channel:
+                await use(channel)
 
     _connection: AbstractConnection | None = None
 

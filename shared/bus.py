@@ -59,6 +59,7 @@ class Bus:
             hears=declared.hears.get(service, ()),
         )
         self._tasks: list[asyncio.Task[None]] = []
+        self._leaving = False
         self.died: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.intake.react({ReplayOutbox: _replay_outbox})
         health.add("consumer", self._hearing.check)
@@ -85,6 +86,7 @@ class Bus:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._leaving = True
         self._taking_in.cancel()
         await asyncio.wait((self._taking_in,))
         try:
@@ -115,7 +117,11 @@ class Bus:
 
     def _note_end(self, task: "asyncio.Task[None]") -> None:
         """Have the process end, and be started again, rather than go on deaf or dumb."""
-        if task.cancelled() or (error := task.exception()) is None:
+        if task.cancelled():
+            error: BaseException | None = None if self._leaving else RuntimeError("a loop ended, and nobody ended it")
+        else:
+            error = task.exception()
+        if error is None:
             return
         _log.critical("loop_died", exc_info=error)
         if not self.died.done():

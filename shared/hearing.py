@@ -8,7 +8,6 @@ everybody is asked to say again to it what was said since the last message that 
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -19,7 +18,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMe
 from contracts.envelope import EVERYBODY
 from contracts.jobs import ReplayOutbox
 from shared import metrics, topology
-from shared.broker import BROKER_AWAY, Link, Publisher, Unroutable
+from shared.broker import BROKER_AWAY, Link, Publisher, Unroutable, acknowledge
 from shared.database import AWAY, Pool, until_answered
 from shared.errors import Failure
 from shared.identifiers import uuid7
@@ -162,8 +161,7 @@ class Hearing:
         reasons = ", ".join(str(death.get("reason")) for death in _deaths(delivery)) or "unknown"
         letter = DeadLetter(delivery, "delivery_limit", f"The broker gave up delivering it ({reasons}).")
         await until_answered(lambda: self._insert_or_redrive(letter), "set a dead letter aside")
-        with suppress(*BROKER_AWAY):  # then it comes again, and is known
-            await delivery.ack()
+        await acknowledge(delivery)
 
     async def _insert_or_redrive(self, letter: DeadLetter) -> None:
         message_id = id_of(letter.delivery)

@@ -8,7 +8,6 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
@@ -23,7 +22,7 @@ from contracts.catalogue import NotUnderstoodError, open_envelope, understand
 from contracts.envelope import MAXIMUM_BODY_BYTES, Command, Event, Message, from_binary_mode
 from contracts.jobs import MessageDeadLettered
 from shared import metrics
-from shared.broker import BROKER_AWAY
+from shared.broker import acknowledge
 from shared.database import AWAY, Connection, Pool
 from shared.errors import Refused, printable
 from shared.handling import Heard
@@ -275,9 +274,7 @@ async def _acknowledge(batch: Sequence[AbstractIncomingMessage]) -> None:
     """Acknowledge with one multiple-ack for each channel; the batch may straddle a reconnect."""
     last = {id(delivery.channel): delivery for delivery in batch if not _stale(delivery)}
     for delivery in last.values():
-        # What came through a channel that is gone comes again, and the inbox absorbs it.
-        with suppress(*BROKER_AWAY):
-            await delivery.ack(multiple=True)
+        await acknowledge(delivery, multiple=True)
 
 
 def _stale(delivery: AbstractIncomingMessage) -> bool:

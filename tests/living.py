@@ -77,15 +77,16 @@ class House:
         return saying.message_id
 
     async def heard(self, service: str = "gateway") -> list[Message]:
-        """Take everything that waits in a service's queue."""
+        """Take everything that waits in a service's queue, each message once, however often it was published."""
         connection = await aio_pika.connect(self.servers.rabbitmq_url)
         async with connection, connection.channel() as channel:
             queue = await channel.get_queue(queue_of(service), ensure=False)
-            messages = []
+            messages: dict[UUID, Message] = {}
             while (delivery := await queue.get(no_ack=True, fail=False)) is not None:
                 if delivery.type != "diorama.mark":
-                    messages.append(understand(open_envelope(orjson.loads(delivery.body))))
-            return messages
+                    envelope = open_envelope(orjson.loads(delivery.body))
+                    messages[envelope.id] = understand(envelope)
+            return list(messages.values())
 
     async def rows(self, sql: str, *arguments: Any) -> list[asyncpg.Record]:
         """Read as an administrator, who sees every schema."""
