@@ -46,7 +46,7 @@ check: lint test ## What CI runs
 
 .PHONY: test
 test: bootstrap ## The whole test suite against real parts: [args="tests/shared -k lease"]
-	@$(PYTHON) -m pytest $(args)
+	@$(PYTHON) -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder $(args)
 
 .PHONY: lint
 lint: bootstrap ## Style, format and types

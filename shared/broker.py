@@ -186,6 +186,15 @@ class Publisher:
 
         await self._lend(bind)
 
+    async def replace(self, queue: str) -> None:
+        """Delete a queue with all it holds, and declare the whole topology again."""
+
+        async def delete(channel: AbstractChannel) -> None:
+            await channel.queue_delete(queue)
+
+        await self._lend(delete)
+        await self.declare()
+
     async def _lend(self, use: Callable[[AbstractChannel], Awaitable[None]]) -> None:
         # A refused or interrupted declaration closes its channel; publishing must not suffer for it.
         if self._connection is None:

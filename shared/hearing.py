@@ -1,15 +1,17 @@
 """The ear of a service: its queue's consumer, and the watchdog that notices when it has gone deaf.
 
-Two things go wrong silently. A broker may cancel a consumer while connection and channel stay open; and a queue may
+Three things go wrong silently. A broker may cancel a consumer while connection and channel stay open; and a queue may
 be deleted, or lost with the broker's disk, and be declared again empty. For the first the consumer is looked for;
 for the second a mark is sent through a binding that only this queue has: a queue without it was created anew, and
-everybody is asked to say again to it what was said since the last message that was heard.
+everybody is asked to say again to it what was said since the last message that was heard. And a queue may be there
+and neither give nor take: it is replaced, and then it was created anew.
 """
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import structlog
@@ -18,7 +20,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMe
 from contracts.envelope import EVERYBODY
 from contracts.jobs import ReplayOutbox
 from shared import metrics, topology
-from shared.broker import BROKER_AWAY, Link, Publisher, Unroutable, acknowledge
+from shared.broker import BROKER_AWAY, Link, Publisher, Unroutable, acknowledge, channel_errors
 from shared.database import AWAY, Pool, until_answered
 from shared.errors import Failure
 from shared.identifiers import uuid7
@@ -29,8 +31,13 @@ _PREFETCH = 200
 _BURIED_AT_ONCE = 20
 _WATCH_SECONDS = 5
 _MARGIN = timedelta(seconds=60)
+_CONSUME_SECONDS = 10
+_BROKEN_SECONDS = 20
 
 _log = structlog.get_logger(__name__)
+
+
+Hear: TypeAlias = Callable[[AbstractIncomingMessage], Awaitable[None]]
 
 
 class Deaf(Failure):
@@ -62,6 +69,7 @@ class Hearing:
         self._channel: AbstractChannel | None = None
         self._tag: str | None = None
         self._stopped = False
+        self._refused_since: dict[str, float] = {}
 
     async def run(self) -> None:
         """Hear until cancelled."""
@@ -85,14 +93,9 @@ class Hearing:
         await self._publisher.up.wait()  # and so the topology is declared
         if self._stopped:
             return
-        async with asyncio.timeout(15):
-            channel = await connection.channel()
-            await channel.set_qos(prefetch_count=_PREFETCH)
-            tag = await (await channel.get_queue(self._queue)).consume(self._intake.deliver)
-            # A channel of its own: a multiple-ack reaches every delivery of its channel.
-            burying = await connection.channel()
-            await burying.set_qos(prefetch_count=_BURIED_AT_ONCE)
-            await (await burying.get_queue(topology.dead_queue_of(self._service))).consume(self._bury)
+        channel, tag = await self._consume(connection, self._queue, _PREFETCH, self._intake.deliver)
+        # A channel of its own: a multiple-ack reaches every delivery of its channel.
+        burying, _ = await self._consume(connection, topology.dead_queue_of(self._service), _BURIED_AT_ONCE, self._bury)
         self._channel, self._tag = channel, tag
         metrics.CONSUMER_UP.set(1)
         _log.info("hearing", queue=self._queue)
@@ -101,6 +104,34 @@ class Hearing:
         finally:
             self._channel = self._tag = None
             metrics.CONSUMER_UP.set(0)
+
+    async def _consume(
+        self, connection: AbstractConnection, queue: str, prefetch: int, hear: Hear
+    ) -> tuple[AbstractChannel, str]:
+        try:
+            with channel_errors():
+                async with asyncio.timeout(_CONSUME_SECONDS):
+                    channel = await connection.channel()
+                    await channel.set_qos(prefetch_count=prefetch)
+                    tag = await (await channel.get_queue(queue)).consume(hear)
+        except BROKER_AWAY:
+            await self._replace_if_broken(queue)
+            raise
+        self._refused_since.pop(queue, None)
+        return channel, tag
+
+    async def _replace_if_broken(self, queue: str) -> None:
+        """Delete and declare anew a queue that refuses its consumer for long though the broker answers.
+
+        A broker that is killed within a second of creating a quorum queue may bring it back without a leader, for
+        ever: it is there, and neither gives nor takes. What it held is said again, as after any other loss.
+        """
+        now = time.monotonic()
+        if not self._publisher.up.is_set() or now - self._refused_since.setdefault(queue, now) < _BROKEN_SECONDS:
+            return
+        _log.error("broken_queue_replaced", queue=queue)
+        await self._publisher.replace(queue)
+        del self._refused_since[queue]
 
     async def _watch(self, channel: AbstractChannel, burying: AbstractChannel, tag: str) -> None:
         """Return when this session's consumer is, or may be, gone."""

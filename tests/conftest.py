@@ -8,6 +8,25 @@ import pytest
 from deploy.local.stack import Stack
 from tests.living import House
 
+FLOORS = (
+    "house",
+    "contracts",
+    "image_generation",
+    "depth_map",
+    "scraper",
+    "media",
+    "shared",
+    "gateway",
+    "deploy",
+    "journeys",
+)
+"""The quick ones first: what is wrong in one room should be known before whole stacks are started."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the floors in their order, and each as it was collected."""
+    items.sort(key=lambda item: FLOORS.index(item.path.relative_to(Path(__file__).parent).parts[0]))
+
 
 @pytest.fixture(scope="session")
 async def servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:

@@ -15,7 +15,7 @@ from contracts.catalogue import open_envelope, understand
 from contracts.envelope import Command, Message
 from deploy.database import SERVICES
 from deploy.local.stack import Stack
-from shared.broker import Publisher
+from shared.broker import BROKER_AWAY, Publisher
 from shared.database import Pool, open_pool
 from shared.handling import Reactions, Works
 from shared.identifiers import uuid7
@@ -56,7 +56,13 @@ class House:
         self.admin: Pool = await open_pool(self.servers.database_admin_url, size=4, application_name="tests")
         self._stack.push_async_callback(self.admin.close)
         await self._empty_tables()
-        await self._empty_queues()
+        try:
+            async with asyncio.timeout(20):
+                await self._empty_queues()
+        except BROKER_AWAY:
+            # The test before may have killed the broker while it made its queues, which then neither give nor take.
+            await self.servers.erase_broker()
+            await self._empty_queues()
         self.publisher = Publisher(self.servers.rabbitmq_url, "tests", self.topology)
         running = asyncio.create_task(self.publisher.run())
         self._stack.push_async_callback(_end, running)
