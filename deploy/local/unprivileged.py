@@ -11,6 +11,11 @@ _ACCOUNT = "daemon"
 """An account that every Linux has and that owns no files."""
 
 
+_LET_PASS = ((), ("dac_read_search",), ("dac_override",))
+"""Capabilities that let the account into a checkout that is closed to others, as /root is: the least one first, then
+the one that containers grant."""
+
+
 def wrapper_for(directory: Path, binary: Path) -> tuple[str, ...]:
     """Return the command prefix under which the server agrees to start, and make its folder ready for it.
 
@@ -27,10 +32,16 @@ def wrapper_for(directory: Path, binary: Path) -> tuple[str, ...]:
 
 
 def _dropped(account: pwd.struct_passwd, directory: Path, binary: Path) -> tuple[str, ...]:
-    wrapper = ("setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups", "--")
     give_away(directory, account)
-    if _succeeds(*wrapper, str(binary), "--version") and _succeeds(*wrapper, "test", "-w", str(directory)):
-        return wrapper
+    for capabilities in _LET_PASS:
+        kept = [f"--{kind}-caps=+{name}" for name in capabilities for kind in ("inh", "ambient")]
+        if kept:
+            # initdb asks by access(2) whether it may, which else answers as if there were no capability.
+            kept.append("--securebits=+no_setuid_fixup")
+        identity = (f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups")
+        wrapper = ("setpriv", *identity, *kept, "--")
+        if _succeeds(*wrapper, "test", "-x", str(binary)) and _succeeds(*wrapper, "test", "-w", str(directory)):
+            return wrapper
     raise CannotRun(
         "root_refused",
         f"PostgreSQL does not run as root, and the user {account.pw_name!r} cannot reach {directory} or {binary}. "
