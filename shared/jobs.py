@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
+import orjson
+
 from contracts.envelope import Command, Lineage, Message
 from contracts.jobs import (
     Child,
@@ -32,6 +34,7 @@ C = TypeVar("C", bound=Command)
 N = TypeVar("N", bound=JobNews)
 
 _CHILDREN_A_PAGE = 500
+_RESULT_BYTES = 4096
 _PROGRESS_SECONDS = 0.5
 _LONG_RECORDING_SECONDS = 1.0
 _STAGE_CHARACTERS = 80
@@ -203,7 +206,10 @@ class Job(Generic[C]):
     def completion(self, children: Mapping[UUID, str], facts: Mapping[str, Any]) -> Settlement:
         """Say which children follow and that the job is done; raises Refused when its result cannot be said."""
         try:
-            return self._completion(children, _sayable(dict(facts)))
+            result = _sayable(dict(facts))
+            if len(orjson.dumps(result)) > _RESULT_BYTES:
+                raise Refused("result_too_large", f"Its result has more than {_RESULT_BYTES} bytes.")
+            return self._completion(children, result)
         except (ValueError, TypeError, RecursionError) as error:
             sentence = f"What came of it cannot be said: {type(error).__name__}."
             raise Refused("result_unsayable", sentence) from error

@@ -12,6 +12,7 @@ import structlog
 
 from contracts.envelope import Command, Envelope, Event, Message
 from shared.database import Connection, Pool
+from shared.errors import Refused, printable
 from shared.identifiers import uuid7
 from shared.telemetry import current_traceparent
 
@@ -55,9 +56,12 @@ class Transaction:
         self._at_end: list[Callable[[], None]] = []
 
     def say(self, message: Message, *, message_id: UUID | None = None, traceparent: str | None = None) -> UUID:
-        """Say a message with this transaction; return its id."""
+        """Say a message with this transaction; return its id. Raises Refused where it cannot be said at all."""
         trace = traceparent or self.trace_of(message)
-        saying = self._outbox.encode(message, message_id=message_id, traceparent=trace)
+        try:
+            saying = self._outbox.encode(message, message_id=message_id, traceparent=trace)
+        except ValueError as error:
+            raise Refused("message_unsayable", printable(f"What follows from it cannot be said: {error}")) from error
         self._sayings.append(saying)
         return saying.message_id
 

@@ -18,6 +18,7 @@ from shared import metrics, tasks
 from shared.batching import Batcher
 from shared.database import AWAY, Pool
 from shared.errors import Refused, printable
+from shared.isolation import Isolation
 from shared.jobs import STARTED, Bench, Job, LostLease, news
 from shared.outbox import Transaction
 from shared.retry import Verdict, judge
@@ -32,8 +33,6 @@ Interruption = Literal["cancelled", "lost", "overdue", "stopping"]
 _POLL_SECONDS = 1.0
 _SAY_STARTED_AFTER_SECONDS = 0.1
 _LET_GO_SECONDS = 2.0
-_ISOLATE_SECONDS = 30.0
-_REST_SECONDS = 60.0
 
 DEADLINE_EXCEEDED = ("deadline_exceeded", "It took longer than its deadline allows.")
 
@@ -70,7 +69,7 @@ class Runner:
         self._wake = asyncio.Event()
         self._reserved = 0
         self._backlog = True
-        self._isolating, self._isolate_until = False, 0.0
+        self._isolation = Isolation()
         self._stopping = False
 
     @property
@@ -98,7 +97,8 @@ class Runner:
             deadline_hours=self._settings.job_deadline_hours,
             announced=[tx.was_born_here(command) for command in commands],
         )
-        by_id = {command.job_id: (command, trace) for command, trace in zip(commands, traces, strict=True)}
+        # Of two commands under one id the first was written, so it is the one that runs.
+        by_id = {command.job_id: (command, trace) for command, trace in zip(commands[::-1], traces[::-1], strict=True)}
         for row in rows:
             self._taken(tx, row, *by_id[row["id"]])
 
@@ -131,13 +131,8 @@ class Runner:
         self._wake.set()
 
     def run_suspects(self) -> None:
-        """Let what runs finish, then run tasks of crashed processes one by one with nothing beside them.
-
-        What runs for long is not waited for: the process goes on as usual, and tries again later.
-        """
-        now = time.monotonic()
-        if not self._isolating and now >= self._isolate_until + _REST_SECONDS:
-            self._isolating, self._isolate_until = True, now + _ISOLATE_SECONDS
+        """Let what runs finish, then run tasks of crashed processes one by one with nothing beside them."""
+        if self._isolation.begin():
             self._wake.set()
 
     async def claim(self) -> None:
@@ -154,7 +149,7 @@ class Runner:
     async def _claim_batch(self) -> bool:
         """Claim once; tell whether claiming again at once makes sense."""
         async with self._claiming:
-            if self._isolating:
+            if self._isolation.active:
                 return await self._claim_suspect()
             limit = self._free()
             if limit <= 0:
@@ -171,13 +166,12 @@ class Runner:
     async def _claim_suspect(self) -> bool:
         busy = self._reserved or any(running.interrupted is None for running in self._running.values())
         if busy:
-            self._isolating = time.monotonic() < self._isolate_until
-            return not self._isolating
-        rows = await self._claim(1, suspects=True)
-        if rows:
-            self._isolate_until = time.monotonic() + _ISOLATE_SECONDS
+            return self._isolation.give_up_when_over()
+        if await self._claim(1, suspects=True):
+            self._isolation.went_on()
             return False
-        self._isolating, self._isolate_until, self._backlog = False, -_REST_SECONDS, True
+        self._isolation.end()
+        self._backlog = True
         return True
 
     async def _claim(self, limit: int, *, suspects: bool) -> int:
@@ -223,7 +217,7 @@ class Runner:
         await tasks.settle_tasks(self._bench.pool, [settlement])
 
     def _free(self) -> int:
-        if self._stopping or self._isolating:
+        if self._stopping or self._isolation.active:
             return 0
         return max(0, self._settings.concurrency - len(self._running) - self._reserved)
 
@@ -262,7 +256,7 @@ class Runner:
             if self._running.get(running.job.id) is running:
                 del self._running[running.job.id]
             metrics.RUNNING.set(len(self._running))
-            if self._backlog or self._isolating:
+            if self._backlog or self._isolation.active:
                 self._wake.set()
 
     def _judge_safely(self, running: _Running) -> Settlement | None:

@@ -57,8 +57,8 @@ def test_an_address_with_such_a_path_is_no_path_of_a_machine(tmp_path: Path) -> 
     assert machine_paths(tmp_path) == []
 
 
-@pytest.mark.parametrize("host", [("pypi", "org"), ("files.pythonhosted", "org"), ("registry.npmjs", "org")])
-def test_a_package_registry_is_found(host: tuple[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("host", [("pypi", "org"), ("files.pythonhosted", "org"), ("registry", "npmjs", "org")])
+def test_a_package_registry_is_found(host: tuple[str, ...], tmp_path: Path) -> None:
     assert len(registry_hosts(plant(tmp_path, {".ci/run": f"pip install -i https://{'.'.join(host)}/simple"}))) == 1
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from contracts.jobs import CancelJob, PauseWork
 from contracts.media import AcceptUpload, FetchMedia
-from shared import runner
+from shared import isolation
 from shared.jobs import Job
 from tests.living import House, until
 from tests.shared.chores import all_ended, check, do_nothing, fetch, is_in, put, reason_of, upload
@@ -41,8 +41,8 @@ class Gate:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "_ISOLATE_SECONDS", 1.0)
-    monkeypatch.setattr(runner, "_REST_SECONDS", 0.2)
+    monkeypatch.setattr(isolation, "_PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr(isolation, "_REST_SECONDS", 0.2)
 
 
 @pytest.mark.usefixtures("quick")
@@ -63,13 +63,14 @@ async def test_a_suspect_waits_for_a_long_neighbour_only_for_a_while(house: Hous
 
 
 async def _is_isolating(worker: object) -> bool:
-    return bool(worker._runner._isolating)  # type: ignore[attr-defined]
+    return bool(worker._runner._isolation.active)  # type: ignore[attr-defined]
 
 
 async def test_without_an_end_to_the_waiting_the_worker_would_stand_still(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "_ISOLATE_SECONDS", 3600)
+    monkeypatch.setattr(isolation, "_PATIENCE_SECONDS", 3600)
+    monkeypatch.setattr(isolation, "_LONGEST_PATIENCE_SECONDS", 3600)
     gate, long, suspect, later = Gate(), fetch(), fetch(), fetch()
     gate.stay.add(long.job_id)
     async with house.worker("media", works={FetchMedia: gate}, grace_seconds=9) as worker:
@@ -95,6 +96,34 @@ async def test_a_suspect_that_runs_for_long_does_not_stop_the_others(house: Hous
         assert await is_in(house, "in_progress", suspect)
         gate.open.set()
         await until(lambda: is_in(house, "completed", suspect))
+
+
+class Clock:
+    """Stands in for the module `time`."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+def _patience(isolating: isolation.Isolation, clock: Clock) -> float:
+    """Begin, and give the seconds until it is given up because neighbours still run."""
+    while not isolating.begin():
+        clock.now += 1
+    began = clock.now
+    while not isolating.give_up_when_over():
+        clock.now += 1
+    return clock.now - began
+
+
+def test_neighbours_that_are_always_long_are_waited_for_longer_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(isolation, "time", clock := Clock())
+    isolating = isolation.Isolation()
+    assert [_patience(isolating, clock) for _ in range(7)] == [30, 60, 120, 240, 480, 600, 600]
+    isolating.end()
+    assert _patience(isolating, clock) == 30
 
 
 async def test_a_paused_suspect_stops_nobody(house: House) -> None:

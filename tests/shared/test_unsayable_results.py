@@ -69,6 +69,15 @@ async def complete_with_too_much(job: Job[Any]) -> None:
         tx.result(text=TOO_MUCH)
 
 
+async def return_somewhat_too_much(_job: Job[Any]) -> Any:
+    return {"text": "a" * 5000}
+
+
+async def say_too_much(job: Job[Any]) -> None:
+    async with job.completing() as tx:
+        tx.say(job.news(JobCompleted, attempt=1, started_at=job.started_at, result={"text": TOO_MUCH}))
+
+
 async def complete_with_surrogates(job: Job[Any]) -> None:
     async with job.completing() as tx:
         tx.result(name="\udcff")
@@ -84,12 +93,14 @@ FAILS = {
     refuse_with_surrogates: "not_an_image",
     refuse_at_length: "not_an_image",
     refuse_without_a_code: "unexpected_error",
-    return_too_much: "result_unsayable",
+    return_too_much: "result_too_large",
+    return_somewhat_too_much: "result_too_large",
     return_an_object: "result_unsayable",
     return_an_endless_depth: "result_unsayable",
     return_a_huge_number: "result_unsayable",
     return_a_list: "result_unsayable",
-    complete_with_too_much: "result_unsayable",
+    complete_with_too_much: "result_too_large",
+    say_too_much: "message_unsayable",
     fail_with_nul: "not_an_image",
 }
 
