@@ -25,9 +25,9 @@ Plan = Callable[[], Awaitable[Act]]
 Statement = tuple[str, int]
 """A role, and the number by which PostgreSQL knows what it asked, however its text was prepared."""
 
-_WINDOWS_AT_MOST = 24
+_WINDOWS_AT_MOST = 60
 _IN_VAIN = 4
-"""After so many windows that brought nothing lower, what is left is what the job needs."""
+"""After so many windows that brought nothing lower, what is left is what the job needs, on a machine at rest."""
 _POLL_SECONDS = 0.002
 _BRACKETS = ("BEGIN", "COMMIT", "ROLLBACK")
 """They cost a round trip and no more; what a transaction costs is counted as a commit."""
@@ -98,10 +98,12 @@ class Meter:
         assert not any("INTO inbox" in self._texts[one] for one in self._by_the_clock), "the house was not quiet"
         return self
 
-    async def cost(self, plan: Plan, done: Done, *, started: bool) -> Cost:
+    async def cost(self, plan: Plan, done: Done, *, started: bool, allowed: Cost) -> Cost:
         """Do something several times, each time until it is done, and tell the least that it cost.
 
         `started`: only windows count in which a JobStarted was said, or none: it depends on how fast the machine is.
+        `allowed`: while it costs more than this, more windows are tried. On a busy machine facts that were said
+        together are often heard in two batches; what a job needs does not become less however often it is tried.
         """
         least: Window | None = None
         in_vain = 0
@@ -112,7 +114,7 @@ class Meter:
             lower = window if least is None else least.least_of(window)
             in_vain = in_vain + 1 if lower == least else 0
             least = lower
-            if in_vain == _IN_VAIN:
+            if in_vain >= _IN_VAIN and not least.cost().exceeds(allowed):
                 break
         assert least is not None, f"no window {'with' if started else 'without'} a start"
         return least.cost()

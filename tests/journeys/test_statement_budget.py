@@ -68,7 +68,7 @@ class Trial:
             GenerateImage: self._generate,
             AcceptUpload: self._accept,
         }
-        return await self.meter.cost(plans[kind], self.done, started=kind is not CheckWorker)
+        return await self.meter.cost(plans[kind], self.done, started=kind is not CheckWorker, allowed=BUDGET[kind])
 
     async def done(self) -> bool:
         return await self._state() == "completed"
@@ -175,7 +175,7 @@ async def test_one_statement_more_is_noticed(stack: Stack, trial: Trial) -> None
         return probe_and_ask
 
     frugal = await trial.cost(CheckWorker)
-    wasteful = await trial.meter.cost(wasteful_probe, trial.done, started=False)
+    wasteful = await trial.meter.cost(wasteful_probe, trial.done, started=False, allowed=frugal)
     await media.close()
 
     assert wasteful.statements == frugal.statements + 1
