@@ -6,6 +6,7 @@ consumers fall silent.
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from uuid import UUID
@@ -70,6 +71,8 @@ class Link:
         self._url = url
         self._name = name
         self._session = session
+        self.unreachable_at = float("-inf")
+        """When the broker last could not be reached, in seconds of the process's monotonic clock."""
 
     async def run(self) -> None:
         """Keep the connection up until cancelled."""
@@ -87,14 +90,21 @@ class Link:
         url = URL(self._url).update_query(heartbeat=_HEARTBEAT_SECONDS)
         connection = aio_pika.Connection(url, client_properties={"connection_name": self._name})
         try:
-            async with asyncio.timeout(10):
-                await connection.connect()
+            await self._open(connection)
             await self._hold_session(connection)
         finally:
             # Also after a failed attempt: a connection that is only dropped complains when it is collected.
             with suppress(*BROKER_AWAY):
                 async with asyncio.timeout(5):
                     await connection.close()
+
+    async def _open(self, connection: AbstractConnection) -> None:
+        try:
+            async with asyncio.timeout(10):
+                await connection.connect()
+        except BROKER_AWAY:
+            self.unreachable_at = time.monotonic()
+            raise
 
     async def _hold_session(self, connection: AbstractConnection) -> None:
         session = asyncio.ensure_future(self._named_session(connection))

@@ -121,13 +121,14 @@ class Hearing:
         return channel, tag
 
     async def _replace_if_broken(self, queue: str) -> None:
-        """Delete and declare anew a queue that refuses its consumer for long though the broker answers.
+        """Delete and declare anew a queue that refuses its consumer for long though the broker answers all the while.
 
         A broker that is killed within a second of creating a quorum queue may bring it back without a leader, for
         ever: it is there, and neither gives nor takes. What it held is said again, as after any other loss.
         """
         now = time.monotonic()
-        if not self._publisher.up.is_set() or now - self._refused_since.setdefault(queue, now) < _BROKEN_SECONDS:
+        since = max(self._refused_since.setdefault(queue, now), self._link.unreachable_at)
+        if not self._publisher.up.is_set() or now - since < _BROKEN_SECONDS:
             return
         _log.error("broken_queue_replaced", queue=queue)
         await self._publisher.replace(queue)

@@ -16,7 +16,7 @@ class Isolation:
 
     def __init__(self) -> None:
         self.active = False
-        self._until = 0.0
+        self._until = -_REST_SECONDS
         self._patience_factor = 1
 
     def begin(self) -> bool:

@@ -1,6 +1,7 @@
 """A queue that is there and neither gives nor takes is replaced, and what it held is said again."""
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from tests.living import House, lineage, until
 from tests.shared.chores import tell_broker
 
 FACTS = 50
+AN_HOUR_SECONDS = 3600
 
 
 async def fetch(_job: Job[FetchMedia]) -> None: ...
@@ -48,14 +50,18 @@ async def test_a_queue_without_a_leader_is_replaced_and_what_it_held_is_said_aga
             await until(lambda: _all_fetched(house), seconds=30)
 
 
+@pytest.mark.parametrize("refused_before_the_broker_left", [False, True])
 async def test_a_queue_that_refuses_for_a_moment_keeps_what_it_holds(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    house: House, monkeypatch: pytest.MonkeyPatch, refused_before_the_broker_left: bool
 ) -> None:
     replaced: list[Any] = []
     monkeypatch.setattr("shared.broker.Publisher.replace", lambda _self, queue: replaced.append(queue))
     refusals = asyncio.Event()
     monkeypatch.setattr(hearing.Hearing, "_replace_if_broken", _counted(hearing.Hearing._replace_if_broken, refusals))
     async with house.worker("media") as worker:
+        if refused_before_the_broker_left:
+            worker.bus._hearing._refused_since[queue_of("media")] = time.monotonic() - AN_HOUR_SECONDS
+            worker.bus._hearing._link.unreachable_at = time.monotonic()
         await break_queue(house, "media")
         await worker.bus._hearing._channel.close()
         await asyncio.wait_for(refusals.wait(), 20)
