@@ -62,9 +62,12 @@ _EXPIRED_DEAD_LETTERS = """
     DELETE FROM dead_letters WHERE id IN (
         SELECT id FROM dead_letters WHERE received_at < now() - make_interval(days => $1) LIMIT $2)
 """
+# Who ended after a long wait is as young as its end; the other age is there for the index.
 _EXPIRED_TASKS = """
     DELETE FROM tasks WHERE id IN (
-        SELECT id FROM tasks WHERE created_at < now() - make_interval(days => $1) AND finished_at IS NOT NULL LIMIT $2)
+        SELECT id FROM tasks
+        WHERE created_at < now() - make_interval(days => $1) AND finished_at < now() - make_interval(days => $1)
+        LIMIT $2)
 """
 _EXPIRED_TOMBSTONES = """
     DELETE FROM tombstones WHERE job_id IN (

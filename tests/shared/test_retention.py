@@ -2,6 +2,7 @@
 
 import pytest
 
+from contracts.media import FetchMedia
 from shared import housekeeping
 from shared.housekeeping import Housekeeping
 from tests.living import House, until
@@ -17,8 +18,9 @@ async def lay_down(house: House) -> None:
         await put(house, fetch(), state="pending", attempt=days)
         await house.admin.execute(
             """
-            UPDATE media.tasks SET created_at = now() - attempt * interval '1 day',
-                                   finished_at = CASE WHEN state = 'completed' THEN now() END
+            UPDATE media.tasks
+            SET created_at = now() - attempt * interval '1 day',
+                finished_at = CASE WHEN state = 'completed' THEN now() - attempt * interval '1 day' END
             """
         )
         await house.admin.execute(
@@ -110,6 +112,21 @@ async def test_tasks_that_wait_are_never_deleted_for_their_age(house: House) -> 
         await until(lambda: _completed(house, old))
 
 
-async def _completed(house: House, command: object) -> bool:
-    job_id = command.job_id  # type: ignore[attr-defined]
-    return bool(await house.value("SELECT state = 'completed' FROM media.tasks WHERE id = $1", job_id))
+async def test_a_task_that_ended_just_now_is_kept_however_long_it_waited(house: House) -> None:
+    await put(house, old := fetch(), state="completed")
+    await put(house, older := fetch(), state="completed")
+    await house.admin.execute("UPDATE media.tasks SET created_at = now() - interval '1 year', finished_at = now()")
+    await house.admin.execute(
+        "UPDATE media.tasks SET finished_at = now() - interval '1 year' WHERE id = $1", older.job_id
+    )
+    async with house.worker("media", works={type(old): do_nothing}):
+        await until(lambda: _is_gone(house, older))
+        assert await _completed(house, old)
+
+
+async def _is_gone(house: House, command: FetchMedia) -> bool:
+    return not await house.value("SELECT count(*) FROM media.tasks WHERE id = $1", command.job_id)
+
+
+async def _completed(house: House, command: FetchMedia) -> bool:
+    return bool(await house.value("SELECT state = 'completed' FROM media.tasks WHERE id = $1", command.job_id))
