@@ -19,6 +19,7 @@ FLOORS = (
     "gateway",
     "deploy",
     "journeys",
+    "reliability",
 )
 """The quick ones first: what is wrong in one room should be known before whole stacks are started."""
 

@@ -1,7 +1,7 @@
 """How the five services are started: which module, on which port, with which environment."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -75,11 +75,13 @@ def service_environment(service: str, name: str, port: int, around: Surroundings
     return {**inherited, **own, **around.extra.get(service, {})}
 
 
-def service_program(service: str, name: str, port: int, around: Surroundings) -> Program:
-    """Run `python -m services.<service>`, ready when its `/readyz` answers 200."""
+def service_program(
+    service: str, name: str, port: int, around: Surroundings, launcher: Sequence[str] | None = None
+) -> Program:
+    """Run `python -m services.<service>`, or what the launcher names; ready when its `/readyz` answers 200."""
     return Program(
         name=name,
-        command=(sys.executable, "-m", f"services.{service}"),
+        command=(sys.executable, *(launcher or ("-m", f"services.{service}"))),
         environment=service_environment(service, name, port, around),
         address=f"http://{LOOPBACK}:{port}",
         is_ready=partial(_is_ready, port),

@@ -54,6 +54,7 @@ class Stack:
         secret_key: with which the gateway signs local tokens; default: one of the stack's own.
         environment: what services inherit; default: that of this process, without what the stack itself gives.
         service_environment: variables for one service that win over everything.
+        launchers: what Python is given to start one service, where not `-m services.<service>`.
         postgres_settings: server settings that win over those of `deploy.local.postgres`.
         report: told of each part as it becomes ready.
 
@@ -74,6 +75,7 @@ class Stack:
         secret_key: str | None = None,
         environment: Mapping[str, str] | None = None,
         service_environment: Mapping[str, Mapping[str, str]] | None = None,
+        launchers: Mapping[str, Sequence[str]] | None = None,
         postgres_settings: Mapping[str, str] | None = None,
         report: Callable[[Ready], None] = _tell_nobody,
     ) -> None:
@@ -85,6 +87,7 @@ class Stack:
         self._secret_key = secret_key
         self._inherited = passed_on() if environment is None else environment
         self._extra = service_environment or {}
+        self._launchers = launchers or {}
         self._postgres_settings = postgres_settings
         self._report = report
         self._ready = False
@@ -229,7 +232,7 @@ class Stack:
     async def _start_services(self) -> None:
         around = self._surroundings()
         programs = [
-            service_program(service, name, self._service_ports[name], around)
+            service_program(service, name, self._service_ports[name], around, self._launchers.get(service))
             for service in self._services
             for name in self._names_of(service)
         ]
