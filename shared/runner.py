@@ -139,9 +139,11 @@ class Runner:
         """Claim and start what is due, until cancelled."""
         while True:
             self._wake.clear()
-            with suppress(*AWAY):
+            try:
                 while not self._stopping and await self._claim_batch():
                     pass
+            except AWAY as error:
+                _log.warning("claiming_paused", error=repr(error))
             with suppress(TimeoutError):
                 async with asyncio.timeout(_POLL_SECONDS):
                     await self._wake.wait()
@@ -356,11 +358,14 @@ class Runner:
             long = [one for one in self._running.values() if one.since < before and one.may_say_start]
             if not long:
                 continue
+            try:
+                await tasks.insert_started(self._bench.pool, [(one.job.lease, one.job.started()) for one in long])
+            except AWAY as error:
+                _log.warning("starts_not_said", error=repr(error), jobs=len(long))
+                continue
             for running in long:
                 running.start_said = True
-            with suppress(*AWAY):
-                await tasks.insert_started(self._bench.pool, [(one.job.lease, one.job.started()) for one in long])
-                self._bench.outbox.wake.set()
+            self._bench.outbox.wake.set()
 
     def cancel(self, job_ids: Sequence[UUID]) -> None:
         """Stop what this process runs of these jobs and of their descendants."""
