@@ -70,6 +70,10 @@ lock: bootstrap ## Resolve every lock file anew, with hashes
 bench: bootstrap ## Measure, and compare on equal terms
 	@$(PYTHON) -m tests.benchmarks
 
+.PHONY: crash-points
+crash-points: bootstrap ## Have every service die once at every step: [only="media shared.relay"] [alone=1]
+	@$(PYTHON) -m tests.reliability.crash_points --only '$(only)' $(if $(alone),--alone)
+
 ##@ Keep house
 
 .PHONY: bootstrap
@@ -87,4 +91,4 @@ clean: ## Remove the environment and every stack's data; asks first
 help:
 	@awk 'BEGIN { FS = ":.*## " } \
 	/^##@ / { printf "\n%s\n", substr($$0, 5) } \
-	/^[a-z-]+:.*## / { split($$1, name, ":"); printf "  make %-10s %s\n", name[1], $$2 }' $(MAKEFILE_LIST)
+	/^[a-z-]+:.*## / { split($$1, name, ":"); printf "  make %-12s %s\n", name[1], $$2 }' $(MAKEFILE_LIST)

@@ -1,0 +1,60 @@
+"""The whole sweep: `make crash-points [only=media] [alone=1]`; exits with 1 where anything differs."""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.reliability.crash_points.rig import Rig, rigged
+from tests.reliability.crash_points.sweep import Recording, Report, Sweep, recorded, told_of
+
+
+def _tell(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+async def _sweep(rig: Rig, only: str, *, alone: bool) -> bool:
+    recording = await recorded(rig)
+    for line in told_of(recording, rig.points):
+        _tell(line)
+    deaths = [death for death in recording.deaths() if only in f"{death.service} {death.point}"]
+    report = await Sweep(rig, recording.expected, alone=alone, tell=_tell).run(deaths)
+    return _told(recording, report, rig)
+
+
+def _told(recording: Recording, report: Report, rig: Rig) -> bool:
+    """Tell what became of the sweep; give whether all was as it should be."""
+    unvisited = recording.unvisited(rig.points)
+    for point in unvisited:
+        _tell(f"unvisited: {point}")
+    for death in report.missed:
+        _tell(f"not come to again: {death}")
+    for deaths, lines in report.differing.items():
+        _tell(f"differs: {'; '.join(map(str, deaths))}")
+        for line in lines:
+            _tell(f"    {line}")
+    _tell(
+        f"{len(rig.points)} points, {len(unvisited)} unvisited, {report.rounds} rounds, {len(report.same)} deaths"
+        f" with the same end, {len(report.differing)} differing, {len(report.missed)} not come to again"
+    )
+    return not (unvisited or report.missed or report.differing)
+
+
+async def _main(only: str, *, alone: bool) -> int:
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="crash-points-") as directory:
+        async with rigged(Path(directory)) as rig:
+            good = await _sweep(rig, only, alone=alone)
+    _tell(f"{time.monotonic() - began:.0f} s")
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="make crash-points")
+    parser.add_argument("--only", default="", help="a part of a service and its point, such as `media shared.relay`")
+    parser.add_argument("--alone", action="store_true", help="one death a round, instead of one of each service")
+    asked = parser.parse_args()
+    sys.exit(asyncio.run(_main(asked.only, alone=asked.alone)))

@@ -1,0 +1,266 @@
+"""What is done in each round: little, and something of everything, so that every step of the code is taken."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+from types_aiobotocore_s3 import S3Client
+
+from contracts.envelope import EVERYBODY
+from contracts.image_generation import GenerateImage
+from contracts.jobs import (
+    CancelJob,
+    CheckWorker,
+    JobAccepted,
+    JobUnknown,
+    PauseWork,
+    ReplayOutbox,
+    ReportJobs,
+    ResumeWork,
+)
+from contracts.media import AcceptUpload, DeleteMedia, FetchMedia
+from deploy.database import SERVICES, WORKERS
+from deploy.gateway_client import Gateway
+from services.gateway.rules.people import personal_project_of
+from shared.topology import Topology, queue_of
+from tests.journeys.end_state import Books
+from tests.journeys.gallery import draw
+from tests.journeys.visitors import SCENE
+from tests.reliability.crash_points.site import OTHER_PAGE, PAGE, SINGLE, SLOW_PAGE, Site
+from tests.reliability.crash_points.voice import Voice, same_id
+
+USER: Final = "a-visitor"
+PROJECT: Final = personal_project_of(USER)
+PATIENCE_SECONDS: Final = 40.0
+UPLOAD: Final = draw("upload", 0)
+_LOOK_SECONDS: Final = 0.1
+_CONDEMNED: Final = "c0" * 32
+_LONG_AGO: Final = timedelta(days=60)
+_NOBODY_HEARS: Final = "nobody.hears"
+
+
+@dataclass(frozen=True)
+class Hands:
+    """What a round is done with.
+
+    Attributes:
+        go_on: while it is not set, what runs is left running.
+
+    """
+
+    gateway: Gateway
+    voice: Voice
+    books: Books
+    site: Site
+    s3: S3Client
+    bucket: str
+    go_on: asyncio.Event
+
+    async def until(self, sql: str, *arguments: Any) -> Any:
+        """Wait until a query gives something true; look seldom, for many wait at once and share the machine."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not (found := await self.books.value(sql, *arguments)):
+                await asyncio.sleep(_LOOK_SECONDS)
+            return found
+
+    async def runs(self, service: str, job_id: UUID) -> None:
+        """Wait until a job is worked on."""
+        await self.until(f"SELECT count(*) FROM {service}.tasks WHERE id = $1 AND state = 'in_progress'", job_id)
+
+
+Piece = Callable[[Hands], Awaitable[None]]
+
+
+def lineage(name: str, *pipeline: str) -> dict[str, Any]:
+    """Give the lineage of a job that another system makes."""
+    job_id = same_id(name)
+    return {
+        "job_id": job_id,
+        "root_job_id": job_id,
+        "project_id": PROJECT,
+        "submitted_by": USER,
+        "pipeline": pipeline,
+    }
+
+
+async def scrape_two_pages(hands: Hands) -> None:
+    job = await hands.gateway.post("/scrapes", {"urls": [hands.site.url_of(PAGE), hands.site.url_of(OTHER_PAGE)]})
+    await hands.until("SELECT state = 'completed' FROM gateway.jobs WHERE id = $1", UUID(job["id"]))
+    await hands.gateway.get(f"/jobs/{job['id']}")
+
+
+async def keep_an_image_and_map_it_twice(hands: Hands) -> None:
+    await hands.gateway.post("/media/store", {"url": hands.site.url_of(SINGLE), "scene_id": "a-scene"})
+    await hands.gateway.get("/scenes/a-scene/media")
+    mapped = "SELECT asset_id FROM gateway.maps JOIN gateway.assets ON assets.id = asset_id WHERE sha256 = $1"
+    await hands.until(f"SELECT EXISTS ({mapped})", SINGLE.sha256)
+    await hands.gateway.post("/maps", {"image_id": str(await hands.books.value(mapped, SINGLE.sha256))})
+
+
+async def draw_a_scene(hands: Hands) -> None:
+    await hands.gateway.post("/chapters/a-chapter/images/scenes/1", {**SCENE, "aspect_ratio": "1:1", "seed": 1})
+    await hands.gateway.get("/chapters/a-chapter/images/scenes/1/status")
+
+
+async def cancel_a_page_that_is_being_read(hands: Hands) -> None:
+    job_id = UUID((await hands.gateway.post("/scrapes", {"url": hands.site.url_of(SLOW_PAGE)}))["id"])
+    await hands.runs("scraper", job_id)
+    await hands.go_on.wait()
+    await hands.gateway.post(f"/jobs/{job_id}/cancel", {})
+
+
+async def cancel_a_picture_that_is_being_drawn(hands: Hands) -> None:
+    wanted = GenerateImage(**lineage("drawing"), description="a large forest", aspect_ratio="1:1", seed=2)
+    await hands.voice.say(wanted)
+    asked = "SELECT count(*) FROM image_generation.generations WHERE job_id = $1 AND request_id IS NOT NULL"
+    await hands.until(asked, wanted.job_id)
+    await hands.voice.say(CancelJob(addressee=EVERYBODY, job_id=wanted.job_id, cancelled_by=USER))
+
+
+async def let_probes_wait_and_end_them(hands: Hands) -> None:
+    """Of each worker's two probes one is cancelled while it waits, and one waits past its deadline."""
+    kind, soon = CheckWorker.wire_name, datetime.now(UTC) + timedelta(hours=1)
+    await hands.voice.say(PauseWork(addressee=EVERYBODY, kind=kind, owner=USER, expires_at=soon))
+    await asyncio.gather(*(hands.until(f"SELECT count(*) FROM {worker}.pauses") for worker in WORKERS))
+    await asyncio.gather(*(_end_waiting_probes(hands, worker) for worker in WORKERS))
+    await hands.voice.say(ResumeWork(addressee=EVERYBODY, kind=kind))
+    await asyncio.gather(*(hands.until(f"SELECT count(*) = 0 FROM {worker}.pauses") for worker in WORKERS))
+
+
+async def _end_waiting_probes(hands: Hands, worker: str) -> None:
+    cancelled, overdue = [
+        UUID((await hands.gateway.post("/probes", {"service": worker}))["id"]) for _ in ("cancelled", "overdue")
+    ]
+    announced = f"SELECT count(*) = 2 FROM {worker}.tasks WHERE id = ANY ($1) AND announced"
+    await hands.until(announced, [cancelled, overdue])
+    await hands.gateway.post(f"/jobs/{cancelled}/cancel", {})
+    await hands.books.rows(f"UPDATE {worker}.tasks SET deadline_at = now() WHERE id = $1", overdue)
+    ended = f"SELECT count(*) = 2 FROM {worker}.tasks WHERE id = ANY ($1) AND state IN ('cancelled', 'failed')"
+    await hands.until(ended, [cancelled, overdue])
+
+
+async def cancel_what_is_not_yet_known(hands: Hands) -> None:
+    upload = AcceptUpload(**lineage("overtaken"), object_key="uploads/overtaken")
+    await cancel_a_stranger(hands, upload.job_id)
+    await hands.until("SELECT count(*) FROM media.tombstones WHERE job_id = $1", upload.job_id)
+    await hands.voice.say(upload)
+
+
+async def cancel_a_stranger(hands: Hands, job_id: UUID | None = None) -> None:
+    """Cancel a job that nobody has heard of; only its tombstones tell that somebody did."""
+    job_id = job_id or same_id("stranger")
+    await hands.voice.say(CancelJob(addressee=EVERYBODY, job_id=job_id, cancelled_by=USER))
+
+
+async def upload_and_delete(hands: Hands) -> None:
+    key = f"uploads/{same_id('upload')}"
+    await hands.s3.put_object(Bucket=hands.bucket, Key=key, Body=UPLOAD.body)
+    await hands.voice.say(AcceptUpload(**lineage("upload"), object_key=key))
+    stored = "SELECT id FROM gateway.assets WHERE sha256 = $1"
+    await hands.until(f"SELECT EXISTS ({stored})", UPLOAD.sha256)
+    await hands.voice.say(DeleteMedia(**lineage("delete"), asset_id=await hands.books.value(stored, UPLOAD.sha256)))
+
+
+async def say_what_cannot_be_taken_in(hands: Hands) -> None:
+    """Nonsense for everybody, what the broker gave up delivering, and a command that is too old."""
+    await hands.voice.say_nonsense("jobs.cancel_job.all")
+    await hands.voice.say_nonsense("jobs.job_unknown")
+    for worker in WORKERS:
+        asked = ReportJobs(addressee=worker, job_ids=(same_id("nobody's"),))
+        await hands.voice.give_up(worker, asked)
+    await hands.voice.give_up("gateway", JobUnknown(service="media", job_id=same_id("nobody's")))
+    old = FetchMedia(**lineage("old"), url=hands.site.url_of(SINGLE))
+    await hands.voice.say(
+        JobAccepted(
+            **old.own_lineage(),
+            kind=old.wire_name,
+            service="media",
+            lease_epoch=0,
+            sequence=0,
+            at=datetime.now(UTC),
+        )
+    )
+    await hands.until("SELECT count(*) FROM gateway.jobs WHERE id = $1", old.job_id)
+    await hands.voice.say(old, age=_LONG_AGO)
+
+
+async def say_what_nobody_hears(hands: Hands) -> None:
+    for service in SERVICES:
+        await hands.books.rows(
+            f"INSERT INTO {service}.outbox (message_id, routing_key, body) VALUES ($1, $2, '{{}}')",
+            same_id(f"unheard {service}"),
+            _NOBODY_HEARS,
+        )
+
+
+async def leave_what_cannot_be_read(hands: Hands) -> None:
+    """Leave each worker a task that another version of its code wrote."""
+    for worker in WORKERS:
+        known = CheckWorker(**lineage(f"unreadable {worker}"), service=worker)
+        command = known.model_dump(mode="json", exclude_none=True) | {"service": "No such name"}
+        await hands.books.rows(
+            f"""
+            INSERT INTO {worker}.tasks (id, kind, command, project_id, root_job_id, state, announced, rank_at,
+                                        deadline_at)
+            VALUES ($1, $2, $3, $4, $1, 'pending', true, now(), now() + interval '1 day')
+            """,
+            known.job_id,
+            known.wire_name,
+            orjson.dumps(command).decode(),
+            PROJECT,
+        )
+
+
+async def condemn_bytes(hands: Hands) -> None:
+    """Leave bytes behind that nobody has referred to for days."""
+    key = f"media/originals/c0/{_CONDEMNED}.png"
+    await hands.s3.put_object(Bucket=hands.bucket, Key=key, Body=b"condemned")
+    await hands.books.rows(
+        """
+        INSERT INTO media.blobs (sha256, size_bytes, original_key, facts, condemned_at)
+        VALUES ($1, 9, $2, '{"renditions": []}', now() - interval '2 days')
+        """,
+        _CONDEMNED,
+        key,
+    )
+    await hands.until("SELECT count(*) = 0 FROM media.blobs WHERE sha256 = $1", _CONDEMNED)
+
+
+PIECES: Final[Sequence[Piece]] = (
+    scrape_two_pages,
+    keep_an_image_and_map_it_twice,
+    draw_a_scene,
+    cancel_a_page_that_is_being_read,
+    cancel_a_picture_that_is_being_drawn,
+    let_probes_wait_and_end_them,
+    cancel_what_is_not_yet_known,
+    upload_and_delete,
+    say_what_cannot_be_taken_in,
+    say_what_nobody_hears,
+    leave_what_cannot_be_read,
+    condemn_bytes,
+)
+
+
+async def work(hands: Hands, pieces: Sequence[Piece] = PIECES) -> None:
+    """Do all pieces side by side, and then have everything that the gateway hears said to it again."""
+    async with asyncio.TaskGroup() as group:
+        for piece in pieces:
+            group.create_task(_whole(piece, hands))
+    if pieces is PIECES:
+        await _ask_for_everything_again(hands)
+
+
+async def _whole(piece: Piece, hands: Hands) -> None:
+    await piece(hands)
+
+
+async def _ask_for_everything_again(hands: Hands) -> None:
+    heard = Topology.generated().hears["gateway"]
+    since = datetime.now(UTC) - timedelta(hours=1)
+    queue = queue_of("gateway")
+    await hands.voice.say(ReplayOutbox(addressee=EVERYBODY, queue=queue, routing_keys=heard, since=since))

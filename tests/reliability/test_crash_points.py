@@ -1,0 +1,119 @@
+"""A process may die at any step: whatever point it dies at, what is left in the end is the same."""
+
+import random
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.reliability.crash_points.excuses import EXCUSED, excuse_of
+from tests.reliability.crash_points.outcome import differences, named_by_links
+from tests.reliability.crash_points.probed import Mistakes
+from tests.reliability.crash_points.rig import Act, Rig, rigged
+from tests.reliability.crash_points.steps import rewritten
+from tests.reliability.crash_points.sweep import Death, Recording, Sweep, recorded
+from tests.reliability.crash_points.workload import cancel_a_stranger
+
+SEED = 20
+SOURCE = """
+class Relay:
+    async def run(self, connection):
+        async with connection.transaction():
+            await connection.execute("UPDATE a SET b = 1")
+            await connection.fetch("SELECT b FROM a")
+            return await connection.fetchval("SELECT b FROM a FOR UPDATE")
+
+async def tell(exchange):
+    await asyncio.sleep(1)
+    await exchange.publish(message)
+    await exchange.publish(message)
+"""
+POINTS = [
+    "m:Relay.run:transaction.1:before",
+    "m:Relay.run:transaction.1:within",
+    "m:Relay.run:transaction.1:after",
+    "m:Relay.run:execute.1:before",
+    "m:Relay.run:execute.1:after",
+    "m:Relay.run:fetchval.1:before",
+    "m:Relay.run:fetchval.1:after",
+    "m:tell:publish.1:before",
+    "m:tell:publish.1:after",
+    "m:tell:publish.2:before",
+    "m:tell:publish.2:after",
+]
+ACK_BEFORE_COMMIT: Mistakes = {
+    "shared.intake": [
+        (
+            "            await self._take_in(batch)\n            await _acknowledge(batch)\n",
+            "            await _acknowledge(batch)\n            await self._take_in(batch)\n",
+        )
+    ]
+}
+AFTER_ACK = "shared.broker:acknowledge:ack.1:after"
+
+
+def test_the_steps_of_the_code_are_found_and_keep_their_names_when_lines_move() -> None:
+    assert rewritten(SOURCE, "m")[1] == POINTS
+    assert rewritten(SOURCE.replace("\n", "\n\n"), "m")[1] == POINTS
+
+
+def test_what_is_linked_otherwise_is_told_from_what_is_linked_alike() -> None:
+    one, other = "00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"
+    jobs = [f"job {one} failed", f"job {other} completed"]
+    renamed = [text.replace(one, one[:-1] + "8") for text in [*jobs, f"image of {one}"]]
+
+    assert differences(named_by_links([*jobs, f"image of {one}"]), named_by_links(renamed)) == []
+    assert differences(named_by_links([*jobs, f"image of {one}"]), named_by_links([*jobs, f"image of {other}"]))
+    assert differences(named_by_links(jobs), named_by_links(jobs * 2))
+
+
+@pytest.fixture(scope="module")
+async def rig(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Rig]:
+    async with rigged(tmp_path_factory.mktemp("crash-points")) as rig:
+        yield rig
+
+
+@pytest.fixture(scope="module")
+async def recording(rig: Rig) -> Recording:
+    """Undisturbed rounds, which also have to end alike."""
+    return await recorded(rig)
+
+
+async def test_every_point_is_come_to_or_excused(rig: Rig, recording: Recording) -> None:
+    assert recording.unvisited(rig.points) == []
+
+
+async def test_each_excuse_is_still_needed(rig: Rig, recording: Recording) -> None:
+    visited = {death.point for death in recording.deaths()}
+    excused = {point: excuse for point in rig.points if (excuse := excuse_of(point))}
+
+    assert set(excused.values()) == EXCUSED.keys()
+    assert [point for point in excused if point in visited] == []
+
+
+async def test_whoever_dies_once_anywhere_what_is_left_is_the_same(rig: Rig, recording: Recording) -> None:
+    report = await Sweep(rig, recording.expected).run(_sample(recording))
+
+    assert report.differing == {}
+    assert report.missed == []
+
+
+def _sample(recording: Recording) -> list[Death]:
+    """Choose eight deaths, to be died in two rounds."""
+    chance = random.Random(SEED)  # noqa: S311 - the same deaths in each run
+    by_service: dict[tuple[str, str], list[Death]] = {}
+    for death in recording.deaths():
+        by_service.setdefault((death.act, death.service), []).append(death)
+    works = [chance.choice(deaths) for (act, _), deaths in by_service.items() if act == Act.WORKING.value]
+    others = [chance.choice(deaths) for (act, _), deaths in by_service.items() if act == Act.RESTARTING.value]
+    return [*works, *chance.sample(others, 3)]
+
+
+async def test_a_service_that_acknowledges_before_it_commits_is_found_out(rig: Rig) -> None:
+    pieces = (cancel_a_stranger,)
+    right = await recorded(rig, pieces, [Act.WORKING])
+    death = Death(Act.WORKING.value, "scraper", AFTER_ACK)
+    async with rig.mistaken("scraper", ACK_BEFORE_COMMIT):
+        report = await Sweep(rig, right.expected, pieces, same_within_seconds=3).run([death])
+
+    assert report.missed == []
+    assert any(line.startswith("missing: scraper.tombstones") for line in report.differing[death,])
