@@ -1,11 +1,15 @@
 """A process may die at any step: whatever point it dies at, what is left in the end is the same."""
 
 import random
+import subprocess
+import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from tests.reliability.crash_points.excuses import EXCUSED, excuse_of
+from tests.reliability.crash_points.ledger import CRASHED, Ledger
 from tests.reliability.crash_points.outcome import differences, named_by_links
 from tests.reliability.crash_points.probed import Mistakes
 from tests.reliability.crash_points.rig import Act, Rig, rigged
@@ -66,6 +70,19 @@ def test_what_is_linked_otherwise_is_told_from_what_is_linked_alike() -> None:
     assert differences(named_by_links(jobs), named_by_links(jobs * 2))
 
 
+def test_a_process_dies_at_an_armed_point_and_only_once(tmp_path: Path) -> None:
+    file, points = tmp_path / "ledger", ("here", "there")
+    walk = f"for point in {points}: Ledger(Path({str(file)!r}), {points}).reached(point)"
+    command = f"from pathlib import Path; from {Ledger.__module__} import Ledger\n{walk}"
+    with Ledger(file, points) as ledger:
+        ledger.arm("there")
+        statuses = [subprocess.run((sys.executable, "-c", command), check=False).returncode for _ in range(2)]  # noqa: S603 - our own words
+
+        assert statuses == [CRASHED, 0]
+        assert ledger.has_fired("there")
+        assert ledger.visited() == {"here", "there"}
+
+
 @pytest.fixture(scope="module")
 async def rig(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Rig]:
     async with rigged(tmp_path_factory.mktemp("crash-points")) as rig:
@@ -112,8 +129,9 @@ async def test_a_service_that_acknowledges_before_it_commits_is_found_out(rig: R
     pieces = (cancel_a_stranger,)
     right = await recorded(rig, pieces, [Act.WORKING])
     death = Death(Act.WORKING.value, "scraper", AFTER_ACK)
-    async with rig.mistaken("scraper", ACK_BEFORE_COMMIT):
-        report = await Sweep(rig, right.expected, pieces, same_within_seconds=3).run([death])
+    sound = await Sweep(rig, right.expected, pieces).run([death])
+    await rig.make_mistakes("scraper", ACK_BEFORE_COMMIT)
+    mistaken = await Sweep(rig, right.expected, pieces, same_within_seconds=3).run([death])
 
-    assert report.missed == []
-    assert any(line.startswith("missing: scraper.tombstones") for line in report.differing[death,])
+    assert (sound.same, sound.differing) == ([death], {})
+    assert any(line.startswith("missing: scraper.tombstones") for line in mistaken.differing[death,])

@@ -20,7 +20,7 @@ async def _sweep(rig: Rig, only: str, *, alone: bool) -> bool:
     recording = await recorded(rig)
     for line in told_of(recording, rig.points):
         _tell(line)
-    deaths = [death for death in recording.deaths() if only in f"{death.service} {death.point}"]
+    deaths = [death for death in recording.deaths() if only in f"{death.service} {death.point} {death.act}"]
     report = await Sweep(rig, recording.expected, alone=alone, tell=_tell).run(deaths)
     return _told(recording, report, rig)
 
@@ -54,7 +54,9 @@ async def _main(only: str, *, alone: bool) -> int:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="make crash-points")
-    parser.add_argument("--only", default="", help="a part of a service and its point, such as `media shared.relay`")
+    parser.add_argument(
+        "--only", default="", help="part of a service, its point and when, such as `media shared.relay` or `starts`"
+    )
     parser.add_argument("--alone", action="store_true", help="one death a round, instead of one of each service")
     asked = parser.parse_args()
     sys.exit(asyncio.run(_main(asked.only, alone=asked.alone)))

@@ -30,7 +30,7 @@ from tests.reliability.crash_points.steps import points_of
 from tests.reliability.crash_points.voice import Voice
 from tests.reliability.crash_points.workload import PIECES, USER, Hands, Piece, work
 
-QUICK: Final = {"LEASE_SECONDS": "2", "HEARTBEAT_SECONDS": "0.3", "GRACE_SECONDS": "4"}
+QUICK: Final = {"LEASE_SECONDS": "2", "HEARTBEAT_SECONDS": "0.2", "GRACE_SECONDS": "4"}
 SETTINGS: Final[Mapping[str, Mapping[str, str]]] = {
     "gateway": {"MEMBERSHIP_SECONDS": "0"},  # who comes in each round for the first time is not remembered
     "scraper": {**QUICK, "HOST_PAUSE_SECONDS": "0"},
@@ -100,18 +100,14 @@ class Rig:
         """Give by service the points that were visited in this round."""
         return {service: ledger.visited() for service, ledger in self.ledgers.items()}
 
-    @asynccontextmanager
-    async def mistaken(self, service: str, mistakes: Mistakes) -> AsyncIterator[None]:
-        """Run one service with mistakes in its code."""
+    async def make_mistakes(self, service: str, mistakes: Mistakes) -> None:
+        """Start one service anew with mistakes in its code; it makes them until it dies."""
         file = self.folder / MISTAKES_FILE
         file.write_bytes(orjson.dumps(mistakes))
         try:
             await self._restart([service])
-            file.unlink()  # whoever else starts meanwhile makes none; the next start of this one makes none either
-            yield
         finally:
-            file.unlink(missing_ok=True)
-            await self._restart([service])
+            file.unlink()
 
     async def _restart(self, services: Collection[str]) -> None:
         """End services in order and start them again; then their queues seem to have been created anew."""
