@@ -8,7 +8,6 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final
 
@@ -34,7 +33,7 @@ _OF_ATTEMPTS: Final = frozenset(
         *("updated_at", "run_at", "headers"),
     }
 )
-"""Columns and fields that tell how often something was tried, by whom, and how far it was."""
+"""Columns and fields that tell how often something was tried, by whom, and how far it was; headers count deliveries."""
 
 _FACTS: Final = frozenset(
     routing_key_of(message)
@@ -100,7 +99,7 @@ def _without_attempts(value: Any) -> Any:
         return {name: _without_attempts(held) for name, held in value.items() if name not in _OF_ATTEMPTS}
     if isinstance(value, list):
         return [_without_attempts(held) for held in value]
-    return str(value) if isinstance(value, datetime) else value
+    return value
 
 
 async def _objects_of(s3: S3Client, bucket: str) -> set[str]:

@@ -105,7 +105,8 @@ class Rig:
         file = self.folder / MISTAKES_FILE
         file.write_bytes(orjson.dumps(mistakes))
         try:
-            await self._restart([service])
+            await self.stack.supervisor.hold(service)
+            await self.stack.supervisor.start_again(service)
         finally:
             file.unlink()
 

@@ -152,8 +152,11 @@ class Sweep:
         [act] = {Act(death.act) for death in together}
         crashes = {child.program.name: child.crashes for child in self.rig.stack.supervisor}
         told = await self._differences(act, armed)
-        told += self._other_deaths(act, crashes)
         fired = {death for death in together if death.service in self.rig.fired(armed)}
+        meant = Counter(death.service for death in fired)
+        if act is Act.RECOVERING:
+            meant.update(armed.keys())
+        told += self._other_deaths(crashes, meant)
         what = "differs" if told else "same"
         self.tell(f"{self.report.rounds:4} {time.monotonic() - began:5.1f} s {what}: {act.value}")
         for death in sorted(together):
@@ -176,15 +179,14 @@ class Sweep:
             causes = error.exceptions if isinstance(error, ExceptionGroup) else (error,)
             return [f"it did not come to its end: {cause!r}" for cause in causes]
 
-    def _other_deaths(self, act: Act, before: Mapping[str, int]) -> list[str]:
+    def _other_deaths(self, before: Mapping[str, int], meant: Counter[str]) -> list[str]:
         """Tell who died otherwise than at his point: nobody shall die of somebody's death."""
-        meant = 2 if act is Act.RECOVERING else 1
-        told = []
-        for child in self.rig.stack.supervisor:
-            died = child.crashes - before[child.program.name]
-            if died > meant:
-                told.append(f"{child.program.name} died {died} times: {child.last_error}")
-        return told
+        died = {child: child.crashes - before[child.program.name] for child in self.rig.stack.supervisor}
+        return [
+            f"{child.program.name} died {count} times: {child.last_error}"
+            for child, count in died.items()
+            if count > meant[child.program.name]
+        ]
 
 
 def _next_round(waiting: Sequence[Death], *, alone: bool) -> set[Death]:
