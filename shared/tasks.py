@@ -220,7 +220,8 @@ async def settle_tasks(connection: Connection | Pool, settlements: Sequence[Sett
     Returns the ids of the jobs that were settled. What is missing had lost its lease: nothing was changed for it
     and nothing is said.
     """
-    sayings = [(settlement.lease.job_id, saying) for settlement in settlements for saying in settlement.sayings]
+    # By the token and not by the job: a batch may hold a lost lease beside its successor, and only one may speak.
+    sayings = [(settlement.lease.token, saying) for settlement in settlements for saying in settlement.sayings]
     rows = await connection.fetch(
         """
         WITH given AS (
@@ -236,13 +237,13 @@ async def settle_tasks(connection: Connection | Pool, settlements: Sequence[Sett
                 finished_at = CASE WHEN h.state <> 'pending' THEN now() END,
                 error_code = h.code, error_sentence = h.sentence
             FROM held h WHERE t.id = h.id
-            RETURNING t.id
+            RETURNING t.id, h.token
         ), spoken AS (
             INSERT INTO outbox (message_id, routing_key, job_id, body)
             SELECT s.message_id, s.routing_key, s.about, s.body
             FROM unnest($8::uuid[], $9::uuid[], $10::text[], $11::uuid[], $12::bytea[])
                 AS s (settles, message_id, routing_key, about, body)
-            JOIN settled ON settled.id = s.settles
+            JOIN settled ON settled.token = s.settles
         )
         SELECT id FROM settled
         """,
@@ -253,7 +254,7 @@ async def settle_tasks(connection: Connection | Pool, settlements: Sequence[Sett
         [settlement.retry_in_seconds for settlement in settlements],
         [settlement.code for settlement in settlements],
         [settlement.sentence for settlement in settlements],
-        [job_id for job_id, _ in sayings],
+        [token for token, _ in sayings],
         [saying.message_id for _, saying in sayings],
         [saying.routing_key for _, saying in sayings],
         [saying.job_id for _, saying in sayings],
