@@ -102,7 +102,7 @@ class Desk:
             self._bus.outbox.transaction(self._pool, traces) as tx,
         ):
             await name_projects(tx.connection, set().union(*(one.projects for one in first)))
-            await _recall(tx.connection, [one for one in first if one.remember])
+            await _recall(tx.connection, [one for one in batch if one.remember])
             await _place_scenes(tx.connection, [one for one in first if one.scene and one.outcome is None])
             fresh = [one for one in first if one.outcome is None]
             await self._insert(tx, fresh)
@@ -136,8 +136,8 @@ def _first_of_each_key(batch: Sequence[Submission]) -> list[Submission]:
 def _outcome_of(one: Submission, first: Sequence[Submission]) -> Answer | Exception:
     if one.outcome is None:
         twin = next(other for other in first if other.key == one.key)
-        one.outcome = _replay(one, twin.remember, twin.outcome) if isinstance(twin.outcome, Answer) else twin.outcome
-    assert one.outcome is not None  # noqa: S101 - the first of each key has been answered
+        assert twin.outcome is not None  # noqa: S101 - the first of each key has been answered
+        one.outcome = _replay(one, twin.remember, twin.outcome)
     return one.outcome
 
 
@@ -151,11 +151,11 @@ async def _recall(connection: Connection, keyed: Sequence[Submission]) -> None:
             one.outcome = _replay(one, before, Answer(**before.answer))
 
 
-def _replay(one: Submission, before: Remembered | None, answer: Answer) -> Answer | Problem:
+def _replay(one: Submission, before: Remembered | None, outcome: Answer | Exception) -> Answer | Exception:
     if one.remember is None or before is None or one.remember.fingerprint != before.fingerprint:
         sentence = "This Idempotency-Key was used for another request; choose a new one."
         return Problem(422, "idempotency_key_reused", sentence)
-    return replace(answer, replayed=True)
+    return replace(outcome, replayed=True) if isinstance(outcome, Answer) else outcome
 
 
 async def _remember(connection: Connection, answered: Sequence[Submission]) -> None:
