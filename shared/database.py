@@ -29,6 +29,14 @@ DATABASE_TROUBLE = (
 AWAY = (OSError, TimeoutError, *DATABASE_TROUBLE)
 """The database cannot answer now but may soon; the work stays as it is and is tried again."""
 
+_IDLE_IN_TRANSACTION_SECONDS = 15
+"""Longer than any transaction waits for something else, and not longer than the lease of a worker by default."""
+
+_STATEMENT_SECONDS = 25
+"""Shorter than the client's own patience, so that whoever has waited for a lock hears that the database refused."""
+
+_COMMAND_SECONDS = 30
+
 _log = structlog.get_logger(__name__)
 
 
@@ -43,10 +51,17 @@ async def open_pool(url: str, *, size: int, application_name: str, wait: bool = 
         min_size=0 if not wait else 1,
         max_size=size,
         timeout=5,
-        command_timeout=30,
+        command_timeout=_COMMAND_SECONDS,
         init=_speak_json,
         reset=_keep_session,
-        server_settings={"application_name": application_name, "jit": "off"},
+        server_settings={
+            "application_name": application_name,
+            "jit": "off",
+            # A process that is frozen in the middle of a transaction must not keep its locks: whoever takes over would
+            # wait for them for as long as it is frozen. The second is for one frozen in the middle of a statement.
+            "idle_in_transaction_session_timeout": f"{_IDLE_IN_TRANSACTION_SECONDS}s",
+            "statement_timeout": f"{_STATEMENT_SECONDS}s",
+        },
     )
     if wait:
         await until_answered(lambda: _open(pool), "connect to the database")

@@ -122,6 +122,7 @@ class Library:
     async def _collect_page(self) -> bool:
         """Delete a page of condemned bytes while their rows are locked; tell whether there may be more."""
         async with self._pool.acquire() as connection, connection.transaction():
+            await store.keep_locks(connection)
             condemned = await store.select_condemned(connection, _CONDEMNED_AT_ONCE)
             for blob in condemned:
                 keys = [blob["original_key"], *(rendition["key"] for rendition in blob["facts"]["renditions"])]

@@ -104,6 +104,11 @@ async def update_asset_deleted(connection: Connection, asset_id: UUID, project_i
     return version
 
 
+async def keep_locks(connection: Connection) -> None:
+    """Keep the locks of this transaction however long it waits for something else, such as the object store."""
+    await connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+
+
 async def select_condemned(connection: Connection, limit: int) -> list[dict[str, Any]]:
     """Lock blobs whose time is over; they cannot be saved while the transaction is open."""
     rows = await connection.fetch(
