@@ -66,6 +66,8 @@ lock: bootstrap ## Resolve every lock file anew, with hashes
 	$(compile) --constraint requirements.lock contracts/pyproject.toml shared/pyproject.toml $$project \
 	--output-file $$(dirname $$project)/requirements.lock || exit 1; done
 
+##@ Prove
+
 .PHONY: bench
 bench: bootstrap ## Measure, and compare on equal terms
 	@$(PYTHON) -m tests.benchmarks
@@ -73,6 +75,10 @@ bench: bootstrap ## Measure, and compare on equal terms
 .PHONY: crash-points
 crash-points: bootstrap ## Have every service die once at every step: [only="media shared.relay"] [alone=1]
 	@$(PYTHON) -m tests.reliability.crash_points --only '$(only)' $(if $(alone),--alone)
+
+.PHONY: figures
+figures: bootstrap ## Measure what it bears, beside the bars: [only="backlog soak"] [write=1]
+	@$(PYTHON) -m tests.reliability.figures $(only) $(if $(write),--write)
 
 ##@ Keep house
 

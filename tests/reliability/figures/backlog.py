@@ -1,0 +1,90 @@
+"""A worker comes back to a long backlog: it drains, and the API stays quick and everybody's memory as it was."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import cycle
+
+from deploy.database import SERVICES
+from tests.journeys.end_state import until_quiet
+from tests.living import until
+from tests.reliability.figures.fates import DONE, fates_of, nothing_lost
+from tests.reliability.figures.ground import Ground, Needs
+from tests.reliability.figures.lines import Line, at_least, at_most, percentile, simply
+from tests.reliability.figures.load import Crowd, at_a_rate, crowd_at
+from tests.reliability.figures.processes import Course, growth_percent, watched
+
+NEEDS = Needs()
+_HELD = "media"
+_OTHER = "scraper"
+_P99_MS = 250.0
+_REQUESTS_PER_SECOND = 20.0
+_GROWTH_PERCENT = 10.0
+_LOOK_SECONDS = 0.25
+_PATIENCE_SECONDS = 600.0
+
+
+@dataclass(frozen=True)
+class Size:
+    jobs: int
+    warm_jobs: int
+
+
+FULL = Size(jobs=20_000, warm_jobs=1_000)
+SHORT = Size(jobs=1_000, warm_jobs=10)
+
+
+async def measure(ground: Ground, size: Size) -> list[Line]:
+    async with crowd_at(ground.stack) as crowd, crowd_at(ground.stack) as others:
+        await crowd.burst(size.warm_jobs)  # what only the first jobs need is there when memory is looked at
+        await until_quiet(ground.stack)
+        held = await ground.hold(_HELD)
+        handed_in_seconds = await crowd.burst(size.jobs, _HELD)
+        async with _others_go_on(others):
+            begun = time.monotonic()
+            await ground.start(held)
+            async with watched(ground.stack, SERVICES, _LOOK_SECONDS) as courses:
+                await until(lambda: _all_done(ground, crowd), seconds=_PATIENCE_SECONDS)
+            drained_seconds = time.monotonic() - begun
+        await until_quiet(ground.stack)
+        return [
+            simply("jobs handed in a second while their worker was away", size.jobs / handed_in_seconds),
+            simply("jobs drained a second, with the worker's start", size.jobs / drained_seconds),
+            at_least("requests to the API meanwhile", len(others.seconds), int(drained_seconds)),
+            at_most("their p99", 1000 * percentile(others.seconds, 99), _P99_MS, "ms"),
+            *(_memory(name, course) for name, course in courses.items()),
+            *await nothing_lost(ground.books, {**crowd.accepted, **others.accepted}),
+        ]
+
+
+@asynccontextmanager
+async def _others_go_on(crowd: Crowd) -> AsyncIterator[None]:
+    """Use the API as those do who have nothing to do with the backlog: hand in jobs, look at lists and at jobs."""
+    turns = cycle((_hand_in, _list, _look_at_own))
+    async with at_a_rate(_REQUESTS_PER_SECOND, lambda: next(turns)(crowd)):
+        yield
+
+
+async def _hand_in(crowd: Crowd) -> None:
+    await crowd.probe(_OTHER)
+
+
+async def _list(crowd: Crowd) -> None:
+    await crowd.look("/jobs?limit=50")
+
+
+async def _look_at_own(crowd: Crowd) -> None:
+    for job_id in list(crowd.accepted)[-1:]:
+        await crowd.look(f"/jobs/{job_id}")
+
+
+async def _all_done(ground: Ground, crowd: Crowd) -> bool:
+    await asyncio.sleep(_LOOK_SECONDS)  # looking is work as well
+    return (await fates_of(ground.books, crowd.accepted))[DONE] == len(crowd.accepted)
+
+
+def _memory(name: str, course: Course) -> Line:
+    settled = course[len(course) // 4 :]  # the one that has come back still opens what it needs
+    return at_most(f"memory of {name} grows by, with all its processes", growth_percent(settled), _GROWTH_PERCENT, "%")

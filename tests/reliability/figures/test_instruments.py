@@ -1,0 +1,140 @@
+"""What the figures are measured with is itself measured: it has to notice whatever it is there for."""
+
+from collections.abc import AsyncIterator, Callable
+from uuid import UUID
+
+import pytest
+
+from contracts.envelope import routing_key_of
+from contracts.jobs import CheckWorker, JobCompleted
+from shared.identifiers import uuid7
+from tests.journeys.end_state import Books, books_of
+from tests.living import House, lineage
+from tests.reliability.figures.canonical import differing, dump
+from tests.reliability.figures.fates import nothing_lost
+from tests.reliability.figures.lines import Line
+from tests.reliability.figures.processes import Holding, growth_percent, more_at_the_end
+from tests.reliability.figures.results import written
+
+LOOKS = 300
+
+
+def course(rss_mib: Callable[[int], float]) -> list[Holding]:
+    return [Holding(float(second), rss_mib(second), 10, 5) for second in range(LOOKS)]
+
+
+def test_memory_that_grows_slowly_is_noticed() -> None:
+    grown = course(lambda second: 100 + second / 100)
+
+    assert growth_percent(grown) == pytest.approx(3, rel=0.05)
+
+
+def test_memory_that_is_taken_and_given_back_is_not_growth() -> None:
+    assert growth_percent(course(lambda second: 100 + 80 * (second % 10 == 0))) == 0
+
+
+def test_one_connection_that_is_left_open_now_and_then_is_noticed() -> None:
+    assert more_at_the_end([10 + second // 30 for second in range(LOOKS)]) == 7
+    assert more_at_the_end([10 + second % 3 for second in range(LOOKS)]) == 0
+
+
+def test_older_figures_and_what_others_wrote_are_kept() -> None:
+    first = written(
+        "# Results\n\n<!-- chaos -->\nbad\n<!-- /chaos -->\n", {"soak": [Line("memory", "1 %", "<= 1 %", True)]}
+    )
+    second = written(first, {"frozen": [Line("refused", "3", "4", False)]})
+    third = written(second, {"soak": [Line("memory", "2 %", "<= 1 %", False)]})
+
+    assert third.startswith("# Results\n\n<!-- chaos -->\nbad\n<!-- /chaos -->\n")
+    assert third.count("<!-- figures -->") == 1
+    assert "| frozen | refused | 3 | 4 | **below** |" in third
+    assert "| soak | memory | 2 % | <= 1 % | **below** |" in third
+    assert "1 % | <= 1 % | met" not in third
+
+
+@pytest.fixture
+async def books(house: House) -> AsyncIterator[Books]:
+    async with books_of(house.servers) as books:
+        yield books
+
+
+@pytest.fixture
+async def done(books: Books) -> UUID:
+    """A job that was done and is known to be, as far as the tables say."""
+    command = CheckWorker(**lineage(), service="media")
+    await books.rows(
+        "INSERT INTO media.tasks (id, kind, command, project_id, root_job_id, state, rank_at, deadline_at)"
+        " VALUES ($1, $2, '{}', $3, $1, 'completed', now(), now())",
+        command.job_id,
+        command.wire_name,
+        command.project_id,
+    )
+    await books.rows(
+        "INSERT INTO gateway.jobs (id, project_id, submitted_by, kind, service, state, root_id)"
+        " VALUES ($1, $2, 'me', $3, 'media', 'completed', $1)",
+        command.job_id,
+        command.project_id,
+        command.wire_name,
+    )
+    await say_completed(books, command.job_id)
+    return command.job_id
+
+
+async def say_completed(books: Books, job_id: UUID, sequence: int = 2) -> None:
+    await books.rows(
+        "INSERT INTO media.said (message_id, routing_key, job_id, body) VALUES ($1, $2, $3, $4)",
+        uuid7(),
+        routing_key_of(JobCompleted),
+        job_id,
+        f'{{"data": {{"sequence": {sequence}}}}}'.encode(),
+    )
+
+
+async def below(books: Books, *jobs: UUID) -> set[str]:
+    return {line.what for line in await nothing_lost(books, dict.fromkeys(jobs, "media")) if not line.met}
+
+
+async def test_jobs_that_are_done_are_not_lost(books: Books, done: UUID) -> None:
+    await say_completed(books, done, sequence=2**31 - 1)  # said again because the gateway has asked
+
+    assert await below(books, done) == set()
+
+
+async def test_a_job_that_nobody_knows_is_noticed(books: Books, done: UUID) -> None:
+    assert await below(books, done, uuid7()) == {"accepted jobs", "lost", "never ended"}
+
+
+async def test_a_job_that_was_done_twice_is_noticed(books: Books, done: UUID) -> None:
+    await say_completed(books, done)
+
+    assert await below(books, done) == {"completed twice"}
+
+
+SABOTAGE = {
+    "a row too much": "INSERT INTO media.tombstones (job_id, cancelled_by) VALUES ($1, 'me')",
+    "a row missing": "DELETE FROM media.tasks WHERE id = $1",
+    "another state": "UPDATE gateway.jobs SET state = 'failed' WHERE id = $1",
+    "an id in the wrong place": "UPDATE gateway.jobs SET parent_id = gen_random_uuid() WHERE id = $1",
+}
+
+
+@pytest.mark.parametrize("sabotage", SABOTAGE.values(), ids=SABOTAGE)
+async def test_what_differs_between_two_projects_is_noticed(books: Books, done: UUID, sabotage: str) -> None:
+    project = lineage()["project_id"]
+    before = await dump(books, project)
+    assert before.total() == 3
+    await books.rows(sabotage, done)
+
+    assert differing(before, await dump(books, project)) != []
+
+
+async def test_only_ids_and_times_differ_between_two_projects_that_are_the_same(books: Books, done: UUID) -> None:
+    before = await dump(books, lineage()["project_id"])
+    for table, column in (("media.tasks", "root_job_id"), ("gateway.jobs", "root_id")):
+        await books.rows(
+            f"UPDATE {table} SET id = $2, {column} = $2 WHERE id = $1", done, other := UUID(int=done.int + 1)
+        )
+    await books.rows("UPDATE media.said SET job_id = $1", other)
+    await books.rows("UPDATE gateway.jobs SET created_at = now() + interval '1 hour'")
+
+    assert differing(before, await dump(books, lineage()["project_id"])) == []

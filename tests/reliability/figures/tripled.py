@@ -1,0 +1,163 @@
+"""Every event is delivered three times, in any order: the house comes to the same end as when each is heard once."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import aio_pika
+from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractIncomingMessage
+
+from deploy.database import WORKERS
+from deploy.local.stack import Stack
+from shared.topology import EVENTS, Topology, queue_of
+from tests.journeys.end_state import until_quiet
+from tests.journeys.gallery import Exhibition, truncated, web_page_in_disguise
+from tests.journeys.visitors import SCENE, Visitor, visiting
+from tests.living import until
+from tests.reliability.figures.canonical import Dump, differing, dump
+from tests.reliability.figures.ground import Ground, Needs
+from tests.reliability.figures.lines import Line, at_least, exactly, nothing
+
+NEEDS = Needs()
+TIMES = 3
+_SHUFFLED = "figures.shuffled"
+_SEED = 1
+_SCENE_SEED = 7
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is done.
+
+    Attributes:
+        spread_seconds: how far a delivery may be put off, and so how far out of its order.
+
+    """
+
+    pages: int
+    pictures: int
+    scenes: int
+    probes: int
+    spread_seconds: float
+
+
+FULL = Size(pages=20, pictures=24, scenes=6, probes=500, spread_seconds=2.0)
+SHORT = Size(pages=1, pictures=5, scenes=1, probes=20, spread_seconds=0.5)
+
+
+class Shuffle:
+    """Stands between the services' exchange and their queues, and delivers each event three times, each time later."""
+
+    def __init__(self, target: AbstractExchange, spread_seconds: float) -> None:
+        self._target = target
+        self._spread_seconds = spread_seconds
+        self._chance = random.Random(_SEED)  # noqa: S311 - an order is no secret
+        self._deliveries: set[asyncio.Task[None]] = set()
+        self.heard: set[str] = set()
+        self.delivered = 0
+        self.overtaken = 0
+        self._latest = 0
+
+    async def take(self, event: AbstractIncomingMessage) -> None:
+        self.heard.add(event.message_id or "")
+        number = len(self.heard)
+        for _ in range(TIMES):
+            task = asyncio.create_task(self._deliver(event, number))
+            self._deliveries.add(task)
+            task.add_done_callback(self._deliveries.discard)
+
+    async def _deliver(self, event: AbstractIncomingMessage, number: int) -> None:
+        await asyncio.sleep(self._chance.uniform(0, self._spread_seconds))
+        again = aio_pika.Message(
+            event.body,
+            content_type=event.content_type,
+            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+            headers=event.headers,
+            message_id=event.message_id,
+            type=event.type,
+        )
+        # What only the gateway asks of itself has no hearer but its own queue; nobody else need be there.
+        await self._target.publish(again, event.routing_key or "", mandatory=False)
+        self.delivered += 1
+        self.overtaken += number < self._latest
+        self._latest = max(self._latest, number)
+
+    async def is_idle(self) -> bool:
+        return not self._deliveries
+
+
+@asynccontextmanager
+async def tripled(stack: Stack, spread_seconds: float) -> AsyncIterator[Shuffle]:
+    """Have every event delivered three times and out of order while the context is open."""
+    topology = Topology.generated()
+    bindings = [(queue_of(service), key) for service, keys in topology.hears.items() for key in keys]
+    async with await aio_pika.connect(stack.rabbitmq_url) as connection:
+        channel = await connection.channel(on_return_raises=True)
+        shuffled = await channel.declare_exchange(_SHUFFLED, aio_pika.ExchangeType.TOPIC, auto_delete=True)
+        tap = await channel.declare_queue(exclusive=True)
+        shuffle = Shuffle(shuffled, spread_seconds)
+        await tap.consume(shuffle.take, no_ack=True)
+        await tap.bind(EVENTS, "#")
+        await _move(channel, bindings, EVENTS, _SHUFFLED)
+        try:
+            yield shuffle
+        finally:
+            await _move(channel, bindings, _SHUFFLED, EVENTS)
+            await tap.unbind(EVENTS, "#")
+            await until(shuffle.is_idle)
+
+
+async def _move(channel: AbstractChannel, bindings: list[tuple[str, str]], from_: str, to: str) -> None:
+    """Bind queues to one exchange instead of the other; what is published meanwhile is heard twice, never missed."""
+    for queue_name, key in bindings:
+        queue = await channel.get_queue(queue_name, ensure=False)
+        await queue.bind(to, key)
+        await queue.unbind(from_, key)
+
+
+async def measure(ground: Ground, size: Size) -> list[Line]:
+    async with visiting(ground.stack) as once, visiting(ground.stack) as thrice:
+        exhibitions = [await _exhibit(ground, once, number, size) for number in range(size.pages)]
+        undisturbed = await _journey(ground, once, exhibitions, size)
+        async with tripled(ground.stack, size.spread_seconds) as shuffle:
+            disturbed = await _journey(ground, thrice, exhibitions, size, shuffle)
+        differ = differing(undisturbed, disturbed)
+        return [
+            at_least("events", len(shuffle.heard), size.pages * size.pictures),
+            exactly("deliveries to each hearer", shuffle.delivered / len(shuffle.heard), float(TIMES)),
+            at_least("deliveries that came after those of a later event", shuffle.overtaken, len(shuffle.heard) // 2),
+            at_least("rows compared", undisturbed.total(), size.pages * size.pictures),
+            nothing("rows that differ from those of the journey whose events came once", differ),
+        ]
+
+
+async def _exhibit(ground: Ground, visitor: Visitor, number: int, size: Size) -> Exhibition:
+    name = f"tripled-{visitor.user_id}-{number}"
+    return await ground.site.exhibit(name, size.pictures, further=[truncated("cut"), web_page_in_disguise("page")])
+
+
+async def _journey(
+    ground: Ground, visitor: Visitor, exhibitions: list[Exhibition], size: Size, shuffle: Shuffle | None = None
+) -> Dump:
+    """Do the same for every visitor: scrape, draw, probe, and cancel what has not begun to arrive."""
+    gateway = visitor.gateway
+    unwanted = await ground.site.exhibit("unwanted", 1)
+    unwanted.page_door.close_after(0)
+    never = await gateway.post("/scrapes", {"url": unwanted.url})
+    await unwanted.page_door.waited_at.wait()
+    for exhibition in exhibitions:
+        await visitor.scrapes(exhibition)
+    for number in range(size.scenes):
+        body = {**SCENE, "seed": _SCENE_SEED + number}
+        await gateway.post(f"/chapters/{visitor.chapter}/images/scenes/{number}", body)
+    for number in range(size.probes):
+        await gateway.post("/probes", {"service": WORKERS[number % len(WORKERS)]})
+    await gateway.post(f"/jobs/{never['id']}/cancel", {})
+    await until_quiet(ground.stack)
+    if shuffle is not None:  # late copies have their effect, if they have one
+        await until(shuffle.is_idle)
+        await until_quiet(ground.stack)
+    unwanted.page_door.open()
+    return await dump(ground.books, visitor.project_id)
