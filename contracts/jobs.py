@@ -3,7 +3,7 @@
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, ConfigDict, Field
 
 from contracts.envelope import Command, Event, Instruction, Record, Report
 
@@ -40,6 +40,7 @@ class JobAccepted(JobNews):
 
     wire_name: ClassVar = "jobs.job_accepted.v1"
     waiting_for: str = Field(default="worker", description="`worker`, `pause`, `retry` or `limit`")
+    next_attempt_at: AwareDatetime | None = Field(default=None, description="when it waits for a retry or a limit")
 
 
 class JobStarted(JobNews):
@@ -67,6 +68,7 @@ class JobRetryScheduled(JobNews):
     next_attempt_at: AwareDatetime
     code: Code
     sentence: Sentence
+    waiting_for: str = Field(default="retry", description="`retry`, or `limit` where the other side asked for patience")
 
 
 class JobChildrenNamed(JobNews):
@@ -149,6 +151,41 @@ class ResumeWork(Instruction):
     kind: str
 
 
+class DeadLetterFilter(Record):
+    """Which dead letters of a service are meant: the conditions that are given hold together; without any, all are.
+
+    A condition that is not understood is refused rather than ignored, for without it more would be meant.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    code: Code | None = None
+    message_type: str | None = Field(default=None, max_length=200)
+    received_after: AwareDatetime | None = Field(default=None, description="or at this moment")
+    received_before: AwareDatetime | None = None
+
+
+class DeadLetterInstruction(Instruction):
+    """What is common to instructions about dead letters: the named ones are meant, and those that the filter finds."""
+
+    wire_name: ClassVar[str]
+    dead_letter_ids: tuple[UUID, ...] = Field(default=(), max_length=1000)
+    filter: DeadLetterFilter | None = Field(default=None, description="absent: only the named ones")
+    asked_by: str = Field(max_length=200)
+
+
+class RedriveDeadLetters(DeadLetterInstruction):
+    """Deliver dead letters once more, under their own ids, so that what was taken in meanwhile is recognised."""
+
+    wire_name: ClassVar = "jobs.redrive_dead_letters.v1"
+
+
+class DiscardDeadLetters(DeadLetterInstruction):
+    """Give dead letters up: they are kept for their time and never delivered again."""
+
+    wire_name: ClassVar = "jobs.discard_dead_letters.v1"
+
+
 class MessageDeadLettered(Report):
     """Said when a message was set aside because it cannot be read or taken in."""
 
@@ -158,6 +195,29 @@ class MessageDeadLettered(Report):
     job_id: UUID | None = None
     code: Code
     sentence: Sentence
+    project_id: UUID | None = Field(default=None, description="of its job, where it could be read")
+    message_id: str | None = Field(default=None, max_length=1000)
+    topic: str | None = Field(default=None, max_length=1000, description="the routing key under which it came")
+    size_bytes: int | None = Field(default=None, ge=0)
+    excerpt: str | None = Field(default=None, max_length=2000, description="how its body begins")
+    received_at: AwareDatetime | None = Field(default=None, description="by the clock of the service's database")
+    redriven: bool = Field(default=False, description="it is delivered once more by itself, so nothing is lost yet")
+
+
+class SettledLetter(Record):
+    """A dead letter and what became of it."""
+
+    dead_letter_id: UUID
+    state: str = Field(description="`taken_in`, `said_again`, `dead`, `redriving`, `discarded` or `unknown`")
+    job_id: UUID | None = None
+
+
+class DeadLettersSettled(Report):
+    """Said when dead letters were delivered once more or given up, and to whoever asked in vain: how they stand."""
+
+    wire_name: ClassVar = "jobs.dead_letters_settled.v1"
+    letters: tuple[SettledLetter, ...] = Field(max_length=1000)
+    at: AwareDatetime = Field(description="by the clock of the service's database")
 
 
 class CheckWorker(Command):

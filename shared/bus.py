@@ -9,12 +9,13 @@ from typing import Any, Self
 import structlog
 
 from contracts.envelope import Command, Message
-from contracts.jobs import ReplayOutbox
+from contracts.jobs import DiscardDeadLetters, RedriveDeadLetters, ReplayOutbox
 from shared.broker import Publisher
 from shared.database import Pool, until_answered
+from shared.dead_letters import DeadLetters
 from shared.handling import Heard, Reactions, bind_reaction
 from shared.health import Health
-from shared.hearing import Hearing
+from shared.hearing import Deaf, Hearing
 from shared.housekeeping import Housekeeping
 from shared.intake import BoundReaction, Intake
 from shared.outbox import Outbox, Transaction
@@ -61,7 +62,14 @@ class Bus:
         self._tasks: list[asyncio.Task[None]] = []
         self._leaving = False
         self.died: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.intake.react({ReplayOutbox: _replay_outbox})
+        letters = DeadLetters(service, self.outbox)
+        self.intake.react(
+            {
+                ReplayOutbox: _replay_outbox,
+                RedriveDeadLetters: letters.on_redrive_dead_letters,
+                DiscardDeadLetters: letters.on_discard_dead_letters,
+            }
+        )
         health.add("consumer", self._hearing.check)
 
     def provide(self, crafts: Mapping[str, Any]) -> None:
@@ -100,6 +108,14 @@ class Bus:
     def alongside(self, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run a loop of the service's own until the bus is left; should it die, the process ends with it."""
         self._start(run)
+
+    async def hears(self) -> bool:
+        """Tell whether the service hears its queue now."""
+        try:
+            await self._hearing.check()
+        except Deaf:
+            return False
+        return True
 
     async def stop_hearing(self) -> None:
         """Take no more deliveries."""

@@ -12,7 +12,6 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any, TypeAlias
-from uuid import UUID
 
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
@@ -22,10 +21,11 @@ from contracts.jobs import ReplayOutbox
 from shared import metrics, topology
 from shared.broker import BROKER_AWAY, Link, Publisher, Unroutable, acknowledge, channel_errors
 from shared.database import AWAY, Pool, until_answered
+from shared.dead_letters import DeadLetter, insert_dead_letter, redrive_once
 from shared.errors import Failure
 from shared.identifiers import uuid7
-from shared.intake import DeadLetter, Intake, id_of, insert_dead_letter, letter_id_of
-from shared.outbox import Outbox, Transaction
+from shared.intake import Intake
+from shared.outbox import Outbox
 
 _PREFETCH = 200
 _BURIED_AT_ONCE = 20
@@ -196,25 +196,10 @@ class Hearing:
         await acknowledge(delivery)
 
     async def _insert_or_redrive(self, letter: DeadLetter) -> None:
-        message_id = id_of(letter.delivery)
         async with self._outbox.transaction(self._pool) as tx:
-            if await insert_dead_letter(tx, self._service, letter):
-                await _redrive_once(tx, self._queue, message_id, letter)
+            if await insert_dead_letter(tx, self._service, letter, redriven=True):
+                await redrive_once(tx, self._queue, letter)
                 tx.after_commit(self._outbox.wake.set)
-
-
-async def _redrive_once(tx: Transaction, queue: str, message_id: UUID, letter: DeadLetter) -> None:
-    await tx.connection.execute(
-        """
-        WITH redriven AS (UPDATE dead_letters SET redriven_at = now() WHERE id = $1)
-        INSERT INTO outbox (message_id, routing_key, queue, body) VALUES ($2, $3, $4, $5)
-        """,
-        letter_id_of(letter),
-        message_id,
-        letter.delivery.routing_key or "",
-        queue,
-        letter.delivery.body,
-    )
 
 
 async def _until_closed(channel: AbstractChannel) -> None:

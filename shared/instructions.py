@@ -1,6 +1,7 @@
 """What every worker obeys beside its own work: cancel, report, pause and resume."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from contracts.jobs import (
     JobFailed,
     JobNews,
     JobRetryScheduled,
+    JobStarted,
     JobUnknown,
     PauseWork,
     ReportJobs,
@@ -19,12 +21,16 @@ from contracts.jobs import (
 )
 from shared import tasks
 from shared.handling import Heard
-from shared.jobs import news
+from shared.jobs import STARTED, news
 from shared.outbox import Transaction
 from shared.runner import Runner
 from shared.topology import queue_of
 
 _GATEWAY_QUEUE = queue_of("gateway")
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+_AFTER_ALL = 2**31 - 1
+_ANSWERS = 2**30
+"""The first number of answers about a waiting job: after all that was said under its last lease."""
 
 
 class Instructions:
@@ -50,36 +56,49 @@ class Instructions:
             row = known.get(job_id)
             if row is None:
                 tx.say(JobUnknown(service=self._service, job_id=job_id))
-            elif row["state"] in ("pending", "in_progress"):
-                self.say_of(tx, JobAccepted, row)
+            elif row["state"] == "pending":
+                self._say_waiting(tx, row)
+            elif row["state"] == "in_progress":
+                facts = {"attempt": row["attempt"] + 1, "started_at": row["started_at"], "worker": row["worker"]}
+                self.say_of(tx, JobStarted, row, sequence=STARTED, **facts)
             elif job_id not in repeated:
                 self._say_end(tx, row)
 
+    def _say_waiting(self, tx: Transaction, row: dict[str, Any]) -> None:
+        """Say what a job waits for; a later answer comes after an earlier one, for it may wait for something else."""
+        waiting_for, next_attempt_at = _wait_of(row)
+        sequence = min(_ANSWERS + int((row["now"] - row["created_at"]).total_seconds()), _AFTER_ALL)
+        self.say_of(tx, JobAccepted, row, sequence=sequence, waiting_for=waiting_for, next_attempt_at=next_attempt_at)
+
     def _say_end(self, tx: Transaction, row: dict[str, Any]) -> None:
         """Say from its row how a job ended, where what was said of it is no longer kept."""
-        after_all = 2**31 - 1
         if row["state"] == "completed":
             facts = {"attempt": row["attempt"], "started_at": row["started_at"]}
-            self.say_of(tx, JobCompleted, row, sequence=after_all, **facts)
+            self.say_of(tx, JobCompleted, row, sequence=_AFTER_ALL, **facts)
         elif row["state"] == "failed":
             reason = {"code": row["error_code"], "sentence": row["error_sentence"]}
-            self.say_of(tx, JobFailed, row, sequence=after_all, attempt=row["attempt"], **reason)
+            self.say_of(tx, JobFailed, row, sequence=_AFTER_ALL, attempt=row["attempt"], **reason)
         else:
-            self.say_of(tx, JobCancelled, row, sequence=after_all)
+            self.say_of(tx, JobCancelled, row, sequence=_AFTER_ALL)
 
-    async def on_pause_work(self, tx: Transaction, asked: Sequence[Heard[PauseWork]]) -> None:
-        """Start no more jobs of these kinds for a while."""
+    async def on_pauses(self, tx: Transaction, asked: Sequence[Heard[PauseWork | ResumeWork]]) -> None:
+        """Start no more jobs of these kinds for a while, or start them again.
+
+        Of two for one kind the one that was said later holds, in whatever order and by whichever process they are
+        heard.
+        """
+        latest: dict[str, Heard[PauseWork | ResumeWork]] = {}
+        for one in sorted(asked, key=lambda one: one.time):
+            latest[one.message.kind] = one
         await tx.connection.executemany(
             """
-            INSERT INTO pauses (kind, owner, expires_at) VALUES ($1, $2, $3)
-            ON CONFLICT (kind) DO UPDATE SET owner = excluded.owner, expires_at = excluded.expires_at
+            INSERT INTO pauses AS held (kind, owner, expires_at, said_at) VALUES ($1, $2, $3, $4)
+            ON CONFLICT (kind) DO UPDATE
+            SET owner = excluded.owner, expires_at = excluded.expires_at, said_at = excluded.said_at
+            WHERE excluded.said_at >= held.said_at
             """,
-            [(one.message.kind, one.message.owner, one.message.expires_at) for one in asked],
+            [(kind, *_pause_of(latest[kind].message), latest[kind].time) for kind in sorted(latest)],
         )
-
-    async def on_resume_work(self, tx: Transaction, asked: Sequence[Heard[ResumeWork]]) -> None:
-        """Start jobs of these kinds again."""
-        await tx.connection.execute("DELETE FROM pauses WHERE kind = ANY ($1)", [one.message.kind for one in asked])
         tx.after_commit(self._runner.look_for_work)
 
     async def end_cancelled(self, tx: Transaction) -> None:
@@ -113,6 +132,18 @@ class Instructions:
         tx.say(said, traceparent=row["traceparent"])
 
 
+def _pause_of(message: PauseWork | ResumeWork) -> tuple[str, datetime]:
+    """Give owner and end of a pause; a resumed kind has one that is long over."""
+    return ("", _LONG_AGO) if isinstance(message, ResumeWork) else (message.owner, message.expires_at)
+
+
+def _wait_of(row: dict[str, Any]) -> tuple[str, datetime | None]:
+    """Tell what a pending task waits for, and until when where that is known."""
+    if row["run_at"] > row["now"]:
+        return ("limit" if row["limited"] else "retry"), row["run_at"]
+    return ("pause" if row["paused"] else "worker"), None
+
+
 async def _repeat_said(tx: Transaction, job_ids: list[UUID]) -> set[UUID]:
     rows = await tx.connection.fetch(
         """
@@ -129,9 +160,10 @@ async def _repeat_said(tx: Transaction, job_ids: list[UUID]) -> set[UUID]:
 async def _select_states(tx: Transaction, job_ids: list[UUID]) -> dict[UUID, dict[str, Any]]:
     rows = await tx.connection.fetch(
         """
-        SELECT id, kind, command, traceparent, state, lease_epoch, attempt, started_at, error_code, error_sentence,
-               now() AS now
-        FROM tasks WHERE id = ANY ($1)
+        SELECT id, kind, command, traceparent, state, lease_epoch, attempt, worker, created_at, started_at, run_at,
+               limited, error_code, error_sentence, now() AS now,
+               EXISTS (SELECT FROM pauses p WHERE p.kind = t.kind AND p.expires_at > now()) AS paused
+        FROM tasks t WHERE id = ANY ($1)
         """,
         job_ids,
     )

@@ -5,13 +5,12 @@ reason and never takes its neighbours with it. While the database is away the ba
 """
 
 import asyncio
-import hashlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import orjson
 import structlog
@@ -20,11 +19,11 @@ from aio_pika.exceptions import ChannelInvalidStateError
 
 from contracts.catalogue import NotUnderstoodError, open_envelope, understand
 from contracts.envelope import MAXIMUM_BODY_BYTES, Command, Event, Message, from_binary_mode
-from contracts.jobs import MessageDeadLettered
 from shared import metrics
 from shared.broker import acknowledge
 from shared.database import AWAY, Connection, Pool
-from shared.errors import Refused, printable
+from shared.dead_letters import DeadLetter, id_of, insert_dead_letter, update_redriven
+from shared.errors import Refused
 from shared.handling import Heard
 from shared.outbox import Outbox, Transaction
 from shared.telemetry import link_to, tracer
@@ -36,7 +35,6 @@ _LIMIT = 200
 _BUSY = 4
 _LINGER_SECONDS = 0.005
 _REMEMBER_SECONDS = 1.0
-_STRANGERS = UUID("7b1f3f0e-52a4-5c55-9b39-0c6f1a7be001")
 _log = structlog.get_logger(__name__)
 
 
@@ -46,16 +44,6 @@ class Readable:
 
     delivery: AbstractIncomingMessage
     heard: Heard[Any]
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A delivery that cannot be read or taken in, and why."""
-
-    delivery: AbstractIncomingMessage
-    code: str
-    sentence: str
-    heard: Heard[Any] | None = None
 
 
 Reading: TypeAlias = Readable | DeadLetter
@@ -149,6 +137,7 @@ class Intake:
                     if isinstance(reading, DeadLetter):
                         await insert_dead_letter(tx, self._service, reading)
                 await self._write(tx, heard)
+                await self._note_redriven(tx, [reading for reading in readings if _came_alone(reading)])
 
     async def _write(self, tx: Transaction, heard: list[Heard[Any]]) -> None:
         for item in heard:
@@ -164,12 +153,24 @@ class Intake:
             self._remembered_at = time.monotonic()
         tx.after_commit(lambda: _measure(heard))
 
+    async def _note_redriven(self, tx: Transaction, readings: Sequence[Reading]) -> None:
+        """Say what became of the dead letters among these."""
+        if readings:
+            taken_in = [id_of(reading.delivery) for reading in readings if isinstance(reading, Readable)]
+            set_aside = [id_of(reading.delivery) for reading in readings if isinstance(reading, DeadLetter)]
+            await update_redriven(tx, self._service, taken_in=taken_in, set_aside=set_aside)
+
     async def _react(self, tx: Transaction, heard: list[Heard[Any]]) -> None:
         by_reaction: dict[BoundReaction, list[Heard[Any]]] = {}
         for item in heard:
             by_reaction.setdefault(self._reactions[type(item.message)], []).append(item)
         for reaction, facts in by_reaction.items():
             await reaction(tx, facts)
+
+
+def _came_alone(reading: Reading) -> bool:
+    """Tell whether it was sent to this queue alone, as what is said or delivered again is."""
+    return not reading.delivery.exchange
 
 
 def _document(delivery: AbstractIncomingMessage) -> Any:
@@ -188,62 +189,6 @@ def _set_aside(reading: Readable, error: Exception) -> DeadLetter:
         code, sentence = error.code, error.sentence
     _log.error("message_set_aside", code=code, message_type=reading.heard.message.wire_name, exc_info=error)
     return DeadLetter(reading.delivery, code, sentence, reading.heard)
-
-
-async def insert_dead_letter(tx: Transaction, service: str, letter: DeadLetter) -> bool:
-    """Keep what could not be taken in, with the reason, and say so; once for each message and reason."""
-    heard, delivery = letter.heard, letter.delivery
-    job_id = getattr(heard.message, "job_id", None) if heard else None
-    message_type = heard.message.wire_name if heard else _printable(delivery.type)
-    sentence = printable(letter.sentence)
-    letter_id = letter_id_of(letter)
-    inserted = await tx.connection.fetchval(
-        """
-        INSERT INTO dead_letters (id, message_id, message_type, job_id, routing_key, headers, body, code, sentence)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-        ON CONFLICT (id) DO NOTHING
-        RETURNING true
-        """,
-        letter_id,
-        _printable(delivery.message_id),
-        message_type,
-        job_id,
-        _printable(delivery.routing_key) or "",
-        {_printable(key): _printable(str(value)) for key, value in delivery.headers.items()},
-        delivery.body,
-        letter.code,
-        sentence,
-    )
-    if inserted:
-        tx.say(
-            MessageDeadLettered(
-                service=service,
-                dead_letter_id=letter_id,
-                message_type=message_type,
-                job_id=job_id,
-                code=letter.code,
-                sentence=sentence,
-            )
-        )
-        tx.after_commit(metrics.DEAD_LETTERS.labels(letter.code).inc)
-    return bool(inserted)
-
-
-def id_of(delivery: AbstractIncomingMessage) -> UUID:
-    """Give the id under which a delivery was published, or one derived from its body where it has none of ours."""
-    try:
-        return UUID(delivery.message_id or "")
-    except ValueError:
-        return uuid5(_STRANGERS, hashlib.sha256(delivery.body).hexdigest())
-
-
-def letter_id_of(letter: DeadLetter) -> UUID:
-    """Give a dead letter's id: the same for the same message and reason, however often it is delivered."""
-    return uuid5(id_of(letter.delivery), letter.code)
-
-
-def _printable(text: str | None) -> str | None:
-    return None if text is None else printable(text, 1000)
 
 
 async def _insert_inbox(connection: Connection, message_ids: list[UUID]) -> set[UUID]:

@@ -244,6 +244,7 @@ class Job(Generic[C]):
             said = self.news(JobFailed, attempt=attempts, started_at=self.started_at, **reason)
             return self._settlement("failed", verdict, self._encode([said]))
         next_at = self._bench.clock.now() + timedelta(seconds=verdict.retry_in_seconds)
+        reason["waiting_for"] = "limit" if verdict.limited else "retry"
         retry = self.news(JobRetryScheduled, attempt=attempts, next_attempt_at=next_at, **reason)
         return self._settlement("pending", verdict, self._encode([retry]))
 
@@ -255,6 +256,7 @@ class Job(Generic[C]):
             retry_in_seconds=verdict.retry_in_seconds or 0.0,
             code=verdict.code,
             sentence=verdict.sentence,
+            limited=verdict.limited,
             sayings=sayings,
         )
 

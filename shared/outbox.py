@@ -122,6 +122,7 @@ class Outbox:
     """Opens transactions that can speak, in the name of one service."""
 
     def __init__(self, service: str) -> None:
+        self.service = service
         self.source = f"diorama/{service}"
         self.wake = asyncio.Event()
         self.tasks: TaskIntake | None = None

@@ -9,11 +9,10 @@ from uuid import UUID
 import asyncpg
 import structlog
 
-from shared import metrics
 from shared.broker import BROKER_AWAY, Publisher, Unroutable
 from shared.database import AWAY, Connection, Pool
-from shared.identifiers import uuid7
-from shared.outbox import Outbox
+from shared.dead_letters import insert_unroutable
+from shared.outbox import Outbox, Transaction
 from shared.topology import EVENTS
 
 _LIMIT = 200
@@ -75,16 +74,15 @@ class Relay:
 
         Raises ConnectionError when the broker went away; what it had confirmed is kept nevertheless.
         """
-        async with self._pool.acquire() as connection:
-            async with connection.transaction():
-                rows = await _lock_outbox(connection, _LIMIT)
-                if not rows:
-                    return 0
-                failures = await self._publish_all(rows)
-                confirmed = [row["id"] for row in rows if row["id"] not in failures]
-                await _move_to_said(connection, confirmed)
-                if failures:
-                    await self._handle_failures(connection, rows, failures)
+        async with self._outbox.transaction(self._pool) as tx:
+            rows = await _lock_outbox(tx.connection, _LIMIT)
+            if not rows:
+                return 0
+            failures = await self._publish_all(rows)
+            confirmed = [row["id"] for row in rows if row["id"] not in failures]
+            await _move_to_said(tx.connection, confirmed)
+            if failures:
+                await self._handle_failures(tx, rows, failures)
             away = [error for error in failures.values() if not isinstance(error, Unroutable)]
         if away and not self._publisher.up.is_set():
             raise ConnectionError("the broker went away while it was spoken to") from away[0]
@@ -113,18 +111,19 @@ class Relay:
         )
 
     async def _handle_failures(
-        self, connection: Connection, rows: Sequence[asyncpg.Record], failures: dict[int, BaseException]
+        self, tx: Transaction, rows: Sequence[asyncpg.Record], failures: dict[int, BaseException]
     ) -> None:
         for error in failures.values():
             if not isinstance(error, (Unroutable, *BROKER_AWAY)):
                 raise error
         unheard = [row for row in rows if isinstance(failures.get(row["id"]), Unroutable)]
         if unheard:
-            await _set_aside(connection, unheard)
+            await tx.connection.execute("DELETE FROM outbox WHERE id = ANY ($1)", [row["id"] for row in unheard])
+            await insert_unroutable(tx, self._outbox.service, [dict(row) for row in unheard])
             _log.error("messages_unroutable", count=len(unheard), first=unheard[0]["routing_key"])
         if self._publisher.up.is_set():  # the broker is there, and a queue refused
             refused = [key for key, error in failures.items() if not isinstance(error, Unroutable)]
-            await _put_off(connection, refused)
+            await _put_off(tx.connection, refused)
 
     async def _replay_page(self) -> bool:
         """Copy one page of what was asked to be said again into the outbox; tell whether there was any."""
@@ -139,7 +138,7 @@ class Relay:
 async def _lock_outbox(connection: Connection, limit: int) -> list[asyncpg.Record]:
     rows = await connection.fetch(
         """
-        SELECT id, message_id, routing_key, queue, body FROM outbox
+        SELECT id, message_id, routing_key, queue, job_id, body FROM outbox
         WHERE not_before IS NULL OR not_before < now()
         ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED
         """,
@@ -163,18 +162,6 @@ async def _move_to_said(connection: Connection, ids: list[int]) -> None:
 
 async def _put_off(connection: Connection, ids: list[int]) -> None:
     await connection.execute("UPDATE outbox SET not_before = now() + interval '5 s' WHERE id = ANY ($1)", ids)
-
-
-async def _set_aside(connection: Connection, rows: Sequence[asyncpg.Record]) -> None:
-    await connection.execute("DELETE FROM outbox WHERE id = ANY ($1)", [row["id"] for row in rows])
-    await connection.executemany(
-        """
-        INSERT INTO dead_letters (id, message_id, routing_key, body, code, sentence)
-        VALUES ($1, $2, $3, $4, 'unroutable', 'No queue is bound to this message, so nobody would hear it.')
-        """,
-        [(uuid7(), str(row["message_id"]), row["routing_key"], row["body"]) for row in rows],
-    )
-    metrics.DEAD_LETTERS.labels("unroutable").inc(len(rows))
 
 
 async def _replay_page(connection: Connection, limit: int) -> bool:

@@ -26,6 +26,8 @@ class Verdict:
     retry_in_seconds: float | None
     """None: the job has failed."""
     attempts_used: int
+    limited: bool = False
+    """The other side asked for patience."""
 
 
 def judge(error: BaseException, attempt: int) -> Verdict:
@@ -36,13 +38,13 @@ def judge(error: BaseException, attempt: int) -> Verdict:
     if isinstance(error, Refused):
         return Verdict(error.code, error.sentence, None, attempt)
     code, sentence = _reason(error)
-    not_its_fault = isinstance(error, DATABASE_TROUBLE) or (isinstance(error, TryAgain) and error.rate_limited)
-    used = attempt - 1 if not_its_fault else attempt
+    limited = isinstance(error, TryAgain) and error.rate_limited
+    used = attempt - 1 if limited or isinstance(error, DATABASE_TROUBLE) else attempt
     if used >= ATTEMPTS:
         return Verdict(code, sentence, None, used)
     requested = error.retry_after_seconds if isinstance(error, TryAgain) else None
     wait = backoff_seconds(attempt) if requested is None else min(max(0.0, requested), _LONGEST_REQUESTED_SECONDS)
-    return Verdict(code, sentence, wait, used)
+    return Verdict(code, sentence, wait, used, limited)
 
 
 def _reason(error: BaseException) -> tuple[str, str]:

@@ -39,6 +39,7 @@ class Settlement:
     retry_in_seconds: float = 0.0
     code: str | None = None
     sentence: str | None = None
+    limited: bool = False
     sayings: tuple[Saying, ...] = ()
 
 
@@ -225,8 +226,9 @@ async def settle_tasks(connection: Connection | Pool, settlements: Sequence[Sett
     rows = await connection.fetch(
         """
         WITH given AS (
-            SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[], $5::float8[], $6::text[], $7::text[])
-                AS g (id, token, state, attempts, retry_in, code, sentence)
+            SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[], $5::float8[], $6::text[], $7::text[],
+                                 $13::bool[])
+                AS g (id, token, state, attempts, retry_in, code, sentence, limited)
         ), held AS (
             SELECT g.* FROM tasks t JOIN given g ON g.id = t.id AND g.token = t.lease_token
             WHERE t.state = 'in_progress' ORDER BY t.id FOR UPDATE OF t
@@ -235,7 +237,7 @@ async def settle_tasks(connection: Connection | Pool, settlements: Sequence[Sett
             SET state = h.state, attempt = h.attempts, lease_token = NULL, lease_until = NULL,
                 run_at = now() + h.retry_in * interval '1 s',
                 finished_at = CASE WHEN h.state <> 'pending' THEN now() END,
-                error_code = h.code, error_sentence = h.sentence
+                error_code = h.code, error_sentence = h.sentence, limited = h.limited
             FROM held h WHERE t.id = h.id
             RETURNING t.id, h.token
         ), spoken AS (
@@ -259,6 +261,7 @@ async def settle_tasks(connection: Connection | Pool, settlements: Sequence[Sett
         [saying.routing_key for _, saying in sayings],
         [saying.job_id for _, saying in sayings],
         [saying.body for _, saying in sayings],
+        [settlement.limited for settlement in settlements],
     )
     return {row["id"] for row in rows}
 

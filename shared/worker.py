@@ -108,8 +108,8 @@ class Worker:
             {
                 CancelJob: self._instructions.on_cancel_job,
                 ReportJobs: self._instructions.on_report_jobs,
-                PauseWork: self._instructions.on_pause_work,
-                ResumeWork: self._instructions.on_resume_work,
+                PauseWork: self._instructions.on_pauses,
+                ResumeWork: self._instructions.on_pauses,
             }
         )
         stop = stop or stop_signal()

@@ -6,7 +6,16 @@ from pathlib import Path
 
 from contracts.catalogue import CATALOGUE
 from contracts.envelope import Command, Event, Instruction, Message, Report
-from contracts.jobs import CheckWorker, JobNews, JobUnknown, MessageDeadLettered, ReplayOutbox
+from contracts.jobs import (
+    CheckWorker,
+    DeadLettersSettled,
+    DiscardDeadLetters,
+    JobNews,
+    JobUnknown,
+    MessageDeadLettered,
+    RedriveDeadLetters,
+    ReplayOutbox,
+)
 
 Table = tuple[Iterable[type[Message]], Iterable[type[Command]]]
 """What a service hears: the keys of its REACTIONS and of its WORK."""
@@ -66,10 +75,12 @@ def workers(tables: Tables) -> list[str]:
 def heard(tables: Tables) -> dict[str, list[type[Message]]]:
     """Give for each service the messages of its tables and those that `shared` hears for it, by wire name.
 
-    Whoever has an outbox obeys ReplayOutbox; whoever holds jobs obeys every other instruction and CheckWorker too.
+    Whoever has an outbox and dead letters obeys what is said of them; whoever holds jobs obeys every other instruction
+    and CheckWorker too.
     """
     instructions = {message for message in CATALOGUE.values() if issubclass(message, Instruction)}
-    built_in = {service: {ReplayOutbox} for service in tables} | {
+    everybodys: set[type[Message]] = {ReplayOutbox, RedriveDeadLetters, DiscardDeadLetters}
+    built_in = dict.fromkeys(tables, everybodys) | {
         service: {*instructions, CheckWorker} for service in workers(tables)
     }
     return {
@@ -94,14 +105,14 @@ def own_words(tables: Tables) -> dict[str, list[type[Message]]]:
 def said(tables: Tables) -> dict[str, list[type[Message]]]:
     """Give for each service its own words and those that `shared` says for it, by wire name.
 
-    Every service reports what it dead-lettered and asks for a replay when its queue was created anew; every worker
-    tells the news of its jobs.
+    Every service reports what it dead-lettered and what became of it, and asks for a replay when its queue was created
+    anew; every worker tells the news of its jobs.
     """
     news = {message for message in CATALOGUE.values() if issubclass(message, JobNews | JobUnknown)}
     holders = workers(tables)
     return {
         service: _by_wire_name(
-            {*own, ReplayOutbox, MessageDeadLettered, *(news if service in holders else ())},
+            {*own, ReplayOutbox, MessageDeadLettered, DeadLettersSettled, *(news if service in holders else ())},
         )
         for service, own in own_words(tables).items()
     }

@@ -68,7 +68,7 @@ async def gateway(settings: Settings) -> AsyncIterator[Parts]:
         await stack.enter_async_context(bus)
         stack.push_async_callback(_stop_hearing, bus)
         bus.alongside(stream.run)
-        bus.alongside(lambda: reconcile(bus))
+        bus.alongside(lambda: reconcile(bus, patience_hours=settings.worker_patience_hours))
         bus.alongside(
             lambda: keep_house(
                 projections,

@@ -1,6 +1,7 @@
 """What the gateway does by the clock: it asks about silent jobs, and lets go of what nobody needs any more."""
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Final
@@ -8,12 +9,15 @@ from uuid import UUID
 
 import structlog
 
-from contracts.jobs import ReportJobs
-from services.gateway.store import expiry, silence
+from contracts.jobs import CancelJob, ReportJobs
+from services.gateway.rules.happenings import job_happening
+from services.gateway.rules.silence import LAST_ASK_SECONDS
+from services.gateway.store import expiry, facts, projection, silence
 from services.gateway.store.tenancy import DatabaseAwayError, answering
 from shared.bus import Bus
 from shared.database import Pool
 
+_NAME: Final = "gateway"
 _LOOK_SECONDS: Final = 2.0
 _LOOK_LIMIT: Final = 2000
 _ASK_LIMIT: Final = 1000
@@ -23,24 +27,48 @@ _PROGRESS_KEPT: Final = timedelta(hours=1)
 _log = structlog.get_logger(__name__)
 
 
-async def ask_about_silent_jobs(bus: Bus) -> int:
-    """Ask each service about its jobs of which nothing was heard for too long; return how many were looked at."""
+async def ask_about_silent_jobs(bus: Bus, patience_hours: float = 24) -> silence.Look:
+    """Ask each service about its jobs of which nothing was heard for too long."""
     async with answering(), bus.transaction() as tx:
-        looked_at, silent = await silence.update_silent_jobs(tx.connection, _LOOK_LIMIT)
-        for service, job_ids in silent.items():
+        look = await silence.update_silent_jobs(tx.connection, _LOOK_LIMIT, patience_hours)
+        for service, job_ids in look.silent.items():
             for page in _pages(job_ids):
                 tx.say(ReportJobs(addressee=service, job_ids=tuple(page)))
-    if silent:
-        _log.info("asked_about_silent_jobs", jobs={service: len(job_ids) for service, job_ids in silent.items()})
-    return looked_at
+    if look.silent:
+        _log.info("asked_about_silent_jobs", jobs={service: len(ids) for service, ids in look.silent.items()})
+    return look
 
 
-async def reconcile(bus: Bus) -> None:
-    """Ask about silent jobs, until cancelled."""
+async def end_abandoned_jobs(bus: Bus, job_ids: Sequence[UUID], patience_hours: float) -> list[UUID]:
+    """End the jobs that nobody answers for; a worker that comes back all the same is told not to do them."""
+    async with answering(), bus.transaction() as tx:
+        await projection.lock_writers(tx.connection)
+        ended = await silence.update_abandoned_jobs(tx.connection, job_ids, patience_hours)
+        if ended:
+            jobs = await projection.select_job_rows(tx.connection, ended)
+            await projection.insert_events(tx.connection, [job_happening("job.failed", job) for job in jobs.values()])
+            await facts.update_generation_states(tx.connection, ended)
+            for job in jobs.values():
+                tx.say(CancelJob(addressee=job.service, job_id=job.id, cancelled_by=_NAME))
+            _log.error("abandoned_jobs_ended", jobs=len(ended))
+    return ended
+
+
+async def reconcile(bus: Bus, *, patience_hours: float) -> None:
+    """Ask about silent jobs, and end those that nobody answers for, until cancelled.
+
+    Only who has heard for longer than the longest pause between two questions can tell that nobody answers.
+    """
+    hears_since: float | None = None
     while True:
+        hears_since = (hears_since or time.monotonic()) if await bus.hears() else None
+        heard_seconds = 0.0 if hears_since is None else time.monotonic() - hears_since
         try:
-            while await ask_about_silent_jobs(bus) >= _LOOK_LIMIT:
-                pass
+            look = await ask_about_silent_jobs(bus, patience_hours)
+            if look.abandoned and heard_seconds > min(2 * LAST_ASK_SECONDS, patience_hours * 3600):
+                await end_abandoned_jobs(bus, look.abandoned, patience_hours)
+            if look.count >= _LOOK_LIMIT:
+                continue
         except DatabaseAwayError as error:
             _log.warning("reconcile_paused", error=repr(error))
         except Exception:  # noqa: BLE001 - jobs would wait for ever if nobody went the rounds any more

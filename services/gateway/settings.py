@@ -24,6 +24,9 @@ class Settings(ServiceSettings, ObjectSettings):
     presigned_seconds: int = Field(default=3600, ge=60, le=7 * 24 * 3600, description="how long a file's URL works")
     membership_seconds: float = Field(default=15, ge=0, description="how long a user's memberships are remembered")
     idempotency_hours: int = Field(default=24, ge=1, description="how long an Idempotency-Key is remembered")
+    worker_patience_hours: float = Field(
+        default=24, gt=0, description="a job that no worker answers for, though asked, ends as failed after so long"
+    )
     events_retention_days: int = Field(default=7, ge=1, description="how far back a stream can be resumed")
 
     @model_validator(mode="after")

@@ -1,4 +1,7 @@
-"""Print a ready token for a local user: `python -m services.gateway.tokens [user] [--role=admin ...]`."""
+"""Print a ready token for a local user: `python -m services.gateway.tokens [user] [--role=operator ...]`.
+
+Without a name it is for whoever runs the machine, and he is an operator.
+"""
 
 import sys
 
@@ -8,6 +11,7 @@ from services.gateway.settings import Settings
 from shared.settings import load
 
 DEFAULT_USER = "local"
+DEFAULT_ROLES = ("operator",)
 
 
 def local_token(settings: Settings, user_id: str = DEFAULT_USER, roles: tuple[str, ...] = ()) -> str:
@@ -22,7 +26,8 @@ def main(arguments: list[str]) -> None:
     """Print the token and nothing else, so that it can be piped."""
     roles = tuple(argument.removeprefix("--role=") for argument in arguments if argument.startswith("--role="))
     users = [argument for argument in arguments if not argument.startswith("--")]
-    sys.stdout.write(local_token(load(Settings), users[0] if users else DEFAULT_USER, roles) + "\n")
+    user, roles = (users[0], roles) if users else (DEFAULT_USER, roles or DEFAULT_ROLES)
+    sys.stdout.write(local_token(load(Settings), user, roles) + "\n")
 
 
 if __name__ == "__main__":

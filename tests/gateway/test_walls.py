@@ -78,7 +78,8 @@ async def test_the_database_holds_when_the_application_lets_everybody_in(
     _let_in(gateway, monkeypatch, bob.project_id, ann.project_id)
     for module in ("jobs", "images"):
         monkeypatch.setattr(
-            f"services.gateway.routes.{module}.as_tenant", lambda pool, _projects: as_tenant(pool, [bob.project_id])
+            f"services.gateway.routes.{module}.as_tenant",
+            lambda pool, _projects, **_: as_tenant(pool, [bob.project_id]),
         )
     assert (await bob.get(f"/jobs/{job_id}")).status == 404
     assert (await bob.get(f"/images/{image_id}")).status == 404

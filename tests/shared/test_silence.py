@@ -26,7 +26,7 @@ def pause(hours: float = 1) -> PauseWork:
 
 
 async def _paused(house: House) -> bool:
-    return bool(await house.value("SELECT count(*) FROM media.pauses"))
+    return bool(await house.value("SELECT count(*) FROM media.pauses WHERE expires_at > now()"))
 
 
 async def _resumed(house: House) -> bool:

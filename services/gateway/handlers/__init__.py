@@ -3,6 +3,7 @@
 from contracts.depth_map import DepthMapped
 from contracts.image_generation import ImageGenerated
 from contracts.jobs import (
+    DeadLettersSettled,
     JobAccepted,
     JobCancelled,
     JobChildrenNamed,
@@ -17,7 +18,8 @@ from contracts.jobs import (
 from contracts.media import MediaDeleted, MediaDescribed, MediaRejected, MediaStored
 from contracts.scraper import ImageFound, PageScraped
 from services.gateway.handlers.facts import on_facts
-from services.gateway.handlers.losses import on_job_unknown, on_message_dead_lettered
+from services.gateway.handlers.letters import on_dead_letters
+from services.gateway.handlers.losses import on_job_unknown
 from services.gateway.handlers.news import on_job_news
 from shared.handling import Reactions, Works
 
@@ -31,7 +33,8 @@ REACTIONS: Reactions = {
     JobFailed: on_job_news,
     JobCancelled: on_job_news,
     JobUnknown: on_job_unknown,
-    MessageDeadLettered: on_message_dead_lettered,
+    MessageDeadLettered: on_dead_letters,
+    DeadLettersSettled: on_dead_letters,
     ImageFound: on_facts,
     PageScraped: on_facts,
     MediaStored: on_facts,

@@ -9,7 +9,7 @@ from services.gateway.handlers.births import bear
 from services.gateway.rules.happenings import Happening, job_happening
 from services.gateway.rules.jobs import EVENT_TYPES, JobRow, apply_news, job_of_child, job_of_news
 from services.gateway.store import facts as fact_store
-from services.gateway.store import projection
+from services.gateway.store import projection, silence
 from services.gateway.stream import Stream
 from shared.handling import Heard
 from shared.outbox import Transaction
@@ -24,8 +24,10 @@ async def on_job_news(tx: Transaction, facts: Sequence[Heard[JobNews]], stream: 
     await _bear_children(tx, [one for one in news if isinstance(one, JobChildrenNamed)])
     jobs = await _known_or_born(tx, news)
     happenings = _apply(jobs, news)
+    changed = {happening.job_id for happening in happenings}
+    if answered := [job.id for job in jobs.values() if job.unanswered_since and job.id not in changed]:
+        await silence.update_answered_jobs(tx.connection, answered)
     if happenings:
-        changed = {happening.job_id for happening in happenings}
         await projection.update_jobs(tx.connection, [job for job in jobs.values() if job.id in changed])
         await projection.insert_events(tx.connection, happenings)
         scenes = [job.id for job in jobs.values() if job.kind == _DRAWS_SCENES and job.id in changed]

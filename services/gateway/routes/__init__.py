@@ -2,7 +2,19 @@
 
 from fastapi import FastAPI
 
-from services.gateway.routes import contracts, health, images, jobs, problems, scenes, streams, work
+from services.gateway.routes import (
+    contracts,
+    dead_letters,
+    health,
+    images,
+    jobs,
+    pauses,
+    problems,
+    retrying,
+    scenes,
+    streams,
+    work,
+)
 from services.gateway.routes.dashboard import dashboard
 from services.gateway.routes.docs import describe, docs
 from services.gateway.routes.edge import Edge
@@ -26,7 +38,7 @@ def application(parts: Parts) -> Edge:
         telemetry={"logs": False, "operation_spans": False},
     )
     app.state.parts = parts
-    for module in (work, scenes, jobs, streams, images):
+    for module in (work, scenes, jobs, retrying, streams, images, dead_letters, pauses):
         # Side by side instead of nested, which would cost each request a search of its own.
         app.router.routes.extend(module.routes.routes)
     app.include_router(health.routes, prefix=API)

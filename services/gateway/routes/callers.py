@@ -11,6 +11,7 @@ from services.gateway.identity import Principal
 from services.gateway.routes.parts import Parts
 from services.gateway.routes.problems import Problem, unauthenticated
 
+OPERATOR = "operator"
 _VIEWER = "viewer"
 
 
@@ -26,6 +27,16 @@ class Caller:
         return self.principal.user_id
 
     @property
+    def is_operator(self) -> bool:
+        """Whether he may see and end the jobs of everybody, and what becomes of dead letters and pauses."""
+        return OPERATOR in self.principal.roles
+
+    @property
+    def writable(self) -> list[UUID]:
+        """The projects in which he may change something as their member."""
+        return [project for project, role in self.memberships.items() if role != _VIEWER]
+
+    @property
     def personal_project(self) -> UUID:
         return next(iter(self.memberships))
 
@@ -36,6 +47,11 @@ class Caller:
         self._check(project_id)
         return [project_id]
 
+    @property
+    def reach(self) -> list[UUID] | None:
+        """The projects whose jobs and dead letters he may see; None for an operator, who may see everybody's."""
+        return None if self.is_operator else list(self.memberships)
+
     def writing(self, project_id: UUID | None) -> UUID:
         """Give the project to write into: the one that was asked for, or the personal one."""
         if project_id is None:
@@ -44,6 +60,16 @@ class Caller:
         if self.memberships[project_id] == _VIEWER:
             raise Problem(403, "viewer_only", "In this project you may look at everything and change nothing.")
         return project_id
+
+    def ending(self, project_id: UUID) -> None:
+        """Check the right to end or repeat jobs of a project: its writers have it, and operators."""
+        if not self.is_operator:
+            self.writing(project_id)
+
+    def operating(self) -> None:
+        """Check that an operator calls; raises a 403 problem."""
+        if not self.is_operator:
+            raise Problem(403, "operator_only", "Only operators may do this: the role comes from `app_metadata`.")
 
     def _check(self, project_id: UUID) -> None:
         if project_id not in self.memberships:

@@ -31,6 +31,11 @@ class Answer:
     status: int = 202
     replayed: bool = False
 
+    @property
+    def stored(self) -> dict[str, Any]:
+        """What is kept for whoever asks again."""
+        return {"body": self.body, "location": self.location, "status": self.status}
+
 
 @dataclass(slots=True)
 class Submission:
@@ -136,8 +141,9 @@ def _first_of_each_key(batch: Sequence[Submission]) -> list[Submission]:
 def _outcome_of(one: Submission, first: Sequence[Submission]) -> Answer | Exception:
     if one.outcome is None:
         twin = next(other for other in first if other.key == one.key)
-        assert twin.outcome is not None  # noqa: S101 - the first of each key has been answered
-        one.outcome = _replay(one, twin.remember, twin.outcome)
+        again = replay(one.remember, twin.remember, twin.outcome) if isinstance(twin.outcome, Answer) else twin.outcome
+        one.outcome = again
+    assert one.outcome is not None  # noqa: S101 - the first of each key has been answered
     return one.outcome
 
 
@@ -148,11 +154,12 @@ async def _recall(connection: Connection, keyed: Sequence[Submission]) -> None:
     known = await submissions.select_answers(connection, [one.key for one in keyed if one.key])
     for one in keyed:
         if one.key and (before := known.get(one.key)) is not None:
-            one.outcome = _replay(one, before, Answer(**before.answer))
+            one.outcome = replay(one.remember, before, Answer(**before.answer))
 
 
-def _replay(one: Submission, before: Remembered | None, outcome: Answer | Exception) -> Answer | Exception:
-    if one.remember is None or before is None or one.remember.fingerprint != before.fingerprint:
+def replay(remember: Remembered | None, before: Remembered | None, answer: Answer) -> Answer | Problem:
+    """Answer again what was answered to the same request before; another request under its key is a problem."""
+    if remember is None or before is None or remember.fingerprint != before.fingerprint:
         sentence = "This Idempotency-Key was used for another request; choose a new one."
         return Problem(422, "idempotency_key_reused", sentence)
     return replace(outcome, replayed=True) if isinstance(outcome, Answer) else outcome
@@ -161,16 +168,12 @@ def _replay(one: Submission, before: Remembered | None, outcome: Answer | Except
 async def _remember(connection: Connection, answered: Sequence[Submission]) -> None:
     """Remember what was answered for the first time, also where a scene that was being drawn was joined."""
     rows = [
-        replace(one.remember, answer=_stored(one.outcome))
+        replace(one.remember, answer=one.outcome.stored)
         for one in answered
         if one.remember and isinstance(one.outcome, Answer) and not one.outcome.replayed
     ]
     if rows:
         await submissions.insert_answers(connection, rows)
-
-
-def _stored(answer: Answer) -> dict[str, Any]:
-    return {"body": answer.body, "location": answer.location, "status": answer.status}
 
 
 async def _place_scenes(connection: Connection, placing: Sequence[Submission]) -> None:

@@ -1,5 +1,6 @@
 """Looking at jobs, and cancelling them."""
 
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from typing import Annotated, Final
 from uuid import UUID
@@ -45,10 +46,24 @@ async def get_jobs(request: Request, caller: Calling, asked: Annotated[JobsPage,
         roots_only=asked.roots,
         **asked.model_dump(include=_SAME_NAMES),
     )
-    projects = caller.seeing(asked.project_id)
-    async with as_tenant(parts_of(request).pool, projects) as connection:
+    projects = _projects(caller, asked)
+    async with _looking(request, caller) as connection:
         rows = await store.select_jobs(connection, projects, wanted, parse_cursor(asked.cursor), asked.limit)
     return page([job_reply(row) for row in rows[: asked.limit]], next_cursor(rows, asked.limit))
+
+
+def _projects(caller: Caller, asked: JobsPage) -> list[UUID] | None:
+    """Give the projects to look into; an operator may name any, or none and mean all."""
+    if asked.everybody:
+        caller.operating()
+        return None
+    if asked.project_id is not None and caller.is_operator:
+        return [asked.project_id]
+    return caller.seeing(asked.project_id)
+
+
+def _looking(request: Request, caller: Caller) -> AbstractAsyncContextManager[Connection]:
+    return as_tenant(parts_of(request).pool, caller.memberships, operator=caller.is_operator)
 
 
 @routes.get("/jobs/{job_id}", summary="A job with the tree of what follows from it")
@@ -61,7 +76,7 @@ async def get_job(
 ) -> Response:
     """Show a job, what it was asked, its tree, a page of its children, what its pages held, and what was refused."""
     after = parse_cursor(children_cursor)
-    async with as_tenant(parts_of(request).pool, caller.memberships) as connection:
+    async with _looking(request, caller) as connection:
         job = await _job(connection, caller, job_id)
         counts = await store.select_tree_counts(connection, job_id)
         projects, of_job = [job["project_id"]], JobFilter(parent_id=job_id)
@@ -84,7 +99,7 @@ async def get_job(
 
 
 async def _job(connection: Connection, caller: Caller, job_id: UUID) -> Row:
-    job = await store.select_job(connection, list(caller.memberships), job_id)
+    job = await store.select_job(connection, caller.reach, job_id)
     if job is None:
         raise not_found("job")
     return job
@@ -99,10 +114,10 @@ async def post_cancel(request: Request, caller: Calling, job_id: UUID) -> Respon
     """
     parts = parts_of(request)
     async with answering(), parts.bus.transaction(parts.pool) as tx:
-        await name_projects(tx.connection, caller.memberships)
+        await name_projects(tx.connection, caller.memberships, operator=caller.is_operator)
         await projection.lock_writers(tx.connection)
         job = await _job(tx.connection, caller, job_id)
-        caller.writing(job["project_id"])
+        caller.ending(job["project_id"])
         told = await cancelling.update_tree_cancelled(tx.connection, job_id, caller.user_id)
         if told:
             # Every worker knows the root of each of its jobs, so that one word about it ends the whole tree.

@@ -10,7 +10,7 @@ from pydantic_core import Url as ParsedUrl
 from contracts.envelope import Step
 
 DEFAULT_PIPELINE: Final = ("describe", "depth", "edges")
-_MANY: Final = 500
+MANY: Final = 500
 
 
 def _no_nul(text: str) -> str:
@@ -57,7 +57,7 @@ class Asked(BaseModel):
 class ScrapeAsked(Asked):
     """Pages whose images are wanted."""
 
-    urls: Annotated[tuple[WebUrl, ...], Field(max_length=_MANY)] = ()
+    urls: Annotated[tuple[WebUrl, ...], Field(max_length=MANY)] = ()
     url: WebUrl | None = Field(default=None, description="short for `urls` with one page")
     pipeline: Pipeline = DEFAULT_PIPELINE
 
@@ -65,8 +65,8 @@ class ScrapeAsked(Asked):
     def _something(self) -> "ScrapeAsked":
         if not self.pages:
             raise ValueError("give `urls`, or `url`")
-        if len(self.pages) > _MANY:
-            raise ValueError(f"at most {_MANY} pages at once")
+        if len(self.pages) > MANY:
+            raise ValueError(f"at most {MANY} pages at once")
         return self
 
     @property
@@ -126,6 +126,8 @@ class ImagesPage(Page, ImagesAsked):
 class JobsPage(Page):
     """A page of jobs."""
 
+    everybody: bool = Field(default=False, description="of all projects; for operators")
+
     state: list[Literal["pending", "in_progress", "completed", "failed", "cancelled"]] | None = Field(
         default=None, description="repeat it for several"
     )
@@ -143,7 +145,7 @@ class MapsAsked(Asked):
     """Images whose depth and edge maps are to be drawn: one, many, or those that a filter finds."""
 
     image_id: UUID | None = None
-    image_ids: Annotated[tuple[UUID, ...], Field(max_length=_MANY)] | None = None
+    image_ids: Annotated[tuple[UUID, ...], Field(max_length=MANY)] | None = None
     filter: ImagesAsked | None = None
     recipe: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.\-]{1,80}$")] = "default"
 

@@ -75,12 +75,30 @@ def job_reply(row: Mapping[str, Any]) -> dict[str, Any]:
         "children_total": row["children_total"],
         "cancel_requested_at": row.get("cancel_requested_at"),
         "retried_from": row.get("retried_from"),
+        "retried_as": row.get("superseded_by"),
         "created_at": row["created_at"],
         "started_at": row["started_at"],
         "finished_at": row["finished_at"],
         "updated_at": row["updated_at"],
         "links": {"self": location, "events": f"{location}/events", "cancel": f"{location}/cancel"},
     }
+
+
+def letter_reply(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a dead letter as every list and page shows it."""
+    same = ("id", "service", "state", "code", "sentence", "message_type", "message_id", "topic", "size_bytes", "job_id")
+    return {
+        **{name: row[name] for name in (*same, "project_id", "asked_by")},
+        "received_at": row["created_at"],
+        "updated_at": row["updated_at"],
+        "links": {"self": f"{API}/dead-letters/{row['id']}"},
+    }
+
+
+def plain(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a reply as those read it who get it again from the database: ids and times as texts."""
+    read: dict[str, Any] = orjson.loads(orjson.dumps(body, default=str))
+    return read
 
 
 def request_reply(request: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -52,7 +52,7 @@ async def hand_in(
         commands=commands,
         answer=answer or _tell_job,
         traceparent=structlog.contextvars.get_contextvars().get("traceparent"),
-        remember=await _remembered(request, caller),
+        remember=await remembered(request, caller),
         scene=scene,
         scene_media=scene_media,
     )
@@ -72,7 +72,8 @@ def _tell_job(jobs: Sequence[JobRow], _held: SceneHeld | None) -> Answer:
     return Answer(submitted_job(jobs[0]), job_location(jobs[0].id))
 
 
-async def _remembered(request: Request, caller: Caller) -> Remembered | None:
+async def remembered(request: Request, caller: Caller) -> Remembered | None:
+    """Give what is remembered of a request with an Idempotency-Key: all but its answer."""
     key = request.headers.get(_KEY_HEADER)
     if key is None:
         return None

@@ -57,6 +57,7 @@ class JobRow:
     sequence: int = field(default=NEVER_HEARD_OF[1])
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    unanswered_since: datetime | None = None
 
     @property
     def ended(self) -> bool:
@@ -135,14 +136,14 @@ def apply_news(job: JobRow, news: JobNews) -> bool:
 def _change_state(job: JobRow, news: JobNews) -> bool:
     match news:
         case JobAccepted():
-            job.state, job.waiting_for = "pending", news.waiting_for
-            if news.waiting_for != "retry":
+            job.state, job.waiting_for, job.next_attempt_at = "pending", news.waiting_for, news.next_attempt_at
+            if news.waiting_for not in {"retry", "limit"}:
                 job.error_code = job.error_sentence = None
         case JobStarted():
             job.state, job.attempt, job.started_at = "in_progress", news.attempt, news.started_at
             job.waiting_for = job.next_attempt_at = job.error_code = job.error_sentence = None
         case JobRetryScheduled():
-            job.state, job.waiting_for, job.attempt = "pending", "retry", news.attempt
+            job.state, job.waiting_for, job.attempt = "pending", news.waiting_for, news.attempt
             job.next_attempt_at, job.error_code, job.error_sentence = news.next_attempt_at, news.code, news.sentence
             job.progress = job.stage = None
         case JobCompleted():

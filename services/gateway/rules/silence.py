@@ -7,3 +7,6 @@ FIRST_ASK_SECONDS: Final = 10
 
 LAST_ASK_SECONDS: Final = 300
 """The longest pause."""
+
+NOBODY_ANSWERS: Final = ("worker_gone", "No worker has answered for it, though it was asked about again and again.")
+"""Why a job ends that was asked about in vain for too long: code and sentence."""

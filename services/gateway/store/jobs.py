@@ -10,10 +10,19 @@ from services.gateway.store.pages import Conditions
 from services.gateway.store.reading import Row, fetch, fetch_one
 from shared.database import Connection
 
-_SHOWN: Final = """
+# What the worker said last, corrected by what the gateway knows: which kinds rest, and which pauses are over.
+_WAITING_FOR: Final = """
+    CASE WHEN job.waiting_for IN ('retry', 'limit') AND job.next_attempt_at > now() THEN job.waiting_for
+         ELSE coalesce(
+            (SELECT CASE WHEN expires_at > now() AND resumed_at IS NULL THEN 'pause' ELSE 'worker' END
+             FROM work_pauses WHERE work_pauses.kind = job.kind),
+            CASE job.waiting_for WHEN 'pause' THEN 'pause' ELSE 'worker' END) END
+"""
+_SHOWN: Final = f"""
     job.id, job.project_id, job.submitted_by, job.kind, job.service, job.state, job.parent_id, job.root_id,
     job.pipeline, job.asset_id, job.retried_from, job.progress, job.stage, job.attempt, job.next_attempt_at,
-    job.waiting_for, job.error_code, job.error_sentence, job.result, job.children_total, job.cancel_requested_at,
+    {_WAITING_FOR} AS waiting_for, job.superseded_by, job.error_code, job.error_sentence, job.result,
+    job.children_total, job.cancel_requested_at,
     job.created_at, job.started_at, job.finished_at, job.updated_at
 """
 
@@ -22,6 +31,7 @@ _SHOWN: Final = """
 class JobFilter:
     """Which jobs a client asks for; None asks for all."""
 
+    ids: list[UUID] | None = None
     states: list[str] | None = None
     kind: str | None = None
     service: str | None = None
@@ -34,10 +44,11 @@ class JobFilter:
 
 
 async def select_jobs(
-    connection: Connection, projects: list[UUID], wanted: JobFilter, cursor: Cursor | None, limit: int
+    connection: Connection, projects: list[UUID] | None, wanted: JobFilter, cursor: Cursor | None, limit: int
 ) -> list[Row]:
-    """Select a page of jobs and one more, from the newest to the oldest."""
+    """Select a page of jobs and one more, from the newest to the oldest; None are the projects of everybody."""
     conditions = Conditions(projects, limit + 1)
+    conditions.add("job.id = ANY ({})", wanted.ids)
     conditions.add("job.state = ANY ({})", wanted.states)
     conditions.add("job.kind = {}", wanted.kind)
     conditions.add("job.service = {}", wanted.service)
@@ -48,10 +59,12 @@ async def select_jobs(
     conditions.add("job.created_at >= {}", wanted.created_after)
     conditions.add("job.created_at < {}", wanted.created_before)
     conditions.after(cursor, alias="job")
+    everybodys = f"""
+        SELECT {_SHOWN} FROM jobs AS job WHERE $1::uuid[] IS NULL {conditions}
+        ORDER BY job.created_at DESC, job.id DESC LIMIT $2
+    """  # noqa: S608 - columns and conditions are texts of this file
     # A page of each project, each read from its index, and the newest of them.
-    return await fetch(
-        connection,
-        f"""
+    of_projects = f"""
         SELECT page.* FROM unnest($1::uuid[]) AS project
         CROSS JOIN LATERAL (
             SELECT {_SHOWN} FROM jobs AS job
@@ -59,15 +72,18 @@ async def select_jobs(
             ORDER BY job.created_at DESC, job.id DESC LIMIT $2
         ) AS page
         ORDER BY page.created_at DESC, page.id DESC LIMIT $2
-        """,  # noqa: S608 - the conditions are texts of this file
-        *conditions.arguments,
-    )
+    """  # noqa: S608 - the same
+    return await fetch(connection, everybodys if projects is None else of_projects, *conditions.arguments)
 
 
-async def select_job(connection: Connection, projects: list[UUID], job_id: UUID) -> Row | None:
+async def select_job(connection: Connection, projects: list[UUID] | None, job_id: UUID) -> Row | None:
+    """Select a job of these projects; None are the projects of everybody."""
     return await fetch_one(
         connection,
-        f"SELECT {_SHOWN}, job.request FROM jobs AS job WHERE id = $1 AND project_id = ANY ($2)",  # noqa: S608 - columns of this file
+        f"""
+        SELECT {_SHOWN}, job.request FROM jobs AS job
+        WHERE job.id = $1 AND ($2::uuid[] IS NULL OR job.project_id = ANY ($2))
+        """,  # noqa: S608 - columns of this file
         job_id,
         projects,
     )

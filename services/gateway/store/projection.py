@@ -27,7 +27,7 @@ async def select_job_rows(connection: Connection, ids: Iterable[UUID]) -> dict[U
         """
         SELECT id, project_id, submitted_by, kind, service, parent_id, root_id, pipeline, created_at, updated_at, state,
                asset_id, request, progress, stage, attempt, next_attempt_at, waiting_for, error_code, error_sentence,
-               result, children_total, lease_epoch, sequence, started_at, finished_at
+               result, children_total, lease_epoch, sequence, started_at, finished_at, unanswered_since
         FROM jobs WHERE id = ANY ($1)
         """,
         list(ids),
@@ -65,7 +65,7 @@ async def update_jobs(connection: Connection, jobs: Sequence[JobRow]) -> None:
             attempt = news.attempt, next_attempt_at = news.next_attempt_at, waiting_for = news.waiting_for,
             error_code = news.error_code, error_sentence = news.error_sentence, result = news.result,
             children_total = news.children_total, lease_epoch = news.lease_epoch, sequence = news.sequence,
-            started_at = news.started_at, finished_at = news.finished_at
+            started_at = news.started_at, finished_at = news.finished_at, unanswered_since = NULL
         FROM jsonb_populate_recordset(NULL::jobs, $1) AS news
         WHERE jobs.id = news.id
         """,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from services.gateway.rules.silence import FIRST_ASK_SECONDS, LAST_ASK_SECONDS
+from services.gateway.rules.silence import FIRST_ASK_SECONDS, LAST_ASK_SECONDS, NOBODY_ANSWERS
 from shared.database import Connection
 
 
@@ -18,8 +18,24 @@ class Lost:
     cancelled_by: str | None
 
 
-async def update_silent_jobs(connection: Connection, limit: int) -> tuple[int, dict[str, list[UUID]]]:
-    """Take the jobs whose silence is due to be looked at; return how many, and those to ask about by service.
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look at silent jobs found.
+
+    Attributes:
+        count: how many were looked at.
+        silent: those to ask about, by service.
+        abandoned: those of them that were asked about in vain for too long.
+
+    """
+
+    count: int
+    silent: dict[str, list[UUID]]
+    abandoned: list[UUID]
+
+
+async def update_silent_jobs(connection: Connection, limit: int, patience_hours: float) -> Look:
+    """Take the jobs whose silence is due to be looked at.
 
     Who spoke since is looked at again 10 s after his last word. Who waits and has said so (for a worker, a pause, a
     retry, a limit) is silent rightly, and is asked only after the longest pause. Several gateways may do this at once.
@@ -39,21 +55,23 @@ async def update_silent_jobs(connection: Connection, limit: int) -> tuple[int, d
         )
         UPDATE jobs
         SET asks = CASE WHEN spoke THEN 0 ELSE jobs.asks + 1 END,
+            unanswered_since = CASE WHEN NOT spoke THEN coalesce(jobs.unanswered_since, now()) END,
             ask_at = CASE WHEN spoke THEN jobs.updated_at + patience
                           ELSE now() + least(make_interval(secs => $2) * 2 ^ (least(jobs.asks, 10) + 1),
                                              make_interval(secs => $3)) END
         FROM looked WHERE jobs.id = looked.id
-        RETURNING jobs.id, jobs.service, spoke
+        RETURNING jobs.id, jobs.service, spoke, jobs.unanswered_since < now() - $4 * interval '1 hour' AS abandoned
         """,
         limit,
         FIRST_ASK_SECONDS,
         LAST_ASK_SECONDS,
+        patience_hours,
     )
     silent: dict[str, list[UUID]] = {}
     for row in rows:
         if not row["spoke"]:
             silent.setdefault(row["service"], []).append(row["id"])
-    return len(rows), silent
+    return Look(len(rows), silent, [row["id"] for row in rows if row["abandoned"]])
 
 
 async def select_lost_commands(connection: Connection, ids: Iterable[UUID]) -> list[Lost]:
@@ -68,17 +86,27 @@ async def select_lost_commands(connection: Connection, ids: Iterable[UUID]) -> l
     return [Lost(row["kind"], row["request"], row["cancel_requested_by"]) for row in rows]
 
 
-async def update_dead_lettered_jobs(connection: Connection, rows: list[dict[str, Any]]) -> list[UUID]:
-    """End the jobs whose commands no worker can take in, for nobody else would; return those that were waiting."""
-    ended = await connection.fetch(
+async def update_answered_jobs(connection: Connection, ids: Iterable[UUID]) -> None:
+    """Note that somebody answers for these jobs, though he had nothing new to say."""
+    await connection.execute(
+        "UPDATE jobs SET asks = 0, unanswered_since = NULL WHERE id = ANY ($1) AND unanswered_since IS NOT NULL",
+        list(ids),
+    )
+
+
+async def update_abandoned_jobs(connection: Connection, ids: Iterable[UUID], patience_hours: float) -> list[UUID]:
+    """End those of the jobs that are still unanswered for; return them."""
+    rows = await connection.fetch(
         """
         UPDATE jobs
-        SET state = 'failed', waiting_for = NULL, next_attempt_at = NULL, error_code = letter.error_code,
-            error_sentence = letter.error_sentence, finished_at = now(), updated_at = now()
-        FROM jsonb_populate_recordset(NULL::jobs, $1) AS letter
-        WHERE jobs.id = letter.id AND jobs.kind = letter.kind AND jobs.state = 'pending'
-        RETURNING jobs.id
+        SET state = 'failed', waiting_for = NULL, next_attempt_at = NULL, stage = NULL, error_code = $3,
+            error_sentence = $4, finished_at = now(), updated_at = now(), unanswered_since = NULL
+        WHERE id = ANY ($1) AND state IN ('pending', 'in_progress')
+          AND unanswered_since < now() - $2 * interval '1 hour'
+        RETURNING id
         """,
-        rows,
+        list(ids),
+        patience_hours,
+        *NOBODY_ANSWERS,
     )
-    return [row["id"] for row in ended]
+    return [row["id"] for row in rows]

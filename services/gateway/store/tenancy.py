@@ -30,13 +30,20 @@ async def answering() -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def as_tenant(pool: Pool, projects: Iterable[UUID]) -> AsyncIterator[Connection]:
-    """Open a transaction that sees these projects and nothing else; raises DatabaseAwayError."""
+async def as_tenant(pool: Pool, projects: Iterable[UUID], *, operator: bool = False) -> AsyncIterator[Connection]:
+    """Open a transaction that sees these projects and nothing else; raises DatabaseAwayError.
+
+    `operator`: and the jobs, dead letters and pauses of everybody.
+    """
     async with answering(), asyncio.timeout(_READ_SECONDS), pool.acquire() as connection, connection.transaction():
-        await name_projects(connection, projects)
+        await name_projects(connection, projects, operator=operator)
         yield connection
 
 
-async def name_projects(connection: Connection, projects: Iterable[UUID]) -> None:
-    """Name the projects that the rest of the transaction may see."""
-    await connection.execute("SELECT set_config('diorama.projects', $1, true)", ",".join(map(str, projects)))
+async def name_projects(connection: Connection, projects: Iterable[UUID], *, operator: bool = False) -> None:
+    """Name the projects that the rest of the transaction may see, and whether an operator looks."""
+    await connection.execute(
+        "SELECT set_config('diorama.projects', $1, true), set_config('diorama.operator', $2, true)",
+        ",".join(map(str, projects)),
+        "on" if operator else "",
+    )

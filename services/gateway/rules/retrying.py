@@ -1,0 +1,52 @@
+"""Doing again what has failed: which jobs may be, and under which command."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from contracts.catalogue import CATALOGUE
+from contracts.envelope import Command
+from contracts.image_generation import GenerateImage
+from shared.errors import Refused
+from shared.identifiers import child_id
+
+PAID_FOR: Final = "outcome_unknown"
+"""Why a job failed of which nobody knows whether it was paid for: a filter must name it, so that none pays unawares."""
+
+_RETRY: Final = "retry"
+
+
+def retry_of(job: Mapping[str, Any], retried_by: str) -> Command:
+    """Give the command of the job that does a failed one again: the same wish, place and parent under an id of its own.
+
+    The id follows from the failed job's, so that each is done again at most once. `job` has the columns of `jobs`,
+    `tree_cancelled`, and `draws_scene`: whether a scene still waits for it. Raises Refused where it cannot be.
+    """
+    if job["state"] != "failed":
+        raise Refused("not_failed", f"Only failed jobs are done again; this one is {job['state']}.")
+    if job["tree_cancelled"]:
+        raise Refused("tree_cancelled", "What it belongs to was cancelled; hand that in anew.")
+    if job["kind"] == GenerateImage.wire_name and not job["draws_scene"]:
+        raise Refused("scene_drawn_anew", "Its scene has been drawn anew since then.")
+    return _command(job, retried_by)
+
+
+def _command(job: Mapping[str, Any], retried_by: str) -> Command:
+    kind: str = job["kind"]
+    job_id = retry_id(job["id"], kind)
+    root_id = job_id if job["root_id"] == job["id"] else job["root_id"]
+    changed = {"job_id": str(job_id), "root_job_id": str(root_id), "submitted_by": retried_by}
+    try:
+        command = CATALOGUE[kind].model_validate({**(job["request"] or {}), **changed})
+    except (KeyError, ValidationError) as error:
+        raise Refused("command_unknown", "It is not known here what was asked for; hand it in anew.") from error
+    if not isinstance(command, Command):
+        raise Refused("command_unknown", "It is not known here what was asked for; hand it in anew.")
+    return command
+
+
+def retry_id(job_id: UUID, kind: str) -> UUID:
+    """Give the id of the job that does a failed one again."""
+    return child_id(UUID(str(job_id)), kind, _RETRY)
