@@ -39,6 +39,10 @@ down: bootstrap ## End the stack in order
 doctor: bootstrap ## One PASS or FAIL line for each part of the running stack
 	@$(PYTHON) -m deploy.doctor
 
+.PHONY: ctl
+ctl: bootstrap ## The operators' command line: args="dead-letters list", args="jobs retry --help"
+	@$(PYTHON) -m deploy.ctl $(args)
+
 ##@ Change
 
 .PHONY: check

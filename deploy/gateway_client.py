@@ -255,8 +255,14 @@ def _seconds(text: str) -> float:
     return float(text) if text.isascii() and text.isdigit() else 0.0
 
 
-def _spelled(parameters: Mapping[str, Any]) -> dict[str, str]:
-    return {name: str(value) for name, value in parameters.items() if value is not None}
+def _spelled(parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Write parameters as a query; a list is repeated, and None is left out."""
+    return [
+        (name, str(one))
+        for name, value in parameters.items()
+        for one in (value if isinstance(value, list) else [value])
+        if one is not None
+    ]
 
 
 def _away(url: str, seconds: float, error: Exception) -> GatewayAway:

@@ -1,0 +1,1 @@
+"""The operators' hands on the command line: jobs, dead letters and pauses, through the gateway."""

@@ -1,0 +1,116 @@
+"""Jobs: looking at them, doing failed ones again, and ending them."""
+
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+import typer
+
+from deploy.ctl.asking import ask
+from deploy.ctl.meaning import Ids, given, meant
+from deploy.ctl.telling import AsJson, DryRun, end_unless, tell, tell_fields, tell_json, tell_table
+from deploy.gateway_client import Gateway
+
+_COLUMNS: Final = {
+    "id": "id",
+    "kind": "kind",
+    "state": "state",
+    "waiting for": "waiting_for",
+    "attempt": "attempt",
+    "next attempt": "next_attempt_at",
+    "created": "created_at",
+    "error": "error.code",
+}
+_FIELDS: Final = (
+    *("id", "kind", "service", "state", "waiting_for", "stage", "progress", "attempt", "next_attempt_at"),
+    *("error.code", "error.sentence", "retried_from", "retried_as", "parent_id", "root_id", "project_id"),
+    *("submitted_by", "created_at", "started_at", "finished_at", "request", "result", "tree"),
+)
+
+Kind = Annotated[str | None, typer.Option(help="Wire name of a command, such as media.fetch_media.v1.")]
+ServiceOf = Annotated[str | None, typer.Option(help="The service that does them.")]
+Code = Annotated[str | None, typer.Option(help="Why they failed.")]
+Root = Annotated[UUID | None, typer.Option(help="The root of the tree that they belong to.")]
+Everybody = Annotated[bool, typer.Option("--everybody", help="Of all projects; for operators.")]
+
+app = typer.Typer(no_args_is_help=True, help="Jobs: list, show, retry, cancel.")
+
+
+@app.command("list")
+def list_jobs(
+    *,
+    state: Annotated[list[str] | None, typer.Option(help="Repeat it for several.")] = None,
+    kind: Kind = None,
+    service: ServiceOf = None,
+    code: Code = None,
+    root: Root = None,
+    everybody: Everybody = False,
+    limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Show the newest jobs."""
+    wanted = given(kind=kind, service=service, error_code=code, root_id=root, everybody=everybody or None)
+    page = ask(lambda gateway: gateway.get("/jobs", state=state, limit=limit, **wanted))
+    if as_json:
+        tell_json(page["items"])
+    elif page["items"]:
+        tell_table(page["items"], _COLUMNS)
+    else:
+        tell("There are no such jobs.")
+    end_unless(page["items"])
+
+
+@app.command()
+def show(job_id: UUID, *, as_json: AsJson = False) -> None:
+    """Show a job with the tree of what follows from it."""
+    job = ask(lambda gateway: gateway.get(f"/jobs/{job_id}"))
+    if as_json:
+        tell_json(job)
+    else:
+        tell_fields(job, _FIELDS)
+
+
+@app.command()
+def retry(
+    ids: Ids = None,
+    *,
+    kind: Kind = None,
+    service: ServiceOf = None,
+    code: Code = None,
+    root: Root = None,
+    everybody: Everybody = False,
+    every: Annotated[bool, typer.Option("--all", help="All failed jobs.")] = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Do failed jobs again: those that are named, or those that the options find."""
+    wanted = given(kind=kind, service=service, error_code=code, root_id=root)
+    body = {**meant(ids, wanted, every=every, also=given(everybody=everybody or None)), "dry_run": dry_run}
+    answer = ask(lambda gateway: gateway.post("/jobs/retry", body))
+    if as_json:
+        tell_json(answer)
+    else:
+        _tell_retries(answer)
+    end_unless(answer["items"])
+
+
+def _tell_retries(answer: dict[str, Any]) -> None:
+    if answer["items"]:
+        tell_table(answer["items"], {"failed job": "id", "outcome": "outcome", "new job": "job.id"})
+    if answer["skipped"]:
+        tell_table(answer["skipped"], {"not done again": "id", "why": "code", "": "sentence"})
+    done = "would be done" if answer["dry_run"] else "are done"
+    tell(f"{answer['total']} failed jobs {done} again{'; there are more' if answer['more'] else ''}.")
+
+
+@app.command()
+def cancel(ids: Annotated[list[UUID], typer.Argument()], *, as_json: AsJson = False) -> None:
+    """End jobs and everything that follows from them."""
+
+    async def cancel_each(gateway: Gateway) -> list[dict[str, Any]]:
+        return [await gateway.post(f"/jobs/{job_id}/cancel", {}) for job_id in dict.fromkeys(ids)]
+
+    answers = ask(cancel_each)
+    if as_json:
+        tell_json(answers)
+    else:
+        tell_table(answers, {"job": "job.id", "outcome": "outcome", "jobs told": "jobs_told", "state": "job.state"})

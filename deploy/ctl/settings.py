@@ -1,0 +1,15 @@
+"""Which gateway is spoken to, and as whom."""
+
+from pydantic import Field
+
+from deploy.local import settings as local
+
+
+class Settings(local.Settings):
+    """Without these the stack that runs here is meant, with a token of its own.
+
+    Raises ValidationError as `deploy.local.settings.Settings` does.
+    """
+
+    gateway_url: str | None = Field(default=None, pattern=r"^https?://", description="speak to this one")
+    gateway_token: str | None = Field(default=None, repr=False, description="of an operator")
