@@ -28,3 +28,10 @@ async def bob(gateway: Gateway) -> AsyncIterator[Client]:
     """Another user, who has nothing to do with the first."""
     async with gateway.client("bob") as client:
         yield client
+
+
+@pytest.fixture
+async def oz(gateway: Gateway) -> AsyncIterator[Client]:
+    """An operator."""
+    async with gateway.client("oz", roles=("operator",)) as client:
+        yield client

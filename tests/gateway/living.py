@@ -153,12 +153,12 @@ class Gateway:
 
         await until(well)
 
-    def token(self, user_id: str) -> str:
-        return mint(issuers_of(self.settings)[LOCAL], user_id, lifetime_seconds=600)
+    def token(self, user_id: str, roles: tuple[str, ...] = ()) -> str:
+        return mint(issuers_of(self.settings)[LOCAL], user_id, lifetime_seconds=600, roles=roles)
 
     @asynccontextmanager
-    async def client(self, user_id: str = "ann") -> AsyncIterator[Client]:
-        headers = {"Authorization": f"Bearer {self.token(user_id)}"}
+    async def client(self, user_id: str = "ann", roles: tuple[str, ...] = ()) -> AsyncIterator[Client]:
+        headers = {"Authorization": f"Bearer {self.token(user_id, roles)}"}
         async with aiohttp.ClientSession(self.url, headers=headers) as session:
             yield Client(session, user_id)
 
