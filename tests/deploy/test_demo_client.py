@@ -1,32 +1,15 @@
 """The client of the gateway survives what the gateway may go through, and submits nothing twice."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 from aiohttp import web
 
 from deploy.gateway_client import EventReading, Gateway, GatewayAway, GatewayProblem, Told
-from deploy.local.ports import LOOPBACK
+from tests.deploy.answering import serving
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 UNAVAILABLE = {"type": "urn:x", "code": "database_unavailable", "detail": "Try again shortly.", "status": 503}
-
-
-@asynccontextmanager
-async def serving(handler: Handler) -> AsyncIterator[str]:
-    """Answer every request with one handler."""
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", handler)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, LOOPBACK, 0).start()
-        yield f"http://{LOOPBACK}:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
 
 
 async def test_a_post_is_repeated_under_one_key_until_the_gateway_can_answer() -> None:

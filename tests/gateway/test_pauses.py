@@ -12,7 +12,7 @@ from tests.living import House, until
 
 FETCH = FetchMedia.wire_name
 PAUSE = {"kind": FETCH, "seconds": 600}
-# In two parts, since a path that begins like this is a folder of some machines.
+# Not one text: a path of the gateway that begins like a folder of some machines.
 WORK = "/work"
 
 
