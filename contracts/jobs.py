@@ -3,7 +3,7 @@
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
 from contracts.envelope import Command, Event, Instruction, Record, Report
 
@@ -152,12 +152,10 @@ class ResumeWork(Instruction):
 
 
 class DeadLetterFilter(Record):
-    """Which dead letters of a service are meant: the conditions that are given hold together; without any, all are.
+    """Which dead letters of a service are meant: the conditions that are given hold together; without any, none is.
 
-    A condition that is not understood is refused rather than ignored, for without it more would be meant.
+    A further condition makes a new version of what holds this: whoever ignored it would mean more than was asked for.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     code: Code | None = None
     message_type: str | None = Field(default=None, max_length=200)

@@ -12,6 +12,7 @@ from aio_pika.abc import AbstractIncomingMessage
 
 from contracts.envelope import from_binary_mode, routing_key_of
 from contracts.jobs import (
+    DeadLetterFilter,
     DeadLetterInstruction,
     DeadLettersSettled,
     DiscardDeadLetters,
@@ -284,7 +285,7 @@ _Conditions: TypeAlias = tuple[list[UUID], bool, str | None, str | None, datetim
 
 def _conditions(asked: DeadLetterInstruction) -> _Conditions:
     ids, wanted = list(asked.dead_letter_ids), asked.filter
-    if wanted is None:
+    if wanted is None or wanted == DeadLetterFilter():
         return ids, False, None, None, None, None, _PAGE
     return ids, True, wanted.code, wanted.message_type, wanted.received_after, wanted.received_before, _PAGE
 

@@ -6,7 +6,7 @@ import pytest
 
 from contracts.catalogue import CATALOGUE
 from contracts.depth_map import MapDepth
-from contracts.jobs import CancelJob, JobStarted, MessageDeadLettered, ReplayOutbox
+from contracts.jobs import CancelJob, DeadLettersSettled, JobStarted, MessageDeadLettered, ReplayOutbox
 from contracts.media import MediaStored
 from contracts.scraper import PageScraped, ScrapePages
 from deploy.contracts.tables import ContractBrokenError, heard, read_tables, said, workers
@@ -20,8 +20,12 @@ def test_a_worker_hears_its_commands_what_it_reacts_to_and_what_every_worker_is_
         "jobs.cancel_job.all",
         "jobs.cancel_job.depth_map",
         "jobs.check_worker.depth_map",
+        "jobs.discard_dead_letters.all",
+        "jobs.discard_dead_letters.depth_map",
         "jobs.pause_work.all",
         "jobs.pause_work.depth_map",
+        "jobs.redrive_dead_letters.all",
+        "jobs.redrive_dead_letters.depth_map",
         "jobs.replay_outbox.all",
         "jobs.replay_outbox.depth_map",
         "jobs.report_jobs.all",
@@ -32,11 +36,12 @@ def test_a_worker_hears_its_commands_what_it_reacts_to_and_what_every_worker_is_
     ]
 
 
-def test_a_service_without_work_is_told_only_to_say_again_what_it_said() -> None:
+def test_a_service_without_work_is_told_only_to_say_again_what_it_said_and_of_its_dead_letters() -> None:
     keys = topology(tables())["gateway"]
 
     told = [key for key in keys if key.endswith((".all", ".gateway"))]
-    assert told == ["jobs.replay_outbox.all", "jobs.replay_outbox.gateway"]
+    obeyed = ("discard_dead_letters", "redrive_dead_letters", "replay_outbox")
+    assert told == [f"jobs.{name}.{whom}" for name in obeyed for whom in ("all", "gateway")]
     assert {"jobs.job_unknown", "jobs.message_dead_lettered", "jobs.job_progressed", "media.media_stored"} <= {*keys}
     assert "jobs.check_worker.gateway" not in keys
 
@@ -104,6 +109,7 @@ def test_facts_are_said_by_their_owner_news_by_workers_and_commands_by_the_gatew
     assert [service for service, words in says.items() if MediaStored in words] == ["media"]
     assert [service for service, words in says.items() if JobStarted in words] == workers(tables())
     assert [service for service, words in says.items() if MessageDeadLettered in words] == sorted(tables())
+    assert [service for service, words in says.items() if DeadLettersSettled in words] == sorted(tables())
     assert [service for service, words in says.items() if ReplayOutbox in words] == sorted(tables())
     assert [service for service, words in says.items() if ScrapePages in words] == ["gateway"]
     assert {word for words in says.values() for word in words} == set(CATALOGUE.values())

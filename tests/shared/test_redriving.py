@@ -80,8 +80,11 @@ async def _set_aside(house: House, *messages: Message) -> list[UUID]:
 
 
 async def _obeyed(house: House, instruction: Message) -> None:
-    asked = await house.say(instruction)
-    await until(lambda: house.value("SELECT true FROM media.inbox WHERE message_id = $1", asked))
+    await until(_obeys(house, await house.say(instruction)))
+
+
+def _obeys(house: House, asked: UUID) -> Any:
+    return lambda: house.value("SELECT true FROM media.inbox WHERE message_id = $1", asked)
 
 
 async def _settled(house: House) -> dict[UUID, str]:
@@ -179,18 +182,24 @@ async def test_a_filter_redrives_what_it_finds_and_nothing_else(house: House) ->
         assert await _settled(house) == dict.fromkeys(first, "taken_in")
 
 
-async def test_a_filter_with_a_condition_that_is_not_understood_redrives_nothing(house: House) -> None:
+@pytest.mark.parametrize("conditions", [{}, {"colour": "blue"}], ids=["no", "a strange"])
+async def test_a_filter_without_a_condition_that_is_understood_finds_nothing(
+    house: House, conditions: dict[str, str]
+) -> None:
     handler = Handler()
     async with house.worker("media", hears={ImageFound: handler}):
-        await _set_aside(house, found())
+        [letter_id] = await _set_aside(house, found())
         handler.reason = None
-        envelope = orjson.loads(house.outbox.encode(redrive(code="other")).body)
-        envelope["data"]["filter"] = {"colour": "blue"}
-        await house.publisher.publish(
-            "jobs.redrive_dead_letters.media", orjson.dumps(envelope), message_id=uuid7(), type_="any"
-        )
-        await until(lambda: house.value("SELECT true FROM media.dead_letters WHERE code = 'message_invalid'"))
-    assert await _outcomes(house, None, None)
+        for instruction in (redrive(code="other"), discard()):
+            envelope = orjson.loads(house.outbox.encode(instruction).body)
+            envelope["data"]["filter"] = conditions
+            asked = UUID(envelope["id"])
+            body = orjson.dumps(envelope)
+            await house.publisher.publish(instruction.routing_key, body, message_id=asked, type_="any")
+            await until(_obeys(house, asked))
+        assert await _outcomes(house, None)
+        await house.say(redrive(letter_id))
+        await until(lambda: _outcomes(house, "taken_in"))
 
 
 async def test_a_discarded_letter_is_kept_and_never_delivered_again(house: House) -> None:
