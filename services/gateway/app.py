@@ -30,6 +30,7 @@ from shared.telemetry import configure_logging, configure_tracing
 from shared.worker import stop_signal
 
 _NAME = "gateway"
+_LETTERS_KEPT = 4  # times the retention, as the services keep their own
 _log = structlog.get_logger(__name__)
 
 
@@ -74,6 +75,7 @@ async def gateway(settings: Settings) -> AsyncIterator[Parts]:
                 projections,
                 events_days=settings.events_retention_days,
                 idempotency_hours=settings.idempotency_hours,
+                letters_days=settings.said_retention_days * _LETTERS_KEPT,
             )
         )
         stack.push_async_callback(desk.drain)

@@ -1,10 +1,14 @@
 """Facts as the workers say them, about jobs of a test."""
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid5
 
 from contracts.depth_map import DepthMapped, StoredMap
+from contracts.jobs import MessageDeadLettered
 from contracts.media import MediaStored, Rendition
+from contracts.scraper import ImageFound
+from shared.identifiers import uuid7
 from tests.gateway.living import Voice
 
 SHA = "ab" * 32
@@ -52,3 +56,9 @@ def depth_mapped(voice: Voice, stored: MediaStored, *, version: int = 1, **facts
         **facts,
     }
     return DepthMapped(**{**voice.lineage(), **values})
+
+
+def set_aside(service: str = "media", **facts: Any) -> MessageDeadLettered:
+    """Say that a service could not take a message in."""
+    told = {"code": "handler_failed", "sentence": "It failed.", "message_type": ImageFound.wire_name, **facts}
+    return MessageDeadLettered(service=service, dead_letter_id=uuid7(), received_at=datetime.now(UTC), **told)

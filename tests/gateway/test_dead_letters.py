@@ -22,14 +22,10 @@ from shared.handling import Heard
 from shared.identifiers import uuid7
 from shared.outbox import Transaction
 from tests.gateway.living import Client, Gateway, Voice
+from tests.gateway.sayings import set_aside
 from tests.living import House, until
 
 NOT_JSON = {"code": "not_json", "sentence": "The body is not JSON."}
-
-
-def set_aside(service: str = "media", **facts: Any) -> MessageDeadLettered:
-    told = {"code": "handler_failed", "sentence": "It failed.", "message_type": ImageFound.wire_name, **facts}
-    return MessageDeadLettered(service=service, dead_letter_id=uuid7(), received_at=datetime.now(UTC), **told)
 
 
 def command_of(job: Voice, **facts: Any) -> MessageDeadLettered:

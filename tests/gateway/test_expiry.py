@@ -7,6 +7,7 @@ import pytest
 from services.gateway.rounds import clean_up
 from services.gateway.store import expiry
 from tests.gateway.living import Client, Gateway
+from tests.gateway.sayings import set_aside
 from tests.living import House
 
 DAY = timedelta(days=1)
@@ -37,3 +38,13 @@ async def test_progress_is_kept_for_less_long_than_what_else_happened(
     )
     await clean_up(gateway.parts.bus.pool, {expiry.PROGRESS: timedelta(hours=1), expiry.EVENTS: DAY})
     assert [row["type"] for row in await house.rows("SELECT type FROM gateway.events")] == ["job.submitted"]
+
+
+async def test_dead_letters_are_let_go_after_their_time(gateway: Gateway, house: House) -> None:
+    young, old = (set_aside() for _ in range(2))
+    await gateway.hear(young, old)
+    await house.admin.execute(
+        "UPDATE gateway.letters SET created_at = created_at - interval '2 days' WHERE id = $1", old.dead_letter_id
+    )
+    await clean_up(gateway.parts.bus.pool, {expiry.LETTERS: DAY})
+    assert [row["id"] for row in await house.rows("SELECT id FROM gateway.letters")] == [young.dead_letter_id]

@@ -10,7 +10,7 @@ from services.gateway.rules.people import personal_project_of
 from services.gateway.store.tenancy import as_tenant
 from shared.identifiers import uuid7
 from tests.gateway.living import Client, Gateway, Voice
-from tests.gateway.sayings import depth_mapped, media_stored
+from tests.gateway.sayings import depth_mapped, media_stored, set_aside
 from tests.living import House
 
 TENANT_TABLES = """
@@ -205,3 +205,17 @@ async def test_a_stranger_hears_nothing_of_what_happens(ann: Client, bob: Client
         await gateway.hear(voice.says(JobStarted, attempt=1, started_at="2025-01-01T00:00:00Z", worker="w"))
         assert (await hers.until_type("job.started"))["job"]["id"] == job["id"]
         assert (await his.next())["job"]["id"] == own["id"]
+
+
+async def test_only_who_says_that_he_operates_sees_what_is_nobodys(ann: Client, gateway: Gateway) -> None:
+    job_id, _ = await _annas_things(ann, gateway)
+    await gateway.hear(set_aside())
+    seen = "SELECT (SELECT count(*) FROM letters), (SELECT count(*) FROM jobs WHERE id = $1)"
+    async with as_tenant(gateway.parts.pool, []) as connection:
+        assert tuple(await connection.fetchrow(seen, UUID(job_id)) or ()) == (0, 0)
+    async with as_tenant(gateway.parts.pool, [], operator=True) as connection:
+        assert tuple(await connection.fetchrow(seen, UUID(job_id)) or ()) == (1, 1)
+        assert await connection.fetchval("SELECT count(*) FROM assets") == 0, "what people made is none of his business"
+    async with as_tenant(gateway.parts.pool, []) as connection:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute("INSERT INTO work_pauses VALUES ('x', 'me', now(), now())")

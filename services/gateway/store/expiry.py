@@ -19,6 +19,9 @@ IDEMPOTENCY_KEYS: Final = """
     DELETE FROM idempotency_keys WHERE (project_id, key) IN (
         SELECT project_id, key FROM idempotency_keys WHERE created_at < now() - $1::interval LIMIT $2)
 """
+LETTERS: Final = """
+    DELETE FROM letters WHERE id IN (SELECT id FROM letters WHERE created_at < now() - $1::interval LIMIT $2)
+"""
 
 
 async def delete_expired(pool: Pool, statement: str, age: timedelta) -> None:
