@@ -141,9 +141,8 @@ def _first_of_each_key(batch: Sequence[Submission]) -> list[Submission]:
 def _outcome_of(one: Submission, first: Sequence[Submission]) -> Answer | Exception:
     if one.outcome is None:
         twin = next(other for other in first if other.key == one.key)
-        again = replay(one.remember, twin.remember, twin.outcome) if isinstance(twin.outcome, Answer) else twin.outcome
-        one.outcome = again
-    assert one.outcome is not None  # noqa: S101 - the first of each key has been answered
+        assert twin.outcome is not None  # noqa: S101 - the first of each key has been answered
+        one.outcome = replay(one.remember, twin.remember, twin.outcome)
     return one.outcome
 
 
@@ -157,7 +156,7 @@ async def _recall(connection: Connection, keyed: Sequence[Submission]) -> None:
             one.outcome = replay(one.remember, before, Answer(**before.answer))
 
 
-def replay(remember: Remembered | None, before: Remembered | None, answer: Answer) -> Answer | Problem:
+def replay(remember: Remembered | None, before: Remembered | None, outcome: Answer | Exception) -> Answer | Exception:
     """Answer again what was answered to the same request before; another request under its key is a problem."""
     if remember is None or before is None or remember.fingerprint != before.fingerprint:
         sentence = "This Idempotency-Key was used for another request; choose a new one."
