@@ -21,7 +21,7 @@ from contracts.jobs import (
 )
 from shared import tasks
 from shared.handling import Heard
-from shared.jobs import STARTED, news
+from shared.jobs import STARTED, lineage_of, news
 from shared.outbox import Transaction
 from shared.runner import Runner
 from shared.topology import queue_of
@@ -121,7 +121,7 @@ class Instructions:
         """Say news of a task that nobody holds; numbered first in its lease epoch where not said otherwise."""
         said = news(
             news_class,
-            row["command"],
+            lineage_of(row),
             row["kind"],
             self._service,
             epoch=row["lease_epoch"],
@@ -160,8 +160,8 @@ async def _repeat_said(tx: Transaction, job_ids: list[UUID]) -> set[UUID]:
 async def _select_states(tx: Transaction, job_ids: list[UUID]) -> dict[UUID, dict[str, Any]]:
     rows = await tx.connection.fetch(
         """
-        SELECT id, kind, command, traceparent, state, lease_epoch, attempt, worker, created_at, started_at, run_at,
-               limited, error_code, error_sentence, now() AS now,
+        SELECT id, kind, command, project_id, parent_job_id, root_job_id, traceparent, state, lease_epoch, attempt,
+               worker, created_at, started_at, run_at, limited, error_code, error_sentence, now() AS now,
                EXISTS (SELECT FROM pauses p WHERE p.kind = t.kind AND p.expires_at > now()) AS paused
         FROM tasks t WHERE id = ANY ($1)
         """,

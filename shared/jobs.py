@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 import orjson
+from pydantic import ValidationError
 
 from contracts.envelope import Command, Lineage, Message
 from contracts.jobs import (
@@ -38,6 +39,7 @@ _RESULT_BYTES = 4096
 _PROGRESS_SECONDS = 0.5
 _LONG_RECORDING_SECONDS = 1.0
 _STAGE_CHARACTERS = 80
+_UNKNOWN = "unknown"
 
 
 class LostLease(Exception):
@@ -69,6 +71,18 @@ def news(
     """Make news of a job from the lineage fields of its command."""
     known = {name: lineage[name] for name in Lineage.model_fields if name in lineage}
     return news_class(**known, kind=kind, service=service, lease_epoch=epoch, sequence=sequence, **facts)
+
+
+def lineage_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the lineage fields of a task's row; of a command that this version cannot read, those it has columns for.
+
+    The row has `id, command, project_id, parent_job_id, root_job_id`.
+    """
+    try:
+        return Lineage.model_validate(row["command"]).model_dump()
+    except ValidationError:
+        columns = {name: row[name] for name in ("project_id", "parent_job_id", "root_job_id")}
+        return {**columns, "job_id": row["id"], "submitted_by": _UNKNOWN}
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from shared.batching import Batcher
 from shared.database import AWAY, Pool
 from shared.errors import Refused, printable
 from shared.isolation import Isolation
-from shared.jobs import STARTED, Bench, Job, LostLease, news
+from shared.jobs import STARTED, Bench, Job, LostLease, lineage_of, news
 from shared.outbox import Transaction
 from shared.retry import Verdict, judge
 from shared.settings import WorkSettings
@@ -199,12 +199,9 @@ class Runner:
     async def _fail_unreadable(self, row: Any, lease: Lease, error: ValidationError) -> None:
         """End a task whose command this version of the code cannot read."""
         code, sentence = "command_not_understood", printable(str(error))
-        submitted_by = printable(str(row["command"].get("submitted_by", "unknown")), 200)
-        lineage = {name: row[name] for name in ("root_job_id", "project_id")}
-        lineage |= {"job_id": row["id"], "submitted_by": submitted_by}
         said = news(
             JobFailed,
-            lineage,
+            lineage_of(row),
             row["kind"],
             self._bench.service,
             epoch=lease.epoch,

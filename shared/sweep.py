@@ -63,7 +63,8 @@ async def release_expired(connection: Connection, *, crash_limit: int, attempt_l
     charged to the task, which fails at the limit. Nobody is robbed within 5 s of the database's start, when heartbeats
     could not have arrived, and nothing that is just being recorded.
 
-    Returns rows of `id, kind, command, traceparent, state, lease_epoch, attempt, run_at, now`.
+    Returns rows of `id, kind, command, project_id, parent_job_id, root_job_id, traceparent, state, lease_epoch,
+    attempt, run_at, now`.
     """
     rows = await connection.fetch(
         """
@@ -81,7 +82,8 @@ async def release_expired(connection: Connection, *, crash_limit: int, attempt_l
             error_code = 'worker_lost', error_sentence = 'The worker that ran it went away without an answer.',
             lease_token = NULL, lease_until = NULL, lease_epoch = t.lease_epoch + 1, run_at = now()
         FROM lost l WHERE t.id = l.id
-        RETURNING t.id, t.kind, t.command, t.traceparent, t.state, t.lease_epoch, t.attempt, t.run_at, now() AS now
+        RETURNING t.id, t.kind, t.command, t.project_id, t.parent_job_id, t.root_job_id, t.traceparent, t.state,
+                  t.lease_epoch, t.attempt, t.run_at, now() AS now
         """,
         _LIMIT,
         crash_limit,
@@ -118,7 +120,8 @@ async def fail_overdue(connection: Connection) -> list[dict[str, Any]]:
         SET state = 'failed', finished_at = now(), lease_epoch = lease_epoch + 1,
             error_code = 'deadline_exceeded', error_sentence = 'It waited for longer than its deadline allows.'
         FROM late WHERE t.id = late.id
-        RETURNING t.id, t.kind, t.command, t.traceparent, t.state, t.lease_epoch, t.attempt, t.run_at, now() AS now
+        RETURNING t.id, t.kind, t.command, t.project_id, t.parent_job_id, t.root_job_id, t.traceparent, t.state,
+                  t.lease_epoch, t.attempt, t.run_at, now() AS now
         """,
         _LIMIT,
     )
@@ -135,7 +138,8 @@ async def announce_silent(connection: Connection) -> list[dict[str, Any]]:
         )
         UPDATE tasks t SET announced = true
         FROM silent WHERE t.id = silent.id
-        RETURNING t.id, t.kind, t.command, t.traceparent, t.lease_epoch, now() AS now,
+        RETURNING t.id, t.kind, t.command, t.project_id, t.parent_job_id, t.root_job_id, t.traceparent, t.lease_epoch,
+                  now() AS now,
                   EXISTS (SELECT FROM pauses p WHERE p.kind = t.kind AND p.expires_at > now()) AS paused
         """,
         _LIMIT,

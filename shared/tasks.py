@@ -113,7 +113,8 @@ async def claim_tasks(
 ) -> list[asyncpg.Record]:
     """Lease up to `limit` due tasks, or due suspects: first for the project with the fewest running, then by rank.
 
-    Returns `id, kind, command, project_id, root_job_id, traceparent, lease_token, lease_epoch, attempt, started_at`.
+    Returns `id, kind, command, project_id, parent_job_id, root_job_id, traceparent, lease_token, lease_epoch, attempt,
+    started_at`.
     """
     rows = await pool.fetch(
         """
@@ -162,8 +163,8 @@ async def claim_tasks(
         SET state = 'in_progress', lease_token = gen_random_uuid(), lease_until = now() + $3 * interval '1 s',
             lease_epoch = lease_epoch + 1, worker = $1, started_at = now(), progress = NULL, stage = NULL
         FROM locked WHERE t.id = locked.id
-        RETURNING t.id, kind, command, project_id, root_job_id, traceparent, lease_token, lease_epoch, attempt,
-                  started_at
+        RETURNING t.id, kind, command, project_id, parent_job_id, root_job_id, traceparent, lease_token, lease_epoch,
+                  attempt, started_at
         """,
         worker,
         limit,
@@ -340,7 +341,8 @@ async def cancel_pending(connection: Connection, limit: int = 500) -> list[dict[
         )
         UPDATE tasks t SET state = 'cancelled', finished_at = now(), lease_epoch = lease_epoch + 1
         FROM locked WHERE t.id = locked.id
-        RETURNING t.id, t.kind, t.command, t.traceparent, t.state, t.lease_epoch, t.attempt, t.run_at, now() AS now
+        RETURNING t.id, t.kind, t.command, t.project_id, t.parent_job_id, t.root_job_id, t.traceparent, t.state,
+                  t.lease_epoch, t.attempt, t.run_at, now() AS now
         """,
         limit,
     )

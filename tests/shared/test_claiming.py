@@ -248,6 +248,28 @@ async def test_a_task_whose_command_cannot_be_read_ends_as_failed(house: House) 
     assert isinstance(failed, JobFailed)
 
 
+async def test_a_task_whose_lineage_cannot_be_read_ends_at_its_deadline(house: House) -> None:
+    broken, neighbour = fetch(), fetch()
+    await put(house, broken)
+    await house.admin.execute(
+        """
+        UPDATE media.tasks
+        SET command = command - 'submitted_by', deadline_at = now() - interval '1 s', run_at = now() + interval '1 h'
+        WHERE id = $1
+        """,
+        broken.job_id,
+    )
+    async with house.worker("media", works={FetchMedia: do_nothing}):
+        await until(lambda: is_in(house, "failed", broken))
+        await put(house, neighbour)
+        await until(lambda: is_in(house, "completed", neighbour))
+        await until(lambda: all_said(house))
+    assert await reason_of(house, broken) == "deadline_exceeded"
+    (failed,) = about(await house.heard(), broken.job_id)
+    assert isinstance(failed, JobFailed)
+    assert (failed.project_id, failed.submitted_by) == (broken.project_id, "unknown")
+
+
 async def test_database_trouble_in_a_handler_does_not_use_up_an_attempt(house: House) -> None:
     runs = Counter[UUID]()
 
