@@ -1,0 +1,209 @@
+"""One experiment: load, faults beside it, silence, and the comparison of what was promised with what is there."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from statistics import median
+
+import orjson
+
+from contracts.envelope import routing_key_of
+from contracts.jobs import JobRetryScheduled
+from deploy.database import WORKERS
+from deploy.local.stack import Stack
+from tests.journeys.end_state import Books, books_of, differences, until_quiet
+from tests.journeys.visitors import visiting
+from tests.reliability.laboratory.checker import Checker, Finding, unsaid
+from tests.reliability.laboratory.faults import Inflicted, inflict
+from tests.reliability.laboratory.ledger import Ledger, read
+from tests.reliability.laboratory.listener import Listener
+from tests.reliability.laboratory.load import Load, Users
+from tests.reliability.laboratory.premises import Premises
+from tests.reliability.laboratory.schedule import LEASE_SECONDS, Kind, Lane, Planned, plan
+
+KINDS_AT_LEAST = 10
+FAULTS_A_SECOND, JOBS_A_SECOND = 100 / 300, 5000 / 300
+_TAKE_OVER_SECONDS, _SLACK_SECONDS = 5.0, 10.0
+_PATIENCE_SECONDS = 120.0
+_HEARD_SECONDS = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What an experiment gave.
+
+    Attributes:
+        accepted: jobs that were answered with 202.
+        jobs: these, and all that followed from them.
+        poison: accepted jobs that could not succeed.
+        refused: what was handed in and never accepted.
+        drained_seconds: from the end of the last fault until nothing was left to do; None where that never came.
+        drain_limit_seconds: what that may take.
+        recoveries: for each fault, from its end until the services that it struck had ended a newer job, in seconds.
+
+    """
+
+    seed: int
+    seconds: float
+    faults: Sequence[Inflicted]
+    accepted: int
+    jobs: int
+    poison: int
+    refused: Sequence[str]
+    findings: Sequence[Finding]
+    drained_seconds: float | None
+    drain_limit_seconds: float
+    recoveries: Sequence[float]
+
+    @property
+    def by_kind(self) -> Counter[Kind]:
+        """Count the faults that were observed."""
+        return Counter(fault.planned.kind for fault in self.faults if fault.seen)
+
+    @property
+    def recovery(self) -> tuple[float, float]:
+        """Give the median and the longest recovery, in seconds."""
+        return (median(self.recoveries), max(self.recoveries)) if self.recoveries else (0.0, 0.0)
+
+    def count(self, kind: str) -> int:
+        return sum(finding.kind == kind for finding in self.findings)
+
+    def shortcomings(self) -> list[str]:
+        """Name what is below the bar, in sentences; nothing where all is well."""
+        faults, kinds = self.by_kind.total(), len(self.by_kind)
+        faults_at_least, jobs_at_least = FAULTS_A_SECOND * self.seconds, JOBS_A_SECOND * self.seconds
+        found = [f"{finding.kind}: {finding.sentence}" for finding in self.findings]
+        found += [f"refused: {sentence}" for sentence in self.refused]
+        if faults < faults_at_least or kinds < KINDS_AT_LEAST:
+            found.append(f"only {faults} faults of {kinds} kinds, not {faults_at_least:.0f} of {KINDS_AT_LEAST}")
+        if self.jobs < jobs_at_least:
+            found.append(f"only {self.jobs} jobs, not {jobs_at_least:.0f}")
+        if self.drained_seconds is None or self.drained_seconds > self.drain_limit_seconds:
+            took = "no end of it" if self.drained_seconds is None else f"{self.drained_seconds:.1f} s"
+            found.append(f"drained in {took}, not in {self.drain_limit_seconds:.1f} s")
+        return found
+
+
+@asynccontextmanager
+async def users_of(services: Stack, ledger: Path) -> AsyncIterator[Users]:
+    """Let three users in who were never here before."""
+    book = Ledger(ledger)
+    try:
+        async with visiting(services) as painter, visiting(services) as prober, visiting(services) as collector:
+            yield Users(painter, prober, collector, book)
+    finally:
+        book.close()
+
+
+async def experiment(premises: Premises, *, seed: int, seconds: float) -> Outcome:
+    """Break things for so many seconds under load, and tell what became of what was accepted meanwhile."""
+    path = premises.directory / f"ledger-{seed}-{datetime.now(UTC):%H%M%S}.jsonl"
+    async with Listener(premises.servers) as listener, users_of(premises.services, path) as users:
+        load = Load(users, premises.gallery, seed)
+        faults = await _break_under_load(premises, load, plan(seed, seconds))
+        last_at = max(fault.ended_at for fault in faults)
+        drained_seconds = await _drained(premises.servers, last_at)
+        async with books_of(premises.servers) as books:
+            accepted = read(path)
+            checker = Checker(books, listener, accepted)
+            await _until_heard(checker)
+            findings = [*await checker.findings(), *await unsaid(books)]
+            findings += [Finding("wrong", one) for one in await differences(premises.servers, users.painter)]
+            return Outcome(
+                seed=seed,
+                seconds=seconds,
+                faults=faults,
+                accepted=len(accepted),
+                jobs=await _count_jobs(books, checker),
+                poison=sum(one.poison for one in accepted),
+                refused=load.refused,
+                findings=findings,
+                drained_seconds=drained_seconds,
+                drain_limit_seconds=await _drain_limit_seconds(books, last_at),
+                recoveries=await _recoveries(books, faults),
+            )
+
+
+async def _break_under_load(premises: Premises, load: Load, planned: dict[Lane, list[Planned]]) -> list[Inflicted]:
+    stop = asyncio.Event()
+    loading = asyncio.create_task(load.run(stop))
+    began = time.monotonic()
+    async with asyncio.TaskGroup() as lanes:
+        running = [lanes.create_task(_along(premises, lane, faults, began)) for lane, faults in planned.items()]
+    stop.set()
+    await loading
+    return sorted((fault for lane in running for fault in lane.result()), key=lambda fault: fault.began_at)
+
+
+async def _along(premises: Premises, lane: Lane, faults: Sequence[Planned], began: float) -> list[Inflicted]:
+    """Inflict the faults of one lane, each when it is due and the one before it is over."""
+    inflicted = []
+    for planned in faults:
+        await asyncio.sleep(max(0.0, began + planned.at_seconds - time.monotonic()))
+        inflicted.append(await inflict(premises, planned))
+        await asyncio.sleep(lane.rest_seconds)
+    return inflicted
+
+
+async def _drained(servers: Stack, last_at: datetime) -> float | None:
+    try:
+        await until_quiet(servers, seconds=_PATIENCE_SECONDS)
+    except AssertionError:
+        return None  # what is left the checker finds
+    return (datetime.now(UTC) - last_at).total_seconds()
+
+
+async def _drain_limit_seconds(books: Books, last_at: datetime) -> float:
+    """Lease, takeover, the longest pause that a retry was still to wait after the last fault, and some slack."""
+    waits_seconds = [0.0]
+    for service in WORKERS:
+        rows = await books.rows(
+            f"SELECT body FROM {service}.said WHERE routing_key = $1", routing_key_of(JobRetryScheduled)
+        )
+        nexts = [datetime.fromisoformat(orjson.loads(row["body"])["data"]["next_attempt_at"]) for row in rows]
+        waits_seconds += [(next_at - last_at).total_seconds() for next_at in nexts]
+    return LEASE_SECONDS + _TAKE_OVER_SECONDS + max(waits_seconds) + _SLACK_SECONDS
+
+
+async def _until_heard(checker: Checker) -> None:
+    """Give the listener a moment to hear the end of what was said."""
+    until = time.monotonic() + _HEARD_SECONDS
+    while time.monotonic() < until and [one async for one in checker.unheard()]:
+        await asyncio.sleep(0.2)
+
+
+async def _count_jobs(books: Books, checker: Checker) -> int:
+    return int(
+        sum(
+            [
+                await books.value(f"SELECT count(*) FROM {service}.tasks WHERE project_id = ANY ($1)", checker.projects)
+                for service in WORKERS
+            ]
+        )
+    )
+
+
+async def _recoveries(books: Books, faults: Sequence[Inflicted]) -> list[float]:
+    found = [await _recovery(books, fault) for fault in faults if fault.seen]
+    return [seconds for seconds in found if seconds is not None]
+
+
+async def _recovery(books: Books, fault: Inflicted) -> float | None:
+    """Give the seconds until each worker that was struck has ended a job it was given after the fault began."""
+    struck = [fault.planned.target] if fault.planned.target in WORKERS else WORKERS
+    longest = timedelta()
+    for service in struck:
+        ended_at = await books.value(
+            f"SELECT min(finished_at) FROM {service}.tasks WHERE created_at > $1 AND finished_at > $2",
+            fault.began_at,
+            fault.ended_at,
+        )
+        if ended_at is None:  # the load was over before
+            return None
+        longest = max(longest, ended_at - fault.ended_at)
+    return longest.total_seconds()
