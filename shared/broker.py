@@ -23,8 +23,12 @@ from shared import metrics, topology
 from shared.database import AWAY
 from shared.topology import Topology
 
-BROKER_AWAY = (AMQPError, aiormq.exceptions.AMQPError, ConnectionError, OSError, ChannelInvalidStateError, TimeoutError)
-"""The broker cannot answer now. ChannelInvalidStateError is a RuntimeError, so it must be named."""
+BROKER_AWAY = (
+    *(AMQPError, aiormq.exceptions.AMQPError, ConnectionError, OSError, TimeoutError),
+    ChannelInvalidStateError,  # a RuntimeError, so it must be named
+    StopAsyncIteration,  # what aiormq lets out when the broker hangs up in the middle of the greeting
+)
+"""The broker cannot answer now."""
 
 _PUBLISH_SECONDS = 5
 _IN_FLIGHT = 200

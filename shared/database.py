@@ -18,6 +18,7 @@ else:
 
 DATABASE_TROUBLE = (
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the server's farewell has arrived on a connection, and not yet its end
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,

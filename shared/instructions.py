@@ -145,11 +145,17 @@ def _wait_of(row: dict[str, Any]) -> tuple[str, datetime | None]:
 
 
 async def _repeat_said(tx: Transaction, job_ids: list[UUID]) -> set[UUID]:
+    """Say again what was said of these jobs; return those of which something is now on its way to the gateway."""
     rows = await tx.connection.fetch(
         """
-        INSERT INTO outbox (message_id, routing_key, queue, job_id, body)
-        SELECT message_id, routing_key, $2, job_id, body FROM said WHERE job_id = ANY ($1) ORDER BY said_at
-        RETURNING job_id
+        WITH repeated AS (
+            INSERT INTO outbox (message_id, routing_key, queue, job_id, body)
+            SELECT message_id, routing_key, $2, job_id, body FROM said WHERE job_id = ANY ($1) ORDER BY said_at
+            RETURNING job_id
+        )
+        SELECT job_id FROM repeated
+        UNION
+        SELECT job_id FROM outbox WHERE job_id = ANY ($1) AND (queue IS NULL OR queue = $2)  -- not said yet
         """,
         job_ids,
         _GATEWAY_QUEUE,

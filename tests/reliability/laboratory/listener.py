@@ -24,6 +24,7 @@ QUEUE = "laboratory.listener"
 _ENDS: tuple[type[JobNews], ...] = (JobCompleted, JobFailed, JobCancelled)
 ENDS = frozenset(map(routing_key_of, _ENDS))
 _PREFETCH = 500
+_ANSWER_SECONDS = 10
 _LAG = timedelta(seconds=10)
 """What is published now was written into the outbox, or lay in our queue, at most so long."""
 
@@ -71,14 +72,16 @@ class Listener:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._running.cancel()
-        await asyncio.gather(self._running, return_exceptions=True)
+        for ended in await asyncio.gather(self._running, return_exceptions=True):
+            if not isinstance(ended, asyncio.CancelledError):
+                raise RuntimeError("the listener went deaf") from ended
 
     def was_deaf(self, said_at: datetime) -> bool:
         return any(deafness.excuses(said_at) for deafness in self.deaf)
 
     async def _listen(self, connection: AbstractConnection) -> None:
         try:
-            async with connection.channel() as asking:
+            async with asyncio.timeout(_ANSWER_SECONDS), connection.channel() as asking:
                 await asking.declare_queue(QUEUE, passive=True)
         except ChannelNotFoundEntity:
             await self._declare(connection)
@@ -88,7 +91,7 @@ class Listener:
         await (await channel.get_queue(QUEUE)).consume(self._hear)
         self._bound.set()
         try:
-            await asyncio.Event().wait()
+            await channel.closed()  # a connection tells nobody of its own end
         finally:
             self._since = datetime.now(UTC)
 

@@ -19,12 +19,12 @@ from tests.reliability.laboratory.ledger import Accepted, Ledger
 _PROBES_HERTZ = 22.0
 _SCRAPE_EVERY_SECONDS = 8.0
 _SCENE_EVERY_SECONDS = 15.0
-_STORE_EVERY_SECONDS = 5.0
+_STORE_EVERY_SECONDS = 4.0
 _MAP_EVERY_SECONDS = 7.0
 _IN_FLIGHT = 100
 _TICK_SECONDS = 0.05
 _PICTURES_A_PAGE = 3
-_BROKEN_SHARE, _POISON_SHARE = 0.5, 0.25
+_BROKEN_SHARE, _POISON_SHARE = 0.5, 0.4
 
 HandIn = Callable[[], Awaitable[None]]
 
