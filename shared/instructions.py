@@ -50,8 +50,9 @@ class Instructions:
     async def on_report_jobs(self, tx: Transaction, asked: Sequence[Heard[ReportJobs]]) -> None:
         """Say to the gateway what is known of these jobs: what was said, what waits, and what is unknown."""
         job_ids = list({job_id for one in asked for job_id in one.message.job_ids})
-        repeated = await _repeat_said(tx, job_ids)
+        # In this order: what has ended by now was said, or is about to be.
         known = await _select_states(tx, job_ids)
+        repeated = await _repeat_said(tx, job_ids)
         for job_id in job_ids:
             row = known.get(job_id)
             if row is None:

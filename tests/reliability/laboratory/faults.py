@@ -29,6 +29,8 @@ from tests.reliability.laboratory.schedule import Kind, Planned
 
 _STOPPED = "T"
 _WAIT_SECONDS = 60.0
+_NOTICED_SECONDS = 10.0
+_CANCELLED = "consumer_was_cancelled"
 
 Inflict = Callable[[Premises, Planned], Awaitable[str]]
 
@@ -167,14 +169,16 @@ async def _cancel_consumer(premises: Premises, planned: Planned) -> str:
     send = f"rabbit_writer:send_command({writer}, {{'basic.cancel', element(2, C), true}})"
     sent = await told(premises.servers, consumers_of(queue_of(planned.target), send))
     _observe("ok" in sent, "it had no consumer")
-    async with asyncio.timeout(_WAIT_SECONDS):
-        while _cancels_in_log(premises, planned.target) == before:
-            await asyncio.sleep(0.1)
-    return "consumer_was_cancelled in its log"
+    await until(lambda: _cancelled_since(premises, planned.target, before), seconds=_NOTICED_SECONDS)
+    return f"{_CANCELLED!r} in its log"
 
 
 def _cancels_in_log(premises: Premises, service: str) -> int:
-    return premises.log_of(service).count("consumer_was_cancelled")
+    return premises.log_of(service).count(_CANCELLED)
+
+
+async def _cancelled_since(premises: Premises, service: str, before: int) -> bool:
+    return _cancels_in_log(premises, service) > before
 
 
 async def _until_runs(premises: Premises, part: str) -> None:
