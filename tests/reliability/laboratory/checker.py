@@ -1,8 +1,9 @@
 """What was promised against what has become of it: in every schema, in the object store, and in what was said."""
 
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from contracts.media import MediaDescribed, MediaRejected, MediaStored
 from contracts.scraper import PageScraped
 from deploy.database import SERVICES, WORKERS
 from tests.journeys.end_state import Books
-from tests.reliability.laboratory.ledger import Accepted
+from tests.reliability.laboratory.ledger import Accepted, read
 from tests.reliability.laboratory.listener import ENDS, Listener
 
 _ENDED = ("completed", "failed", "cancelled")
@@ -41,7 +42,11 @@ class Checker:
 
     books: Books
     listener: Listener
-    accepted: Sequence[Accepted]
+    ledger: Path
+
+    @property
+    def accepted(self) -> list[Accepted]:
+        return read(self.ledger)
 
     @property
     def projects(self) -> list[UUID]:

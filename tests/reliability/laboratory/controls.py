@@ -4,33 +4,29 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from uuid import uuid4
 
 from contracts.envelope import routing_key_of
-from contracts.jobs import JobCompleted
 from contracts.media import MediaStored
-from contracts.scraper import ImageFound
+from deploy.database import SERVICES
 from deploy.local.servers import RABBITMQ
 from deploy.local.stack import Stack
-from shared.topology import queue_of
-from tests.journeys.end_state import Books, books_of
+from tests.journeys.end_state import Books, books_of, waiting_messages
 from tests.journeys.gallery import Exhibition
 from tests.living import until
 from tests.reliability.laboratory.checker import Checker, Finding
 from tests.reliability.laboratory.experiment import users_of
 from tests.reliability.laboratory.faults import inflict
-from tests.reliability.laboratory.ledger import read
 from tests.reliability.laboratory.listener import Listener
 from tests.reliability.laboratory.load import Users
 from tests.reliability.laboratory.mutated import launcher_of
-from tests.reliability.laboratory.premises import Premises
-from tests.reliability.laboratory.proxies import BLACK_HOLE, FAIR
-from tests.reliability.laboratory.schedule import LEASE_SECONDS, Kind, Planned
+from tests.reliability.laboratory.premises import Premises, log_of
+from tests.reliability.laboratory.proxies import BLACK_HOLE, FAIR, Wire
+from tests.reliability.laboratory.schedule import Kind, Planned
 
-PICTURES = 4
-_SETTLED_SECONDS = 40.0
-_FORGOTTEN_SECONDS = 12.0
-"""What nobody says again after so long, the gateway has asked about in vain."""
+PICTURES = 3
+_WAIT_SECONDS = 60.0
+_LOOK_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -38,7 +34,7 @@ class Trial:
     """What a control has at hand.
 
     Attributes:
-        suspect: the stack in which the one service runs whose guarantee is tried.
+        suspect: the stack in which that service runs whose guarantee is tried; its twin in the house is away.
 
     """
 
@@ -46,19 +42,155 @@ class Trial:
     suspect: Stack
     users: Users
     books: Books
-    name: str
+    checker: Checker
 
-    async def exhibit(self, name: str, pictures: int = PICTURES) -> Exhibition:
-        return await self.premises.gallery.exhibit(f"{self.name}-{name}", pictures)
+    async def exhibit(self) -> Exhibition:
+        return await self.premises.gallery.exhibit(f"control-{uuid4().hex[:8]}", PICTURES)
+
+    async def until(self, condition: str, *arguments: object) -> None:
+        """Wait until a query about the painter's project gives true; it is the first argument."""
+        project_id = self.users.painter.project_id
+        await until(lambda: self.books.value(f"SELECT {condition}", project_id, *arguments), seconds=_WAIT_SECONDS)
+
+    async def settled(self) -> list[Finding]:
+        """Wait until all is as promised, or until no time can mend it; return what is not."""
+        async with asyncio.timeout(_WAIT_SECONDS):
+            while True:
+                still = await self._is_still()
+                found = await self.checker.findings()
+                if still or any(finding.kind == "double" for finding in found):
+                    return found
+                await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _is_still(self) -> bool:
+        """Tell whether nothing is to be said or heard, and the gateway waits for nothing that it would ask about."""
+        for service in SERVICES:
+            waiting = f"SELECT EXISTS (SELECT FROM {service}.outbox) OR EXISTS (SELECT FROM {service}.replays)"
+            if await self.books.value(waiting):
+                return False
+        waited_for = "SELECT count(*) FROM gateway.jobs WHERE project_id = $1 AND finished_at IS NULL"
+        if await self.books.value(waited_for, self.users.painter.project_id):
+            return False
+        return not await waiting_messages(self.premises.servers)
+
+
+async def _lose_what_is_on_its_way(trial: Trial) -> None:
+    """Cut the line to the broker when what was said is on its way, and has not arrived."""
+    wire = trial.premises.wires["scraper", RABBITMQ]
+    exhibition = await trial.exhibit()
+    exhibition.page_door.close_after(0)
+    await trial.users.scrape(exhibition)
+    await exhibition.page_door.waited_at.wait()
+    wire.turn(BLACK_HOLE)
+    exhibition.page_door.open()
+    await trial.until("EXISTS (SELECT FROM scraper.tasks WHERE project_id = $1 AND state = 'completed')")
+    in_flight = "NOT EXISTS (SELECT FROM scraper.outbox FOR UPDATE SKIP LOCKED)"
+    await trial.until(f"$1::uuid IS NOT NULL AND {in_flight}")
+    await until(lambda: _has_touched(wire))
+    wire.reset()
+    wire.turn(FAIR)
+
+
+async def _hear_again(trial: Trial) -> None:
+    """Have everything said once more that the gateway has heard already."""
+    await trial.users.scrape(await trial.exhibit())
+    await trial.settled()
+    await inflict(trial.premises, Planned(0, Kind.QUEUE_DELETED, "gateway"))
+    await until(lambda: _has_logged(trial.suspect, "gateway", "queue_was_created_anew"), seconds=_WAIT_SECONDS)
+
+
+async def _wake_after_the_lease(trial: Trial) -> None:
+    """Freeze a worker with work in its hands, have another one do that work, and let the first one go on."""
+    supervisor, exhibition = trial.suspect.supervisor, await trial.exhibit()
+    exhibition.picture_door.close_after(0)
+    await trial.users.scrape(exhibition)
+    mine = "FROM media.tasks WHERE project_id = $1"
+    await trial.until(f"count(*) = $2 {mine} AND state = 'in_progress'", PICTURES)
+    supervisor.pause("media")
+    exhibition.picture_door.open()
+    await trial.premises.services.supervisor.start_again("media")
+    await trial.until(f"count(*) = $2 {mine} AND state = 'completed'", PICTURES)
+    supervisor.resume("media")
+    await until(lambda: _has_woken(trial), seconds=_WAIT_SECONDS)
+
+
+async def _has_woken(trial: Trial) -> bool:
+    """Tell whether the frozen worker has learnt that it was too late, or has done everything a second time."""
+    stored = await trial.books.value(
+        "SELECT count(*) FROM media.said JOIN media.tasks ON tasks.id = job_id"
+        " WHERE project_id = $1 AND routing_key = $2",
+        trial.users.painter.project_id,
+        routing_key_of(MediaStored),
+    )
+    return stored > PICTURES or log_of(trial.suspect, "media").count("lease_lost") == PICTURES
+
+
+async def _lose_the_disk(trial: Trial) -> None:
+    """Erase the broker with everything that was said on it, and heard by nobody."""
+    exhibition = await trial.exhibit()
+    exhibition.page_door.close_after(0)
+    await trial.users.scrape(exhibition)
+    await exhibition.page_door.waited_at.wait()
+    async with trial.premises.without("gateway", "media"):
+        exhibition.page_door.open()
+        await trial.until("EXISTS (SELECT FROM scraper.tasks WHERE project_id = $1 AND state = 'completed')")
+        await trial.until("$1::uuid IS NOT NULL AND NOT EXISTS (SELECT FROM scraper.outbox)")
+        await inflict(trial.premises, Planned(0, Kind.BROKER_ERASED, RABBITMQ))
 
 
 @dataclass(frozen=True)
 class Control:
-    """A guarantee, the service in which it is tried, and what puts it to the test."""
+    """A guarantee, the service in which it is tried, and what puts it to the test.
+
+    Attributes:
+        beside_its_twin: two processes of the service are needed, also where the guarantee holds.
+
+    """
 
     guarantee: str
     service: str
     put_to_the_test: Callable[[Trial], Awaitable[None]]
+    beside_its_twin: bool = False
 
     def __str__(self) -> str:
         return self.guarantee
+
+
+CONTROLS = (
+    Control("outbox", "scraper", _lose_what_is_on_its_way),
+    Control("inbox", "gateway", _hear_again),
+    Control("fencing", "media", _wake_after_the_lease, beside_its_twin=True),
+    Control("replay", "scraper", _lose_the_disk),
+)
+
+
+async def findings_of(premises: Premises, control: Control, *, broken: bool) -> list[Finding]:
+    """Put a guarantee to the test, as it is or broken; tell what was lost and what happened twice."""
+    path = premises.directory / f"ledger-{control}-{'broken' if broken else 'sound'}.jsonl"
+    async with (
+        _suspect(premises, control, broken=broken) as suspect,
+        Listener(premises.servers) as listener,
+        users_of(suspect if control.service == "gateway" else premises.services, path) as users,
+        books_of(premises.servers) as books,
+    ):
+        trial = Trial(premises, suspect, users, books, Checker(books, listener, path))
+        await control.put_to_the_test(trial)
+        return await trial.settled()
+
+
+@asynccontextmanager
+async def _suspect(premises: Premises, control: Control, *, broken: bool) -> AsyncIterator[Stack]:
+    if not broken and not control.beside_its_twin:
+        yield premises.services
+        return
+    launcher = launcher_of(control.guarantee, control.service) if broken else None
+    async with premises.without(control.service), premises.stand_in(control.service, launcher) as suspect:
+        yield suspect
+
+
+async def _has_touched(wire: Wire) -> bool:
+    return wire.touched > 0
+
+
+async def _has_logged(stack: Stack, part: str, words: str) -> bool:
+    return words in log_of(stack, part)

@@ -20,7 +20,7 @@ from tests.journeys.end_state import Books, books_of, differences, until_quiet
 from tests.journeys.visitors import visiting
 from tests.reliability.laboratory.checker import Checker, Finding, unsaid
 from tests.reliability.laboratory.faults import Inflicted, inflict
-from tests.reliability.laboratory.ledger import Ledger, read
+from tests.reliability.laboratory.ledger import Ledger
 from tests.reliability.laboratory.listener import Listener
 from tests.reliability.laboratory.load import Load, Users
 from tests.reliability.laboratory.premises import Premises
@@ -109,8 +109,8 @@ async def experiment(premises: Premises, *, seed: int, seconds: float) -> Outcom
         last_at = max(fault.ended_at for fault in faults)
         drained_seconds = await _drained(premises.servers, last_at)
         async with books_of(premises.servers) as books:
-            accepted = read(path)
-            checker = Checker(books, listener, accepted)
+            checker = Checker(books, listener, path)
+            accepted = checker.accepted
             await _until_heard(checker)
             findings = [*await checker.findings(), *await unsaid(books)]
             findings += [Finding("wrong", one) for one in await differences(premises.servers, users.painter)]

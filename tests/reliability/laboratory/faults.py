@@ -23,7 +23,7 @@ from tests.reliability.laboratory.broker import (
     told,
     until_declared,
 )
-from tests.reliability.laboratory.premises import Premises
+from tests.reliability.laboratory.premises import Premises, log_of
 from tests.reliability.laboratory.proxies import BLACK_HOLE, FAIR, LATENCY, SLOW_DRIP, Weather
 from tests.reliability.laboratory.schedule import Kind, Planned
 
@@ -174,7 +174,7 @@ async def _cancel_consumer(premises: Premises, planned: Planned) -> str:
 
 
 def _cancels_in_log(premises: Premises, service: str) -> int:
-    return premises.log_of(service).count(_CANCELLED)
+    return log_of(premises.services, service).count(_CANCELLED)
 
 
 async def _cancelled_since(premises: Premises, service: str, before: int) -> bool:

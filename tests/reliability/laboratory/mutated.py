@@ -27,7 +27,7 @@ def break_outbox() -> None:
         await asyncio.gather(*(self._publish(row) for row in rows), return_exceptions=True)
         return len(rows)
 
-    Relay.relay_batch = relay_batch  # type: ignore[method-assign]
+    _replace(Relay, relay_batch=relay_batch)
 
 
 def break_inbox() -> None:
@@ -36,7 +36,7 @@ def break_inbox() -> None:
     async def insert_inbox(_connection: Connection, message_ids: list[UUID]) -> set[UUID]:
         return set(message_ids)
 
-    intake._insert_inbox = insert_inbox
+    _replace(intake, _insert_inbox=insert_inbox)
 
 
 def break_fencing() -> None:
@@ -55,8 +55,7 @@ def break_fencing() -> None:
     async def renew(_pool: Pool, leases: Sequence[Lease], *_more: Any) -> dict[UUID, Pulse]:
         return {lease.job_id: Pulse(cancelled=False, overdue=False) for lease in leases}
 
-    tasks.settle_tasks = settle
-    tasks.renew_leases = renew
+    _replace(tasks, settle_tasks=settle, renew_leases=renew)
 
 
 def break_replay() -> None:
@@ -69,8 +68,14 @@ def break_replay() -> None:
     async def repeat_said(_tx: Transaction, _job_ids: list[UUID]) -> set[UUID]:
         return set()
 
-    relay._replay_page = replay_page
-    instructions._repeat_said = repeat_said
+    _replace(relay, _replay_page=replay_page)
+    _replace(instructions, _repeat_said=repeat_said)
+
+
+def _replace(owner: Any, **parts: Any) -> None:
+    for name, part in parts.items():
+        assert hasattr(owner, name), f"{owner.__name__} has no {name} any more: this would break nothing"
+        setattr(owner, name, part)
 
 
 MUTATIONS: dict[str, Callable[[], None]] = {

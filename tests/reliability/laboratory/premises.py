@@ -1,5 +1,6 @@
 """Where experiments are made: real servers, real services, and a wire that can fail between each two that speak."""
 
+import asyncio
 import shutil
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -64,9 +65,16 @@ class Premises:
         """Give who looks after a server or a service."""
         return (self.services if part in SERVICES else self.servers).supervisor
 
-    def log_of(self, service: str) -> str:
-        """Give what a service has logged so far."""
-        return self.services.supervisor.child(service).log.read_text(errors="replace")
+    @asynccontextmanager
+    async def without(self, *services: str) -> AsyncIterator[None]:
+        """Have services away in order, and let them come back in the end."""
+        supervisor = self.services.supervisor
+        await asyncio.gather(*map(supervisor.hold, services))
+        try:
+            yield
+        finally:
+            for service in services:
+                supervisor.child(service).release()
 
     @asynccontextmanager
     async def stand_in(self, service: str, launcher: Sequence[str] | None) -> AsyncIterator[Stack]:
@@ -115,6 +123,11 @@ class Premises:
         for service, server in LINKS:
             wire = Wire(*_place(addresses[server]))
             self.wires[service, server] = await self._open.enter_async_context(wire)
+
+
+def log_of(stack: Stack, part: str) -> str:
+    """Give what a part has logged so far."""
+    return stack.supervisor.child(part).log.read_text(errors="replace")
 
 
 def _place(address: SplitResult) -> tuple[str, int]:
