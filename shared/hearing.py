@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
+from aio_pika.exceptions import ChannelNotFoundEntity
 
 from contracts.envelope import EVERYBODY
 from contracts.jobs import ReplayOutbox
@@ -114,6 +115,9 @@ class Hearing:
                     channel = await connection.channel()
                     await channel.set_qos(prefetch_count=prefetch)
                     tag = await (await channel.get_queue(queue)).consume(hear)
+        except ChannelNotFoundEntity:
+            await self._publisher.declare()  # somebody deleted it, and nobody may publish to it for long
+            raise
         except BROKER_AWAY:
             await self._replace_if_broken(queue)
             raise

@@ -63,14 +63,16 @@ class Trial:
                 await asyncio.sleep(_LOOK_SECONDS)
 
     async def _is_still(self) -> bool:
-        """Tell whether nothing is to be said or heard, and the gateway waits for nothing that it would ask about."""
+        """Tell whether nothing is left to do, and the gateway waits for nothing that it would ask about."""
+        waited_for = "SELECT count(*) FROM gateway.jobs WHERE project_id = $1 AND finished_at IS NULL"
+        return await self.is_silent() and not await self.books.value(waited_for, self.users.painter.project_id)
+
+    async def is_silent(self) -> bool:
+        """Tell whether nothing is to be said or heard anywhere."""
         for service in SERVICES:
             waiting = f"SELECT EXISTS (SELECT FROM {service}.outbox) OR EXISTS (SELECT FROM {service}.replays)"
             if await self.books.value(waiting):
                 return False
-        waited_for = "SELECT count(*) FROM gateway.jobs WHERE project_id = $1 AND finished_at IS NULL"
-        if await self.books.value(waited_for, self.users.painter.project_id):
-            return False
         return not await waiting_messages(self.premises.servers)
 
 
@@ -80,12 +82,12 @@ async def _lose_what_is_on_its_way(trial: Trial) -> None:
     exhibition = await trial.exhibit()
     exhibition.page_door.close_after(0)
     await trial.users.scrape(exhibition)
-    await exhibition.page_door.waited_at.wait()
+    # Its beginning has been said, so that what is said next goes out together.
+    await trial.until("EXISTS (SELECT FROM gateway.jobs WHERE project_id = $1 AND state = 'in_progress')")
     wire.turn(BLACK_HOLE)
     exhibition.page_door.open()
     await trial.until("EXISTS (SELECT FROM scraper.tasks WHERE project_id = $1 AND state = 'completed')")
-    in_flight = "NOT EXISTS (SELECT FROM scraper.outbox FOR UPDATE SKIP LOCKED)"
-    await trial.until(f"$1::uuid IS NOT NULL AND {in_flight}")
+    await trial.until("$1::uuid IS NOT NULL AND NOT EXISTS (SELECT FROM scraper.outbox FOR UPDATE SKIP LOCKED)")
     await until(lambda: _has_touched(wire))
     wire.reset()
     wire.turn(FAIR)
@@ -174,6 +176,7 @@ async def findings_of(premises: Premises, control: Control, *, broken: bool) -> 
         books_of(premises.servers) as books,
     ):
         trial = Trial(premises, suspect, users, books, Checker(books, listener, path))
+        await until(trial.is_silent, seconds=_WAIT_SECONDS)  # what a start gives rise to is over
         await control.put_to_the_test(trial)
         return await trial.settled()
 

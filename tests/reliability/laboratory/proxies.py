@@ -81,7 +81,8 @@ class Wire:
         for carrying, writers in self._carrying.items():
             for writer in writers:
                 connection: socket.socket = writer.get_extra_info("socket")
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+                with suppress(OSError):  # it has ended by itself a moment ago
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
                 writer.transport.abort()
             carrying.cancel()
         return len(self._carrying)
