@@ -76,13 +76,9 @@ lock: bootstrap ## Resolve every lock file anew, with hashes
 bench: bootstrap ## Measure, and compare on equal terms
 	@$(PYTHON) -m tests.benchmarks
 
-.PHONY: crash-points
-crash-points: bootstrap ## Have every service die once at every step: [only="media shared.relay"] [alone=1]
-	@$(PYTHON) -m tests.reliability.crash_points --only '$(only)' $(if $(alone),--alone)
-
-.PHONY: figures
-figures: bootstrap ## Measure what it bears, beside the bars: [only="backlog soak"] [write=1]
-	@$(PYTHON) -m tests.reliability.figures $(only) $(if $(write),--write)
+.PHONY: chaos
+chaos: bootstrap ## Break everything at random under load: [seconds=300] [seed=1] [write=1] keep the result
+	@$(PYTHON) -m tests.reliability --seconds $(or $(seconds),300) --seed $(or $(seed),1) $(if $(write),--write)
 
 ##@ Keep house
 

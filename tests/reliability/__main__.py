@@ -2,10 +2,12 @@
 
 import argparse
 import asyncio
+import logging
 import sys
 import tempfile
 from pathlib import Path
 
+import structlog
 from rich.console import Console
 
 from tests.reliability.laboratory.experiment import experiment
@@ -25,6 +27,9 @@ def _asked() -> argparse.Namespace:
 
 async def _main(asked: argparse.Namespace) -> int:
     console = Console()
+    # Connections that break are what this is about.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    logging.getLogger("aiormq").addHandler(logging.NullHandler())
     with tempfile.TemporaryDirectory(prefix="laboratory-") as directory:
         async with Premises(Path(directory)) as premises:
             outcome = await experiment(premises, seed=asked.seed, seconds=asked.seconds)
