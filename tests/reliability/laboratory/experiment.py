@@ -44,6 +44,7 @@ class Outcome:
         refused: what was handed in and never accepted.
         drained_seconds: from the end of the last fault until nothing was left to do; None where that never came.
         drain_limit_seconds: what that may take.
+        lingering: what was left to do when that would have been over without any retry.
         recoveries: for each fault, from its end until the services that it struck had ended a newer job, in seconds.
 
     """
@@ -57,6 +58,7 @@ class Outcome:
     refused: Sequence[str]
     findings: Sequence[Finding]
     drained_seconds: float | None
+    lingering: str | None
     drain_limit_seconds: float
     recoveries: Sequence[float]
 
@@ -85,7 +87,7 @@ class Outcome:
             found.append(f"only {self.jobs} jobs, not {jobs_at_least:.0f}")
         if self.drained_seconds is None or self.drained_seconds > self.drain_limit_seconds:
             took = "no end of it" if self.drained_seconds is None else f"{self.drained_seconds:.1f} s"
-            found.append(f"drained in {took}, not in {self.drain_limit_seconds:.1f} s")
+            found.append(f"drained in {took}, not in {self.drain_limit_seconds:.1f} s: {self.lingering}")
         return found
 
 
@@ -107,7 +109,7 @@ async def experiment(premises: Premises, *, seed: int, seconds: float) -> Outcom
         load = Load(users, premises.gallery, seed)
         faults = await _break_under_load(premises, load, plan(seed, seconds))
         last_at = max(fault.ended_at for fault in faults)
-        drained_seconds = await _drained(premises.servers, last_at)
+        drained_seconds, lingering = await _drained(premises.servers, last_at)
         async with books_of(premises.servers) as books:
             checker = Checker(books, listener, path)
             accepted = checker.accepted
@@ -124,6 +126,7 @@ async def experiment(premises: Premises, *, seed: int, seconds: float) -> Outcom
                 refused=load.refused,
                 findings=findings,
                 drained_seconds=drained_seconds,
+                lingering=lingering,
                 drain_limit_seconds=await _drain_limit_seconds(books, last_at),
                 recoveries=await _recoveries(books, faults),
             )
@@ -150,12 +153,17 @@ async def _along(premises: Premises, lane: Lane, faults: Sequence[Planned], bega
     return inflicted
 
 
-async def _drained(servers: Stack, last_at: datetime) -> float | None:
-    try:
-        await until_quiet(servers, seconds=_PATIENCE_SECONDS)
-    except AssertionError:
-        return None  # what is left the checker finds
-    return (datetime.now(UTC) - last_at).total_seconds()
+async def _drained(servers: Stack, last_at: datetime) -> tuple[float | None, str | None]:
+    """Wait until nothing is left to do; return how long that took, and what lingered where it took long."""
+    lingering = None
+    for patience_seconds in (LEASE_SECONDS + _TAKE_OVER_SECONDS + _SLACK_SECONDS, _PATIENCE_SECONDS):
+        try:
+            await until_quiet(servers, seconds=patience_seconds)
+        except AssertionError as left:
+            lingering = lingering or str(left)
+        else:
+            return (datetime.now(UTC) - last_at).total_seconds(), lingering
+    return None, lingering
 
 
 async def _drain_limit_seconds(books: Books, last_at: datetime) -> float:

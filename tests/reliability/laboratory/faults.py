@@ -4,12 +4,16 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 from signal import SIGKILL
+from urllib.parse import urlsplit
 
 import aio_pika
 
 from deploy.local.errors import CannotRun
+from deploy.local.ports import LOOPBACK
+from deploy.local.program import http_status
 from deploy.local.servers import RABBITMQ
 from shared.broker import BROKER_AWAY
 from shared.topology import queue_of
@@ -99,7 +103,7 @@ async def _freeze(premises: Premises, planned: Planned) -> str:
 
 async def _restart(premises: Premises, planned: Planned) -> str:
     supervisor = premises.services.supervisor
-    await _until_runs(premises, planned.target)
+    await until(lambda: _has_started(premises, planned.target))
     await supervisor.hold(planned.target)
     error = supervisor.child(planned.target).last_error
     supervisor.child(planned.target).release()
@@ -188,6 +192,13 @@ async def _until_runs(premises: Premises, part: str) -> None:
         return premises.supervisor_of(part).pid(part) is not None
 
     await until(runs)
+
+
+async def _has_started(premises: Premises, service: str) -> bool:
+    """Tell whether a service would end in order: one that has barely begun ends like any other program."""
+    address = urlsplit(premises.services.supervisor.child(service).program.address)
+    assert address.port is not None
+    return await http_status(LOOPBACK, address.port, "/startupz") == HTTPStatus.OK
 
 
 async def _is_stopped(premises: Premises, part: str) -> bool:
