@@ -6,9 +6,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import uuid4
 
-from contracts.envelope import routing_key_of
+from contracts.envelope import EVERYBODY, routing_key_of
+from contracts.jobs import ReplayOutbox
 from contracts.media import MediaStored
-from deploy.database import SERVICES
+from deploy.database import SERVICES, WORKERS
 from deploy.local.servers import RABBITMQ
 from deploy.local.stack import Stack
 from tests.journeys.end_state import Books, books_of, waiting_messages
@@ -27,6 +28,7 @@ from tests.reliability.laboratory.schedule import Kind, Planned
 PICTURES = 3
 _WAIT_SECONDS = 60.0
 _LOOK_SECONDS = 0.2
+_ASKED_FOR_ALL = "queue_was_created_anew"
 
 
 @dataclass(frozen=True)
@@ -97,8 +99,30 @@ async def _hear_again(trial: Trial) -> None:
     """Have everything said once more that the gateway has heard already."""
     await trial.users.scrape(await trial.exhibit())
     await trial.settled()
+    before = log_of(trial.suspect, "gateway").count(_ASKED_FOR_ALL)
     await inflict(trial.premises, Planned(0, Kind.QUEUE_DELETED, "gateway"))
-    await until(lambda: _has_logged(trial.suspect, "gateway", "queue_was_created_anew"), seconds=_WAIT_SECONDS)
+    await until(lambda: _has_asked_again(trial, before), seconds=_WAIT_SECONDS)
+    await until(lambda: _all_was_said_again(trial), seconds=_WAIT_SECONDS)
+
+
+async def _has_asked_again(trial: Trial, before: int) -> bool:
+    return log_of(trial.suspect, "gateway").count(_ASKED_FOR_ALL) > before
+
+
+async def _all_was_said_again(trial: Trial) -> bool:
+    """Tell whether each worker has heard the request, which is the newest, and has nothing more to say."""
+    routing_key = f"{routing_key_of(ReplayOutbox)}.{EVERYBODY}"
+    unsaid = "SELECT EXISTS (SELECT FROM gateway.outbox WHERE routing_key = $1 AND queue IS NULL)"
+    if await trial.books.value(unsaid, routing_key):
+        return False
+    newest = "SELECT message_id FROM gateway.said WHERE routing_key = $1 ORDER BY said_at DESC LIMIT 1"
+    request_id = await trial.books.value(newest, routing_key)
+    heard = [
+        await trial.books.value(f"SELECT EXISTS (SELECT FROM {worker}.inbox WHERE message_id = $1)", request_id)
+        and not await trial.books.value(f"SELECT EXISTS (SELECT FROM {worker}.replays)")
+        for worker in WORKERS
+    ]
+    return all(heard)
 
 
 async def _wake_after_the_lease(trial: Trial) -> None:
@@ -193,7 +217,3 @@ async def _suspect(premises: Premises, control: Control, *, broken: bool) -> Asy
 
 async def _has_touched(wire: Wire) -> bool:
     return wire.touched > 0
-
-
-async def _has_logged(stack: Stack, part: str, words: str) -> bool:
-    return words in log_of(stack, part)

@@ -58,7 +58,7 @@ async def versions(servers: Stack) -> str:
     """Name what an experiment ran on."""
     async with books_of(servers) as books:
         postgres = await books.value("SHOW server_version")
-    broker = await told(servers, "{ok, V} = application:get_key(rabbit, vsn), list_to_atom(V)")
+    broker = (await told(servers, "{ok, V} = application:get_key(rabbit, vsn), list_to_atom(V)")).strip("'")
     memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return (
         f"{_processor()}, {os.cpu_count()} cores, {memory_gib:.0f} GiB; Linux {platform.release()}, Python "
