@@ -80,6 +80,14 @@ bench: bootstrap ## Measure, and compare on equal terms
 chaos: bootstrap ## Break everything at random under load: [seconds=300] [seed=1] [write=1] keep the result
 	@$(PYTHON) -m tests.reliability --seconds $(or $(seconds),300) --seed $(or $(seed),1) $(if $(write),--write)
 
+.PHONY: crash-points
+crash-points: bootstrap ## Have every service die once at every step: [only="media shared.relay"] [alone=1]
+	@$(PYTHON) -m tests.reliability.crash_points --only '$(only)' $(if $(alone),--alone)
+
+.PHONY: figures
+figures: bootstrap ## Measure what it bears, beside the bars: [only="backlog soak"] [write=1]
+	@$(PYTHON) -m tests.reliability.figures $(only) $(if $(write),--write)
+
 ##@ Keep house
 
 .PHONY: bootstrap

@@ -147,7 +147,7 @@ async def unsaid(books: Books) -> list[Finding]:
     for service in SERVICES:
         if count := await books.value(f"SELECT count(*) FROM {service}.outbox"):
             left.append(Finding("lost", f"{count} messages were never said by {service}"))
-        letters = f"SELECT code, sentence FROM {service}.dead_letters WHERE redriven_at IS NULL"
+        letters = f"SELECT code, sentence FROM {service}.dead_letters WHERE outcome IS DISTINCT FROM 'taken_in'"
         left += [
             Finding("wrong", f"a dead letter of {service}: {row['code']}, {row['sentence']}")
             for row in await books.rows(letters)
