@@ -390,6 +390,8 @@ class Runner:
         for running in list(self._running.values()):
             self._interrupt(running, "stopping")
         await self._wait_for_running(let_go_at + _LET_GO_SECONDS)
+        for supervisor in list(self._supervised):  # whose ends cannot be recorded any more
+            supervisor.cancel()
 
     async def _wait_for_running(self, until: float) -> None:
         while self._supervised and (left := until - time.monotonic()) > 0:

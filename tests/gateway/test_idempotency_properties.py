@@ -164,7 +164,7 @@ def _replay_whatever_was_asked(_one: Any, _before: Any, answer: Any) -> Any:
 
 @pytest.mark.parametrize(
     ("name", "mutation"),
-    [("_remember", _remember_nothing), ("_replay", _replay_whatever_was_asked)],
+    [("_remember", _remember_nothing), ("replay", _replay_whatever_was_asked)],
 )
 async def test_a_mutated_desk_breaks_these_promises(
     submitting: Callable[[], Submitting], monkeypatch: pytest.MonkeyPatch, name: str, mutation: Any

@@ -129,6 +129,7 @@ async def test_the_same_key_pauses_once(oz: Client, house: House) -> None:
     first, again = [await oz.post(f"{WORK}/pause", PAUSE, headers=headers) for _ in range(2)]
     assert first.body == again.body
     await until(lambda: house.heard("media"))
+    await until(lambda: house.value("SELECT NOT EXISTS (SELECT FROM gateway.outbox)"))
     assert await house.value("SELECT count(*) FROM gateway.said") == 1
 
 

@@ -74,10 +74,11 @@ async def test_pages_follow_when_the_end_is_near(board: Page, gateway: Gateway, 
         for number in range(1, 61)
     ]
     await gateway.hear(*more)
-    await board.run("location.reload()")
-    await board.until("document.querySelectorAll('.tile').length >= 60")
-    await board.run("scrollTo(0, document.documentElement.scrollHeight)")
-    await board.until("document.querySelectorAll('.tile').length === 61")
+    await board.run("window.isOld = true; location.reload()")
+    await board.until("!window.isOld && document.querySelectorAll('.tile').length >= 60")
+    await board.until(
+        "(scrollTo(0, document.documentElement.scrollHeight), document.querySelectorAll('.tile').length === 61)"
+    )
     titles = await board.run("[...document.querySelectorAll('.tile-title')].map((title) => title.textContent)")
     assert titles == [f"Picture {number}" for number in reversed(range(61))]
 

@@ -125,10 +125,14 @@ async def let_probes_wait_and_end_them(hands: Hands) -> None:
     """Of each worker's two probes one is cancelled while it waits, and one waits past its deadline."""
     kind, soon = CheckWorker.wire_name, datetime.now(UTC) + timedelta(hours=1)
     await hands.voice.say(PauseWork(addressee=EVERYBODY, kind=kind, owner=USER, expires_at=soon))
-    await asyncio.gather(*(hands.until(f"SELECT count(*) FROM {worker}.pauses") for worker in WORKERS))
+    await asyncio.gather(*(hands.until(f"SELECT EXISTS {_pause_at(worker)}") for worker in WORKERS))
     await asyncio.gather(*(_end_waiting_probes(hands, worker) for worker in WORKERS))
     await hands.voice.say(ResumeWork(addressee=EVERYBODY, kind=kind))
-    await asyncio.gather(*(hands.until(f"SELECT count(*) = 0 FROM {worker}.pauses") for worker in WORKERS))
+    await asyncio.gather(*(hands.until(f"SELECT NOT EXISTS {_pause_at(worker)}") for worker in WORKERS))
+
+
+def _pause_at(worker: str) -> str:
+    return f"(SELECT FROM {worker}.pauses WHERE expires_at > now())"
 
 
 async def _end_waiting_probes(hands: Hands, worker: str) -> None:
