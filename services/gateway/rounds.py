@@ -10,9 +10,8 @@ from uuid import UUID
 import structlog
 
 from contracts.jobs import CancelJob, ReportJobs
-from services.gateway.rules.happenings import job_happening
 from services.gateway.rules.silence import LAST_ASK_SECONDS
-from services.gateway.store import expiry, facts, projection, silence
+from services.gateway.store import expiry, projection, silence
 from services.gateway.store.tenancy import DatabaseAwayError, answering
 from shared.bus import Bus
 from shared.database import Pool
@@ -44,12 +43,9 @@ async def end_abandoned_jobs(bus: Bus, job_ids: Sequence[UUID], patience_hours: 
     async with answering(), bus.transaction() as tx:
         await projection.lock_writers(tx.connection)
         ended = await silence.update_abandoned_jobs(tx.connection, job_ids, patience_hours)
+        for job in await projection.tell_jobs(tx.connection, "job.failed", ended):
+            tx.say(CancelJob(addressee=job.service, job_id=job.id, cancelled_by=_NAME))
         if ended:
-            jobs = await projection.select_job_rows(tx.connection, ended)
-            await projection.insert_events(tx.connection, [job_happening("job.failed", job) for job in jobs.values()])
-            await facts.update_generation_states(tx.connection, ended)
-            for job in jobs.values():
-                tx.say(CancelJob(addressee=job.service, job_id=job.id, cancelled_by=_NAME))
             _log.error("abandoned_jobs_ended", jobs=len(ended))
     return ended
 

@@ -1,15 +1,17 @@
-"""Facts as the workers say them, about jobs of a test."""
+"""Facts as the workers say them, about jobs of a test; and what the gateway says to them."""
 
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid5
 
 from contracts.depth_map import DepthMapped, StoredMap
-from contracts.jobs import MessageDeadLettered
+from contracts.envelope import Message
+from contracts.jobs import DeadLettersSettled, MessageDeadLettered, SettledLetter
 from contracts.media import MediaStored, Rendition
 from contracts.scraper import ImageFound
 from shared.identifiers import uuid7
 from tests.gateway.living import Voice
+from tests.living import House, until
 
 SHA = "ab" * 32
 
@@ -62,3 +64,25 @@ def set_aside(service: str = "media", **facts: Any) -> MessageDeadLettered:
     """Say that a service could not take a message in."""
     told = {"code": "handler_failed", "sentence": "It failed.", "message_type": ImageFound.wire_name, **facts}
     return MessageDeadLettered(service=service, dead_letter_id=uuid7(), received_at=datetime.now(UTC), **told)
+
+
+def command_of(job: Voice, **facts: Any) -> MessageDeadLettered:
+    """Say that its service could not take the command of a job in."""
+    about = {"message_type": job.job["kind"], "job_id": job.job["id"], "project_id": job.job["project_id"]}
+    return set_aside(job.job["service"], **{**about, **facts})
+
+
+def settled(letter: MessageDeadLettered, state: str, *, at: datetime | None = None) -> DeadLettersSettled:
+    """Say what became of a letter."""
+    about = SettledLetter(dead_letter_id=letter.dead_letter_id, state=state, job_id=letter.job_id)
+    return DeadLettersSettled(service=letter.service, letters=(about,), at=at or datetime.now(UTC))
+
+
+async def said_to(house: House, service: str = "media") -> list[Message]:
+    """Give what the gateway has said to a service since this was last looked at, in its order."""
+
+    async def all_said() -> bool:
+        return not await house.value("SELECT count(*) FROM gateway.outbox")
+
+    await until(all_said)
+    return await house.heard(service)

@@ -1,41 +1,22 @@
 """Operators see every dead letter and decide what becomes of it; others those about their own jobs."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from contracts.jobs import (
-    CheckWorker,
-    DeadLettersSettled,
-    DiscardDeadLetters,
-    MessageDeadLettered,
-    RedriveDeadLetters,
-    ReportJobs,
-    SettledLetter,
-)
+from contracts.jobs import CheckWorker, DiscardDeadLetters, RedriveDeadLetters, ReportJobs
 from contracts.scraper import ImageFound
 from shared.errors import Refused
 from shared.handling import Heard
 from shared.identifiers import uuid7
 from shared.outbox import Transaction
 from tests.gateway.living import Client, Gateway, Voice
-from tests.gateway.sayings import set_aside
+from tests.gateway.sayings import command_of, said_to, set_aside, settled
 from tests.living import House, until
 
 NOT_JSON = {"code": "not_json", "sentence": "The body is not JSON."}
-
-
-def command_of(job: Voice, **facts: Any) -> MessageDeadLettered:
-    about = {"message_type": job.job["kind"], "job_id": job.job["id"], "project_id": job.job["project_id"]}
-    return set_aside(job.job["service"], **about, **facts)
-
-
-def settled(letter: MessageDeadLettered, state: str) -> DeadLettersSettled:
-    about = SettledLetter(dead_letter_id=letter.dead_letter_id, state=state, job_id=letter.job_id)
-    return DeadLettersSettled(service=letter.service, letters=(about,), at=datetime.now(UTC))
 
 
 async def _probe(client: Client) -> Voice:
@@ -49,11 +30,7 @@ async def _ids(client: Client, **query: str) -> set[UUID]:
 
 
 async def _told(house: House, kind: type, service: str = "media") -> list[Any]:
-    async def all_said() -> bool:
-        return not await house.value("SELECT count(*) FROM gateway.outbox")
-
-    await until(all_said)
-    return [one for one in await house.heard(service) if isinstance(one, kind)]
+    return [one for one in await said_to(house, service) if isinstance(one, kind)]
 
 
 async def test_an_operator_sees_every_dead_letter_in_pages(oz: Client, gateway: Gateway) -> None:

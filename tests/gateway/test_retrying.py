@@ -15,8 +15,8 @@ from services.gateway.routes import retrying
 from services.gateway.store import retrying as store
 from shared.identifiers import child_id, uuid7
 from tests.gateway.living import Client, Gateway, Voice
-from tests.gateway.sayings import media_stored
-from tests.living import House, until
+from tests.gateway.sayings import media_stored, said_to
+from tests.living import House
 
 DONE: dict[str, Any] = {"attempt": 1, "started_at": "2025-01-01T00:00:00Z"}
 SCENE = "/chapters/c/images/scenes/1"
@@ -36,14 +36,6 @@ async def retry(client: Client, *jobs: Voice, **more: Any) -> Any:
     reply = await client.post("/jobs/retry", {"ids": [job.job["id"] for job in jobs], **more})
     assert reply.status in {200, 202}, reply.body
     return reply.body
-
-
-async def said_to(house: House, service: str = "media") -> list[Any]:
-    async def all_said() -> bool:
-        return not await house.value("SELECT count(*) FROM gateway.outbox")
-
-    await until(all_said)
-    return await house.heard(service)
 
 
 def outcomes(answer: dict[str, Any]) -> set[tuple[str, str]]:

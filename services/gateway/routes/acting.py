@@ -23,20 +23,24 @@ Act = Callable[[Transaction], Awaitable[Answer]]
 """What is done; its answer must be JSON as it stands, for it may be given again."""
 
 
-async def act_once(request: Request, caller: Caller, act: Act) -> Response:
-    """Do something as this caller and answer; raises Problem and DatabaseAwayError."""
+async def act_once(request: Request, caller: Caller, act: Act, *, looks_only: bool = False) -> Response:
+    """Do something as this caller and answer; raises Problem and DatabaseAwayError.
+
+    `looks_only`: it changes nothing, so nobody who writes waits for it.
+    """
     remember = await remembered(request, caller)
     while True:
         with suppress(AnsweredElsewhereError):  # nothing was done, and this time that answer is found
-            told = await _act(request, caller, remember, act)
+            told = await _act(request, caller, remember, act, looks_only=looks_only)
             return accepted(told.body, told.location, status=told.status, replayed=told.replayed)
 
 
-async def _act(request: Request, caller: Caller, remember: Remembered | None, act: Act) -> Answer:
+async def _act(request: Request, caller: Caller, remember: Remembered | None, act: Act, *, looks_only: bool) -> Answer:
     parts = parts_of(request)
     async with answering(), asyncio.timeout(_WRITE_SECONDS), parts.bus.transaction(parts.pool) as tx:
         await name_projects(tx.connection, caller.memberships, operator=caller.is_operator)
-        await projection.lock_writers(tx.connection)
+        if not looks_only:
+            await projection.lock_writers(tx.connection)
         if remember is None:
             answer = await act(tx)
         else:

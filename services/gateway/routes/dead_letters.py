@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
-from contracts.jobs import DeadLetterInstruction, DiscardDeadLetters, RedriveDeadLetters
+from contracts.jobs import CancelJob, DeadLetterInstruction, DiscardDeadLetters, RedriveDeadLetters
 from services.gateway.routes.acting import act_once
 from services.gateway.routes.callers import Caller, Calling, parts_of
 from services.gateway.routes.desk import Answer
@@ -15,6 +15,7 @@ from services.gateway.routes.replies import API, Json, letter_reply, page, plain
 from services.gateway.routes.wishes import LettersAsked, LettersMeant, LettersPage
 from services.gateway.rules.cursors import parse_cursor
 from services.gateway.store import letters as store
+from services.gateway.store import projection
 from services.gateway.store.letters import LetterFilter
 from services.gateway.store.pages import next_cursor
 from services.gateway.store.reading import Row
@@ -51,16 +52,21 @@ async def get_letter(request: Request, caller: Calling, letter_id: UUID) -> Resp
 
 @routes.post("/dead-letters/redrive", status_code=202, summary="Deliver dead letters once more")
 async def post_redrive(request: Request, caller: Calling, asked: LettersMeant) -> Response:
-    """Have their services take letters in once more, under their own ids: at most 1000 at once, the newest first.
+    """Have their services take letters in once more, under their own ids: at most 1000 at once.
 
-    What was taken in meanwhile is recognised. A letter's `state` tells how it ended: `taken_in`, or `dead` again.
+    First come those that were left alone for longest, so that asking again while there are `more` reaches all. What
+    was taken in meanwhile is recognised. A letter's `state` tells how it ended: `taken_in`, or `dead` again. A job
+    that failed because of its letter waits again; one that was retried, cancelled or drawn anew is not done.
     """
     return await _have_done(request, caller, asked, RedriveDeadLetters)
 
 
 @routes.post("/dead-letters/discard", status_code=202, summary="Give dead letters up")
 async def post_discard(request: Request, caller: Calling, asked: LettersMeant) -> Response:
-    """Have letters kept for their time and never delivered again: at most 1000 at once, the newest first."""
+    """Have letters kept for their time and never delivered again: at most 1000 at once.
+
+    First come those that were left alone for longest. One that is named is given up also while it is `redriving`.
+    """
     return await _have_done(request, caller, asked, DiscardDeadLetters)
 
 
@@ -69,29 +75,31 @@ async def _have_done(
 ) -> Response:
     async def act(tx: Transaction) -> Answer:
         found = await _meant(tx, caller, asked)
-        # One that is named is also delivered again while nobody knows what became of its last delivery.
-        open_states = {_DEAD, "redriving"} if asked.ids and instruction is RedriveDeadLetters else {_DEAD}
+        # One that is named is also meant while nobody knows what became of its last delivery.
+        open_states = {_DEAD, "redriving"} if asked.ids else {_DEAD}
         chosen = [row for row in found[:LETTERS_LIMIT] if row["state"] in open_states]
         if chosen and not asked.dry_run:
             await _instruct(tx, caller, chosen, instruction)
         return _answer(asked, found, chosen)
 
-    return await act_once(request, caller, act)
+    return await act_once(request, caller, act, looks_only=asked.dry_run)
 
 
 async def _meant(tx: Transaction, caller: Caller, asked: LettersMeant) -> list[Row]:
-    projects = None if caller.is_operator else caller.writable
+    locked = not asked.dry_run
     if asked.filter is not None:
+        projects = None if caller.is_operator else caller.writable
         wanted = LetterFilter(projects=projects, states=[_DEAD], **asked.filter.model_dump())
-        return await store.select_letters(tx.connection, wanted, None, LETTERS_LIMIT, locked=True)
+        return await store.select_meant_letters(tx.connection, wanted, LETTERS_LIMIT, locked=locked)
     ids = list(dict.fromkeys(asked.ids or ()))
-    found = await store.select_letters(
-        tx.connection, LetterFilter(projects=projects, ids=ids), None, len(ids), locked=True
-    )
+    named = LetterFilter(projects=caller.reach, ids=ids)
+    found = await store.select_meant_letters(tx.connection, named, len(ids), locked=locked)
     missing = [letter_id for letter_id in ids if letter_id not in {row["id"] for row in found}]
     if missing:
         errors = [{"pointer": "/body/ids", "message": f"there is no dead letter {letter_id}"} for letter_id in missing]
         raise Problem(404, "dead_letter_not_found", "Some of these dead letters do not exist.", errors=errors[:20])
+    for row in found:
+        caller.ending(row["project_id"])
     return found
 
 
@@ -100,8 +108,21 @@ async def _instruct(
 ) -> None:
     ids = [row["id"] for row in chosen]
     await store.update_asked_letters(tx.connection, ids, _ON_THE_WAY[instruction], caller.user_id)
+    if instruction is RedriveDeadLetters:
+        await _take_ends_back(tx, caller, ids)
     for service, of_service in _by_service(chosen).items():
         tx.say(instruction(addressee=service, dead_letter_ids=tuple(of_service), asked_by=caller.user_id))
+
+
+async def _take_ends_back(tx: Transaction, caller: Caller, letter_ids: Sequence[UUID]) -> None:
+    """Have jobs whose commands are delivered again wait again, so that nobody takes them for failed and repeats them.
+
+    Those that nobody wants any more are forbidden, before the instruction that delivers their commands.
+    """
+    revived = await store.update_revived_jobs(tx.connection, letter_ids)
+    await projection.tell_jobs(tx.connection, "job.revived", [job_id for ids in revived.values() for job_id in ids])
+    for job in await store.select_unwanted_jobs(tx.connection, letter_ids):
+        tx.say(CancelJob(addressee=job["service"], job_id=job["id"], cancelled_by=caller.user_id))
 
 
 def _by_service(letters: Sequence[Mapping[str, Any]]) -> dict[str, list[UUID]]:

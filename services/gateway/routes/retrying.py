@@ -9,6 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 
 from contracts.envelope import Command
+from contracts.jobs import CancelJob
 from services.gateway.routes.acting import act_once
 from services.gateway.routes.callers import Caller, Calling
 from services.gateway.routes.desk import Answer
@@ -37,6 +38,7 @@ class Plan:
 
     Attributes:
         commands: of the new jobs, by the ids of the failed ones.
+        undelivered: the services of those failed ones that no worker took in: their commands may still arrive.
         known: the new jobs of those that were done again before.
         skipped: why the others cannot be, as `id, code, sentence`.
         more: a filter finds more than are done at once.
@@ -44,6 +46,7 @@ class Plan:
     """
 
     commands: dict[UUID, Command] = field(default_factory=dict)
+    undelivered: dict[UUID, str] = field(default_factory=dict)
     known: dict[UUID, UUID] = field(default_factory=dict)
     skipped: list[dict[str, Any]] = field(default_factory=list)
     more: bool = False
@@ -58,17 +61,18 @@ async def post_retry(request: Request, caller: Calling, asked: RetryAsked) -> Re
     """Do again the jobs that are named, or those that a filter finds: at most 500 at once, the oldest first.
 
     Each becomes a new job with the same parent that counts instead of the failed one, and each only once: whoever asks
-    again is told of the same new job. A filter leaves out `outcome_unknown`, which may have been paid for, unless it
-    names that code. Operators may name the jobs of everybody.
+    again is told of the same new job. A filter leaves out what cannot be done again, and, unless it names the code,
+    `outcome_unknown` and `worker_gone` of images that were to be generated: those may have been paid for. Operators
+    may name the jobs of everybody.
     """
 
     async def act(tx: Transaction) -> Answer:
         plan = await _plan(tx, caller, asked)
         if not asked.dry_run:
-            await _carry_out(tx, plan)
+            await _carry_out(tx, caller, plan)
         return await _answer(tx, caller, asked, plan)
 
-    return await act_once(request, caller, act)
+    return await act_once(request, caller, act, looks_only=asked.dry_run)
 
 
 async def _plan(tx: Transaction, caller: Caller, asked: RetryAsked) -> Plan:
@@ -82,13 +86,17 @@ async def _plan(tx: Transaction, caller: Caller, asked: RetryAsked) -> Plan:
             plan.commands[row["id"]] = retry_of(row, caller.user_id)
         except Refused as refused:
             plan.skipped.append({"id": str(row["id"]), "code": refused.code, "sentence": refused.sentence})
+            continue
+        if row["ended_by_letter"] is not None:
+            plan.undelivered[row["id"]] = row["service"]
     return plan
 
 
 async def _rows(tx: Transaction, caller: Caller, asked: RetryAsked) -> list[Row]:
+    locked = not asked.dry_run
     if asked.ids is not None:
         ids = list(dict.fromkeys(asked.ids))
-        rows = await store.select_named_jobs(tx.connection, caller.reach, ids)
+        rows = await store.select_named_jobs(tx.connection, caller.reach, ids, locked=locked)
         _check_all_found(ids, rows)
         for row in rows:
             caller.ending(row["project_id"])
@@ -96,7 +104,7 @@ async def _rows(tx: Transaction, caller: Caller, asked: RetryAsked) -> list[Row]
     wanted = asked.filter or FailedJobs()
     fields = wanted.model_dump(exclude={"project_id", "everybody"})
     filter_ = FailedFilter(projects=_projects(caller, wanted), **fields)
-    return await store.select_failed_jobs(tx.connection, filter_, RETRIES_LIMIT + 1)
+    return await store.select_failed_jobs(tx.connection, filter_, RETRIES_LIMIT + 1, locked=locked)
 
 
 def _projects(caller: Caller, wanted: FailedJobs) -> list[UUID] | None:
@@ -116,7 +124,7 @@ def _check_all_found(ids: Sequence[UUID], rows: Sequence[Mapping[str, Any]]) -> 
         raise Problem(404, "job_not_found", "Some of these jobs do not exist.", errors=errors[:20])
 
 
-async def _carry_out(tx: Transaction, plan: Plan) -> None:
+async def _carry_out(tx: Transaction, caller: Caller, plan: Plan) -> None:
     if not plan.commands:
         return
     now = datetime.now(UTC)
@@ -124,6 +132,8 @@ async def _carry_out(tx: Transaction, plan: Plan) -> None:
     await projection.insert_jobs(tx.connection, jobs)
     await store.update_retried_jobs(tx.connection, plan.retries)
     await projection.insert_events(tx.connection, [job_happening("job.submitted", job) for job in jobs])
+    for job_id, service in plan.undelivered.items():
+        tx.say(CancelJob(addressee=service, job_id=job_id, cancelled_by=caller.user_id))
     for command in plan.commands.values():
         tx.say(command)
 

@@ -12,8 +12,9 @@ from contracts.image_generation import GenerateImage
 from shared.errors import Refused
 from shared.identifiers import child_id
 
-PAID_FOR: Final = "outcome_unknown"
-"""Why a job failed of which nobody knows whether it was paid for: a filter must name it, so that none pays unawares."""
+COSTS_MONEY: Final = GenerateImage.wire_name
+MAYBE_PAID_FOR: Final = ("outcome_unknown", "worker_gone")
+"""Why a job that costs money failed of which nobody knows whether it was paid for: a filter must name the reason."""
 
 _RETRY: Final = "retry"
 
@@ -22,7 +23,8 @@ def retry_of(job: Mapping[str, Any], retried_by: str) -> Command:
     """Give the command of the job that does a failed one again: the same wish, place and parent under an id of its own.
 
     The id follows from the failed job's, so that each is done again at most once. `job` has the columns of `jobs`,
-    `tree_cancelled`, and `draws_scene`: whether a scene still waits for it. Raises Refused where it cannot be.
+    `tree_cancelled`, and `draws_scene`: whether a scene still waits for it. Raises Refused where it cannot be; a filter
+    leaves such jobs out by the same conditions, see `store.retrying`.
     """
     if job["state"] != "failed":
         raise Refused("not_failed", f"Only failed jobs are done again; this one is {job['state']}.")

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from contracts.image_generation import GenerateImage
 from services.gateway.rules.cursors import Cursor
 from services.gateway.store.pages import Conditions
 from services.gateway.store.reading import Row, fetch, fetch_one
@@ -14,6 +15,14 @@ from shared.database import Connection
 _SHOWN: Final = """
     letter.id, letter.service, letter.project_id, letter.job_id, letter.message_id, letter.message_type, letter.topic,
     letter.code, letter.sentence, letter.size_bytes, letter.state, letter.asked_by, letter.created_at, letter.updated_at
+"""
+_FAILED: Final = """
+    letter.id = ANY ($1) AND letter.job_id = job.id AND letter.message_type = job.kind AND job.state = 'failed'
+"""
+# Of a job that its worker ended, or that the gateway gave up, the end stands: whoever ended it has told its worker.
+_STILL_WANTED: Final = f"""
+    job.ended_by_letter IS NOT NULL AND job.superseded_by IS NULL AND job.cancel_requested_at IS NULL
+    AND (job.kind <> '{GenerateImage.wire_name}' OR EXISTS (SELECT FROM image_generations WHERE task_id = job.id))
 """
 
 
@@ -51,17 +60,31 @@ class LetterFilter:
         return conditions
 
 
-async def select_letters(
-    connection: Connection, wanted: LetterFilter, cursor: Cursor | None, limit: int, *, locked: bool = False
-) -> list[Row]:
-    """Select a page of letters and one more, from the newest to the oldest; locked, where they will be changed."""
+async def select_letters(connection: Connection, wanted: LetterFilter, cursor: Cursor | None, limit: int) -> list[Row]:
+    """Select a page of letters and one more, from the newest to the oldest."""
     conditions = wanted.conditions(limit + 1)
     conditions.after(cursor, alias="letter")
     return await fetch(
         connection,
         f"""
         SELECT {_SHOWN} FROM letters AS letter WHERE true {conditions}
-        ORDER BY letter.created_at DESC, letter.id DESC LIMIT $1 {"FOR UPDATE" if locked else ""}
+        ORDER BY letter.created_at DESC, letter.id DESC LIMIT $1
+        """,  # noqa: S608 - columns and conditions are texts of this file
+        *conditions.arguments,
+    )
+
+
+async def select_meant_letters(connection: Connection, wanted: LetterFilter, limit: int, *, locked: bool) -> list[Row]:
+    """Select what something shall become of, and one more, first what was left alone for longest.
+
+    So whoever asks again and again gets past those that are dead again each time.
+    """
+    conditions = wanted.conditions(limit + 1)
+    return await fetch(
+        connection,
+        f"""
+        SELECT {_SHOWN} FROM letters AS letter WHERE true {conditions}
+        ORDER BY letter.updated_at, letter.id LIMIT $1 {"FOR UPDATE" if locked else ""}
         """,  # noqa: S608 - columns and conditions are texts of this file
         *conditions.arguments,
     )
@@ -97,9 +120,10 @@ async def upsert_letters(connection: Connection, rows: Sequence[dict[str, Any]])
                state, created_at
         FROM jsonb_populate_recordset(NULL::letters, $1)
         ON CONFLICT (id) DO UPDATE
-        SET project_id = excluded.project_id, message_id = excluded.message_id, message_type = excluded.message_type,
-            topic = excluded.topic, code = excluded.code, sentence = excluded.sentence,
-            size_bytes = excluded.size_bytes, excerpt = excluded.excerpt, created_at = excluded.created_at
+        SET project_id = excluded.project_id, job_id = excluded.job_id, message_id = excluded.message_id,
+            message_type = excluded.message_type, topic = excluded.topic, code = excluded.code,
+            sentence = excluded.sentence, size_bytes = excluded.size_bytes, excerpt = excluded.excerpt,
+            created_at = excluded.created_at
         WHERE held.code = ''
         """,
         rows,
@@ -107,7 +131,11 @@ async def upsert_letters(connection: Connection, rows: Sequence[dict[str, Any]])
 
 
 async def upsert_settled_letters(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
-    """Note what became of letters, where that is news; also of those not told of yet. Each letter once."""
+    """Note what became of letters, where that is news; also of those not told of yet. Each letter once.
+
+    The moments are those at which transactions began, so they do not order ends: what was taken in remains so, and
+    what was given up can only turn out to have been taken in.
+    """
     await connection.execute(
         """
         INSERT INTO letters AS held (id, service, job_id, code, sentence, state, created_at, settled_at)
@@ -115,54 +143,66 @@ async def upsert_settled_letters(connection: Connection, rows: Sequence[dict[str
         FROM jsonb_populate_recordset(NULL::letters, $1)
         ON CONFLICT (id) DO UPDATE
         SET state = excluded.state, settled_at = excluded.settled_at, updated_at = now()
-        WHERE held.settled_at IS NULL OR excluded.settled_at >= held.settled_at
+        WHERE excluded.state = 'taken_in'
+           OR held.state NOT IN ('taken_in', 'discarded')
+              AND (held.settled_at IS NULL OR excluded.settled_at >= held.settled_at)
         """,
         rows,
     )
 
 
-async def select_reasons(connection: Connection, ids: Sequence[UUID]) -> list[Row]:
-    """Give the letters of jobs as `id, job_id, kind, error_code, error_sentence`."""
-    return await fetch(
-        connection,
-        """
-        SELECT id, job_id, message_type AS kind, code AS error_code, sentence AS error_sentence
-        FROM letters WHERE id = ANY ($1) AND job_id IS NOT NULL AND code <> ''
-        """,
-        list(ids),
-    )
+async def update_dead_lettered_jobs(connection: Connection, letter_ids: Sequence[UUID]) -> list[UUID]:
+    """End waiting jobs whose commands no worker takes in, for nobody else would; return them.
 
-
-async def update_dead_lettered_jobs(connection: Connection, rows: Sequence[dict[str, Any]]) -> list[UUID]:
-    """End the jobs whose commands no worker can take in, for nobody else would; return those that were waiting."""
+    A command that was taken in once is with its worker, whatever its other letters say.
+    """
     ended = await connection.fetch(
         """
-        UPDATE jobs
-        SET state = 'failed', waiting_for = NULL, next_attempt_at = NULL, error_code = letter.error_code,
-            error_sentence = letter.error_sentence, finished_at = now(), updated_at = now(),
-            ended_by_letter = letter.id
-        FROM jsonb_to_recordset($1) AS letter (id uuid, job_id uuid, kind text, error_code text, error_sentence text)
-        WHERE jobs.id = letter.job_id AND jobs.kind = letter.kind AND jobs.state = 'pending'
-        RETURNING jobs.id
+        UPDATE jobs AS job
+        SET state = 'failed', waiting_for = NULL, next_attempt_at = NULL, error_code = letter.code,
+            error_sentence = letter.sentence, finished_at = now(), updated_at = now(), ended_by_letter = letter.id
+        FROM letters AS letter
+        WHERE letter.id = ANY ($1) AND letter.job_id = job.id AND letter.message_type = job.kind
+          AND letter.state IN ('dead', 'discarded') AND job.state = 'pending'
+          AND NOT EXISTS (SELECT FROM letters AS other
+                          WHERE other.job_id = job.id AND other.message_type = job.kind AND other.state = 'taken_in')
+        RETURNING job.id
         """,
-        list(rows),
+        list(letter_ids),
     )
     return [row["id"] for row in ended]
 
 
 async def update_revived_jobs(connection: Connection, letter_ids: Sequence[UUID]) -> dict[str, list[UUID]]:
-    """Take back the end of jobs whose letters were taken in after all; return them by service."""
+    """Take back the end of jobs whose commands are on their way again or arrived after all; return them by service.
+
+    Any letter of the command does, whichever of them ended the job.
+    """
     rows = await connection.fetch(
-        """
-        UPDATE jobs
+        f"""
+        UPDATE jobs AS job
         SET state = 'pending', waiting_for = 'worker', error_code = NULL, error_sentence = NULL, finished_at = NULL,
-            updated_at = now(), ended_by_letter = NULL, asks = 0, ask_at = now() + interval '10 s'
-        WHERE ended_by_letter = ANY ($1) AND state = 'failed'
-        RETURNING id, service
-        """,
+            updated_at = now(), ended_by_letter = NULL, unanswered_since = NULL, asks = 0,
+            ask_at = now() + interval '10 s'
+        FROM letters AS letter
+        WHERE {_FAILED} AND letter.state IN ('redriving', 'taken_in', 'said_again') AND {_STILL_WANTED}
+        RETURNING job.id, job.service
+        """,  # noqa: S608 - conditions of this file
         list(letter_ids),
     )
     revived: dict[str, list[UUID]] = {}
     for row in rows:
         revived.setdefault(row["service"], []).append(row["id"])
     return revived
+
+
+async def select_unwanted_jobs(connection: Connection, letter_ids: Sequence[UUID]) -> list[Row]:
+    """Give those failed jobs as `id, service` whose commands may be done by a worker, though nobody wants that now."""
+    return await fetch(
+        connection,
+        f"""
+        SELECT DISTINCT job.id, job.service FROM jobs AS job, letters AS letter
+        WHERE {_FAILED} AND letter.state IN ('redriving', 'taken_in', 'said_again') AND NOT ({_STILL_WANTED})
+        """,  # noqa: S608 - conditions of this file
+        list(letter_ids),
+    )

@@ -11,8 +11,9 @@ from uuid import UUID
 
 import asyncpg
 
-from services.gateway.rules.happenings import Happening
+from services.gateway.rules.happenings import Happening, job_happening
 from services.gateway.rules.jobs import JobRow
+from services.gateway.store.facts import update_generation_states
 from shared.database import Connection
 
 _COLUMNS = tuple(field.name for field in fields(JobRow))
@@ -94,3 +95,13 @@ async def insert_events(connection: Connection, happenings: Sequence[Happening])
         """,
         happenings,
     )
+
+
+async def tell_jobs(connection: Connection, type_: str, ids: Sequence[UUID]) -> list[JobRow]:
+    """Tell clients how these jobs stand now, and have the scenes that they draw follow; return them."""
+    if not ids:
+        return []
+    jobs = list((await select_job_rows(connection, ids)).values())
+    await insert_events(connection, [job_happening(type_, job) for job in jobs])
+    await update_generation_states(connection, ids)
+    return jobs

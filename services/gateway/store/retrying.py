@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from services.gateway.rules.retrying import PAID_FOR
+from services.gateway.rules.retrying import COSTS_MONEY, MAYBE_PAID_FOR
 from services.gateway.store.pages import Conditions
 from services.gateway.store.reading import Row, fetch
 from shared.database import Connection
@@ -30,40 +30,51 @@ class FailedFilter:
     created_before: datetime | None = None
 
 
-async def select_failed_jobs(connection: Connection, wanted: FailedFilter, limit: int) -> list[Row]:
-    """Select and lock what a filter finds, from the oldest to the newest."""
-    conditions = Conditions(limit)
+async def select_failed_jobs(connection: Connection, wanted: FailedFilter, limit: int, *, locked: bool) -> list[Row]:
+    """Select what a filter finds and can be done again, from the oldest to the newest.
+
+    What cannot be is left out, so that it never stands in the way of the others.
+    """
+    conditions = Conditions(limit, COSTS_MONEY)
     conditions.add("job.project_id = ANY ({})", wanted.projects)
     conditions.add("job.kind = {}", wanted.kind)
     conditions.add("job.service = {}", wanted.service)
     conditions.add("job.error_code = {}", wanted.error_code)
-    conditions.add("job.error_code <> {}", PAID_FOR if wanted.error_code is None else None)
+    maybe_paid_for = list(MAYBE_PAID_FOR) if wanted.error_code is None else None
+    conditions.add("(job.kind <> $2 OR job.error_code <> ALL ({}))", maybe_paid_for)
     conditions.add("job.parent_id = {}", wanted.parent_id)
     conditions.add("job.root_id = {}", wanted.root_id)
     conditions.add("job.created_at >= {}", wanted.created_after)
     conditions.add("job.created_at < {}", wanted.created_before)
-    return await _select(connection, f"job.state = 'failed' AND job.superseded_by IS NULL {conditions}", conditions)
+    can_be = """job.state = 'failed' AND job.superseded_by IS NULL AND job.request IS NOT NULL
+                AND NOT about.tree_cancelled AND (job.kind <> $2 OR about.draws_scene)"""
+    return await _select(connection, f"{can_be} {conditions}", conditions, locked=locked)
 
 
-async def select_named_jobs(connection: Connection, projects: list[UUID] | None, ids: list[UUID]) -> list[Row]:
-    """Select and lock jobs by their ids, whatever their state; None are the projects of everybody."""
+async def select_named_jobs(
+    connection: Connection, projects: list[UUID] | None, ids: list[UUID], *, locked: bool
+) -> list[Row]:
+    """Select jobs by their ids, whatever their state; None are the projects of everybody."""
     conditions = Conditions(len(ids))
     conditions.add("job.id = ANY ({})", ids)
     conditions.add("job.project_id = ANY ({})", projects)
-    return await _select(connection, f"true {conditions}", conditions)
+    return await _select(connection, f"true {conditions}", conditions, locked=locked)
 
 
-async def _select(connection: Connection, condition: str, conditions: Conditions) -> list[Row]:
+async def _select(connection: Connection, condition: str, conditions: Conditions, *, locked: bool) -> list[Row]:
     return await fetch(
         connection,
         f"""
-        SELECT job.id, job.project_id, job.kind, job.state, job.request, job.parent_id, job.root_id, job.superseded_by,
-               EXISTS (SELECT FROM jobs AS above
-                       WHERE above.id IN (job.parent_id, job.root_id) AND above.id <> job.id
-                         AND above.cancel_requested_at IS NOT NULL)                          AS tree_cancelled,
-               EXISTS (SELECT FROM image_generations AS scene WHERE scene.task_id = job.id)   AS draws_scene
-        FROM jobs AS job WHERE {condition}
-        ORDER BY job.created_at, job.id LIMIT $1 FOR NO KEY UPDATE OF job
+        SELECT job.id, job.project_id, job.kind, job.service, job.state, job.request, job.parent_id, job.root_id,
+               job.superseded_by, job.ended_by_letter, about.tree_cancelled, about.draws_scene
+        FROM jobs AS job CROSS JOIN LATERAL (
+            SELECT EXISTS (SELECT FROM jobs AS above
+                           WHERE above.id IN (job.parent_id, job.root_id) AND above.id <> job.id
+                             AND above.cancel_requested_at IS NOT NULL)                        AS tree_cancelled,
+                   EXISTS (SELECT FROM image_generations AS scene WHERE scene.task_id = job.id) AS draws_scene
+        ) AS about
+        WHERE {condition}
+        ORDER BY job.created_at, job.id LIMIT $1 {"FOR NO KEY UPDATE OF job" if locked else ""}
         """,  # noqa: S608 - the conditions are texts of this file
         *conditions.arguments,
     )

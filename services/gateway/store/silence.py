@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from services.gateway.rules.silence import FIRST_ASK_SECONDS, LAST_ASK_SECONDS, NOBODY_ANSWERS
+from services.gateway.rules.silence import FIRST_ASK_SECONDS, LAST_ASK_SECONDS, NEVER_RECEIVED, NOBODY_ANSWERS
 from shared.database import Connection
 
 
@@ -74,16 +74,17 @@ async def update_silent_jobs(connection: Connection, limit: int, patience_hours:
     return Look(len(rows), silent, [row["id"] for row in rows if row["abandoned"]])
 
 
-async def select_lost_commands(connection: Connection, ids: Iterable[UUID]) -> list[Lost]:
-    """Give the commands of jobs that have not ended."""
+async def update_unknown_jobs(connection: Connection, ids: Iterable[UUID]) -> list[Lost]:
+    """Note that their workers have never heard of these jobs; give the commands of those whose command is known."""
     rows = await connection.fetch(
         """
-        SELECT kind, request, cancel_requested_by FROM jobs
-        WHERE id = ANY ($1) AND state IN ('pending', 'in_progress') AND request IS NOT NULL
+        UPDATE jobs SET unknown_at = now()
+        WHERE id = ANY ($1) AND state IN ('pending', 'in_progress')
+        RETURNING kind, request, cancel_requested_by
         """,
         list(ids),
     )
-    return [Lost(row["kind"], row["request"], row["cancel_requested_by"]) for row in rows]
+    return [Lost(row["kind"], row["request"], row["cancel_requested_by"]) for row in rows if row["request"] is not None]
 
 
 async def update_answered_jobs(connection: Connection, ids: Iterable[UUID]) -> None:
@@ -99,8 +100,10 @@ async def update_abandoned_jobs(connection: Connection, ids: Iterable[UUID], pat
     rows = await connection.fetch(
         """
         UPDATE jobs
-        SET state = 'failed', waiting_for = NULL, next_attempt_at = NULL, stage = NULL, error_code = $3,
-            error_sentence = $4, finished_at = now(), updated_at = now(), unanswered_since = NULL
+        SET state = 'failed', waiting_for = NULL, next_attempt_at = NULL, stage = NULL,
+            error_code = CASE WHEN unknown_at >= unanswered_since THEN $5 ELSE $3 END,
+            error_sentence = CASE WHEN unknown_at >= unanswered_since THEN $6 ELSE $4 END,
+            finished_at = now(), updated_at = now(), unanswered_since = NULL
         WHERE id = ANY ($1) AND state IN ('pending', 'in_progress')
           AND unanswered_since < now() - $2 * interval '1 hour'
         RETURNING id
@@ -108,5 +111,6 @@ async def update_abandoned_jobs(connection: Connection, ids: Iterable[UUID], pat
         list(ids),
         patience_hours,
         *NOBODY_ANSWERS,
+        *NEVER_RECEIVED,
     )
     return [row["id"] for row in rows]
