@@ -1,12 +1,13 @@
 """Dead letters: looking at them, having them delivered once more, and giving them up."""
 
+from datetime import datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
 import typer
 
 from deploy.ctl.asking import ask
-from deploy.ctl.meaning import Ids, given, meant
+from deploy.ctl.meaning import After, Before, Ids, given, meant
 from deploy.ctl.telling import AsJson, DryRun, end_unless, tell, tell_fields, tell_json, tell_table
 
 _COLUMNS: Final = {
@@ -38,13 +39,15 @@ def list_letters(
     service: ServiceOf = None,
     code: Code = None,
     message_type: MessageType = None,
+    after: After = None,
+    before: Before = None,
     state: Annotated[str | None, typer.Option(help="dead, redriving, taken_in, discarded ...")] = "dead",
     limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
     as_json: AsJson = False,
 ) -> None:
     """Show the newest dead letters; with --state '' also those of which something became."""
-    wanted = given(service=service, code=code, message_type=message_type, state=state, limit=limit)
-    page = ask(lambda gateway: gateway.get("/dead-letters", **wanted))
+    wanted = _found(service=service, code=code, message_type=message_type, after=after, before=before)
+    page = ask(lambda gateway: gateway.get("/dead-letters", **wanted, **given(state=state, limit=limit)))
     if as_json:
         tell_json(page["items"])
     elif page["items"]:
@@ -71,12 +74,14 @@ def redrive(
     service: ServiceOf = None,
     code: Code = None,
     message_type: MessageType = None,
+    after: After = None,
+    before: Before = None,
     every: Every = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Have letters delivered once more; what was taken in meanwhile is recognised."""
-    wanted = given(service=service, code=code, message_type=message_type)
+    wanted = _found(service=service, code=code, message_type=message_type, after=after, before=before)
     _have_done("redrive", {**meant(ids, wanted, every=every), "dry_run": dry_run}, as_json=as_json)
 
 
@@ -87,13 +92,19 @@ def discard(
     service: ServiceOf = None,
     code: Code = None,
     message_type: MessageType = None,
+    after: After = None,
+    before: Before = None,
     every: Every = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Give letters up: they are kept for their time and never delivered again."""
-    wanted = given(service=service, code=code, message_type=message_type)
+    wanted = _found(service=service, code=code, message_type=message_type, after=after, before=before)
     _have_done("discard", {**meant(ids, wanted, every=every), "dry_run": dry_run}, as_json=as_json)
+
+
+def _found(*, after: datetime | None, before: datetime | None, **same: str | None) -> dict[str, Any]:
+    return given(**same, received_after=after, received_before=before)
 
 
 def _have_done(what: str, body: dict[str, Any], *, as_json: bool) -> None:

@@ -1,14 +1,15 @@
 """Jobs: looking at them, doing failed ones again, and ending them."""
 
+from datetime import datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
 import typer
 
 from deploy.ctl.asking import ask
-from deploy.ctl.meaning import Ids, given, meant
+from deploy.ctl.meaning import After, Before, Ids, given, meant
 from deploy.ctl.telling import AsJson, DryRun, end_unless, tell, tell_fields, tell_json, tell_table
-from deploy.gateway_client import Gateway
+from deploy.gateway_client import Gateway, GatewayProblem
 
 _COLUMNS: Final = {
     "id": "id",
@@ -25,6 +26,14 @@ _FIELDS: Final = (
     *("error.code", "error.sentence", "retried_from", "retried_as", "parent_id", "root_id", "project_id"),
     *("submitted_by", "created_at", "started_at", "finished_at", "request", "result", "tree"),
 )
+_REFUSED: Final = "refused"
+_CANCELLED: Final = {
+    "job": "job.id",
+    "outcome": "outcome",
+    "jobs told": "jobs_told",
+    "state": "job.state",
+    "why": "error.sentence",
+}
 
 Kind = Annotated[str | None, typer.Option(help="Wire name of a command, such as media.fetch_media.v1.")]
 ServiceOf = Annotated[str | None, typer.Option(help="The service that does them.")]
@@ -43,12 +52,15 @@ def list_jobs(
     service: ServiceOf = None,
     code: Code = None,
     root: Root = None,
+    after: After = None,
+    before: Before = None,
     everybody: Everybody = False,
     limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
     as_json: AsJson = False,
 ) -> None:
     """Show the newest jobs."""
-    wanted = given(kind=kind, service=service, error_code=code, root_id=root, everybody=everybody or None)
+    found = _found(kind=kind, service=service, code=code, root=root, after=after, before=before)
+    wanted = {**found, **given(everybody=everybody)}
     page = ask(lambda gateway: gateway.get("/jobs", state=state, limit=limit, **wanted))
     if as_json:
         tell_json(page["items"])
@@ -77,14 +89,16 @@ def retry(
     service: ServiceOf = None,
     code: Code = None,
     root: Root = None,
+    after: After = None,
+    before: Before = None,
     everybody: Everybody = False,
     every: Annotated[bool, typer.Option("--all", help="All failed jobs.")] = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Do failed jobs again: those that are named, or those that the options find."""
-    wanted = given(kind=kind, service=service, error_code=code, root_id=root)
-    body = {**meant(ids, wanted, every=every, also=given(everybody=everybody or None)), "dry_run": dry_run}
+    wanted = _found(kind=kind, service=service, code=code, root=root, after=after, before=before)
+    body = {**meant(ids, wanted, every=every, also=given(everybody=everybody)), "dry_run": dry_run}
     answer = ask(lambda gateway: gateway.post("/jobs/retry", body))
     if as_json:
         tell_json(answer)
@@ -104,13 +118,30 @@ def _tell_retries(answer: dict[str, Any]) -> None:
 
 @app.command()
 def cancel(ids: Annotated[list[UUID], typer.Argument()], *, as_json: AsJson = False) -> None:
-    """End jobs and everything that follows from them."""
+    """End jobs and everything that follows from them; of one that cannot be ended the others do not suffer."""
+    answers: list[dict[str, Any]] = []
 
-    async def cancel_each(gateway: Gateway) -> list[dict[str, Any]]:
-        return [await gateway.post(f"/jobs/{job_id}/cancel", {}) for job_id in dict.fromkeys(ids)]
+    async def cancel_each(gateway: Gateway) -> None:
+        for job_id in dict.fromkeys(ids):
+            answers.append(await _cancelled(gateway, job_id))  # noqa: PERF401 - an answer counts though the next fails
 
-    answers = ask(cancel_each)
-    if as_json:
-        tell_json(answers)
-    else:
-        tell_table(answers, {"job": "job.id", "outcome": "outcome", "jobs told": "jobs_told", "state": "job.state"})
+    try:
+        ask(cancel_each)
+    finally:  # also where the gateway went away meanwhile: what was done is told
+        if as_json:
+            tell_json(answers)
+        elif answers:
+            tell_table(answers, _CANCELLED)
+    end_unless(all(answer["outcome"] != _REFUSED for answer in answers))
+
+
+async def _cancelled(gateway: Gateway, job_id: UUID) -> dict[str, Any]:
+    try:
+        return await gateway.post(f"/jobs/{job_id}/cancel", {})
+    except GatewayProblem as problem:
+        error = {"code": problem.code, "sentence": problem.sentence}
+        return {"outcome": _REFUSED, "job": {"id": str(job_id)}, "error": error}
+
+
+def _found(*, code: str | None, root: UUID | None, after: datetime | None, before: datetime | None, **same: Any) -> Any:
+    return given(**same, error_code=code, root_id=root, created_after=after, created_before=before)

@@ -1,17 +1,28 @@
 """What a command line means: things by their ids, or those that its options find."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, TypeAlias
+from datetime import datetime
+from typing import Annotated, Any, Final, TypeAlias
 from uuid import UUID
 
 import typer
 
 Ids: TypeAlias = Annotated[list[UUID] | None, typer.Argument(help="Instead of options that find them.")]
+_SPELLINGS: Final = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z"]
+_CLOCK: Final = "by the clock of this machine where it has no offset"
+After: TypeAlias = Annotated[datetime | None, typer.Option(formats=_SPELLINGS, help=f"Since this moment, {_CLOCK}.")]
+Before: TypeAlias = Annotated[datetime | None, typer.Option(formats=_SPELLINGS, help=f"Before this moment, {_CLOCK}.")]
 
 
 def given(**options: Any) -> dict[str, Any]:
-    """Keep the options that were given, ids as texts."""
-    return {name: str(value) if isinstance(value, UUID) else value for name, value in options.items() if value}
+    """Keep the options that were given, ids and moments as texts."""
+    return {name: _spelled(value) for name, value in options.items() if value}
+
+
+def _spelled(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone().isoformat()
+    return str(value) if isinstance(value, UUID) else value
 
 
 def meant(

@@ -43,6 +43,7 @@ class Gate:
     url: str = ""
     answers: dict[str, Any] = field(default_factory=dict)
     status: int = 200
+    statuses: dict[str, int] = field(default_factory=dict)
     asked: list[tuple[str, str, Any]] = field(default_factory=list)
     tokens: set[str | None] = field(default_factory=set)
 
@@ -51,7 +52,7 @@ class Gate:
         path = request.path.removeprefix("/api/v1")
         self.asked.append((request.method, path, body))
         self.tokens.add(request.headers.get("Authorization"))
-        return web.json_response(self.answers[path], status=self.status)
+        return web.json_response(self.answers[path], status=self.statuses.get(path, self.status))
 
     async def types(self, *words: str, **variables: str) -> "CompletedProcess[str]":
         """Type a command line, as somebody who has this gateway's address and a token."""
@@ -144,6 +145,56 @@ async def test_each_job_that_is_named_is_cancelled(gate: Gate) -> None:
     gate.answers = {f"/jobs/{one}/cancel": {"outcome": "x", "jobs_told": 1, "job": FAILED} for one in (JOB, NEW)}
     assert (await gate.types("jobs", "cancel", JOB, NEW, JOB)).returncode == 0
     assert [path for _, path, _ in gate.asked] == [f"/jobs/{JOB}/cancel", f"/jobs/{NEW}/cancel"]
+
+
+async def test_of_a_job_that_cannot_be_cancelled_the_others_do_not_suffer(gate: Gate) -> None:
+    good, unknown = f"/jobs/{JOB}/cancel", f"/jobs/{LETTER}/cancel"
+    gate.answers = {
+        good: {"outcome": "cancellation_requested", "jobs_told": 1, "job": FAILED},
+        unknown: {"code": "job_not_found", "detail": f"There is no such job. {HOSTILE}"},
+    }
+    gate.statuses[unknown] = 404
+    for order in ((JOB, LETTER), (LETTER, JOB)):
+        told = await gate.types("jobs", "cancel", *order)
+        assert (told.returncode, told.stderr) == (1, "")
+        for expected in (JOB, "cancellation_requested", LETTER, "refused", "There is no such job."):
+            assert expected in told.stdout
+        assert "\x1b" not in told.stdout
+    raw = json.loads((await gate.types("jobs", "cancel", JOB, LETTER, "--json")).stdout)
+    assert [one["outcome"] for one in raw] == ["cancellation_requested", "refused"]
+    assert raw[1]["error"]["code"] == "job_not_found"
+
+
+async def test_what_was_cancelled_is_told_though_the_gateway_goes_away(gate: Gate) -> None:
+    good, away = f"/jobs/{JOB}/cancel", f"/jobs/{NEW}/cancel"
+    gate.answers = {good: {"outcome": "x", "jobs_told": 1, "job": FAILED}, away: {"code": "away", "detail": "Later."}}
+    gate.statuses[away] = 503
+    told = await gate.types("jobs", "cancel", JOB, NEW)
+    assert told.returncode == 3
+    assert JOB in told.stdout
+    assert "Later." in told.stderr
+
+
+async def test_what_is_of_a_time_is_found_by_it(gate: Gate) -> None:
+    gate.answers = {
+        "/jobs": page(FAILED),
+        "/dead-letters": page(DEAD),
+        "/jobs/retry": {**RETRIED, "dry_run": False},
+        "/dead-letters/redrive": {**SETTLED, "dry_run": False},
+    }
+    words = ("--after", "2026-01-01T00:00:00+0000", "--before", "2026-01-02")
+    for command in ("jobs list", "jobs retry", "dead-letters list", "dead-letters redrive"):
+        done = await gate.types(*command.split(), *words, TZ="UTC")
+        assert done.returncode == 0, done.stderr
+    moments = ("2026-01-01T00:00:00+00:00", "2026-01-02T00:00:00+00:00")
+    created = dict(zip(("created_after", "created_before"), moments, strict=True))
+    received = dict(zip(("received_after", "received_before"), moments, strict=True))
+    assert [body for _, _, body in gate.asked] == [
+        {"limit": "50", **created},
+        {"filter": created, "dry_run": False},
+        {"state": "dead", "limit": "50", **received},
+        {"filter": received, "dry_run": False},
+    ]
 
 
 async def test_the_status_says_that_nothing_was_found(gate: Gate) -> None:

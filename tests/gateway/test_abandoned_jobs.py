@@ -5,11 +5,12 @@ from uuid import UUID
 
 import pytest
 
-from contracts.jobs import CancelJob, JobAccepted, JobCompleted, JobProgressed, JobStarted, JobUnknown
+from contracts.jobs import CancelJob, JobAccepted, JobChildrenNamed, JobCompleted, JobProgressed, JobStarted, JobUnknown
 from contracts.media import FetchMedia
 from services.gateway import rounds
 from services.gateway.rounds import ask_about_silent_jobs, end_abandoned_jobs
 from services.gateway.store import silence
+from shared.identifiers import uuid7
 from shared.jobs import Job
 from tests.gateway.living import Client, Gateway, Voice, gateway_settings
 from tests.living import House, until
@@ -28,7 +29,8 @@ async def time_passes(house: House, minutes: float) -> None:
         """
         UPDATE gateway.jobs
         SET ask_at = ask_at - $1 * interval '1 min', updated_at = updated_at - $1 * interval '1 min',
-            unanswered_since = unanswered_since - $1 * interval '1 min'
+            unanswered_since = unanswered_since - $1 * interval '1 min',
+            unknown_at = unknown_at - $1 * interval '1 min'
         """,
         minutes,
     )
@@ -144,6 +146,29 @@ async def test_a_job_that_its_worker_never_learns_of_ends_too(ann: Client, gatew
             break
         await gateway.hear(JobUnknown(service="media", job_id=UUID(job.job["id"])))
     assert ended == [UUID(job.job["id"])]
+    assert (await ann.job(job.job["id"]))["error"]["code"] == "never_received", "somebody has answered for it"
+
+
+@pytest.mark.parametrize("answered", [True, False])
+async def test_a_job_that_is_known_by_its_name_only_ends_for_the_reason_that_is_true(
+    ann: Client, gateway: Gateway, house: House, *, answered: bool
+) -> None:
+    parent = Voice((await ann.post("/scrapes", {"url": "https://example.org"})).body)
+    child = uuid7()
+    await gateway.hear(
+        parent.says(JobChildrenNamed, children=[{"job_id": child, "kind": FetchMedia.wire_name}]),
+        parent.says(JobCompleted, attempt=1, started_at=NOW),
+    )
+    unknown = JobUnknown(service="media", job_id=child)
+    await gateway.hear(unknown)
+    await time_passes(house, 1)
+    await go_rounds(gateway)
+    if answered:
+        await gateway.hear(unknown)
+    await time_passes(house, 60 * HOURS + 6)
+    assert await go_rounds(gateway) == [child]
+    code = "never_received" if answered else "worker_gone"
+    assert (await ann.job(child))["error"]["code"] == code, "an answer of before its silence is none"
 
 
 async def test_a_job_that_speaks_at_the_last_moment_is_not_ended(ann: Client, gateway: Gateway, house: House) -> None:

@@ -1,13 +1,17 @@
 """Operators see every dead letter and decide what becomes of it; others those about their own jobs."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
 
 from contracts.jobs import CheckWorker, DiscardDeadLetters, RedriveDeadLetters, ReportJobs
 from contracts.scraper import ImageFound
+from services.gateway.routes import dead_letters
+from services.gateway.store import letters as store
+from services.gateway.store.letters import LetterFilter
+from shared.database import Connection
 from shared.errors import Refused
 from shared.handling import Heard
 from shared.identifiers import uuid7
@@ -111,6 +115,76 @@ async def test_what_has_been_taken_in_is_left_as_it_is(oz: Client, gateway: Gate
     assert reply.body["skipped"] == [{"id": str(letter.dead_letter_id), "state": "taken_in"}]
     assert reply.body["total"] == 0
     assert await _told(house, RedriveDeadLetters) == []
+
+
+@pytest.mark.parametrize(("action", "instruction"), [("redrive", RedriveDeadLetters), ("discard", DiscardDeadLetters)])
+async def test_a_letter_of_whose_delivery_nothing_is_heard_is_meant_by_its_name(
+    oz: Client, gateway: Gateway, house: House, *, action: str, instruction: type
+) -> None:
+    letter = set_aside(redriven=True)
+    await gateway.hear(letter)
+    assert (await oz.post(f"/dead-letters/{action}", {"filter": {}})).body["total"] == 0
+    assert (await oz.post(f"/dead-letters/{action}", {"ids": [str(letter.dead_letter_id)]})).body["total"] == 1
+    [told] = await _told(house, instruction)
+    assert told.dead_letter_ids == (letter.dead_letter_id,)
+
+
+async def test_who_may_only_look_is_told_so(ann: Client, bob: Client, gateway: Gateway, house: House) -> None:
+    letter = command_of(await _probe(ann))
+    await gateway.hear(letter)
+    await bob.get("/jobs")
+    await house.admin.execute(
+        "INSERT INTO gateway.members (project_id, user_id, role) VALUES ($1, 'bob', 'viewer')", ann.project_id
+    )
+    assert (await bob.get(f"/dead-letters/{letter.dead_letter_id}")).status == 200
+    for action in ("redrive", "discard"):
+        named = await bob.post(f"/dead-letters/{action}", {"ids": [str(letter.dead_letter_id)]})
+        assert (named.status, named.body["code"]) == (403, "viewer_only")
+        assert (await bob.post(f"/dead-letters/{action}", {"filter": {}})).body["total"] == 0
+
+
+async def test_who_asks_again_gets_past_letters_that_are_dead_again_each_time(
+    oz: Client, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dead_letters, "LETTERS_LIMIT", 2)
+    letters = {letter.dead_letter_id: letter for letter in (set_aside(), set_aside(), set_aside())}
+    await gateway.hear(*letters.values())
+    reached: set[UUID] = set()
+    for _ in range(2):
+        answer = (await oz.post("/dead-letters/redrive", {"filter": {}})).body
+        assert (answer["total"], answer["more"]) == (2, True)
+        chosen = {UUID(item["id"]) for item in answer["items"]}
+        reached |= chosen
+        await gateway.hear(*(settled(letters[letter_id], "dead") for letter_id in chosen))
+    assert reached == letters.keys()
+
+
+async def test_a_page_of_the_dead_is_found_among_many_that_were_taken_in(house: House) -> None:
+    await house.admin.execute(
+        """
+        INSERT INTO gateway.letters (id, service, code, sentence, state, created_at)
+        SELECT gen_random_uuid(), 'media', 'x', 'x', CASE n % 4000 WHEN 0 THEN 'dead' ELSE 'taken_in' END, now()
+        FROM generate_series(1, 20000) AS n
+        """
+    )
+
+    class Explaining:
+        """Asks how a statement would be answered."""
+
+        def __init__(self, connection: Connection) -> None:
+            self._connection = connection
+
+        async def fetch(self, sql: str, *arguments: Any) -> list[Any]:
+            return list(await self._connection.fetch(f"EXPLAIN {sql}", *arguments))
+
+    async with house.admin.acquire() as connection, connection.transaction():
+        await connection.execute("ANALYZE gateway.letters; SET LOCAL search_path = gateway")
+        wanted = LetterFilter(projects=None, states=["dead"])
+        for plan in (
+            await store.select_letters(cast("Connection", Explaining(connection)), wanted, None, 50),
+            await store.select_meant_letters(cast("Connection", Explaining(connection)), wanted, 50, locked=True),
+        ):
+            assert "letters_dead" in str(plan)
 
 
 async def test_the_same_key_redrives_once(oz: Client, gateway: Gateway, house: House) -> None:

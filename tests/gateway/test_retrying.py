@@ -124,18 +124,42 @@ async def test_a_filter_that_finds_many_says_that_there_are_more(
     assert {item["id"] for item in first["items"] + second["items"]} == ids(jobs)
 
 
+@pytest.mark.parametrize("code", ["outcome_unknown", "worker_gone"])
 async def test_what_may_have_been_paid_for_is_not_done_again_unawares(
+    ann: Client, gateway: Gateway, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    free = await failed(ann, gateway, code)
+    task = (await ann.post(SCENE, {"scene_description": "A view"})).body["task_id"]
+    job = await fail(gateway, Voice(await ann.job(task)), code)
+    everything: dict[str, Any] = {"filter": {}, "dry_run": True}
+    found = (await ann.post("/jobs/retry", everything)).body
+    assert {item["id"] for item in found["items"]} == ids([free]), "what costs nothing is not left out"
+    named = {"filter": {"error_code": code}, "dry_run": True}
+    assert (await ann.post("/jobs/retry", named)).body["total"] == 2
+    assert (await retry(ann, job, dry_run=True))["total"] == 1
+    monkeypatch.setattr(store, "MAYBE_PAID_FOR", ("something_else",))
+    assert (await ann.post("/jobs/retry", everything)).body["total"] == 2, "it is the code that keeps it out"
+
+
+async def test_a_filter_gets_past_what_cannot_be_done_again(
     ann: Client, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(retrying, "RETRIES_LIMIT", 1)
+    scrape = Voice((await ann.post("/scrapes", {"url": "https://example.org"})).body)
+    child = {"job_id": str(uuid7()), "kind": FetchMedia.wire_name}
+    await gateway.hear(scrape.says(JobChildrenNamed, children=[child]))
+    await fail(gateway, Voice(await ann.job(child["job_id"])))
+    cancelled = Voice((await ann.post("/scrapes", {"url": "https://example.org"})).body)
+    found = cancelled.states(ImageFound, fetch_job_id=uuid7(), url="https://example.org/a.jpg", found_in="img")
+    await gateway.hear(found)
+    await fail(gateway, Voice(await ann.job(found.fetch_job_id)))
+    await ann.post(f"/jobs/{cancelled.job['id']}/cancel")
     task = (await ann.post(SCENE, {"scene_description": "A view"})).body["task_id"]
-    job = await fail(gateway, Voice(await ann.job(task)), "outcome_unknown")
-    everything: dict[str, Any] = {"filter": {}, "dry_run": True}
-    assert (await ann.post("/jobs/retry", everything)).body["total"] == 0
-    named = {"filter": {"error_code": "outcome_unknown"}, "dry_run": True}
-    assert (await ann.post("/jobs/retry", named)).body["total"] == 1
-    assert (await retry(ann, job, dry_run=True))["total"] == 1
-    monkeypatch.setattr(store, "PAID_FOR", "something_else")
-    assert (await ann.post("/jobs/retry", everything)).body["total"] == 1, "it is the code that keeps it out"
+    await fail(gateway, Voice(await ann.job(task)), "provider_failed")
+    await ann.post(SCENE, {"scene_description": "Another view"})
+    job = await failed(ann, gateway)
+    answer = (await ann.post("/jobs/retry", {"filter": {}})).body
+    assert (outcomes(answer), answer["skipped"], answer["more"]) == ({(job.job["id"], "retried")}, [], False)
 
 
 async def test_a_scene_follows_the_retry_of_its_task(ann: Client, gateway: Gateway) -> None:
