@@ -128,7 +128,7 @@ def cancel(ids: Annotated[list[UUID], typer.Argument()], *, as_json: AsJson = Fa
     try:
         ask(cancel_each)
     finally:  # also where the gateway went away meanwhile: what was done is told
-        if as_json:
+        if answers and as_json:
             tell_json(answers)
         elif answers:
             tell_table(answers, _CANCELLED)
