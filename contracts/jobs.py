@@ -135,6 +135,9 @@ class ReplayOutbox(Instruction):
     since: AwareDatetime
 
 
+_SAID_AT = "by the clock of the gateway's database; of two wishes for a kind the later one holds"
+
+
 class PauseWork(Instruction):
     """Start no more jobs of a kind until it is resumed or the pause expires."""
 
@@ -142,6 +145,7 @@ class PauseWork(Instruction):
     kind: str
     owner: str = Field(max_length=200)
     expires_at: AwareDatetime
+    said_at: AwareDatetime | None = Field(default=None, description=_SAID_AT)
 
 
 class ResumeWork(Instruction):
@@ -149,6 +153,7 @@ class ResumeWork(Instruction):
 
     wire_name: ClassVar = "jobs.resume_work.v1"
     kind: str
+    said_at: AwareDatetime | None = Field(default=None, description=_SAID_AT)
 
 
 class DeadLetterFilter(Record):

@@ -184,7 +184,7 @@ class Publisher:
         )
         try:
             # aio-pika's own timeout does not cover the wait for the channel's lock.
-            async with self._room, asyncio.timeout(_PUBLISH_SECONDS):
+            async with asyncio.timeout(_PUBLISH_SECONDS), self._room:
                 with channel_errors():
                     await self._exchanges[exchange].publish(message, routing_key, mandatory=True)
         except PublishError as error:

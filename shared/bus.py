@@ -12,13 +12,13 @@ from contracts.envelope import Command, Message
 from contracts.jobs import DiscardDeadLetters, RedriveDeadLetters, ReplayOutbox
 from shared.broker import Publisher
 from shared.database import Pool, until_answered
-from shared.dead_letters import DeadLetters
 from shared.handling import Heard, Reactions, bind_reaction
 from shared.health import Health
 from shared.hearing import Deaf, Hearing
 from shared.housekeeping import Housekeeping
 from shared.intake import BoundReaction, Intake
 from shared.outbox import Outbox, Transaction
+from shared.redriving import DeadLetters
 from shared.relay import Relay
 from shared.settings import ServiceSettings
 from shared.topology import Topology

@@ -22,10 +22,15 @@ DATABASE_TROUBLE = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
+    asyncpg.LockNotAvailableError,
     asyncpg.TransactionRollbackError,  # deadlocks and serialisation: the next try finds another order
     asyncpg.ReadOnlySQLTransactionError,  # the old primary during a failover
 )
 """What PostgreSQL and asyncpg say when they cannot serve now."""
+
+TOO_SLOW = asyncpg.QueryCanceledError
+"""A statement that did not wait for a lock and took too long all the same. May be the database's trouble, a passing
+one, or the statement's own fault, so nobody tries it again for ever."""
 
 AWAY = (OSError, TimeoutError, *DATABASE_TROUBLE)
 """The database cannot answer now but may soon; the work stays as it is and is tried again."""
@@ -33,8 +38,11 @@ AWAY = (OSError, TimeoutError, *DATABASE_TROUBLE)
 _IDLE_IN_TRANSACTION_SECONDS = 15
 """Longer than any transaction waits for something else, and not longer than the lease of a worker by default."""
 
+_LOCK_SECONDS = 20
+"""Longer than a frozen process can keep a lock, shorter than a statement may take: the two are told apart."""
+
 _STATEMENT_SECONDS = 25
-"""Shorter than the client's own patience, so that whoever has waited for a lock hears that the database refused."""
+"""Shorter than the client's own patience, so that whoever has waited hears from the database for what."""
 
 _COMMAND_SECONDS = 30
 
@@ -61,6 +69,7 @@ async def open_pool(url: str, *, size: int, application_name: str, wait: bool = 
             # A process that is frozen in the middle of a transaction must not keep its locks: whoever takes over would
             # wait for them for as long as it is frozen. The second is for one frozen in the middle of a statement.
             "idle_in_transaction_session_timeout": f"{_IDLE_IN_TRANSACTION_SECONDS}s",
+            "lock_timeout": f"{_LOCK_SECONDS}s",
             "statement_timeout": f"{_STATEMENT_SECONDS}s",
         },
     )

@@ -22,11 +22,12 @@ from contracts.jobs import ReplayOutbox
 from shared import metrics, topology
 from shared.broker import BROKER_AWAY, Link, Publisher, Unroutable, acknowledge, channel_errors
 from shared.database import AWAY, Pool, until_answered
-from shared.dead_letters import DeadLetter, insert_dead_letter, redrive_once
+from shared.dead_letters import DeadLetter, id_of, insert_dead_letter
 from shared.errors import Failure
 from shared.identifiers import uuid7
 from shared.intake import Intake
 from shared.outbox import Outbox
+from shared.redriving import redrive_lost, redrive_once, update_redriven
 
 _PREFETCH = 200
 _BURIED_AT_ONCE = 20
@@ -190,6 +191,7 @@ class Hearing:
             heard_until = await tx.connection.fetchval("SELECT heard_until FROM bus_mark")
             since = heard_until - _MARGIN
             tx.say(ReplayOutbox(addressee=EVERYBODY, queue=self._queue, routing_keys=self._hears, since=since))
+            await redrive_lost(tx, self._service)
         _log.warning("queue_was_created_anew", queue=self._queue, replay_since=since.isoformat())
 
     async def _bury(self, delivery: AbstractIncomingMessage) -> None:
@@ -204,6 +206,8 @@ class Hearing:
             if await insert_dead_letter(tx, self._service, letter, redriven=True):
                 await redrive_once(tx, self._queue, letter)
                 tx.after_commit(self._outbox.wake.set)
+            else:
+                await update_redriven(tx, self._service, taken_in=[], set_aside=[id_of(letter.delivery)])
 
 
 async def _until_closed(channel: AbstractChannel) -> None:

@@ -86,19 +86,18 @@ class Instructions:
         """Start no more jobs of these kinds for a while, or start them again.
 
         Of two for one kind the one that was said later holds, in whatever order and by whichever process they are
-        heard.
+        heard. When the last pause has ended is kept, for it gives more time to what it held up.
         """
-        latest: dict[str, Heard[PauseWork | ResumeWork]] = {}
-        for one in sorted(asked, key=lambda one: one.time):
-            latest[one.message.kind] = one
+        latest = {one.message.kind: one for one in sorted(asked, key=_said_at)}
         await tx.connection.executemany(
             """
             INSERT INTO pauses AS held (kind, owner, expires_at, said_at) VALUES ($1, $2, $3, $4)
             ON CONFLICT (kind) DO UPDATE
-            SET owner = excluded.owner, expires_at = excluded.expires_at, said_at = excluded.said_at
+            SET owner = excluded.owner, said_at = excluded.said_at,
+                expires_at = greatest(excluded.expires_at, least(held.expires_at, now()))
             WHERE excluded.said_at >= held.said_at
             """,
-            [(kind, *_pause_of(latest[kind].message), latest[kind].time) for kind in sorted(latest)],
+            [(kind, *_pause_of(one.message), _said_at(one)) for kind, one in sorted(latest.items())],
         )
         tx.after_commit(self._runner.look_for_work)
 
@@ -131,6 +130,10 @@ class Instructions:
             **facts,
         )
         tx.say(said, traceparent=row["traceparent"])
+
+
+def _said_at(wish: Heard[PauseWork | ResumeWork]) -> datetime:
+    return wish.message.said_at or wish.time
 
 
 def _pause_of(message: PauseWork | ResumeWork) -> tuple[str, datetime]:

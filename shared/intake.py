@@ -2,6 +2,7 @@
 
 A batch is one transaction. When it fails it is repeated message by message, so that a bad one is set aside with its
 reason and never takes its neighbours with it. While the database is away the batch waits here; nothing is refused.
+A batch that is too slow for the database time and again has failed like any other.
 """
 
 import asyncio
@@ -21,11 +22,12 @@ from contracts.catalogue import NotUnderstoodError, open_envelope, understand
 from contracts.envelope import MAXIMUM_BODY_BYTES, Command, Event, Message, from_binary_mode
 from shared import metrics
 from shared.broker import acknowledge
-from shared.database import AWAY, Connection, Pool
-from shared.dead_letters import DeadLetter, id_of, insert_dead_letter, update_redriven
+from shared.database import AWAY, TOO_SLOW, Connection, Pool
+from shared.dead_letters import DeadLetter, id_of, insert_dead_letter
 from shared.errors import Refused
 from shared.handling import Heard
 from shared.outbox import Outbox, Transaction
+from shared.redriving import update_redriven
 from shared.telemetry import link_to, tracer
 from shared.topology import MARK_TYPE
 
@@ -35,6 +37,7 @@ _LIMIT = 200
 _BUSY = 4
 _LINGER_SECONDS = 0.005
 _REMEMBER_SECONDS = 1.0
+_SLOW_TRIES = 3
 _log = structlog.get_logger(__name__)
 
 
@@ -89,10 +92,12 @@ class Intake:
     async def _take_in(self, batch: list[AbstractIncomingMessage]) -> None:
         readings = [self._read(delivery) for delivery in batch if delivery.type != MARK_TYPE]
         pause_seconds = 0.1
+        slow_tries = 0
         while readings:
             try:
-                await self._commit_or_set_aside(readings)
+                await self._commit_or_set_aside(readings, patient=slow_tries < _SLOW_TRIES)
             except AWAY as error:
+                slow_tries += isinstance(error, TOO_SLOW)
                 _log.warning("intake_paused", error=repr(error), messages=len(readings))
                 await asyncio.sleep(pause_seconds)
                 pause_seconds = min(pause_seconds * 2, 2)
@@ -112,16 +117,20 @@ class Intake:
             return DeadLetter(delivery, "message_not_expected", f"{self._service} does not hear {envelope.type}", heard)
         return Readable(delivery, heard)
 
-    async def _commit_or_set_aside(self, readings: list[Reading]) -> None:
+    async def _commit_or_set_aside(self, readings: list[Reading], *, patient: bool = True) -> None:
+        """Take readings in, or set aside what fails by itself; raises AWAY where they are to be tried again.
+
+        `patient`: they are so, too, where the database found them too slow.
+        """
         try:
             await self._commit(readings)
-        except AWAY:
-            raise
         except Exception as error:
+            if isinstance(error, AWAY) and (patient or not isinstance(error, TOO_SLOW)):
+                raise
             if len(readings) > 1:
                 _log.warning("batch_repeated_singly", error=repr(error), messages=len(readings))
                 for reading in readings:
-                    await self._commit_or_set_aside([reading])
+                    await self._commit_or_set_aside([reading], patient=patient)
                 return
             if isinstance(readings[0], DeadLetter):
                 raise

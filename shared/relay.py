@@ -21,6 +21,8 @@ _BUSY = 4
 _LINGER_SECONDS = 0.005
 _POLL_SECONDS = 0.5
 _LOOK_FOR_REPLAYS_SECONDS = 2.0
+_SECOND_TRY_SECONDS = 7
+"""With the 5 s of the first try less than the database lets a transaction wait for something else."""
 
 _log = structlog.get_logger(__name__)
 
@@ -90,13 +92,20 @@ class Relay:
 
     async def _publish_all(self, rows: Sequence[asyncpg.Record]) -> dict[int, BaseException]:
         failures = await self._publish_each(rows)
-        if any(isinstance(error, Unroutable) for error in failures.values()):
-            # Somebody may have deleted a queue a moment ago.
-            await self._publisher.declare()
-            again = [row for row in rows if isinstance(failures.get(row["id"]), Unroutable)]
-            failures = {key: error for key, error in failures.items() if not isinstance(error, Unroutable)}
-            failures |= await self._publish_each(again)
-        return failures
+        unheard = {key for key, error in failures.items() if isinstance(error, Unroutable)}
+        if not unheard:
+            return failures
+        heard_again = await self._declare_and_publish([row for row in rows if row["id"] in unheard])
+        return {key: error for key, error in failures.items() if key not in unheard} | heard_again
+
+    async def _declare_and_publish(self, rows: Sequence[asyncpg.Record]) -> dict[int, BaseException]:
+        """Publish once more what nobody heard, for somebody may have deleted a queue a moment ago."""
+        try:
+            async with asyncio.timeout(_SECOND_TRY_SECONDS):
+                await self._publisher.declare()
+                return await self._publish_each(rows)
+        except BROKER_AWAY as error:
+            return {row["id"]: error for row in rows}
 
     async def _publish_each(self, rows: Sequence[asyncpg.Record]) -> dict[int, BaseException]:
         results = await asyncio.gather(*(self._publish(row) for row in rows), return_exceptions=True)

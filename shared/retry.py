@@ -3,7 +3,7 @@
 import random
 from dataclasses import dataclass
 
-from shared.database import DATABASE_TROUBLE
+from shared.database import DATABASE_TROUBLE, TOO_SLOW
 from shared.errors import Refused, TryAgain, printable
 
 ATTEMPTS = 4
@@ -34,12 +34,14 @@ def judge(error: BaseException, attempt: int) -> Verdict:
     """Decide what follows from the error of an attempt; `attempt` counts from 1.
 
     A rate-limit answer and an absent database do not use up the attempt; the deadline ends what would go on for ever.
+    A statement that takes too long does.
     """
     if isinstance(error, Refused):
         return Verdict(error.code, error.sentence, None, attempt)
     code, sentence = _reason(error)
     limited = isinstance(error, TryAgain) and error.rate_limited
-    used = attempt - 1 if limited or isinstance(error, DATABASE_TROUBLE) else attempt
+    blameless = limited or (isinstance(error, DATABASE_TROUBLE) and not isinstance(error, TOO_SLOW))
+    used = attempt - 1 if blameless else attempt
     if used >= ATTEMPTS:
         return Verdict(code, sentence, None, used)
     requested = error.retry_after_seconds if isinstance(error, TryAgain) else None
@@ -50,8 +52,10 @@ def judge(error: BaseException, attempt: int) -> Verdict:
 def _reason(error: BaseException) -> tuple[str, str]:
     if isinstance(error, TryAgain):
         return error.code, error.sentence
-    code = "database_away" if isinstance(error, DATABASE_TROUBLE) else "unexpected_error"
-    return code, printable(f"{type(error).__name__}: {error}")
+    sentence = printable(f"{type(error).__name__}: {error}")
+    if isinstance(error, TOO_SLOW):
+        return "statement_too_slow", sentence
+    return ("database_away" if isinstance(error, DATABASE_TROUBLE) else "unexpected_error"), sentence
 
 
 def backoff_seconds(attempt: int, spread: float | None = None) -> float:

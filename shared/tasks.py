@@ -17,6 +17,12 @@ from shared.outbox import Saying
 
 State = Literal["pending", "completed", "failed", "cancelled"]
 
+OVERDUE = """
+    t.deadline_at < now() AND NOT EXISTS (
+        SELECT FROM pauses p WHERE p.kind = t.kind AND p.expires_at + (t.deadline_at - t.created_at) >= now())
+"""
+"""That a task `t` has had its time. After a pause of its kind it has all of it again, for nobody let it begin."""
+
 
 @dataclass(frozen=True, slots=True)
 class Lease:
@@ -191,7 +197,7 @@ async def renew_leases(
     A task that is just being recorded is not waited for: nobody can take it over while its row is locked.
     """
     rows = await pool.fetch(
-        """
+        f"""
         WITH given AS (
             SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::float8[], $4::text[]) AS h (id, token, progress, stage)
         ), free AS (
@@ -202,11 +208,11 @@ async def renew_leases(
             SET lease_until = now() + $5 * interval '1 s', progress = h.progress, stage = h.stage
             FROM given h WHERE t.id = h.id AND t.id IN (SELECT id FROM free)
         )
-        SELECT t.id, t.deadline_at < now() AS overdue,
+        SELECT t.id, {OVERDUE} AS overdue,
                EXISTS (SELECT FROM tombstones s WHERE s.job_id IN (t.id, t.parent_job_id, t.root_job_id)) AS cancelled
         FROM tasks t JOIN given h ON h.id = t.id AND h.token = t.lease_token
         WHERE t.state = 'in_progress'
-        """,
+        """,  # noqa: S608 - the condition is a text of this file
         [lease.job_id for lease in leases],
         [lease.token for lease in leases],
         [share for share, _ in progress],

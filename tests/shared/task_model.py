@@ -101,6 +101,11 @@ class TaskModel:
     def is_paused(self, command: Command) -> bool:
         return self.paused_until.get(command.wire_name, 0) > self.now
 
+    def is_overdue(self, life: Life) -> bool:
+        """Tell whether a task has had its time; after a pause of its kind it has all of it again."""
+        resumed_at = self.paused_until.get(life.command.wire_name, 0)
+        return max(life.deadline_at, resumed_at + DEADLINE_SECONDS) < self.now
+
     def is_cancelled(self, command: Command) -> bool:
         return bool(family_of(command) & set(self.cancelled_at))
 
@@ -166,7 +171,7 @@ class TaskModel:
         return [one for one in self.in_state("pending") if not one.announced and one.created_at < self.now - 1]
 
     def _overdue(self) -> list[Life]:
-        return [one for one in self.in_state("pending") if one.deadline_at < self.now]
+        return [one for one in self.in_state("pending") if self.is_overdue(one)]
 
     def _take_over(self, life: Life) -> None:
         """Charge a crash only to a task that was alone in its process."""

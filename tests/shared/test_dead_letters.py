@@ -1,7 +1,6 @@
 """A dead letter is kept, once, whatever happens while it is buried; and delivered once more, never for ever."""
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,9 +14,9 @@ from contracts.jobs import MessageDeadLettered
 from shared.hearing import Hearing
 from shared.identifiers import uuid7
 from shared.topology import dead_queue_of, queue_of
-from shared.worker import Worker
 from tests.living import House, until
 from tests.shared.chores import all_said, check, is_in, waiting_in
+from tests.shared.letters import redriven_by
 
 
 async def kill(house: House, message: Message) -> UUID:
@@ -125,20 +124,6 @@ class Burials:
         return self.ended == count
 
 
-def redriven_by(worker: Worker) -> Counter[UUID]:
-    """Count what a worker publishes to its own queue."""
-    redriven: Counter[UUID] = Counter()
-    publish = worker.bus.publisher.publish
-
-    async def spy(routing_key: str, body: bytes, *, message_id: UUID, **more: Any) -> None:
-        await publish(routing_key, body, message_id=message_id, **more)
-        if routing_key == queue_of("media"):
-            redriven[message_id] += 1
-
-    worker.bus.publisher.publish = spy  # type: ignore[method-assign]
-    return redriven
-
-
 async def test_what_dies_again_and_again_is_delivered_once_more_and_no_more(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -190,6 +175,22 @@ async def test_what_nobody_hears_is_set_aside_and_its_neighbours_are_said(house:
             tx.say(neighbour := check())
         await until(lambda: is_in(house, "completed", neighbour))
         await until(lambda: all_said(house))
+    assert await _letters(house) == ["unroutable"]
+
+
+@pytest.mark.parametrize("body", [b"\xff", b"[]", b"5", b'{"type": 5}', b'{"type": "\\u0000"}'])
+async def test_what_nobody_hears_may_be_anything(house: House, body: bytes) -> None:
+    """What was set aside unread and is delivered once more, to a queue that is gone."""
+    async with house.worker("media") as worker:
+        await house.admin.execute(
+            "INSERT INTO media.outbox (message_id, routing_key, body) VALUES ($1, 'nobodys.business', $2)",
+            uuid7(),
+            body,
+        )
+        worker.bus.outbox.wake.set()
+        await until(lambda: _letters(house))
+        await house.say(neighbour := check())
+        await until(lambda: is_in(house, "completed", neighbour))
     assert await _letters(house) == ["unroutable"]
 
 

@@ -140,7 +140,7 @@ class Working(Machine):
         pulses = self.do(tasks.renew_leases(self.pool, list(leases.values()), progress, LEASE_SECONDS))
         held = {job_id: self.model.lives[job_id] for job_id, lease in leases.items() if self.model.holds(lease)}
         assert {job_id: (pulse.cancelled, pulse.overdue) for job_id, pulse in pulses.items()} == {
-            job_id: (self.model.is_cancelled(life.command), life.deadline_at < self.model.now)
+            job_id: (self.model.is_cancelled(life.command), self.model.is_overdue(life))
             for job_id, life in held.items()
         }
         for life in held.values():
@@ -351,6 +351,8 @@ def _unnumbered(*given: Any, epoch: int, **facts: Any) -> Any:
         (tasks, "renew_leases", _renew_nothing),
         (sweep, "release_expired", _punish_neighbours),
         (jobs, "news", _unnumbered),
+        (sweep, "OVERDUE", "t.deadline_at < now()"),
+        (tasks, "OVERDUE", "t.deadline_at < now()"),
     ],
 )
 async def test_a_mutated_house_breaks_these_promises(

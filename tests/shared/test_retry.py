@@ -17,6 +17,7 @@ AWAY = [
     asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation"),
     asyncpg.DeadlockDetectedError("deadlock detected"),
     asyncpg.TooManyConnectionsError("sorry, too many clients already"),
+    asyncpg.LockNotAvailableError("canceling statement due to lock timeout"),
 ]
 
 
@@ -55,6 +56,13 @@ def test_database_trouble_does_not_use_up_an_attempt(trouble: Exception) -> None
 def test_a_mistake_in_a_statement_is_no_database_trouble() -> None:
     for mistake in (asyncpg.UndefinedTableError("no such table"), asyncpg.DataError("out of range")):
         assert judge(mistake, 1).attempts_used == 1
+
+
+def test_a_statement_that_takes_too_long_is_tried_again_and_not_for_ever() -> None:
+    verdicts = [judge(asyncpg.QueryCanceledError("statement timeout"), attempt) for attempt in range(1, ATTEMPTS + 1)]
+    assert [verdict.attempts_used for verdict in verdicts] == [1, 2, 3, 4]
+    assert [verdict.retry_in_seconds is None for verdict in verdicts] == [False, False, False, True]
+    assert {verdict.code for verdict in verdicts} == {"statement_too_slow"}
 
 
 def test_a_rate_limit_answer_does_not_use_up_an_attempt() -> None:

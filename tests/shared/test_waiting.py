@@ -126,6 +126,24 @@ async def test_of_two_wishes_the_later_one_holds_in_whatever_order_they_come(
     assert await _is_paused(house) == paused
 
 
+@pytest.mark.parametrize(
+    ("later", "earlier", "paused"), [(RESUME, pause(), False), (pause(), RESUME, True)], ids=["resume", "pause"]
+)
+async def test_the_clocks_of_those_who_say_them_do_not_matter(
+    house: House, *, later: PauseWork | ResumeWork, earlier: PauseWork | ResumeWork, paused: bool
+) -> None:
+    """Two gateways whose clocks are apart, and one database that has noted both wishes."""
+    now = datetime.now(UTC)
+    async with house.worker("media"):
+        for message, ahead_seconds in ((earlier, 60), (later, 0)):
+            said_at = now - timedelta(seconds=1) if message is earlier else now
+            body = _said_at(message.model_copy(update={"said_at": said_at}), now + timedelta(seconds=ahead_seconds))
+            message_id = UUID(body.decode().split('"id":"')[1].split('"')[0])
+            await house.publisher.publish(message.routing_key, body, message_id=message_id, type_=message.wire_name)
+            await until(_heard(house, message_id))
+    assert await _is_paused(house) == paused
+
+
 def _heard(house: House, message_id: UUID) -> Any:
     return lambda: house.value("SELECT true FROM media.inbox WHERE message_id = $1", message_id)
 

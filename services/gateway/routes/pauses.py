@@ -41,8 +41,8 @@ async def post_pause(request: Request, caller: Calling, asked: PauseAsked) -> Re
     async def act(tx: Transaction) -> Answer:
         await _check_owner(tx, caller, asked.kind, take_over=asked.take_over)
         end = _end(asked)
-        await store.upsert_pause(tx.connection, asked.kind, caller.user_id, end)
-        tx.say(PauseWork(addressee=addressee, kind=asked.kind, owner=caller.user_id, expires_at=end))
+        said_at = await store.upsert_pause(tx.connection, asked.kind, caller.user_id, end)
+        tx.say(PauseWork(addressee=addressee, kind=asked.kind, owner=caller.user_id, expires_at=end, said_at=said_at))
         return Answer(plain(await store.select_pause(tx.connection, asked.kind) or {}), f"{_WORK}/pauses")
 
     return await act_once(request, caller, act)
@@ -58,8 +58,8 @@ async def post_resume(request: Request, caller: Calling, asked: ResumeAsked) -> 
         pause = await _check_owner(tx, caller, asked.kind, take_over=asked.take_over)
         if pause is None:
             raise Problem(404, "pause_not_found", "This kind of work does not rest.")
-        await store.update_resumed(tx.connection, asked.kind, caller.user_id)
-        tx.say(ResumeWork(addressee=addressee, kind=asked.kind))
+        said_at = await store.update_resumed(tx.connection, asked.kind, caller.user_id)
+        tx.say(ResumeWork(addressee=addressee, kind=asked.kind, said_at=said_at))
         return Answer(plain({**pause, "resumed_by": caller.user_id}), f"{_WORK}/pauses")
 
     return await act_once(request, caller, act)
