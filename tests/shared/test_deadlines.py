@@ -13,6 +13,7 @@ from shared.handling import Heard
 from shared.identifiers import uuid7
 from shared.instructions import Instructions
 from shared.outbox import Outbox
+from shared.tasks import Lease
 from tests.living import House
 from tests.shared.chores import fetch
 from tests.shared.machines import StoppedClock, a_stopped_clock
@@ -42,6 +43,18 @@ class Waiting:
             await sweep.fail_overdue(self._pool)
         state: str = await self._pool.fetchval("SELECT state FROM tasks")
         return state
+
+    async def begin_work(self) -> Lease:
+        kinds = [self._command.wire_name]
+        (row,) = await tasks.claim_tasks(
+            self._pool, worker="me", kinds=kinds, limit=1, lease_seconds=15, suspects=False
+        )
+        return Lease(row["id"], row["lease_token"], row["lease_epoch"], row["attempt"] + 1, row["started_at"])
+
+    async def has_had_its_time(self, lease: Lease) -> bool:
+        """Tell what a heartbeat learns."""
+        pulses = await tasks.renew_leases(self._pool, [lease], [(None, None)], 15)
+        return pulses[lease.job_id].overdue
 
     async def pause(self, seconds: float) -> None:
         await self._clock.pause(self._command.wire_name, seconds)
@@ -90,3 +103,14 @@ async def test_resuming_what_has_gone_on_long_ago_gives_no_more_time(waiting: Wa
     await waiting.resume()
     assert await waiting.after(HOUR_SECONDS) == "pending"
     assert await waiting.after(1) == "failed"
+
+
+async def test_what_runs_after_a_pause_is_not_interrupted_for_it(waiting: Waiting) -> None:
+    await waiting.pause(3 * DAY_SECONDS)
+    await waiting.after(2 * DAY_SECONDS)
+    await waiting.resume()
+    lease = await waiting.begin_work()
+    await waiting.after(DAY_SECONDS)
+    assert not await waiting.has_had_its_time(lease)
+    await waiting.after(1)
+    assert await waiting.has_had_its_time(lease)

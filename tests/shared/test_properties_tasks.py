@@ -352,7 +352,6 @@ def _unnumbered(*given: Any, epoch: int, **facts: Any) -> Any:
         (sweep, "release_expired", _punish_neighbours),
         (jobs, "news", _unnumbered),
         (sweep, "OVERDUE", "t.deadline_at < now()"),
-        (tasks, "OVERDUE", "t.deadline_at < now()"),
     ],
 )
 async def test_a_mutated_house_breaks_these_promises(
