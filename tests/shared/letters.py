@@ -116,11 +116,14 @@ class Desk:
     async def obey(self, *instructions: RedriveDeadLetters | DiscardDeadLetters) -> None:
         async with self.outbox.transaction(self.pool) as tx:
             for asked in instructions:
-                heard: Any = [Heard(asked, uuid7(), datetime.now(UTC), "tests", None)]
-                if isinstance(asked, RedriveDeadLetters):
-                    await self._letters.on_redrive_dead_letters(tx, heard)
-                else:
-                    await self._letters.on_discard_dead_letters(tx, heard)
+                await self.obey_in(tx, asked)
+
+    async def obey_in(self, tx: Transaction, asked: RedriveDeadLetters | DiscardDeadLetters) -> None:
+        heard: Any = [Heard(asked, uuid7(), datetime.now(UTC), "tests", None)]
+        if isinstance(asked, RedriveDeadLetters):
+            await self._letters.on_redrive_dead_letters(tx, heard)
+        else:
+            await self._letters.on_discard_dead_letters(tx, heard)
 
     async def delivered(self) -> list[UUID]:
         """Give the ids of the messages that are to be delivered to the queue of media once more."""

@@ -1,7 +1,8 @@
 """No letter says for ever that it is being delivered, or that it is dead, when its message has long been taken in."""
 
 import asyncio
-from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -9,6 +10,7 @@ from uuid import UUID
 import aio_pika
 import pytest
 
+from contracts.jobs import DiscardDeadLetters, RedriveDeadLetters
 from contracts.scraper import ImageFound
 from shared import hearing
 from shared.dead_letters import DeadLetter
@@ -18,6 +20,7 @@ from shared.relay import Relay
 from shared.topology import queue_of
 from tests.living import House, until
 from tests.shared.letters import (
+    Desk,
     Handler,
     a_desk,
     discard,
@@ -156,16 +159,46 @@ async def _waits_or_has_ended(house: House, asking: "asyncio.Task[None]") -> boo
     return asking.done() or await _is_waited_for(house)
 
 
+@asynccontextmanager
+async def asked_meanwhile(
+    house: House, desk: Desk, asked: RedriveDeadLetters | DiscardDeadLetters
+) -> AsyncIterator[Any]:
+    """Hold a transaction open in which a letter changes, while another process obeys an instruction about it."""
+    async with desk.outbox.transaction(desk.pool) as tx:
+        yield tx
+        asking = asyncio.create_task(desk.obey(asked))
+        await until(lambda: _waits_or_has_ended(house, asking))
+    await asking
+
+
 @pytest.mark.parametrize("instruct", [redrive, discard])
 async def test_the_last_word_about_a_letter_is_true_when_it_is_taken_in_meanwhile(house: House, instruct: Any) -> None:
     letter_id, message_id = await a_letter(house)
     async with a_desk(house) as desk:
         await desk.obey(redrive(letter_id))
         await desk.lose_what_is_said()
-        async with desk.outbox.transaction(desk.pool) as tx:
+        async with asked_meanwhile(house, desk, instruct(letter_id)) as tx:
             await update_redriven(tx, "media", taken_in=[message_id], set_aside=[])
-            asking = asyncio.create_task(desk.obey(instruct(letter_id)))
-            await until(lambda: _waits_or_has_ended(house, asking))
-        await asking
         assert await desk.told() == {letter_id: "taken_in"}
-        assert Counter(await desk.delivered()) == {}
+        assert await desk.delivered() == []
+
+
+async def test_a_letter_that_dies_again_meanwhile_is_delivered_again(house: House) -> None:
+    letter_id, message_id = await a_letter(house)
+    async with a_desk(house) as desk:
+        await desk.obey(redrive(letter_id))
+        await desk.lose_what_is_said()
+        async with asked_meanwhile(house, desk, redrive(letter_id)) as tx:
+            await update_redriven(tx, "media", taken_in=[], set_aside=[message_id])
+        assert await desk.delivered() == [message_id]
+
+
+async def test_the_last_word_about_a_letter_is_true_when_it_is_given_up_meanwhile(house: House) -> None:
+    """It can only be told how it stands, for it is too large to be delivered again."""
+    letter_id, _ = await a_letter(house)
+    await house.admin.execute("UPDATE media.dead_letters SET code = 'message_too_large'")
+    async with a_desk(house) as desk:
+        await desk.lose_what_is_said()
+        async with asked_meanwhile(house, desk, redrive(letter_id)) as tx:
+            await desk.obey_in(tx, discard(letter_id))
+        assert await desk.told() == {letter_id: "discarded"}
