@@ -199,7 +199,7 @@ async def _know_nothing(_connection: Any, message_ids: list[UUID]) -> set[UUID]:
     return set(message_ids)
 
 
-async def _set_all_aside(process: Intake, readings: list[Any]) -> None:
+async def _set_all_aside(process: Intake, readings: list[Any], **_: Any) -> None:
     """Let a bad message take its neighbours with it."""
     try:
         await process._commit(readings)
