@@ -38,7 +38,7 @@ async def _main(asked: argparse.Namespace) -> int:
     console.print(machine)
     if asked.write:
         write(outcome, machine, RESULTS)
-    return 1 if outcome.shortcomings() else 0
+    return 1 if outcome.shortcomings() or outcome.too_slow() else 0
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from tests.reliability.figures.catalogue import FIGURES
 from tests.reliability.figures.ground import Ground, Needs, ground
 from tests.reliability.figures.lines import Line
 
-QUICK = {worker: {"LEASE_SECONDS": "4", "HEARTBEAT_SECONDS": "1", "GRACE_SECONDS": "9"} for worker in WORKERS}
+QUICK = {worker: {"LEASE_SECONDS": "10", "HEARTBEAT_SECONDS": "1", "GRACE_SECONDS": "9"} for worker in WORKERS}
 NEEDS = Needs(
     processes=frozen.NEEDS.processes,
     environment=QUICK,

@@ -42,11 +42,10 @@ async def measure(ground: Ground, size: Size) -> list[Line]:
         await until_quiet(ground.stack)
         held = await ground.hold(_HELD)
         handed_in_seconds = await crowd.burst(size.jobs, _HELD)
-        async with _others_go_on(others):
+        async with _others_go_on(others), watched(ground.stack, SERVICES, _LOOK_SECONDS) as courses:
             begun = time.monotonic()
             await ground.start(held)
-            async with watched(ground.stack, SERVICES, _LOOK_SECONDS) as courses:
-                await until(lambda: _all_done(ground, crowd), seconds=_PATIENCE_SECONDS)
+            await until(lambda: _all_done(ground, crowd), seconds=_PATIENCE_SECONDS)
             drained_seconds = time.monotonic() - begun
         await until_quiet(ground.stack)
         return [

@@ -1,5 +1,6 @@
 """A task that kills its worker ends failed after its attempts, and whatever ran beside it is not punished."""
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -64,8 +65,8 @@ async def _neighbours_at_work(ground: Ground, visitor: Visitor, size: Size) -> t
     for exhibition in exhibitions:
         exhibition.page_door.close_after(0)
     jobs = [await visitor.scrapes(exhibition) for exhibition in exhibitions]
-    await exhibitions[0].page_door.waited_at.wait()
-    await until(lambda: _in_work(ground, jobs))
+    await asyncio.wait_for(exhibitions[0].page_door.waited_at.wait(), _PATIENCE_SECONDS)
+    await until(lambda: _in_work(ground, jobs), seconds=_PATIENCE_SECONDS)
 
     def open_pages() -> None:
         for exhibition in exhibitions:

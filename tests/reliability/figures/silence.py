@@ -120,11 +120,11 @@ async def _lose_news(ground: Ground, crowd: Crowd, jobs: int) -> int:
     workers = await ground.hold(SERVICE)
     for _ in range(jobs):
         await crowd.probe(SERVICE)
-    await until(lambda: _waiting(ground, SERVICE, jobs))
+    await until(lambda: _waiting(ground, SERVICE, jobs), seconds=_PATIENCE_SECONDS)
     gateways = await ground.hold("gateway")
     await ground.start(workers)
-    await until(lambda: _waiting(ground, "gateway", jobs))
-    await until(lambda: _all_said(ground))
+    await until(lambda: _waiting(ground, "gateway", jobs), seconds=_PATIENCE_SECONDS)
+    await until(lambda: _all_said(ground), seconds=_PATIENCE_SECONDS)
     news = await _purge(ground, "gateway")
     await ground.start(gateways)
     return news
@@ -135,7 +135,7 @@ async def _lose_commands(ground: Ground, crowd: Crowd, jobs: int) -> int:
     workers = await ground.hold(SERVICE)
     for _ in range(jobs):
         await crowd.probe(SERVICE)
-    await until(lambda: _waiting(ground, SERVICE, jobs))
+    await until(lambda: _waiting(ground, SERVICE, jobs), seconds=_PATIENCE_SECONDS)
     commands = await _purge(ground, SERVICE)
     await ground.start(workers)
     return commands

@@ -20,7 +20,7 @@ from shared.tasks import Lease, Settlement
 
 NOTE = "settlement_tried"
 _POLL_SECONDS = 0.05
-_LONGEST_WAIT_SECONDS = 10.0
+_LONGEST_WAIT_SECONDS = 30.0
 
 _log = structlog.get_logger(__name__)
 

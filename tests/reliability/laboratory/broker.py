@@ -44,10 +44,10 @@ async def told(servers: Stack, expression: str) -> str:
     try:
         async with asyncio.timeout(_ANSWER_SECONDS):
             output, _ = await process.communicate(f"{expression}.\n".encode())
-    except TimeoutError:
-        process.kill()
-        await process.wait()
-        raise
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     answer = output.decode().strip()
     if not answer.startswith("{ok, "):
         raise BrokerRefused(answer)

@@ -76,7 +76,7 @@ class Outcome:
         return sum(finding.kind == kind for finding in self.findings)
 
     def shortcomings(self) -> list[str]:
-        """Name what is below the bar, in sentences; nothing where all is well."""
+        """Name what is below the bar on any machine, in sentences; nothing where all is well."""
         faults, kinds = self.by_kind.total(), len(self.by_kind)
         faults_at_least, jobs_at_least = FAULTS_A_SECOND * self.seconds, JOBS_A_SECOND * self.seconds
         found = [f"{finding.kind}: {finding.sentence}" for finding in self.findings]
@@ -85,10 +85,15 @@ class Outcome:
             found.append(f"only {faults} faults of {kinds} kinds, not {faults_at_least:.0f} of {KINDS_AT_LEAST}")
         if self.jobs < jobs_at_least:
             found.append(f"only {self.jobs} jobs, not {jobs_at_least:.0f}")
-        if self.drained_seconds is None or self.drained_seconds > self.drain_limit_seconds:
-            took = "no end of it" if self.drained_seconds is None else f"{self.drained_seconds:.1f} s"
-            found.append(f"drained in {took}, not in {self.drain_limit_seconds:.1f} s: {self.lingering}")
+        if self.drained_seconds is None:
+            found.append(f"never drained: {self.lingering}")
         return found
+
+    def too_slow(self) -> list[str]:
+        """Name what took longer than it may on a machine that has nothing else to do."""
+        if self.drained_seconds is None or self.drained_seconds <= self.drain_limit_seconds:
+            return []
+        return [f"drained in {self.drained_seconds:.1f} s, not in {self.drain_limit_seconds:.1f} s: {self.lingering}"]
 
 
 @asynccontextmanager
@@ -116,6 +121,7 @@ async def experiment(premises: Premises, *, seed: int, seconds: float) -> Outcom
             await _until_heard(checker)
             findings = [*await checker.findings(), *await unsaid(books)]
             findings += [Finding("wrong", one) for one in await differences(premises.servers, users.painter)]
+            findings += [Finding("wrong", fault.disorderly) for fault in faults if fault.disorderly]
             return Outcome(
                 seed=seed,
                 seconds=seconds,

@@ -26,6 +26,7 @@ _ENDS: tuple[type[JobNews], ...] = (JobCompleted, JobFailed, JobCancelled)
 ENDS = frozenset(map(routing_key_of, _ENDS))
 _PREFETCH = 500
 _ANSWER_SECONDS = 10
+_BOUND_SECONDS = 60
 _LAG = timedelta(seconds=10)
 """What is published now was written into the outbox, or lay in our queue, at most so long."""
 
@@ -65,13 +66,20 @@ class Listener:
 
     async def __aenter__(self) -> Self:
         self._running = asyncio.create_task(self._link.run())
-        async with asyncio.timeout(20):
-            await self._bound.wait()
+        try:
+            async with asyncio.timeout(_BOUND_SECONDS):
+                await self._bound.wait()
+        except BaseException:
+            await self._end()
+            raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self._end()
+
+    async def _end(self) -> None:
         self._running.cancel()
         with suppress(asyncio.CancelledError):
             await self._running  # raises what made it deaf, if anything did

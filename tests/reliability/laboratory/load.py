@@ -11,7 +11,6 @@ from uuid import UUID
 from contracts.depth_map import MapDepth
 from contracts.media import AcceptUpload, FetchMedia
 from deploy.database import WORKERS
-from shared.errors import Failure
 from tests.journeys.gallery import Exhibition, Gallery, draw, truncated
 from tests.journeys.visitors import Visitor
 from tests.reliability.laboratory.ledger import Accepted, Ledger
@@ -139,8 +138,8 @@ class Load:
     async def _answered(self, hand_in: HandIn) -> None:
         try:
             await hand_in()
-        except Failure as failure:
-            self.refused.append(str(failure))
+        except Exception as error:  # noqa: BLE001 - whatever it was, nothing was accepted, and that is told
+            self.refused.append(repr(error))
 
     async def _probe(self) -> None:
         await self.users.probe(next(self._workers))

@@ -50,7 +50,7 @@ def show(outcome: Outcome, console: Console) -> None:
     for fault in outcome.faults:
         if fault.missed:
             console.print(f"not observed: {fault.planned}: {fault.missed[:200]}", style="dim", markup=False)
-    for sentence in outcome.shortcomings()[:_SHOWN_AT_MOST]:
+    for sentence in [*outcome.too_slow(), *outcome.shortcomings()][:_SHOWN_AT_MOST]:
         console.print(f"below the bar: {sentence}", style="red", markup=False)
 
 
