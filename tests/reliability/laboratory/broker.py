@@ -85,6 +85,12 @@ async def missing(servers: Stack, *queues: str) -> list[str]:
         return gone
 
 
+async def delete_queue(servers: Stack, queue: str) -> None:
+    """Delete a queue with all that is in it."""
+    async with await aio_pika.connect(servers.rabbitmq_url, timeout=5) as connection:
+        await (await connection.channel()).queue_delete(queue)
+
+
 async def until_declared(servers: Stack, *, seconds: float) -> None:
     """Wait until every queue of the house is there. Raises TimeoutError."""
     queues = [name for service in SERVICES for name in (queue_of(service), dead_queue_of(service))]

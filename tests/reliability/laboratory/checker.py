@@ -12,13 +12,15 @@ import asyncpg
 from contracts.depth_map import DepthMapped
 from contracts.envelope import Event, routing_key_of
 from contracts.image_generation import ImageGenerated
+from contracts.jobs import JobProgressed
 from contracts.media import MediaDescribed, MediaRejected, MediaStored
 from contracts.scraper import PageScraped
 from deploy.database import SERVICES, WORKERS
-from tests.journeys.end_state import Books
+from tests.journeys.end_state import Books, standing_letters
 from tests.reliability.laboratory.ledger import Accepted, read
 from tests.reliability.laboratory.listener import ENDS, Listener
 
+_PROGRESS = routing_key_of(JobProgressed)
 _ENDED = ("completed", "failed", "cancelled")
 _FACTS: tuple[type[Event], ...] = (
     *(PageScraped, MediaStored, MediaDescribed, MediaRejected),
@@ -53,7 +55,10 @@ class Checker:
         return list({one.project_id for one in self.accepted})
 
     async def findings(self) -> list[Finding]:
-        checks = (self._promises(), self._named_children(), self._doubles(), self._told_twice(), self.unheard())
+        checks = (
+            *(self._promises(), self._unpromised(), self._named_children()),
+            *(self._doubles(), self._told_twice(), self.unheard(), self._unwritten()),
+        )
         return [finding for check in checks async for finding in check]
 
     async def _promises(self) -> AsyncIterator[Finding]:
@@ -78,6 +83,15 @@ class Checker:
                 yield Finding(
                     "lost" if here not in _ENDED else "wrong", f"job {job_id} is {there}, and shown as {here}"
                 )
+
+    async def _unpromised(self) -> AsyncIterator[Finding]:
+        """Whoever got no answer asks again with his key, and is told of the job that was begun the first time."""
+        accepted = {one.job_id for one in self.accepted}
+        begun = {task["id"] for task in (await self._tasks()).values() if task["id"] == task["root_job_id"]}
+        roots = "SELECT id FROM gateway.jobs WHERE project_id = ANY ($1) AND id = root_id"
+        begun |= {row["id"] for row in await self._rows(roots)}
+        for job_id in begun - accepted:
+            yield Finding("double", f"job {job_id} was begun, and nobody was told of it")
 
     async def _named_children(self) -> AsyncIterator[Finding]:
         unborn = """
@@ -116,15 +130,23 @@ class Checker:
             yield Finding("double", f"two different things were said as {event_id}")
 
     async def unheard(self) -> AsyncIterator[Finding]:
-        """What was said was heard outside, unless the listener's own queue was lost with the broker."""
+        """What was said was heard outside; where the listener's own queue was lost with the broker, on request."""
         for service in WORKERS:
             said = f"""
-                SELECT message_id, routing_key, said_at FROM {service}.said JOIN {service}.tasks ON tasks.id = job_id
+                SELECT message_id, routing_key FROM {service}.said JOIN {service}.tasks ON tasks.id = job_id
                 WHERE project_id = ANY ($1)
             """
             for row in await self._rows(said):
-                if row["message_id"] not in self.listener.bodies and not self.listener.was_deaf(row["said_at"]):
+                if row["message_id"] not in self.listener.bodies:
                     yield Finding("lost", f"{row['routing_key']} {row['message_id']} was never heard outside")
+
+    async def _unwritten(self) -> AsyncIterator[Finding]:
+        """What was heard outside is kept by whoever said it, apart from progress, so that it can be said again."""
+        heard = [id_ for id_, key in self.listener.keys.items() if key != _PROGRESS and id_ not in self.listener.asked]
+        kept = " UNION ALL ".join(f"SELECT message_id FROM {service}.said" for service in SERVICES)
+        unwritten = f"SELECT id FROM unnest($1::uuid[]) AS heard (id) WHERE id NOT IN ({kept})"
+        for row in await self.books.rows(unwritten, heard):
+            yield Finding("wrong", f"{self.listener.keys[row['id']]} {row['id']} was heard outside, and nobody said it")
 
     async def _tasks(self) -> dict[UUID, asyncpg.Record]:
         columns = "id, kind, state, root_job_id, error_code AS code"
@@ -147,9 +169,8 @@ async def unsaid(books: Books) -> list[Finding]:
     for service in SERVICES:
         if count := await books.value(f"SELECT count(*) FROM {service}.outbox"):
             left.append(Finding("lost", f"{count} messages were never said by {service}"))
-        letters = f"SELECT code, sentence FROM {service}.dead_letters WHERE outcome IS DISTINCT FROM 'taken_in'"
         left += [
             Finding("wrong", f"a dead letter of {service}: {row['code']}, {row['sentence']}")
-            for row in await books.rows(letters)
+            for row in await standing_letters(books, service)
         ]
     return left

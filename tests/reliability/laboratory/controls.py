@@ -4,20 +4,25 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 from contracts.envelope import EVERYBODY, routing_key_of
 from contracts.jobs import ReplayOutbox
 from contracts.media import MediaStored
 from deploy.database import SERVICES, WORKERS
+from deploy.local.ports import LOOPBACK
 from deploy.local.servers import RABBITMQ
 from deploy.local.stack import Stack
+from shared.topology import queue_of
+from tests.deploy.clients import database
 from tests.journeys.end_state import Books, books_of, waiting_messages
 from tests.journeys.gallery import Exhibition
 from tests.living import until
+from tests.reliability.laboratory.broker import delete_queue
 from tests.reliability.laboratory.checker import Checker, Finding
 from tests.reliability.laboratory.experiment import users_of
-from tests.reliability.laboratory.faults import inflict
+from tests.reliability.laboratory.faults import CREATED_ANEW, inflict
 from tests.reliability.laboratory.listener import Listener
 from tests.reliability.laboratory.load import Users
 from tests.reliability.laboratory.mutated import launcher_of
@@ -26,9 +31,11 @@ from tests.reliability.laboratory.proxies import BLACK_HOLE, FAIR, Wire
 from tests.reliability.laboratory.schedule import Kind, Planned
 
 PICTURES = 3
-_WAIT_SECONDS = 60.0
+_WAIT_SECONDS = 180.0
 _LOOK_SECONDS = 0.2
-_ASKED_FOR_ALL = "queue_was_created_anew"
+_INSERT_WAITS = """
+    SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%INSERT INTO jobs%')
+"""
 
 
 @dataclass(frozen=True)
@@ -90,7 +97,7 @@ async def _lose_what_is_on_its_way(trial: Trial) -> None:
     exhibition.page_door.open()
     await trial.until("EXISTS (SELECT FROM scraper.tasks WHERE project_id = $1 AND state = 'completed')")
     await trial.until("$1::uuid IS NOT NULL AND NOT EXISTS (SELECT FROM scraper.outbox FOR UPDATE SKIP LOCKED)")
-    await until(lambda: _has_touched(wire))
+    await until(lambda: _has_touched(wire), seconds=_WAIT_SECONDS)
     wire.reset()
     wire.turn(FAIR)
 
@@ -99,14 +106,14 @@ async def _hear_again(trial: Trial) -> None:
     """Have everything said once more that the gateway has heard already."""
     await trial.users.scrape(await trial.exhibit())
     await trial.settled()
-    before = log_of(trial.suspect, "gateway").count(_ASKED_FOR_ALL)
-    await inflict(trial.premises, Planned(0, Kind.QUEUE_DELETED, "gateway"))
+    before = log_of(trial.suspect, "gateway").count(CREATED_ANEW)
+    await delete_queue(trial.premises.servers, queue_of("gateway"))
     await until(lambda: _has_asked_again(trial, before), seconds=_WAIT_SECONDS)
     await until(lambda: _all_was_said_again(trial), seconds=_WAIT_SECONDS)
 
 
 async def _has_asked_again(trial: Trial, before: int) -> bool:
-    return log_of(trial.suspect, "gateway").count(_ASKED_FOR_ALL) > before
+    return log_of(trial.suspect, "gateway").count(CREATED_ANEW) > before
 
 
 async def _all_was_said_again(trial: Trial) -> bool:
@@ -148,7 +155,7 @@ async def _has_woken(trial: Trial) -> bool:
         trial.users.painter.project_id,
         routing_key_of(MediaStored),
     )
-    return stored > PICTURES or log_of(trial.suspect, "media").count("lease_lost") == PICTURES
+    return stored > PICTURES or log_of(trial.suspect, "media").count("lease_lost") >= PICTURES
 
 
 async def _lose_the_disk(trial: Trial) -> None:
@@ -161,22 +168,41 @@ async def _lose_the_disk(trial: Trial) -> None:
         exhibition.page_door.open()
         await trial.until("EXISTS (SELECT FROM scraper.tasks WHERE project_id = $1 AND state = 'completed')")
         await trial.until("$1::uuid IS NOT NULL AND NOT EXISTS (SELECT FROM scraper.outbox)")
-        await inflict(trial.premises, Planned(0, Kind.BROKER_ERASED, RABBITMQ))
+        await _inflicted(trial, Planned(0, Kind.BROKER_ERASED, RABBITMQ))
+
+
+async def _inflicted(trial: Trial, planned: Planned) -> None:
+    fault = await inflict(trial.premises, planned)
+    assert fault.seen, f"{planned}: {fault.missed}"
+
+
+async def _lose_the_answer(trial: Trial) -> None:
+    """Cut the line to a client when its job is accepted, and its answer has not arrived; it asks again."""
+    client, there = trial.users.prober.gateway, urlsplit(trial.suspect.gateway_url)
+    assert there.hostname is not None
+    assert there.port is not None
+    async with Wire(there.hostname, there.port) as wire, database(trial.premises.servers.database_admin_url) as lock:
+        client.url = f"http://{LOOPBACK}:{wire.port}"
+        async with lock.transaction():
+            await lock.execute("LOCK TABLE gateway.jobs IN SHARE MODE")
+            handing_in = asyncio.create_task(trial.users.probe("scraper"))
+            await until(lambda: trial.books.value(_INSERT_WAITS), seconds=_WAIT_SECONDS)
+            wire.turn(BLACK_HOLE)
+        written = "SELECT EXISTS (SELECT FROM gateway.jobs WHERE project_id = $1)"
+        await until(lambda: trial.books.value(written, trial.users.prober.project_id), seconds=_WAIT_SECONDS)
+        await until(lambda: _has_touched(wire), seconds=_WAIT_SECONDS)
+        wire.reset()
+        wire.turn(FAIR)
+        await handing_in
 
 
 @dataclass(frozen=True)
 class Control:
-    """A guarantee, the service in which it is tried, and what puts it to the test.
-
-    Attributes:
-        beside_its_twin: two processes of the service are needed, also where the guarantee holds.
-
-    """
+    """A guarantee, the service in which it is tried, and what puts it to the test."""
 
     guarantee: str
     service: str
     put_to_the_test: Callable[[Trial], Awaitable[None]]
-    beside_its_twin: bool = False
 
     def __str__(self) -> str:
         return self.guarantee
@@ -185,8 +211,9 @@ class Control:
 CONTROLS = (
     Control("outbox", "scraper", _lose_what_is_on_its_way),
     Control("inbox", "gateway", _hear_again),
-    Control("fencing", "media", _wake_after_the_lease, beside_its_twin=True),
+    Control("fencing", "media", _wake_after_the_lease),
     Control("replay", "scraper", _lose_the_disk),
+    Control("idempotency", "gateway", _lose_the_answer),
 )
 
 
@@ -207,9 +234,7 @@ async def findings_of(premises: Premises, control: Control, *, broken: bool) -> 
 
 @asynccontextmanager
 async def _suspect(premises: Premises, control: Control, *, broken: bool) -> AsyncIterator[Stack]:
-    if not broken and not control.beside_its_twin:
-        yield premises.services
-        return
+    """Run the suspect in place of its twin in the house, so that sound and broken differ in the launcher alone."""
     launcher = launcher_of(control.guarantee, control.service) if broken else None
     async with premises.without(control.service), premises.stand_in(control.service, launcher) as suspect:
         yield suspect

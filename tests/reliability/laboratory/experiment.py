@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +18,8 @@ from deploy.database import WORKERS
 from deploy.local.stack import Stack
 from tests.journeys.end_state import Books, books_of, differences, until_quiet
 from tests.journeys.visitors import visiting
+from tests.living import until
+from tests.reliability.laboratory.bucket import compared
 from tests.reliability.laboratory.checker import Checker, Finding, unsaid
 from tests.reliability.laboratory.faults import Inflicted, inflict
 from tests.reliability.laboratory.ledger import Ledger
@@ -26,11 +28,15 @@ from tests.reliability.laboratory.load import Load, Users
 from tests.reliability.laboratory.premises import Premises
 from tests.reliability.laboratory.schedule import LEASE_SECONDS, Kind, Lane, Planned, plan
 
-KINDS_AT_LEAST = 10
+KINDS_AT_LEAST = len(Kind)
+KINDS_IN_SHORT = 12
+ALL_SECONDS = 300.0
+"""From here on the schedule strikes every service and every link with every kind of fault."""
 FAULTS_A_SECOND, JOBS_A_SECOND = 100 / 300, 5000 / 300
 _TAKE_OVER_SECONDS, _SLACK_SECONDS = 5.0, 10.0
 _PATIENCE_SECONDS = 120.0
-_HEARD_SECONDS = 10.0
+_HEARD_SECONDS = 20.0
+_LOOK_SECONDS = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +47,7 @@ class Outcome:
         accepted: jobs that were answered with 202.
         jobs: these, and all that followed from them.
         poison: accepted jobs that could not succeed.
+        orphans: objects of attempts that died before they had recorded them.
         refused: what was handed in and never accepted.
         drained_seconds: from the end of the last fault until nothing was left to do; None where that never came.
         drain_limit_seconds: what that may take.
@@ -57,6 +64,7 @@ class Outcome:
     poison: int
     refused: Sequence[str]
     findings: Sequence[Finding]
+    orphans: Sequence[str]
     drained_seconds: float | None
     lingering: str | None
     drain_limit_seconds: float
@@ -66,6 +74,16 @@ class Outcome:
     def by_kind(self) -> Counter[Kind]:
         """Count the faults that were observed."""
         return Counter(fault.planned.kind for fault in self.faults if fault.seen)
+
+    @property
+    def kinds_at_least(self) -> int:
+        return KINDS_AT_LEAST if self.seconds >= ALL_SECONDS else KINDS_IN_SHORT
+
+    @property
+    def unseen(self) -> list[str]:
+        """Name what was planned, and never observed of one target."""
+        seen = {fault.planned.what for fault in self.faults if fault.seen}
+        return sorted({fault.planned.what for fault in self.faults} - seen)
 
     @property
     def recovery(self) -> tuple[float, float]:
@@ -81,8 +99,10 @@ class Outcome:
         faults_at_least, jobs_at_least = FAULTS_A_SECOND * self.seconds, JOBS_A_SECOND * self.seconds
         found = [f"{finding.kind}: {finding.sentence}" for finding in self.findings]
         found += [f"refused: {sentence}" for sentence in self.refused]
-        if faults < faults_at_least or kinds < KINDS_AT_LEAST:
-            found.append(f"only {faults} faults of {kinds} kinds, not {faults_at_least:.0f} of {KINDS_AT_LEAST}")
+        if faults < faults_at_least or kinds < self.kinds_at_least:
+            found.append(f"only {faults} faults of {kinds} kinds, not {faults_at_least:.0f} of {self.kinds_at_least}")
+        if self.seconds >= ALL_SECONDS:
+            found += [f"never observed: {what}" for what in self.unseen]
         if self.jobs < jobs_at_least:
             found.append(f"only {self.jobs} jobs, not {jobs_at_least:.0f}")
         if self.drained_seconds is None:
@@ -122,6 +142,7 @@ async def experiment(premises: Premises, *, seed: int, seconds: float) -> Outcom
             findings = [*await checker.findings(), *await unsaid(books)]
             findings += [Finding("wrong", one) for one in await differences(premises.servers, users.painter)]
             findings += [Finding("wrong", fault.disorderly) for fault in faults if fault.disorderly]
+            contents = await compared(premises.servers, books)
             return Outcome(
                 seed=seed,
                 seconds=seconds,
@@ -130,7 +151,8 @@ async def experiment(premises: Premises, *, seed: int, seconds: float) -> Outcom
                 jobs=await _count_jobs(books, checker),
                 poison=sum(one.poison for one in accepted),
                 refused=load.refused,
-                findings=findings,
+                findings=[*findings, *contents.findings],
+                orphans=contents.orphans,
                 drained_seconds=drained_seconds,
                 lingering=lingering,
                 drain_limit_seconds=await _drain_limit_seconds(books, last_at),
@@ -185,10 +207,17 @@ async def _drain_limit_seconds(books: Books, last_at: datetime) -> float:
 
 
 async def _until_heard(checker: Checker) -> None:
-    """Give the listener a moment to hear the end of what was said."""
-    until = time.monotonic() + _HEARD_SECONDS
-    while time.monotonic() < until and [one async for one in checker.unheard()]:
-        await asyncio.sleep(0.2)
+    """Give the listener time to hear the end of what was said, and what it has asked for."""
+    for _ in range(2):
+        with suppress(TimeoutError):
+            await until(lambda: _is_heard(checker), seconds=_HEARD_SECONDS)
+            return
+        await checker.listener.ask_again()
+
+
+async def _is_heard(checker: Checker) -> bool:
+    await asyncio.sleep(_LOOK_SECONDS)
+    return not [one async for one in checker.unheard()]
 
 
 async def _count_jobs(books: Books, checker: Checker) -> int:

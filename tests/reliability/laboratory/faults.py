@@ -10,8 +10,6 @@ from pathlib import Path
 from signal import SIGKILL
 from urllib.parse import urlsplit
 
-import aio_pika
-
 from deploy.local.errors import CannotRun
 from deploy.local.ports import LOOPBACK
 from deploy.local.program import http_status
@@ -23,6 +21,7 @@ from tests.reliability.laboratory.broker import (
     MARKER,
     BrokerRefused,
     consumers_of,
+    delete_queue,
     mark,
     missing,
     told,
@@ -38,7 +37,8 @@ _NOTICED_SECONDS = 10.0
 _SILENT_SECONDS = 10.0
 """The longest that a link of those who speak to the object store is silent under load."""
 _CANCELLED = "consumer_was_cancelled"
-_CREATED_ANEW = "queue_was_created_anew"
+CREATED_ANEW = "queue_was_created_anew"
+"""What a service logs when its queue is not the one that it was."""
 _ALARMS = "rabbit_alarm:get_alarms()"
 
 Inflict = Callable[[Premises, Planned], Awaitable[str]]
@@ -200,12 +200,11 @@ async def _erase(premises: Premises, _planned: Planned) -> str:
 
 
 async def _delete_queue(premises: Premises, planned: Planned) -> str:
-    before = _times_logged(premises, planned.target, _CREATED_ANEW)
-    async with await aio_pika.connect(premises.servers.rabbitmq_url, timeout=5) as connection:
-        await (await connection.channel()).queue_delete(queue_of(planned.target))
-    await until(lambda: _logged_since(premises, planned.target, _CREATED_ANEW, before), seconds=_WAIT_SECONDS)
+    before = _times_logged(premises, planned.target, CREATED_ANEW)
+    await delete_queue(premises.servers, queue_of(planned.target))
+    await until(lambda: _logged_since(premises, planned.target, CREATED_ANEW, before), seconds=_WAIT_SECONDS)
     await until_declared(premises.servers, seconds=_WAIT_SECONDS)
-    return f"{_CREATED_ANEW!r} in its log"
+    return f"{CREATED_ANEW!r} in its log"
 
 
 async def _cancel_consumer(premises: Premises, planned: Planned) -> str:
@@ -213,8 +212,11 @@ async def _cancel_consumer(premises: Premises, planned: Planned) -> str:
     before = _times_logged(premises, planned.target, _CANCELLED)
     writer = "element(6, element(2, element(4, sys:get_state(element(1, C)))))"
     send = f"rabbit_writer:send_command({writer}, {{'basic.cancel', element(2, C), true}})"
-    sent = await told(premises.servers, consumers_of(queue_of(planned.target), send))
-    _observe("ok" in sent, "it had no consumer")
+
+    async def is_sent() -> bool:  # a lane beside this one may have killed the consumer a moment ago
+        return "ok" in await told(premises.servers, consumers_of(queue_of(planned.target), send))
+
+    await until(is_sent)
     await until(lambda: _logged_since(premises, planned.target, _CANCELLED, before), seconds=_NOTICED_SECONDS)
     return f"{_CANCELLED!r} in its log"
 
@@ -270,12 +272,12 @@ _INFLICT: dict[Kind, Inflict] = {
     Kind.BROKER_KILLED: _kill_server,
     Kind.BROKER_ERASED: _erase,
     Kind.MEMORY_ALARM: _alarm(
-        "{resource_limit,memory,",
+        "{resource_limit, memory,",
         "vm_memory_monitor:set_vm_memory_high_watermark(0.0001)",
         "vm_memory_monitor:set_vm_memory_high_watermark(0.25)",
     ),
     Kind.DISK_ALARM: _alarm(
-        "{resource_limit,disk,",
+        "{resource_limit, disk,",
         "rabbit_disk_monitor:set_disk_free_limit(1000000000000000)",
         "rabbit_disk_monitor:set_disk_free_limit(512000000)",
     ),

@@ -1,9 +1,8 @@
 """An outside system that hears everything that is said, on a queue of its own and over no wire of ours."""
 
 import asyncio
-from collections import Counter, defaultdict
+from collections import defaultdict
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from types import TracebackType
@@ -15,31 +14,25 @@ from aio_pika import ExchangeType
 from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
 from aio_pika.exceptions import ChannelNotFoundEntity
 
-from contracts.envelope import routing_key_of
-from contracts.jobs import JobCancelled, JobCompleted, JobFailed, JobNews
+from contracts.envelope import EVERYBODY, routing_key_of
+from contracts.jobs import JobCancelled, JobCompleted, JobFailed, JobNews, ReplayOutbox
 from deploy.local.stack import Stack
 from shared.broker import Link, acknowledge
-from shared.topology import EVENTS
+from shared.outbox import Outbox
+from shared.topology import EVENTS, Topology
+from tests.journeys.outsiders import publish
+from tests.reliability.laboratory.broker import delete_queue, until_declared
 
-QUEUE = "laboratory.listener"
+QUEUE = "diorama.listener"
 _ENDS: tuple[type[JobNews], ...] = (JobCompleted, JobFailed, JobCancelled)
 ENDS = frozenset(map(routing_key_of, _ENDS))
 _PREFETCH = 500
 _ANSWER_SECONDS = 10
 _BOUND_SECONDS = 60
-_LAG = timedelta(seconds=10)
-"""What is published now was written into the outbox, or lay in our queue, at most so long."""
-
-
-@dataclass(frozen=True, slots=True)
-class Deafness:
-    """A time in which the listener's queue was gone, so that it may have missed what was said."""
-
-    since: datetime
-    until: datetime
-
-    def excuses(self, said_at: datetime) -> bool:
-        return self.since - _LAG <= said_at <= self.until
+_DECLARED_SECONDS = 60
+_EVERYTHING = tuple(sorted({key for keys in Topology.generated().hears.values() for key in keys}))
+_MARGIN = timedelta(seconds=60)
+"""The services' own: what was said was written down at most so long before it was published."""
 
 
 class Listener:
@@ -47,10 +40,11 @@ class Listener:
 
     Attributes:
         bodies: a digest of each event's body, by id.
+        keys: the routing key of each event, by id.
         ends: the ids of the events that told the end of a job, by job.
         contradictions: ids under which two different things were said.
-        heard: how many events came, by routing key, repetitions included.
-        deaf: when it could not hear.
+        losses: since when it may have missed something, for each time that its queue was gone with the broker's disk.
+        asked: the ids of its own requests.
 
     """
 
@@ -58,8 +52,11 @@ class Listener:
         self.bodies: dict[UUID, bytes] = {}
         self.ends: defaultdict[UUID, set[UUID]] = defaultdict(set)
         self.contradictions: set[UUID] = set()
-        self.heard: Counter[str] = Counter()
-        self.deaf: list[Deafness] = []
+        self.keys: dict[UUID, str] = {}
+        self.losses: list[datetime] = []
+        self.asked: set[UUID] = set()
+        self._servers = servers
+        self._asked_about = 0
         self._since = datetime.now(UTC)
         self._bound = asyncio.Event()
         self._link = Link(servers.rabbitmq_url, QUEUE, self._listen)
@@ -84,21 +81,29 @@ class Listener:
         with suppress(asyncio.CancelledError):
             await self._running  # raises what made it deaf, if anything did
 
-    def was_deaf(self, said_at: datetime) -> bool:
-        return any(deafness.excuses(said_at) for deafness in self.deaf)
+    async def ask_again(self) -> None:
+        """Repeat the request to hear again all that may have been missed; it may have been lost as well."""
+        if self.losses:
+            await self._ask(self.losses[0])
 
     async def _listen(self, connection: AbstractConnection) -> None:
+        if not self._bound.is_set():
+            await delete_queue(self._servers, QUEUE)  # with what others have left in it
         try:
             async with asyncio.timeout(_ANSWER_SECONDS), connection.channel() as asking:
                 await asking.declare_queue(QUEUE, passive=True)
         except ChannelNotFoundEntity:
             await self._declare(connection)
-            self.deaf.append(Deafness(self._since, datetime.now(UTC)))
+            if self._bound.is_set():
+                self.losses.append(self._since - _MARGIN)
         channel = await connection.channel()
         await channel.set_qos(prefetch_count=_PREFETCH)
         await (await channel.get_queue(QUEUE)).consume(self._hear)
         self._bound.set()
         try:
+            for since in self.losses[self._asked_about :]:
+                await self._ask(since)
+                self._asked_about += 1
             await channel.closed()  # a connection tells nobody of its own end
         finally:
             self._since = datetime.now(UTC)
@@ -108,11 +113,19 @@ class Listener:
             exchange = await channel.declare_exchange(EVENTS, ExchangeType.TOPIC, durable=True)
             await (await channel.declare_queue(QUEUE, durable=True)).bind(exchange, "#")
 
+    async def _ask(self, since: datetime) -> None:
+        """Have everybody say again what was said since a moment, as any consumer does that has lost its queue."""
+        request = ReplayOutbox(addressee=EVERYBODY, queue=QUEUE, routing_keys=_EVERYTHING, since=since)
+        saying = Outbox("listener").encode(request)
+        self.asked.add(saying.message_id)
+        await until_declared(self._servers, seconds=_DECLARED_SECONDS)
+        await publish(self._servers, saying.routing_key, saying.body)
+
     async def _hear(self, delivery: AbstractIncomingMessage) -> None:
         document = orjson.loads(delivery.body)
         event_id, digest = UUID(document["id"]), blake2b(delivery.body, digest_size=8).digest()
-        routing_key = delivery.routing_key or ""
-        self.heard[routing_key] += 1
+        routing_key = delivery.type or delivery.routing_key or ""  # said again it comes by the name of the queue
+        self.keys[event_id] = routing_key
         if self.bodies.setdefault(event_id, digest) != digest:
             self.contradictions.add(event_id)
         if routing_key in ENDS:

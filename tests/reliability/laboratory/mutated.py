@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
+from services.gateway.routes import desk
+from services.gateway.routes.desk import Submission
 from shared import instructions, intake, relay, tasks
 from shared.database import Connection, Pool
 from shared.outbox import Transaction
@@ -72,6 +74,14 @@ def break_replay() -> None:
     _replace(instructions, _repeat_said=repeat_said)
 
 
+def break_idempotency() -> None:
+    """Remember no answer, so that a request that is repeated is a new one."""
+
+    async def remember(_connection: Connection, _answered: Sequence[Submission]) -> None: ...
+
+    _replace(desk, _remember=remember)
+
+
 def _replace(owner: Any, **parts: Any) -> None:
     for name, part in parts.items():
         assert hasattr(owner, name), f"{owner.__name__} has no {name} any more: this would break nothing"
@@ -83,6 +93,7 @@ MUTATIONS: dict[str, Callable[[], None]] = {
     "inbox": break_inbox,
     "fencing": break_fencing,
     "replay": break_replay,
+    "idempotency": break_idempotency,
 }
 
 

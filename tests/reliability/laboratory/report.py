@@ -11,7 +11,7 @@ from rich.table import Table
 from deploy.local.stack import Stack
 from tests.journeys.end_state import books_of
 from tests.reliability.laboratory.broker import told
-from tests.reliability.laboratory.experiment import FAULTS_A_SECOND, JOBS_A_SECOND, KINDS_AT_LEAST, Outcome
+from tests.reliability.laboratory.experiment import FAULTS_A_SECOND, JOBS_A_SECOND, Outcome
 from tests.reliability.laboratory.schedule import Kind
 
 _BEGIN, _END = "<!-- chaos -->", "<!-- /chaos -->"
@@ -24,13 +24,14 @@ def figures(outcome: Outcome) -> list[tuple[str, str, str]]:
     drained = "never" if outcome.drained_seconds is None else f"{outcome.drained_seconds:.1f} s"
     return [
         ("faults observed", f"{faults.total()}", f"at least {FAULTS_A_SECOND * outcome.seconds:.0f}"),
-        ("kinds of faults", f"{len(faults)}", f"at least {KINDS_AT_LEAST}"),
+        ("kinds of faults", f"{len(faults)}", f"at least {outcome.kinds_at_least}"),
         ("jobs", f"{outcome.jobs}", f"at least {JOBS_A_SECOND * outcome.seconds:.0f}"),
         ("of these handed in", f"{outcome.accepted}, {outcome.poison} of them poison", ""),
         ("never accepted", f"{len(outcome.refused)}", "0"),
         ("lost", f"{outcome.count('lost')}", "0"),
         ("double effects", f"{outcome.count('double')}", "0"),
         ("anything else that differs", f"{outcome.count('wrong')}", "0"),
+        ("objects of attempts that died", f"{len(outcome.orphans)}", ""),
         ("drained after the last fault", drained, f"at most {outcome.drain_limit_seconds:.1f} s"),
         ("recovery, median and longest", f"{middle:.1f} s, {longest:.1f} s", ""),
     ]

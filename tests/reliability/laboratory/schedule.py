@@ -4,12 +4,14 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from deploy.database import SERVICES
 from deploy.local.servers import OBJECT_STORE, POSTGRES, RABBITMQ
 
 T = TypeVar("T")
+Target: TypeAlias = tuple[str, str | None]
+"""A service or a server; with a second one the link between the two."""
 
 LEASE_SECONDS = 4.0
 """In the laboratory leases are short, so that many are lost in little time."""
@@ -44,6 +46,9 @@ LINKS = (
 """Who speaks to which server; the gateway only signs addresses of the object store."""
 
 
+_SERVICES: tuple[Target, ...] = tuple((service, None) for service in SERVICES)
+
+
 @dataclass(frozen=True, slots=True)
 class Planned:
     """One fault.
@@ -60,9 +65,13 @@ class Planned:
     server: str | None = None
     lasting_seconds: float = 0.0
 
+    @property
+    def what(self) -> str:
+        """Name the kind and what it strikes."""
+        return f"{self.kind}: {self.target} - {self.server}" if self.server else f"{self.kind}: {self.target}"
+
     def __str__(self) -> str:
-        where = f"{self.target} - {self.server}" if self.server else self.target
-        return f"{self.kind}: {where}" + (f" for {self.lasting_seconds:.1f} s" if self.lasting_seconds else "")
+        return self.what + (f" for {self.lasting_seconds:.1f} s" if self.lasting_seconds else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +79,7 @@ class Lane:
     """Faults that come one after the other, while those of other lanes come beside them.
 
     Attributes:
+        targets: what its faults strike in turn, each kind each of them; of links with the server.
         pace_seconds: from one to the next, or longer where one takes longer to be over.
         rest_seconds: at least this much lies between the end of one and the next. A RabbitMQ 3.10 that is killed within
             a second of making a quorum queue may bring it back without a leader.
@@ -78,20 +88,22 @@ class Lane:
 
     name: str
     kinds: tuple[Kind, ...]
+    targets: tuple[Target, ...]
     pace_seconds: float
     rest_seconds: float = 0.0
 
 
 LANES = (
-    Lane("services", (Kind.SERVICE_KILLED, Kind.SERVICE_FROZEN, Kind.SERVICE_RESTARTED), 4.5),
-    Lane("links", (Kind.LINK_RESET, Kind.LINK_BLACK_HOLE, Kind.LINK_LATENCY, Kind.LINK_SLOW_DRIP), 4.5),
-    Lane("servers", (Kind.DATABASE_KILLED, Kind.OBJECT_STORE_KILLED), 12.0),
+    Lane("services", (Kind.SERVICE_KILLED, Kind.SERVICE_FROZEN, Kind.SERVICE_RESTARTED), _SERVICES, 4.5),
+    Lane("links", (Kind.LINK_RESET, Kind.LINK_BLACK_HOLE, Kind.LINK_LATENCY, Kind.LINK_SLOW_DRIP), LINKS, 4.5),
+    Lane("servers", (Kind.DATABASE_KILLED, Kind.OBJECT_STORE_KILLED), _SERVICES, 12.0),
     Lane(
         "broker",
         (
             *(Kind.BROKER_KILLED, Kind.BROKER_ERASED, Kind.MEMORY_ALARM),
             *(Kind.DISK_ALARM, Kind.QUEUE_DELETED, Kind.CONSUMER_CANCELLED),
         ),
+        _SERVICES,
         9.5,
         rest_seconds=2.0,
     ),
@@ -106,9 +118,9 @@ _LASTING_SECONDS: dict[Kind, tuple[float, ...]] = {
     Kind.DISK_ALARM: (3.0, 6.0),
 }
 _FIXED_TARGETS = {
-    Kind.DATABASE_KILLED: POSTGRES,
-    Kind.OBJECT_STORE_KILLED: OBJECT_STORE,
-    **dict.fromkeys((Kind.BROKER_KILLED, Kind.BROKER_ERASED, Kind.MEMORY_ALARM, Kind.DISK_ALARM), RABBITMQ),
+    Kind.DATABASE_KILLED: (POSTGRES, None),
+    Kind.OBJECT_STORE_KILLED: (OBJECT_STORE, None),
+    **dict.fromkeys((Kind.BROKER_KILLED, Kind.BROKER_ERASED, Kind.MEMORY_ALARM, Kind.DISK_ALARM), (RABBITMQ, None)),
 }
 
 
@@ -119,16 +131,22 @@ def plan(seed: int, seconds: float) -> dict[Lane, list[Planned]]:
 
 
 def _drawn(lane: Lane, seconds: float, chance: random.Random) -> Iterator[Planned]:
-    kinds, services, links = _rounds(lane.kinds, chance), _rounds(SERVICES, chance), _rounds(LINKS, chance)
     at_seconds = chance.uniform(0.5, 2.0)
-    while True:
-        kind = next(kinds)
+    for kind, (target, server) in _struck(lane, chance):
         lasting_seconds = chance.choice(_LASTING_SECONDS.get(kind, (0.0,)))
         if at_seconds + lasting_seconds > seconds:
             return
-        target, server = next(links) if lane.name == "links" else (_FIXED_TARGETS.get(kind), None)
-        yield Planned(at_seconds, kind, target or next(services), server, lasting_seconds)
+        yield Planned(at_seconds, kind, target, server, lasting_seconds)
         at_seconds += lane.pace_seconds * chance.uniform(0.9, 1.1)
+
+
+def _struck(lane: Lane, chance: random.Random) -> Iterator[tuple[Kind, Target]]:
+    """Give every kind in any order, again and again, and with each kind every target before one comes again."""
+    targets = {
+        kind: _rounds([_FIXED_TARGETS[kind]] if kind in _FIXED_TARGETS else lane.targets, chance) for kind in lane.kinds
+    }
+    for kind in _rounds(lane.kinds, chance):
+        yield kind, next(targets[kind])
 
 
 def _rounds(items: Sequence[T], chance: random.Random) -> Iterator[T]:
