@@ -47,7 +47,7 @@ async def measure(ground: Ground, size: Size) -> list[Line]:
             exactly("times that the broker lost its disk", erased, size.erasures),
             at_least("jobs handed in meanwhile", len(crowd.accepted), size.erasures * size.jobs_between),
             simply("until all that was accepted before was done, at most", max(recoveries), "s"),
-            *await nothing_lost(ground.books, crowd.accepted),
+            *await nothing_lost(ground.books, crowd.accepted, crowd.project_id),
             nothing("differences from what was promised", await differences(ground.stack, visitor)),
         ]
 

@@ -1,11 +1,12 @@
 """What became of accepted jobs: in the gateway, which clients see, and in the worker's table, which is the truth."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from uuid import UUID
 
 from contracts.envelope import routing_key_of
 from contracts.jobs import JobCompleted
+from deploy.database import WORKERS
 from tests.journeys.end_state import Books
 from tests.reliability.figures.lines import Line, exactly
 
@@ -51,8 +52,27 @@ async def doubled(books: Books, accepted: Mapping[UUID, str]) -> int:
     return count
 
 
-async def nothing_lost(books: Books, accepted: Mapping[UUID, str]) -> list[Line]:
-    """Hold that every accepted job was completed, once, and is known to be."""
+async def unpromised(books: Books, accepted: Mapping[UUID, str], projects: Collection[UUID]) -> int:
+    """Count jobs that were begun for these projects, though nobody was told of them."""
+    tasks = " UNION ".join(
+        f"SELECT id FROM {worker}.tasks WHERE project_id = ANY ($1) AND id = root_job_id" for worker in WORKERS
+    )
+    return int(
+        await books.value(
+            f"""
+            SELECT count(*) FROM (
+                (SELECT id FROM gateway.jobs WHERE project_id = ANY ($1) AND id = root_id UNION {tasks})
+                EXCEPT SELECT unnest($2::uuid[])
+            ) AS begun
+            """,
+            list(projects),
+            list(accepted),
+        )
+    )
+
+
+async def nothing_lost(books: Books, accepted: Mapping[UUID, str], *projects: UUID) -> list[Line]:
+    """Hold that every accepted job was completed, once, and is known to be; and no other one of these projects."""
     fates = await fates_of(books, accepted)
     lost = sum(count for (shown, true), count in fates.items() if shown is None or true is None)
     never_ended = sum(count for (shown, _), count in fates.items() if shown not in ENDED)
@@ -61,6 +81,7 @@ async def nothing_lost(books: Books, accepted: Mapping[UUID, str]) -> list[Line]
         exactly("lost", lost, 0),
         exactly("never ended", never_ended, 0),
         exactly("completed twice", await doubled(books, accepted), 0),
+        exactly("jobs that nobody was promised", await unpromised(books, accepted, projects), 0),
     ]
 
 

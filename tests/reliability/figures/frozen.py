@@ -90,7 +90,7 @@ async def measure(ground: Ground, size: Size) -> list[Line]:
         await until_quiet(ground.stack)
         return [
             *_lines(freezes, size, ground.seconds_of("media", "LEASE_SECONDS", 15)),
-            *await nothing_lost(ground.books, crowd.accepted),
+            *await nothing_lost(ground.books, crowd.accepted, crowd.project_id),
             nothing("differences from what was promised", await differences(ground.stack, visitor)),
         ]
 

@@ -1,6 +1,7 @@
 """What a figure is measured on: a whole stack, a site beside it, and what an administrator sees."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -36,7 +37,7 @@ class Needs:
 @dataclass(frozen=True)
 class Ground:
     stack: Stack
-    site: Gallery
+    site: "Site"
     books: Books
 
     def parts_of(self, service: str) -> list[str]:
@@ -60,10 +61,20 @@ class Ground:
 
 
 class Site(Gallery):
-    """A gallery with a folder that is always busy."""
+    """A gallery with a folder that is always busy.
+
+    Attributes:
+        busy: how often each file was asked for that is busy.
+
+    """
+
+    def __init__(self, address: str) -> None:
+        super().__init__(address)
+        self.busy: Counter[str] = Counter()
 
     async def _file(self, request: web.Request) -> web.Response:
         if request.match_info["exhibition"] == BUSY:
+            self.busy[request.match_info["file"]] += 1
             raise web.HTTPServiceUnavailable
         return await super()._file(request)
 
@@ -80,5 +91,6 @@ async def ground(directory: Path, needs: Needs) -> AsyncIterator[Ground]:
     async with stack:
         state = read_state(stack.directory)
         assert state is not None, "a stack that runs has told how"
-        async with Site(state.urls["sample_site"]).opened() as site, books_of(stack) as books:
+        site = Site(state.urls["sample_site"])
+        async with site.opened(), books_of(stack) as books:
             yield Ground(stack, site, books)

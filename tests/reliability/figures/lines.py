@@ -34,6 +34,10 @@ def at_most(what: str, measured: float, bar: float, unit: str = "", *, by_the_cl
     return Line(what, _told(measured, unit), f"<= {_told(bar, unit)}", measured <= bar, by_the_clock)
 
 
+def below(what: str, measured: float, bar: float, unit: str = "", *, by_the_clock: bool = True) -> Line:
+    return Line(what, _told(measured, unit), f"< {_told(bar, unit)}", measured < bar, by_the_clock)
+
+
 def nothing(what: str, found: Sequence[object]) -> Line:
     """Expect that nothing was found; what was is told."""
     shown = "; ".join(str(one) for one in found[:_SHOWN])

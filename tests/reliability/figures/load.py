@@ -17,7 +17,7 @@ from deploy.local.stack import Stack
 from tests.journeys.visitors import visiting
 
 IN_FLIGHT = 32
-_ACCEPTED = 202
+_READ, _ACCEPTED = 200, 202
 _PAUSE_SECONDS = 0.25
 _PATIENCE_SECONDS = 120.0
 _ANSWER_SECONDS = 20.0
@@ -33,12 +33,13 @@ class Crowd:
         accepted: the service of each job for which a 202 was given.
         answers: how often each status was answered.
         unanswered: connections that were refused or broke off.
-        seconds: how long each answered request took.
+        seconds: how long each request took, answered or not.
 
     """
 
     url: str
     session: aiohttp.ClientSession
+    project_id: UUID
     accepted: dict[UUID, str] = field(default_factory=dict)
     answers: Counter[int] = field(default_factory=Counter)
     unanswered: int = 0
@@ -48,6 +49,15 @@ class Crowd:
     def final_errors(self) -> int:
         """Count answers of 5xx that do not ask to be tried again."""
         return sum(count for status, count in self.answers.items() if status >= 500 and status not in _RETRYABLE)
+
+    @property
+    def other_answers(self) -> int:
+        """Count answers that are neither 200 nor 202."""
+        return sum(count for status, count in self.answers.items() if status not in {_READ, _ACCEPTED})
+
+    def counted_anew(self) -> "Crowd":
+        """Give the same clients, of whom nothing has been counted yet."""
+        return Crowd(self.url, self.session, self.project_id)
 
     async def probe(self, service: str) -> UUID:
         """Hand in a job that does nothing. Raises TimeoutError where nobody accepts it within two minutes."""
@@ -92,13 +102,13 @@ class Crowd:
         begun = time.perf_counter()
         try:
             async with self.session.request(method, f"{self.url}/api/v1{path}", **request) as answer:
-                body = await answer.json()
+                self.answers[answer.status] += 1  # also where the rest of the answer is cut off
+                return answer.status, await answer.json()
         except _AWAY:
             self.unanswered += 1
             return 0, None
-        self.seconds.append(time.perf_counter() - begun)
-        self.answers[answer.status] += 1
-        return answer.status, body
+        finally:
+            self.seconds.append(time.perf_counter() - begun)
 
 
 @asynccontextmanager
@@ -131,4 +141,4 @@ async def crowd_at(stack: Stack) -> AsyncIterator[Crowd]:
         headers = visitor.gateway._authorised()  # that client repeats by itself, and would hide what is counted here
         session = aiohttp.ClientSession(headers=headers, connector=connector, timeout=timeout)
         async with session:
-            yield Crowd(stack.gateway_url, session)
+            yield Crowd(stack.gateway_url, session, visitor.project_id)

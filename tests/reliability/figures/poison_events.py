@@ -51,7 +51,7 @@ class Size:
 
 
 FULL = Size(events=10_000, pairs=2, busy=10)
-SHORT = Size(events=500, pairs=1, busy=0)
+SHORT = Size(events=500, pairs=1, busy=1)
 
 
 @dataclass
@@ -131,6 +131,11 @@ async def measure(ground: Ground, size: Size) -> list[Line]:
         at_most("slower beside bad ones", slower_percent, _SLOWER_PERCENT_AT_MOST, "%"),
         *await _set_aside(ground, poisoned),
         *await _failed(ground, poisoned),
+        exactly(
+            "requests for each file that was busy, by how many files",
+            dict(Counter(ground.site.busy.values())),
+            {ATTEMPTS: size.busy * len(poisoned)},
+        ),
         *await nothing_lost(ground.books, {job: SERVICE for batch in (*clean, *poisoned) for job in batch.good}),
     ]
     for service in (SERVICE, "gateway"):  # what the journeys after this one look at is clean again
@@ -156,7 +161,7 @@ async def _batch(ground: Ground, size: Size, *, bad: bool) -> Batch:
     for _ in range(number - busy - unreadable):
         batch.add_failing(disguised.url_of(disguised.pictures[0]), attempts=1)
     for _ in range(busy):
-        batch.add_failing(f"{ground.site.address}/{BUSY}/picture.png", attempts=ATTEMPTS)
+        batch.add_failing(f"{ground.site.address}/{BUSY}/{uuid7()}.png", attempts=ATTEMPTS)
     random.Random(_SEED).shuffle(batch.said)  # noqa: S311 - an order is no secret
     return batch
 

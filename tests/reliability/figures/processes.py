@@ -1,10 +1,12 @@
 """What the processes of a stack hold, read from the kernel: memory, file descriptors, sockets."""
 
 import asyncio
+import math
 import os
 import statistics
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from itertools import combinations
@@ -20,10 +22,15 @@ _PAIRS_AT_MOST = 300
 
 @dataclass(frozen=True)
 class Holding:
-    """What one part holds at a moment, with all its processes."""
+    """What one part holds at a moment, with all its processes.
+
+    Attributes:
+        rss_mib: memory of each process, by its number.
+
+    """
 
     at_seconds: float
-    rss_mib: float
+    rss_mib: Mapping[int, float]
     descriptors: int
     sockets: int
 
@@ -53,11 +60,12 @@ async def watched(stack: Stack, names: Iterable[str], every_seconds: float) -> A
 
 def holding_of(leader: int) -> Holding:
     """Look at a process and at all that it has started in its session."""
-    rss_mib, descriptors, sockets = 0.0, 0, 0
+    rss_mib: dict[int, float] = {}
+    descriptors = sockets = 0
     for pid in _session_of(leader):
         with suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
             process = _PROC / str(pid)
-            rss_mib += int((process / "statm").read_text().split()[1]) * _PAGE_BYTES / _MEBIBYTE
+            rss_mib[pid] = int((process / "statm").read_text().split()[1]) * _PAGE_BYTES / _MEBIBYTE
             links = [_target(link) for link in (process / "fd").iterdir()]
             descriptors += len(links)
             sockets += sum(link.startswith("socket:") for link in links)
@@ -82,17 +90,28 @@ def _target(link: Path) -> str:
 
 
 def growth_percent(course: Sequence[Holding]) -> float:
-    """Tell by how much of itself memory grows over the course, by the median of all slopes (Theil and Sen).
+    """Tell by how much of itself the memory of that process grows over the course that grows the most.
+
+    Processes that are seen in less than half of the course live for one task. It is not a number after fewer than two
+    looks, and so clears no bar.
+    """
+    looks = Counter(pid for one in course for pid in one.rss_mib)
+    lasting = [pid for pid, count in looks.items() if count >= max(2, len(course) / 2)]
+    grown = (
+        _growth_percent([(one.at_seconds, one.rss_mib[pid]) for one in course if pid in one.rss_mib]) for pid in lasting
+    )
+    return max(grown, default=math.nan)
+
+
+def _growth_percent(course: Sequence[tuple[float, float]]) -> float:
+    """Take the median of all slopes (Theil and Sen) of memory over seconds.
 
     What is taken for a moment and given back, as a picture takes it, has no weight in it.
     """
     thinned = course[:: max(1, len(course) // _PAIRS_AT_MOST)]
-    slopes = [
-        (after.rss_mib - before.rss_mib) / (after.at_seconds - before.at_seconds)
-        for before, after in combinations(thinned, 2)
-    ]
-    over_seconds = course[-1].at_seconds - course[0].at_seconds
-    return 100 * statistics.median(slopes) * over_seconds / statistics.median(one.rss_mib for one in course)
+    slopes = [(more - less) / (later - sooner) for (sooner, less), (later, more) in combinations(thinned, 2)]
+    over_seconds = course[-1][0] - course[0][0]
+    return 100 * statistics.median(slopes) * over_seconds / statistics.median(rss_mib for _, rss_mib in course)
 
 
 def more_at_the_end(counts: Sequence[int]) -> int:

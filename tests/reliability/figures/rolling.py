@@ -48,11 +48,9 @@ async def measure(ground: Ground, size: Size) -> list[Line]:
             exactly("restarts that ended with exit status 0", ends.count(_ORDERLY), size.rounds * len(parts)),
             at_most("the slowest end", max(seconds), _GRACE_SECONDS, "s"),
             exactly("answers of 5xx that do not ask to try again", crowd.final_errors, 0),
-            simply(
-                "requests that were tried again", sum(crowd.answers.values()) + crowd.unanswered - len(crowd.accepted)
-            ),
+            simply("requests that were tried again", len(crowd.seconds) - len(crowd.accepted)),
             at_least("jobs handed in meanwhile", len(crowd.accepted), size.rounds * len(parts) * _JOBS_BETWEEN),
-            *await nothing_lost(ground.books, crowd.accepted),
+            *await nothing_lost(ground.books, crowd.accepted, crowd.project_id),
             nothing("differences from what was promised", await differences(ground.stack, visitor)),
         ]
 

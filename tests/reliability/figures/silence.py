@@ -75,7 +75,7 @@ async def _heals(ground: Ground, crowd: Crowd, size: Size) -> list[Line]:
         at_least("jobs of which nothing more would be heard", open_jobs, size.jobs),
         at_least("questions of the gateway", await _asked(ground) - asked_before, 2),
         at_most("healed after", healed_seconds, _HEALED_SECONDS, "s"),
-        *await nothing_lost(ground.books, crowd.accepted),
+        *await nothing_lost(ground.books, crowd.accepted, crowd.project_id),
     ]
 
 

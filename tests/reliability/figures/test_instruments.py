@@ -12,21 +12,35 @@ from tests.journeys.end_state import Books, books_of
 from tests.living import House, lineage
 from tests.reliability.figures.canonical import differing, dump
 from tests.reliability.figures.fates import nothing_lost
-from tests.reliability.figures.lines import Line
+from tests.reliability.figures.lines import Line, below
 from tests.reliability.figures.processes import Holding, growth_percent, more_at_the_end
 from tests.reliability.figures.results import written
 
 LOOKS = 300
 
 
-def course(rss_mib: Callable[[int], float]) -> list[Holding]:
-    return [Holding(float(second), rss_mib(second), 10, 5) for second in range(LOOKS)]
+def course(*rss_mib: Callable[[int], float]) -> list[Holding]:
+    """Give the course of processes of which each has so much memory in each second."""
+    return [
+        Holding(float(second), {pid: of(second) for pid, of in enumerate(rss_mib)}, 10, 5) for second in range(LOOKS)
+    ]
 
 
 def test_memory_that_grows_slowly_is_noticed() -> None:
     grown = course(lambda second: 100 + second / 100)
 
     assert growth_percent(grown) == pytest.approx(3, rel=0.05)
+
+
+def test_a_small_process_that_grows_beside_a_big_one_is_noticed() -> None:
+    grown = course(lambda _: 10_000, lambda second: 100 + second / 100)
+
+    assert growth_percent(grown) == pytest.approx(3, rel=0.05)
+
+
+@pytest.mark.parametrize("looks", [0, 1])
+def test_memory_that_was_hardly_looked_at_clears_no_bar(looks: int) -> None:
+    assert not below("grows by", growth_percent(course(lambda _: 100)[:looks]), 1).met
 
 
 def test_memory_that_is_taken_and_given_back_is_not_growth() -> None:
@@ -89,22 +103,28 @@ async def say_completed(books: Books, job_id: UUID) -> None:
     )
 
 
-async def below(books: Books, *jobs: UUID) -> set[str]:
-    return {line.what for line in await nothing_lost(books, dict.fromkeys(jobs, "media")) if not line.met}
+async def below_bar(books: Books, *jobs: UUID) -> set[str]:
+    lines = await nothing_lost(books, dict.fromkeys(jobs, "media"), lineage()["project_id"])
+    return {line.what for line in lines if not line.met}
 
 
 async def test_jobs_that_are_done_are_not_lost(books: Books, done: UUID) -> None:
-    assert await below(books, done) == set()
+    assert await below_bar(books, done) == set()
 
 
 async def test_a_job_that_nobody_knows_is_noticed(books: Books, done: UUID) -> None:
-    assert await below(books, done, uuid7()) == {"accepted jobs", "lost", "never ended"}
+    assert await below_bar(books, done, uuid7()) == {"accepted jobs", "lost", "never ended"}
+
+
+async def test_a_job_that_nobody_was_promised_is_noticed(books: Books, done: UUID) -> None:
+    assert await below_bar(books) == {"jobs that nobody was promised"}
+    assert done
 
 
 async def test_a_job_that_was_done_twice_is_noticed(books: Books, done: UUID) -> None:
     await say_completed(books, done)
 
-    assert await below(books, done) == {"completed twice"}
+    assert await below_bar(books, done) == {"completed twice"}
 
 
 SABOTAGE = {

@@ -24,6 +24,7 @@ NEEDS = Needs()
 TIMES = 3
 _SHUFFLED = "figures.shuffled"
 _SEED = 1
+_PATIENCE_SECONDS = 120.0
 _SCENE_SEED = 7
 
 
@@ -146,7 +147,7 @@ async def _journey(
     unwanted = await ground.site.exhibit("unwanted", 1)
     unwanted.page_door.close_after(0)
     never = await gateway.post("/scrapes", {"url": unwanted.url})
-    await unwanted.page_door.waited_at.wait()
+    await asyncio.wait_for(unwanted.page_door.waited_at.wait(), _PATIENCE_SECONDS)
     for exhibition in exhibitions:
         await visitor.scrapes(exhibition)
     for number in range(size.scenes):

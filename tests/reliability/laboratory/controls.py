@@ -163,7 +163,7 @@ async def _lose_the_disk(trial: Trial) -> None:
     exhibition = await trial.exhibit()
     exhibition.page_door.close_after(0)
     await trial.users.scrape(exhibition)
-    await exhibition.page_door.waited_at.wait()
+    await asyncio.wait_for(exhibition.page_door.waited_at.wait(), _WAIT_SECONDS)
     async with trial.premises.without("gateway", "media"):
         exhibition.page_door.open()
         await trial.until("EXISTS (SELECT FROM scraper.tasks WHERE project_id = $1 AND state = 'completed')")
