@@ -28,9 +28,19 @@ _NOT_COMPARED: Final = frozenset({"schema_migrations", "bus_mark", "inbox"})
 _OF_ATTEMPTS: Final = frozenset(
     {
         *("attempt", "crashes", "suspect", "worker", "lease_token", "lease_until", "lease_epoch", "sequence"),
-        *("progress", "stage", "announced", "asks", "ask_at", "waiting_for", "next_attempt_at", "started_at"),
+        *(
+            "progress",
+            "stage",
+            "announced",
+            "asks",
+            "ask_at",
+            "unanswered_since",
+            "waiting_for",
+            "next_attempt_at",
+            "started_at",
+        ),
         *("generation_seconds", "generation_time_seconds", "last_attempted_at", "traceparent"),
-        *("updated_at", "run_at", "headers"),
+        *("asks", "ask_at", "unanswered_since", "updated_at", "run_at", "headers"),
     }
 )
 """Columns and fields that tell how often something was tried, by whom, and how far it was; headers count deliveries."""

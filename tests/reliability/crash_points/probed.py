@@ -27,6 +27,7 @@ SMALL: Final[Mapping[str, str]] = {
     "shared.relay": "_REPLAY_PAGE = 2",
     "shared.worker": "_SWEEP_SECONDS = 0.2",
     "shared.jobs": "_LONG_RECORDING_SECONDS = -1.0",
+    "services.gateway.rounds": "_LOOK_SECONDS, LAST_ASK_SECONDS = 0.2, 0.5",
     "services.media.library": "_COLLECT_SECONDS = 0.5",
 }
 """In a small house pages are small and times short, so that a small workload comes to every step."""

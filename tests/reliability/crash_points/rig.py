@@ -22,15 +22,16 @@ from services.gateway.identity.issuers import LOCAL
 from services.gateway.settings import Settings
 from tests.deploy.clients import objects
 from tests.journeys.end_state import Books, until_quiet
+from tests.reliability.crash_points.hands import OPERATOR, USER, Hands, Piece
 from tests.reliability.crash_points.ledger import Ledger
 from tests.reliability.crash_points.outcome import Outcome, keys_of, outcome_of
 from tests.reliability.crash_points.probed import MISTAKES_FILE, POINTS_FILE, Mistakes
 from tests.reliability.crash_points.site import Site
 from tests.reliability.crash_points.steps import points_of
 from tests.reliability.crash_points.voice import Voice
-from tests.reliability.crash_points.workload import PIECES, USER, Hands, Piece, work
+from tests.reliability.crash_points.workload import PIECES, work
 
-QUICK: Final = {"LEASE_SECONDS": "2", "HEARTBEAT_SECONDS": "0.2", "GRACE_SECONDS": "4"}
+QUICK: Final = {"LEASE_SECONDS": "4", "HEARTBEAT_SECONDS": "0.5", "GRACE_SECONDS": "4"}
 SETTINGS: Final[Mapping[str, Mapping[str, str]]] = {
     "gateway": {"MEMBERSHIP_SECONDS": "0"},  # who comes in each round for the first time is not remembered
     "scraper": {**QUICK, "HOST_PAUSE_SECONDS": "0"},
@@ -100,15 +101,22 @@ class Rig:
         """Give by service the points that were visited in this round."""
         return {service: ledger.visited() for service, ledger in self.ledgers.items()}
 
-    async def make_mistakes(self, service: str, mistakes: Mistakes) -> None:
-        """Start one service anew with mistakes in its code; it makes them until it dies."""
+    @asynccontextmanager
+    async def mistaken(self, service: str, mistakes: Mistakes) -> AsyncIterator[None]:
+        """Have one service make mistakes until it dies, and no longer than the block lasts."""
         file = self.folder / MISTAKES_FILE
         file.write_bytes(orjson.dumps(mistakes))
         try:
-            await self.stack.supervisor.hold(service)
-            await self.stack.supervisor.start_again(service)
-        finally:
+            await self._anew(service)
             file.unlink()
+            yield
+        finally:
+            file.unlink(missing_ok=True)
+            await self._anew(service)
+
+    async def _anew(self, service: str) -> None:
+        await self.stack.supervisor.hold(service)
+        await self.stack.supervisor.start_again(service)
 
     async def _restart(self, services: Collection[str]) -> None:
         """End services in order and start them again; then their queues seem to have been created anew."""
@@ -201,7 +209,8 @@ async def _hands(held: AsyncExitStack, stack: Stack) -> Hands:
     books = _Shared(stack)
     held.push_async_callback(books.close)
     return Hands(
-        gateway=await held.enter_async_context(Gateway(stack.gateway_url, _token(stack))),
+        gateway=await held.enter_async_context(Gateway(stack.gateway_url, _token(stack, USER))),
+        operator=await held.enter_async_context(Gateway(stack.gateway_url, _token(stack, OPERATOR, "operator"))),
         voice=await held.enter_async_context(Voice(stack.rabbitmq_url)),
         books=books,
         site=await held.enter_async_context(Site(state.urls["sample_site"]).served()),
@@ -211,7 +220,8 @@ async def _hands(held: AsyncExitStack, stack: Stack) -> Hands:
     )
 
 
-def _token(stack: Stack) -> str:
+def _token(stack: Stack, user_id: str, *roles: str) -> str:
     environment = {name.lower(): value for name, value in stack.environment_of("gateway").items()}
     values = {name: environment[name] for name in Settings.model_fields.keys() & environment.keys()}
-    return mint(issuers_of(Settings.model_validate(values))[LOCAL], USER, lifetime_seconds=24 * 3600)
+    issuer = issuers_of(Settings.model_validate(values))[LOCAL]
+    return mint(issuer, user_id, lifetime_seconds=24 * 3600, roles=roles)

@@ -1,90 +1,34 @@
 """What is done in each round: little, and something of everything, so that every step of the code is taken."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
-
-import orjson
-from types_aiobotocore_s3 import S3Client
 
 from contracts.envelope import EVERYBODY
 from contracts.image_generation import GenerateImage
-from contracts.jobs import (
-    CancelJob,
-    CheckWorker,
-    JobAccepted,
-    JobUnknown,
-    PauseWork,
-    ReplayOutbox,
-    ReportJobs,
-    ResumeWork,
-)
+from contracts.jobs import CancelJob, CheckWorker, JobAccepted, JobUnknown, ReplayOutbox, ReportJobs
 from contracts.media import AcceptUpload, DeleteMedia, FetchMedia
 from deploy.database import SERVICES, WORKERS
-from deploy.gateway_client import Gateway
-from services.gateway.rules.people import personal_project_of
 from shared.topology import Topology, queue_of
-from tests.journeys.end_state import Books
 from tests.journeys.gallery import draw
 from tests.journeys.visitors import SCENE
-from tests.reliability.crash_points.site import OTHER_PAGE, PAGE, SINGLE, SLOW_PAGE, Site
-from tests.reliability.crash_points.voice import Voice, same_id
+from tests.reliability.crash_points.hands import USER, Hands, Piece, lineage
+from tests.reliability.crash_points.operating import (
+    abandon_a_job,
+    be_silent_for_a_while,
+    give_letters_another_fate,
+    let_probes_wait_and_end_them,
+    retry_a_broken_picture,
+)
+from tests.reliability.crash_points.site import OTHER_PAGE, PAGE, SINGLE, SLOW_PAGE
+from tests.reliability.crash_points.voice import same_id
 
-USER: Final = "a-visitor"
-PROJECT: Final = personal_project_of(USER)
-PATIENCE_SECONDS: Final = 40.0
 UPLOAD: Final = draw("upload", 0)
-_LOOK_SECONDS: Final = 0.1
 _CONDEMNED: Final = "c0" * 32
 _LONG_AGO: Final = timedelta(days=60)
 _NOBODY_HEARS: Final = "nobody.hears"
-
-
-@dataclass(frozen=True)
-class Hands:
-    """What a round is done with.
-
-    Attributes:
-        go_on: while it is not set, what runs is left running.
-
-    """
-
-    gateway: Gateway
-    voice: Voice
-    books: Books
-    site: Site
-    s3: S3Client
-    bucket: str
-    go_on: asyncio.Event
-
-    async def until(self, sql: str, *arguments: Any) -> Any:
-        """Wait until a query gives something true; look seldom, for many wait at once and share the machine."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while not (found := await self.books.value(sql, *arguments)):
-                await asyncio.sleep(_LOOK_SECONDS)
-            return found
-
-    async def runs(self, service: str, job_id: UUID) -> None:
-        """Wait until a job is worked on."""
-        await self.until(f"SELECT count(*) FROM {service}.tasks WHERE id = $1 AND state = 'in_progress'", job_id)
-
-
-Piece = Callable[[Hands], Awaitable[None]]
-
-
-def lineage(name: str, *pipeline: str) -> dict[str, Any]:
-    """Give the lineage of a job that another system makes."""
-    job_id = same_id(name)
-    return {
-        "job_id": job_id,
-        "root_job_id": job_id,
-        "project_id": PROJECT,
-        "submitted_by": USER,
-        "pipeline": pipeline,
-    }
 
 
 async def scrape_two_pages(hands: Hands) -> None:
@@ -110,6 +54,8 @@ async def cancel_a_page_that_is_being_read(hands: Hands) -> None:
     job_id = UUID((await hands.gateway.post("/scrapes", {"url": hands.site.url_of(SLOW_PAGE)}))["id"])
     await hands.runs("scraper", job_id)
     await hands.go_on.wait()
+    await hands.until("SELECT state = 'in_progress' FROM gateway.jobs WHERE id = $1", job_id)
+    await be_silent_for_a_while(hands, job_id)
     await hands.gateway.post(f"/jobs/{job_id}/cancel", {})
 
 
@@ -119,32 +65,6 @@ async def cancel_a_picture_that_is_being_drawn(hands: Hands) -> None:
     asked = "SELECT count(*) FROM image_generation.generations WHERE job_id = $1 AND request_id IS NOT NULL"
     await hands.until(asked, wanted.job_id)
     await hands.voice.say(CancelJob(addressee=EVERYBODY, job_id=wanted.job_id, cancelled_by=USER))
-
-
-async def let_probes_wait_and_end_them(hands: Hands) -> None:
-    """Of each worker's two probes one is cancelled while it waits, and one waits past its deadline."""
-    kind, soon = CheckWorker.wire_name, datetime.now(UTC) + timedelta(hours=1)
-    await hands.voice.say(PauseWork(addressee=EVERYBODY, kind=kind, owner=USER, expires_at=soon))
-    await asyncio.gather(*(hands.until(f"SELECT EXISTS {_pause_at(worker)}") for worker in WORKERS))
-    await asyncio.gather(*(_end_waiting_probes(hands, worker) for worker in WORKERS))
-    await hands.voice.say(ResumeWork(addressee=EVERYBODY, kind=kind))
-    await asyncio.gather(*(hands.until(f"SELECT NOT EXISTS {_pause_at(worker)}") for worker in WORKERS))
-
-
-def _pause_at(worker: str) -> str:
-    return f"(SELECT FROM {worker}.pauses WHERE expires_at > now())"
-
-
-async def _end_waiting_probes(hands: Hands, worker: str) -> None:
-    cancelled, overdue = [
-        UUID((await hands.gateway.post("/probes", {"service": worker}))["id"]) for _ in ("cancelled", "overdue")
-    ]
-    announced = f"SELECT count(*) = 2 FROM {worker}.tasks WHERE id = ANY ($1) AND announced"
-    await hands.until(announced, [cancelled, overdue])
-    await hands.gateway.post(f"/jobs/{cancelled}/cancel", {})
-    await hands.books.rows(f"UPDATE {worker}.tasks SET deadline_at = now() WHERE id = $1", overdue)
-    ended = f"SELECT count(*) = 2 FROM {worker}.tasks WHERE id = ANY ($1) AND state IN ('cancelled', 'failed')"
-    await hands.until(ended, [cancelled, overdue])
 
 
 async def cancel_what_is_not_yet_known(hands: Hands) -> None:
@@ -170,10 +90,11 @@ async def upload_and_delete(hands: Hands) -> None:
 
 
 async def say_what_cannot_be_taken_in(hands: Hands) -> None:
-    """Nonsense for everybody, what the broker gave up delivering, and a command that is too old."""
-    await hands.voice.say_nonsense("jobs.cancel_job.all")
+    """Nonsense for everyone, what the broker gave up delivering, and a command that is too old."""
     await hands.voice.say_nonsense("jobs.job_unknown")
+    await hands.voice.say_nonsense("media.fetch_media")
     for worker in WORKERS:
+        await hands.voice.say_nonsense(f"jobs.cancel_job.{worker}")
         asked = ReportJobs(addressee=worker, job_ids=(same_id("nobody's"),))
         await hands.voice.give_up(worker, asked)
     await hands.voice.give_up("gateway", JobUnknown(service="media", job_id=same_id("nobody's")))
@@ -196,7 +117,7 @@ async def say_what_nobody_hears(hands: Hands) -> None:
     for service in SERVICES:
         await hands.books.rows(
             f"INSERT INTO {service}.outbox (message_id, routing_key, body) VALUES ($1, $2, '{{}}')",
-            same_id(f"unheard {service}"),
+            same_id(f"{_NOBODY_HEARS} {service}"),
             _NOBODY_HEARS,
         )
 
@@ -205,18 +126,7 @@ async def leave_what_cannot_be_read(hands: Hands) -> None:
     """Leave each worker a task that another version of its code wrote."""
     for worker in WORKERS:
         known = CheckWorker(**lineage(f"unreadable {worker}"), service=worker)
-        command = known.model_dump(mode="json", exclude_none=True) | {"service": "No such name"}
-        await hands.books.rows(
-            f"""
-            INSERT INTO {worker}.tasks (id, kind, command, project_id, root_job_id, state, announced, rank_at,
-                                        deadline_at)
-            VALUES ($1, $2, $3, $4, $1, 'pending', true, now(), now() + interval '1 day')
-            """,
-            known.job_id,
-            known.wire_name,
-            orjson.dumps(command).decode(),
-            PROJECT,
-        )
+        await hands.lay_task(worker, known, service="No such name")
 
 
 async def condemn_bytes(hands: Hands) -> None:
@@ -241,6 +151,9 @@ PIECES: Final[Sequence[Piece]] = (
     cancel_a_page_that_is_being_read,
     cancel_a_picture_that_is_being_drawn,
     let_probes_wait_and_end_them,
+    retry_a_broken_picture,
+    give_letters_another_fate,
+    abandon_a_job,
     cancel_what_is_not_yet_known,
     upload_and_delete,
     say_what_cannot_be_taken_in,

@@ -27,7 +27,7 @@ _NAME_DIGITS = 8
 _LEFT_OUT = frozenset(
     {
         *("submitted_by", "cancelled_by", "cancel_requested_by", "personal_of", "project_name"),
-        *("worker", "traceparent", "lease_token", "lease_epoch", "sequence", "asks", "announced"),
+        *("worker", "traceparent", "lease_token", "lease_epoch", "sequence", "asks", "announced", "unanswered_since"),
         *("progress", "stage", "asset_count", "generation_seconds", "generation_time_seconds"),
     }
 )
