@@ -127,7 +127,7 @@ class House:
         async with Worker(service, self.settings(service, **settings), hears=hears or {}, works=works or {}) as worker:
             running = asyncio.create_task(worker.run(stop, **(crafts or {})))
             try:
-                await until(lambda: _ready(worker, running))
+                await until(lambda: _ready(worker, running), seconds=60)
                 yield worker
             finally:
                 stop.set()

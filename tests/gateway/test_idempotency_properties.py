@@ -38,27 +38,36 @@ class Asked:
     gateway: int
 
 
-_ASKED = st.builds(
-    Asked,
-    user=st.sampled_from(USERS),
-    key=st.sampled_from(["k-1", "k-2", None]),
-    request=st.integers(0, len(REQUESTS) - 1),
-    gateway=st.integers(0, 1),
-)
+_REQUEST = {
+    "user": st.sampled_from(USERS),
+    "request": st.integers(0, len(REQUESTS) - 1),
+    "gateway": st.integers(0, 1),
+}
+_KEYED = st.builds(Asked, key=st.sampled_from(["k-1", "k-2"]), **_REQUEST)
+_ASKED = st.one_of(_KEYED, st.builds(Asked, key=st.none(), **_REQUEST))
 
 
 @dataclass
 class Trouble:
-    """What the database does to the next transactions that remember an answer: it fails before they commit."""
+    """What the database does to the next batches: it fails before they commit, or its answer to the commit is lost."""
 
     failures: int = 0
+    lost_answers: int = 0
     insert: Any = field(default_factory=lambda: submissions.insert_answers)
+    write: Any = field(default_factory=lambda: desk.Desk._write_once)
 
-    async def __call__(self, connection: Any, answers: Any) -> None:
+    async def insert_answers(self, connection: Any, answers: Any) -> None:
         await self.insert(connection, answers)
         if self.failures > 0:
             self.failures -= 1
             raise asyncpg.CannotConnectNowError("the database system is shutting down")
+
+    async def write_once(self, at: desk.Desk, batch: list[desk.Submission]) -> Any:
+        written = await self.write(at, batch)
+        if self.lost_answers > 0:
+            self.lost_answers -= 1
+            raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
+        return written
 
 
 class Submitting(Machine):
@@ -89,12 +98,26 @@ class Submitting(Machine):
     def several_ask_while_the_database_fails(self, many: list[Asked], failures: int) -> None:
         """Whoever is told of the failure does not know whether he has a job, and asks again."""
         self.trouble.failures = failures
+        self._ask_in_trouble(many)
+
+    @rule(many=st.lists(_KEYED, min_size=1, max_size=5), lost_answers=st.integers(1, 3))
+    def several_ask_while_answers_are_lost(self, many: list[Asked], lost_answers: int) -> None:
+        """All is written, and nobody is told; without a key whoever asks again would have two jobs."""
+        self.trouble.lost_answers = lost_answers
+        assert 503 in self._ask_in_trouble(many)
+
+    def _ask_in_trouble(self, many: list[Asked]) -> set[int]:
         replies = self.do(self._send(many))
-        self.trouble.failures = 0
-        for asked, reply in zip(many, replies, strict=True):
+        self.trouble.failures = self.trouble.lost_answers = 0
+        told = list(zip(many, replies, strict=True))
+        for asked, reply in told:
+            assert reply.status in {202, 422, 503}, reply.body
             if reply.status == 202:
                 self._accept(asked, reply)
-        self.several_ask_at_once(many=[one for one, reply in zip(many, replies, strict=True) if reply.status == 503])
+        self.several_ask_at_once(many=[asked for asked, reply in told if reply.status == 503])
+        for asked, reply in told:
+            assert reply.status in {503, self._expected(asked)}, reply.body
+        return {reply.status for reply in replies}
 
     async def _send(self, many: list[Asked]) -> list[Reply]:
         return await asyncio.gather(*(self._post(asked) for asked in many))
@@ -107,8 +130,9 @@ class Submitting(Machine):
     def _accept(self, asked: Asked, reply: Reply) -> None:
         job_id = reply.body["id"]
         if asked.key is not None:
-            answer = self.answered.setdefault((asked.user, asked.key), (asked.request, job_id))
-            assert answer == (asked.request, job_id), "one key has two answers"
+            request, known_id = self.answered.setdefault((asked.user, asked.key), (asked.request, job_id))
+            assert asked.request == request, "one key answers two requests"
+            assert job_id == known_id, "one key has two jobs"
         else:
             assert job_id not in self.jobs, "without a key each request is a new one"
         self.jobs.add(job_id)
@@ -141,7 +165,12 @@ class Submitting(Machine):
 @pytest.fixture
 async def submitting(house: House, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[[], Submitting]]:
     trouble = Trouble()
-    monkeypatch.setattr(submissions, "insert_answers", trouble)
+
+    async def write_once(at: desk.Desk, batch: list[desk.Submission]) -> Any:
+        return await trouble.write_once(at, batch)
+
+    monkeypatch.setattr(submissions, "insert_answers", trouble.insert_answers)
+    monkeypatch.setattr(desk.Desk, "_write_once", write_once)
     async with AsyncExitStack() as stack:
         clients: list[dict[str, Client]] = []
         for _ in range(2):
@@ -163,11 +192,14 @@ def _replay_whatever_was_asked(_one: Any, _before: Any, answer: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("name", "mutation"),
-    [("_remember", _remember_nothing), ("replay", _replay_whatever_was_asked)],
+    ("name", "mutation", "promise"),
+    [
+        ("_remember", _remember_nothing, "one key has two jobs"),
+        ("replay", _replay_whatever_was_asked, "one key answers two requests"),
+    ],
 )
 async def test_a_mutated_desk_breaks_these_promises(
-    submitting: Callable[[], Submitting], monkeypatch: pytest.MonkeyPatch, name: str, mutation: Any
+    submitting: Callable[[], Submitting], monkeypatch: pytest.MonkeyPatch, *, name: str, mutation: Any, promise: str
 ) -> None:
     monkeypatch.setattr(desk, name, mutation)
-    await finds_a_broken_promise(submitting, examples=EXAMPLES, steps=STEPS)
+    await finds_a_broken_promise(submitting, promise, examples=EXAMPLES, steps=STEPS)

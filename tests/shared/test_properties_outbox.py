@@ -75,7 +75,8 @@ class Saying(Machine):
     def teardown(self) -> None:
         """Let everything be well at last: then all that is true has been heard."""
         self.do(self._relay_all())
-        assert self.do(self._listen()) == self.true
+        self.listen()
+        assert self.true <= self.heard, "something true was never heard"
 
     @rule(count=st.integers(1, 4), commits=st.booleans())
     def say(self, count: int, *, commits: bool) -> None:
@@ -138,7 +139,9 @@ class Saying(Machine):
     @invariant()
     def what_is_true_is_kept_once_until_it_is_heard(self) -> None:
         waiting, kept = self.do(self._rows())
-        assert sorted([*waiting, *kept]) == sorted(self.true)
+        assert {*waiting, *kept} <= self.true, "something is kept that never became true"
+        assert self.true <= {*waiting, *kept}, "something true is not kept"
+        assert len([*waiting, *kept]) == len(self.true), "something is kept twice"
 
     async def _rows(self) -> tuple[list[UUID], list[UUID]]:
         waiting = await self.pool.fetch("SELECT message_id FROM outbox WHERE queue IS NULL")
@@ -160,11 +163,9 @@ class Saying(Machine):
 @pytest.fixture
 async def saying(house: House) -> AsyncIterator[Callable[[], Saying]]:
     pool = await open_pool(house.servers.database_url("scraper"), size=4, application_name="relays")
-    connection = await aio_pika.connect(house.servers.rabbitmq_url)
-    async with connection, connection.channel() as channel:
+    async with pool, await aio_pika.connect(house.servers.rabbitmq_url) as connection, connection.channel() as channel:
         queue = await channel.get_queue(QUEUE, ensure=False)
         yield lambda: Saying(house, pool, queue)
-    await pool.close()
 
 
 async def test_what_became_true_is_said_and_nothing_else(saying: Callable[[], Saying]) -> None:
@@ -181,8 +182,8 @@ async def test_saying_beside_the_transaction_is_noticed(
 ) -> None:
     pool = await open_pool(house.servers.database_url("scraper"), size=2, application_name="beside")
     monkeypatch.setattr("shared.outbox.insert_sayings", lambda _, sayings: _write_beside_the_transaction(pool, sayings))
-    await finds_a_broken_promise(saying, examples=EXAMPLES, steps=STEPS)
-    await pool.close()
+    async with pool:
+        await finds_a_broken_promise(saying, "kept that never became true", examples=EXAMPLES, steps=STEPS)
 
 
 async def test_taking_a_refusal_for_a_confirmation_is_noticed(
@@ -194,7 +195,7 @@ async def test_taking_a_refusal_for_a_confirmation_is_noticed(
 
     publish_each = Relay._publish_each
     monkeypatch.setattr(Relay, "_publish_each", never_fails)
-    await finds_a_broken_promise(saying, examples=EXAMPLES, steps=STEPS)
+    await finds_a_broken_promise(saying, "true was never heard", examples=EXAMPLES, steps=STEPS)
 
 
 async def test_letting_go_of_what_was_published_is_noticed(
@@ -204,4 +205,4 @@ async def test_letting_go_of_what_was_published_is_noticed(
         await connection.execute("DELETE FROM outbox WHERE id = ANY ($1)", ids)
 
     monkeypatch.setattr(relay, "_move_to_said", forget)
-    await finds_a_broken_promise(saying, examples=EXAMPLES, steps=STEPS)
+    await finds_a_broken_promise(saying, "true is not kept", examples=EXAMPLES, steps=STEPS)

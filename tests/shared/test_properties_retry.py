@@ -1,6 +1,7 @@
 """However attempts fail, a job is tried again when its time has come, and not for ever."""
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Any, cast
 
 import asyncpg
@@ -23,6 +24,9 @@ NOT_ITS_FAULT = (
     asyncpg.CannotConnectNowError("the database system is starting up"),
     asyncpg.DeadlockDetectedError("deadlock detected"),
 )
+THREE_RETRIES = "there is a first attempt and there are three retries"
+DOUBLED = "each pause is twice as long"
+OTHERS_FAULT = "what is not its fault uses up no attempt"
 BACKOFF_SECONDS = {1: 5, 2: 10, 3: 20, 4: 40}
 
 
@@ -68,7 +72,7 @@ class Retrying(Machine):
             self.do(self.clock.pass_seconds(0.002))
         (row,) = self.do(self._claim())
         self.lease = Lease(row["id"], row["lease_token"], row["lease_epoch"], row["attempt"] + 1, row["started_at"])
-        assert row["attempt"] == self.faults
+        assert row["attempt"] == self.faults, OTHERS_FAULT
 
     @precondition(lambda self: self.lease is not None)
     @rule(error=st.sampled_from(ITS_OWN_FAULT))
@@ -76,7 +80,7 @@ class Retrying(Machine):
         verdict = self._judge(error)
         self.faults += 1
         final = self.faults == 4 or isinstance(error, Refused)
-        assert (verdict.retry_in_seconds is None) == final, "the first attempt and three retries"
+        assert (verdict.retry_in_seconds is None) == final, THREE_RETRIES
         self._settle(verdict)
 
     @precondition(lambda self: self.lease is not None)
@@ -91,8 +95,9 @@ class Retrying(Machine):
     def is_asked_to_come_again_later(self, seconds: float, *, rate_limited: bool) -> None:
         verdict = self._judge(TryAgain("later", "Later.", retry_after_seconds=seconds, rate_limited=rate_limited))
         self.faults += not rate_limited
-        if self.faults < 4:
-            assert verdict.retry_in_seconds == min(max(seconds, 0), HOUR_SECONDS)
+        final = self.faults == 4
+        assert (verdict.retry_in_seconds is None) == final, THREE_RETRIES
+        assert final or verdict.retry_in_seconds == min(max(seconds, 0), HOUR_SECONDS), "it comes within the hour"
         self._settle(verdict)
 
     @precondition(lambda self: self.over)
@@ -106,12 +111,14 @@ class Retrying(Machine):
         verdict = retry.judge(error, self.lease.attempt)
         if verdict.retry_in_seconds is not None and getattr(error, "retry_after_seconds", None) is None:
             middle_seconds = BACKOFF_SECONDS[self.lease.attempt]
-            assert middle_seconds * 0.5 <= verdict.retry_in_seconds <= middle_seconds * 1.5
+            assert middle_seconds * 0.5 <= verdict.retry_in_seconds <= middle_seconds * 1.5, (
+                "each pause is twice as long"
+            )
         return verdict
 
     def _settle(self, verdict: retry.Verdict) -> None:
         assert self.lease is not None
-        assert verdict.attempts_used == self.faults
+        assert verdict.attempts_used == self.faults, OTHERS_FAULT
         self.wait_seconds, self.over = verdict.retry_in_seconds or 0, verdict.retry_in_seconds is None
         state: tasks.State = "failed" if self.over else "pending"
         end = Settlement(self.lease, state, verdict.attempts_used, retry_in_seconds=self.wait_seconds)
@@ -138,11 +145,12 @@ JUDGE, SETTLE = retry.judge, tasks.settle_tasks
 
 
 def _charge_everything(error: BaseException, attempt: int) -> retry.Verdict:
-    return JUDGE(ValueError(str(error)), attempt)
+    return replace(JUDGE(error, attempt), attempts_used=attempt)
 
 
 def _never_give_up(error: BaseException, attempt: int) -> retry.Verdict:
-    return JUDGE(error, min(attempt, 3))
+    verdict = JUDGE(error, attempt)
+    return verdict if isinstance(error, Refused) else replace(verdict, retry_in_seconds=verdict.retry_in_seconds or 40)
 
 
 async def _wait_for_nothing(connection: Any, ends: list[Settlement]) -> Any:
@@ -152,18 +160,24 @@ async def _wait_for_nothing(connection: Any, ends: list[Settlement]) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("room", "name", "mutation"),
+    ("room", "name", "mutation", "promise"),
     [
-        (retry, "judge", _charge_everything),
-        (retry, "judge", _never_give_up),
-        (retry, "ATTEMPTS", 5),
-        (retry, "_LONGEST_REQUESTED_SECONDS", float("inf")),
-        (retry, "_FIRST_SECONDS", 20.0),
-        (tasks, "settle_tasks", _wait_for_nothing),
+        (retry, "judge", _charge_everything, OTHERS_FAULT),
+        (retry, "judge", _never_give_up, THREE_RETRIES),
+        (retry, "ATTEMPTS", 5, THREE_RETRIES),
+        (retry, "_LONGEST_REQUESTED_SECONDS", float("inf"), "it comes within the hour"),
+        (retry, "_FIRST_SECONDS", 20.0, DOUBLED),
+        (tasks, "settle_tasks", _wait_for_nothing, "tried again before its time"),
     ],
 )
 async def test_another_schedule_is_noticed(
-    retrying: Callable[[], Retrying], monkeypatch: pytest.MonkeyPatch, room: Any, name: str, mutation: Any
+    retrying: Callable[[], Retrying],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    room: Any,
+    name: str,
+    mutation: Any,
+    promise: str,
 ) -> None:
     monkeypatch.setattr(room, name, mutation)
-    await finds_a_broken_promise(retrying, examples=EXAMPLES, steps=STEPS)
+    await finds_a_broken_promise(retrying, promise, examples=EXAMPLES, steps=STEPS)

@@ -105,7 +105,8 @@ async def recorded(rig: Rig, pieces: Sequence[Piece] = PIECES, acts: Sequence[Ac
         found = await rig.outcome(seconds=QUIET_WITHIN_SECONDS)
         visited[act] = rig.visited()
         expected = expected or found
-        assert differences(expected, found) == [], act.value
+        differing = differences(expected, found)
+        assert not differing, f"undisturbed, {act.value}: {differing}"
     return Recording(expected or Counter(), visited)
 
 
