@@ -17,6 +17,7 @@ from contracts.catalogue import CATALOGUE
 from contracts.envelope import Event, routing_key_of
 from contracts.jobs import JobNews
 from deploy.database import SERVICES
+from services.gateway.rules.silence import NEVER_RECEIVED, NOBODY_ANSWERS
 from tests.journeys.end_state import Books
 
 Outcome = Counter[str]
@@ -28,19 +29,9 @@ _NOT_COMPARED: Final = frozenset({"schema_migrations", "bus_mark", "inbox"})
 _OF_ATTEMPTS: Final = frozenset(
     {
         *("attempt", "crashes", "suspect", "worker", "lease_token", "lease_until", "lease_epoch", "sequence"),
-        *(
-            "progress",
-            "stage",
-            "announced",
-            "asks",
-            "ask_at",
-            "unanswered_since",
-            "waiting_for",
-            "next_attempt_at",
-            "started_at",
-        ),
+        *("progress", "stage", "announced", "waiting_for", "next_attempt_at", "started_at"),
         *("generation_seconds", "generation_time_seconds", "last_attempted_at", "traceparent"),
-        *("asks", "ask_at", "unanswered_since", "updated_at", "run_at", "headers"),
+        *("asks", "ask_at", "unanswered_since", "unknown_at", "updated_at", "run_at", "headers"),
     }
 )
 """Columns and fields that tell how often something was tried, by whom, and how far it was; headers count deliveries."""
@@ -97,6 +88,8 @@ def described(table: str, row: dict[str, Any]) -> str | None:
     if "body" in row and isinstance(row["body"], str):
         row = row | {"body": _bytes_of(row["body"]).decode(errors="replace")}
     text = json.dumps(_without_attempts(row), sort_keys=True)
+    for told, alike in zip(NEVER_RECEIVED, NOBODY_ANSWERS, strict=True):  # by whether a worker was up when it was asked
+        text = text.replace(told, alike)
     return _LEASED_KEY.sub(r"\1/_/", _TIME.sub("<time>", text))
 
 
