@@ -112,31 +112,25 @@ class Link:
 
     async def _hold_session(self, connection: AbstractConnection) -> None:
         session = asyncio.ensure_future(self._named_session(connection))
-        lost = asyncio.ensure_future(_until_lost(connection))
+        closed = asyncio.ensure_future(_until_closed(connection))
         try:
-            await asyncio.wait((session, lost), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((session, closed), return_when=asyncio.FIRST_COMPLETED)
             if session.done():
                 session.result()
             else:
                 _log.warning("broker_connection_lost", link=self._name)
         finally:
-            for task in (session, lost):
+            for task in (session, closed):
                 task.cancel()
-            await asyncio.gather(session, lost, return_exceptions=True)
+            await asyncio.gather(session, closed, return_exceptions=True)
 
     async def _named_session(self, connection: AbstractConnection) -> None:
         with channel_errors():
             await self._session(connection)
 
 
-async def _until_lost(connection: AbstractConnection) -> None:
-    # What `closed()` gives comes true only where somebody closes the connection on purpose.
-    if connection.transport is not None:
-        await asyncio.wait((connection.transport.connection.closing,))
-
-
-async def _until_closed(channel: AbstractChannel) -> None:
-    await channel.closed()
+async def _until_closed(it: AbstractConnection | AbstractChannel) -> None:
+    await it.closed()
 
 
 class Publisher:

@@ -4,7 +4,6 @@ import asyncio
 from collections import Counter
 from contextlib import suppress
 from typing import Any
-from urllib.parse import urlsplit
 
 import aio_pika
 import pytest
@@ -17,7 +16,6 @@ from shared import broker, hearing
 from shared.broker import Link
 from shared.topology import queue_of
 from tests.living import House, until
-from tests.reliability.laboratory.proxies import Wire
 from tests.shared.chores import about, all_said, check, is_in
 
 
@@ -98,30 +96,3 @@ async def test_a_broker_that_hangs_up_while_it_is_greeted_is_only_away(
     with suppress(asyncio.CancelledError):
         await link
     assert let_in.is_set()
-
-
-async def test_a_lost_connection_is_made_anew_though_its_session_waits_for_something_else(servers: Stack) -> None:
-    there = urlsplit(servers.rabbitmq_url)
-    assert there.hostname is not None
-    assert there.port is not None
-    sessions = Counter[str]()
-
-    async def wait_for_ever(_connection: AbstractConnection) -> None:
-        sessions["begun"] += 1
-        await asyncio.Event().wait()
-
-    async with Wire(there.hostname, there.port) as wire:
-        url = servers.rabbitmq_url.replace(f":{there.port}", f":{wire.port}")
-        link = asyncio.create_task(Link(url, "tests", wait_for_ever).run())
-        try:
-            await until(lambda: _has_begun(sessions, 1))
-            wire.reset()
-            await until(lambda: _has_begun(sessions, 2))
-        finally:
-            link.cancel()
-            with suppress(asyncio.CancelledError):
-                await link
-
-
-async def _has_begun(sessions: Counter[str], times: int) -> bool:
-    return sessions["begun"] >= times
