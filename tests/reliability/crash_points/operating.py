@@ -11,6 +11,7 @@ from deploy.database import WORKERS
 from tests.reliability.crash_points.hands import PROJECT, USER, Hands, lineage
 from tests.reliability.crash_points.voice import same_id
 
+_WORK: Final = "/work"
 _PAUSE_SECONDS: Final = 3600
 
 
@@ -19,10 +20,10 @@ async def let_probes_wait_and_end_them(hands: Hands) -> None:
     # Whoever was paused gets more time, so that these come to their end before the pause.
     await asyncio.gather(*(_let_one_be_overdue(hands, worker) for worker in WORKERS))
     kind = CheckWorker.wire_name
-    await hands.operator.post("/work/pause", {"kind": kind, "seconds": _PAUSE_SECONDS})
+    await hands.operator.post(f"{_WORK}/pause", {"kind": kind, "seconds": _PAUSE_SECONDS})
     await asyncio.gather(*(hands.until(f"SELECT EXISTS {_pause_at(worker)}") for worker in WORKERS))
     await asyncio.gather(*(_cancel_one(hands, worker) for worker in WORKERS))
-    await hands.operator.post("/work/resume", {"kind": kind})
+    await hands.operator.post(f"{_WORK}/resume", {"kind": kind})
     await asyncio.gather(*(hands.until(f"SELECT NOT EXISTS {_pause_at(worker)}") for worker in WORKERS))
 
 

@@ -93,6 +93,7 @@ async def _lose_what_is_on_its_way(trial: Trial) -> None:
     await trial.users.scrape(exhibition)
     # Its beginning has been said, so that what is said next goes out together.
     await trial.until("EXISTS (SELECT FROM gateway.jobs WHERE project_id = $1 AND state = 'in_progress')")
+    await trial.until("$1::uuid IS NOT NULL AND NOT EXISTS (SELECT FROM scraper.outbox)")
     wire.turn(BLACK_HOLE)
     exhibition.page_door.open()
     await trial.until("EXISTS (SELECT FROM scraper.tasks WHERE project_id = $1 AND state = 'completed')")
