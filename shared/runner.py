@@ -32,7 +32,7 @@ Interruption = Literal["cancelled", "lost", "overdue", "stopping"]
 
 _POLL_SECONDS = 1.0
 _SAY_STARTED_AFTER_SECONDS = 0.1
-_LET_GO_SECONDS = 2.0
+_LET_GO_SECONDS = 4.0
 
 DEADLINE_EXCEEDED = ("deadline_exceeded", "It took longer than its deadline allows.")
 

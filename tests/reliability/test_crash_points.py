@@ -11,6 +11,7 @@ import pytest
 from tests.reliability.crash_points.excuses import EXCUSED, excuse_of
 from tests.reliability.crash_points.ledger import CRASHED, Ledger
 from tests.reliability.crash_points.outcome import differences, named_by_links
+from tests.reliability.crash_points.paying import bills, points_of_payment
 from tests.reliability.crash_points.probed import Mistakes
 from tests.reliability.crash_points.rig import Act, Rig, rigged
 from tests.reliability.crash_points.steps import rewritten
@@ -30,6 +31,8 @@ async def tell(exchange):
     await asyncio.sleep(1)
     await exchange.publish(message)
     await exchange.publish(message)
+    other.cancel()
+    await asyncio.gather(*(objects.put_once(key) for key in keys))
 """
 POINTS = [
     "m:Relay.run:transaction.1:before",
@@ -43,6 +46,8 @@ POINTS = [
     "m:tell:publish.1:after",
     "m:tell:publish.2:before",
     "m:tell:publish.2:after",
+    "m:tell:put_once.1:before",
+    "m:tell:put_once.1:after",
 ]
 ACK_BEFORE_COMMIT: Mistakes = {
     "shared.intake": [
@@ -55,6 +60,13 @@ ACK_BEFORE_COMMIT: Mistakes = {
 BEFORE_COMMIT = "shared.intake:Intake._commit:transaction.1:before"
 """With that mistake this comes right after the acknowledgement, whose own points are also those of marks: with these
 nothing would be lost."""
+
+ASKED = "services.image_generation.handlers:_ask_once"
+PAYING = (f"{ASKED}:submit.1:after", f"{ASKED}:recording.3:after")
+"""It has been asked, and its answer is lost; and its answer is kept."""
+FORGETS_PAYMENT: Mistakes = {
+    "services.image_generation.handlers": [("if generation.begun_before and paid:", "if generation is None:")]
+}
 
 
 def test_the_steps_of_the_code_are_found_and_keep_their_names_when_lines_move() -> None:
@@ -129,6 +141,23 @@ def _sample(recording: Recording) -> list[Death]:
 
 def _digest(death: Death) -> bytes:
     return sha256(f"{SEED} {death}".encode()).digest()
+
+
+async def test_a_picture_is_paid_for_once_wherever_its_service_dies(rig: Rig) -> None:
+    points = await points_of_payment(rig)
+    found = await bills(rig, PAYING)
+
+    assert set(PAYING) < set(points)
+    assert {point: bill.wrong for point, bill in found.items() if bill.wrong} == {}
+    assert all(bill.died for bill in found.values())
+    assert [bill.state for bill in found.values()] == ["failed", "completed"]
+
+
+async def test_a_service_that_forgets_that_it_paid_is_found_out(rig: Rig) -> None:
+    async with rig.mistaken("image_generation", FORGETS_PAYMENT, lasting=True):
+        found = await bills(rig, PAYING[:1])
+
+    assert [bill.wrong for bill in found.values()] == ["it was paid for 2 times"]
 
 
 async def test_a_service_that_acknowledges_before_it_commits_is_found_out(rig: Rig) -> None:

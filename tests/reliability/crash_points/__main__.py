@@ -7,6 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.reliability.crash_points.paying import SERVICE, bills, points_of_payment
 from tests.reliability.crash_points.rig import Rig, rigged
 from tests.reliability.crash_points.sweep import Recording, Report, Sweep, recorded, told_of
 
@@ -22,7 +23,19 @@ async def _sweep(rig: Rig, only: str, *, alone: bool) -> bool:
         _tell(line)
     deaths = [death for death in recording.deaths() if only in f"{death.service} {death.point} {death.act}"]
     report = await Sweep(rig, recording.expected, alone=alone, tell=_tell).run(deaths)
-    return _told(recording, report, rig)
+    return (await _paid_once(rig, only)) & _told(recording, report, rig)
+
+
+async def _paid_once(rig: Rig, only: str) -> bool:
+    """Tell what became of a picture that is paid for; give whether all was as it should be."""
+    points = [point for point in await points_of_payment(rig) if only in f"{SERVICE} {point}"]
+    found = await bills(rig, points)
+    for point, bill in found.items():
+        _tell(f"paid for: {point}: {'died' if bill.died else 'not come to'}, {bill.state} {bill.error_code or ''}")
+    wrong = {point: bill.wrong for point, bill in found.items() if bill.wrong}
+    for point, sentence in wrong.items():
+        _tell(f"paid for: {point}: {sentence}")
+    return not wrong and all(bill.died for bill in found.values())
 
 
 def _told(recording: Recording, report: Report, rig: Rig) -> bool:

@@ -11,8 +11,6 @@ EXCUSED: Final[Mapping[str, str]] = {
         "Only a broker that was killed while it made a queue leaves one that has to be replaced;"
         " tests/shared/test_broken_queue.py breaks one."
     ),
-    "services.image_generation.handlers:_ask_once:recording.2:": "No provider of this house limits its rates.",
-    "services.image_generation.store:delete_generation:": "The same.",
 }
 """By the beginning of the points' names."""
 

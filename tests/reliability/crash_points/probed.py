@@ -9,7 +9,7 @@ import builtins
 import json
 import runpy
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
@@ -18,7 +18,7 @@ from types import CodeType, ModuleType, TracebackType
 from typing import Any, Final
 
 from tests.reliability.crash_points.ledger import Ledger
-from tests.reliability.crash_points.steps import AROUND, REACHED, rewritten
+from tests.reliability.crash_points.steps import ALONG, AROUND, REACHED, rewritten
 
 POINTS_FILE: Final = "points.json"
 MISTAKES_FILE: Final = "mistakes.json"
@@ -29,8 +29,11 @@ SMALL: Final[Mapping[str, str]] = {
     "shared.jobs": "_LONG_RECORDING_SECONDS = -1.0",
     "services.gateway.rounds": "_LOOK_SECONDS, LAST_ASK_SECONDS = 0.2, 0.5",
     "services.media.library": "_COLLECT_SECONDS = 0.5",
+    "services.image_generation.providers.directory": (
+        "from tests.reliability.crash_points.hired import HIRED; MAKERS = {**MAKERS, **HIRED}"
+    ),
 }
-"""In a small house pages are small and times short, so that a small workload comes to every step."""
+"""Pages are small, times short and providers such that a small workload comes to every step."""
 
 Mistakes = Mapping[str, Sequence[tuple[str, str]]]
 """By module: texts of its source, each with what stands there instead."""
@@ -107,7 +110,13 @@ def install(service: str, folder: Path) -> None:
     def around(before: str, within: str, after: str, context: AbstractAsyncContextManager[Any]) -> Around:
         return Around(ledger, (before, within, after), context)
 
-    vars(builtins).update({REACHED: ledger.reached, AROUND: around})
+    async def along(before: str, after: str, step: Awaitable[Any]) -> Any:
+        ledger.reached(before)
+        outcome = await step
+        ledger.reached(after)
+        return outcome
+
+    vars(builtins).update({REACHED: ledger.reached, AROUND: around, ALONG: along})
 
 
 def main(service: str, folder: str) -> None:

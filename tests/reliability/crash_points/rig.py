@@ -23,6 +23,7 @@ from services.gateway.settings import Settings
 from tests.deploy.clients import objects
 from tests.journeys.end_state import Books, until_quiet
 from tests.reliability.crash_points.hands import OPERATOR, USER, Hands, Piece
+from tests.reliability.crash_points.hired import BUSY, PAID, Till
 from tests.reliability.crash_points.ledger import Ledger
 from tests.reliability.crash_points.outcome import Outcome, keys_of, outcome_of
 from tests.reliability.crash_points.probed import MISTAKES_FILE, POINTS_FILE, Mistakes
@@ -66,6 +67,7 @@ class Rig:
     points: Sequence[str]
     ledgers: Mapping[str, Ledger]
     hands: Hands
+    till: Till
 
     async def play(self, act: Act, armed: Armed, pieces: Sequence[Piece] = PIECES) -> None:
         """Play one round from an empty house on: the workload, in which some services die at a point.
@@ -102,13 +104,14 @@ class Rig:
         return {service: ledger.visited() for service, ledger in self.ledgers.items()}
 
     @asynccontextmanager
-    async def mistaken(self, service: str, mistakes: Mistakes) -> AsyncIterator[None]:
-        """Have one service make mistakes until it dies, and no longer than the block lasts."""
+    async def mistaken(self, service: str, mistakes: Mistakes, *, lasting: bool = False) -> AsyncIterator[None]:
+        """Have one service make mistakes until it dies, or also after that, and no longer than the block lasts."""
         file = self.folder / MISTAKES_FILE
         file.write_bytes(orjson.dumps(mistakes))
         try:
             await self._anew(service)
-            file.unlink()
+            if not lasting:
+                file.unlink()
             yield
         finally:
             file.unlink(missing_ok=True)
@@ -145,6 +148,7 @@ class Rig:
             ledger.clear()
         self.hands.site.begin()
         self.hands.go_on.set()
+        self.till.clear()
         s3, bucket = self.hands.s3, self.hands.bucket
         await asyncio.gather(*(s3.delete_object(Bucket=bucket, Key=key) for key in await keys_of(s3, bucket)))
         tables = await self.hands.books.rows(
@@ -194,12 +198,20 @@ async def rigged(directory: Path) -> AsyncIterator[Rig]:
             ledgers = {
                 service: held.enter_context(Ledger(folder / f"{service}.ledger", points)) for service in SERVICES
             }
+            till = directory / "till"
             stack = await held.enter_async_context(
-                Stack(directory / "stack", service_environment=SETTINGS, launchers=launchers)
+                Stack(directory / "stack", service_environment=_settings(till), launchers=launchers)
             )
-            yield Rig(stack, folder, points, ledgers, await _hands(held, stack))
+            yield Rig(stack, folder, points, ledgers, await _hands(held, stack), Till(till))
     finally:
         child.STABLE_SECONDS = pause
+
+
+def _settings(till: Path) -> dict[str, Mapping[str, str]]:
+    """Give the settings of all services, with providers that keep their books in a till."""
+    providers = {"sketch": {}, **{name: {"folder": str(till)} for name in (BUSY, PAID)}}
+    drawing = {**SETTINGS["image_generation"], "IMAGE_PROVIDERS": orjson.dumps(providers).decode()}
+    return {**SETTINGS, "image_generation": drawing}
 
 
 async def _hands(held: AsyncExitStack, stack: Stack) -> Hands:

@@ -1,9 +1,10 @@
 """The steps of the code: where something happens that the world can see, found in the source and not in a list.
 
 A step is an `await` or an `async with` of something that changes a database, a queue, the object store or somebody
-else's state. What only reads is none. Before and after each lies a point at which a process may die; a context has a
-third one within it, when all is done and nothing is committed. Only the standard library is used here, for this is
-imported before the code that it rewrites.
+else's state, also where it is handed to somebody who awaits it together with others. What only reads is none. Before
+and after each lies a point at which a process may die; a context has a third one within it, when all is done and
+nothing is committed. A step in a loop is died at in the first turn that comes to it. Only the standard library is used
+here, for this is imported before the code that it rewrites.
 """
 
 import ast
@@ -27,8 +28,11 @@ DONE = STATEMENTS | {
 HELD_OPEN = frozenset({"transaction", "recording", "completing", "failing", "committing", "_ending", "_send"})
 """What is entered and left: transactions by all their names, and a request to somebody else's server."""
 
-REACHED, AROUND = "__reached__", "__around__"
-"""The two functions that rewritten code calls; see `probed`."""
+NOT_AWAITED = frozenset({"cancel"})
+"""What is no step where nobody awaits it: a task is cancelled by a word alone."""
+
+REACHED, AROUND, ALONG = "__reached__", "__around__", "__along__"
+"""The functions that rewritten code calls; see `probed`."""
 
 _WRITES = re.compile(r"\b(INSERT|UPDATE|DELETE)\b")
 
@@ -57,12 +61,18 @@ class Rewriting(ast.NodeTransformer):
 
     def visit_Await(self, node: ast.Await) -> ast.AST:
         name = self._named(node.value, DONE)
-        self.generic_visit(node)
         if name is None:
-            return node
+            return self.generic_visit(node)
+        super().generic_visit(node.value)  # itself it is awaited here, and what it is given may be a step
         before, after = self._pointed(name, "before", "after")
         parts = [_call(REACHED, before), node, _call(REACHED, after)]
         return ast.Subscript(ast.Tuple(parts, ast.Load()), ast.Constant(1), ast.Load())
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        """Find what is handed to somebody else who awaits it."""
+        name = self._named(node, DONE - NOT_AWAITED)
+        self.generic_visit(node)
+        return node if name is None else _call(ALONG, *self._pointed(name, "before", "after"), of=node)
 
     def visit_AsyncWith(self, node: ast.AsyncWith) -> ast.AST:
         for item in node.items:

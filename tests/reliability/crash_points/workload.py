@@ -15,6 +15,7 @@ from shared.topology import Topology, queue_of
 from tests.journeys.gallery import draw
 from tests.journeys.visitors import SCENE
 from tests.reliability.crash_points.hands import USER, Hands, Piece, lineage
+from tests.reliability.crash_points.hired import BUSY
 from tests.reliability.crash_points.operating import (
     abandon_a_job,
     be_silent_for_a_while,
@@ -65,6 +66,13 @@ async def cancel_a_picture_that_is_being_drawn(hands: Hands) -> None:
     asked = "SELECT count(*) FROM image_generation.generations WHERE job_id = $1 AND request_id IS NOT NULL"
     await hands.until(asked, wanted.job_id)
     await hands.voice.say(CancelJob(addressee=EVERYBODY, job_id=wanted.job_id, cancelled_by=USER))
+
+
+async def have_a_picture_drawn_by_who_is_busy_at_first(hands: Hands) -> None:
+    wanted = GenerateImage(**lineage("busy"), description="a small forest", aspect_ratio="1:1", seed=3, provider=BUSY)
+    await hands.voice.say(wanted)
+    done = "SELECT count(*) FROM image_generation.tasks WHERE id = $1 AND state = 'completed'"
+    await hands.until(done, wanted.job_id)
 
 
 async def cancel_what_is_not_yet_known(hands: Hands) -> None:
@@ -150,6 +158,7 @@ PIECES: Final[Sequence[Piece]] = (
     draw_a_scene,
     cancel_a_page_that_is_being_read,
     cancel_a_picture_that_is_being_drawn,
+    have_a_picture_drawn_by_who_is_busy_at_first,
     let_probes_wait_and_end_them,
     retry_a_broken_picture,
     give_letters_another_fate,
