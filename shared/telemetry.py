@@ -9,10 +9,7 @@ from typing import Any
 import orjson
 import structlog
 from opentelemetry import trace
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 _SECRET_WORDS = ("password", "secret", "token", "authorization", "api_key", "cookie", "database_url", "rabbitmq_url")
@@ -62,6 +59,11 @@ def configure_tracing(service: str, endpoint: str | None) -> TracerProvider | No
     """Export spans to an OTLP endpoint; without one nothing is recorded, but trace ids still travel."""
     if endpoint is None:
         return None
+    # A tenth of the time that a service takes to start, and only who exports needs it.
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
+    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
+
     provider = TracerProvider(resource=Resource.create({"service.name": f"diorama.{service}"}))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")))
     trace.set_tracer_provider(provider)

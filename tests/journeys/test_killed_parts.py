@@ -18,8 +18,8 @@ from tests.journeys.gallery import Exhibition, Gallery
 from tests.journeys.visitors import Visitor
 from tests.living import until
 
-PICTURES = 24
-LET_IN = 8
+PICTURES = 12
+LET_IN = 5
 
 Moment = Callable[[Stack, Exhibition], Awaitable[object]]
 
