@@ -81,8 +81,8 @@ chaos: bootstrap ## Break everything at random under load: [seconds=300] [seed=1
 	@$(PYTHON) -m tests.reliability --seconds $(or $(seconds),300) --seed $(or $(seed),1) $(if $(write),--write)
 
 .PHONY: crash-points
-crash-points: bootstrap ## Have every service die once at every step: [only="media shared.relay"] [alone=1]
-	@$(PYTHON) -m tests.reliability.crash_points --only '$(only)' $(if $(alone),--alone)
+crash-points: bootstrap ## Have a service die once at every step: [only="media shared.relay"] [alone=1] [everywhere=1]
+	@$(PYTHON) -m tests.reliability.crash_points --only '$(only)' $(if $(alone),--alone) $(if $(everywhere),--everywhere)
 
 .PHONY: figures
 figures: bootstrap ## Measure what it bears, beside the bars: [only="backlog soak"] [write=1]

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from hashlib import sha256
 from pathlib import Path
@@ -82,6 +83,15 @@ def test_what_is_linked_otherwise_is_told_from_what_is_linked_alike() -> None:
     assert differences(named_by_links([*jobs, f"image of {one}"]), named_by_links(renamed)) == []
     assert differences(named_by_links([*jobs, f"image of {one}"]), named_by_links([*jobs, f"image of {other}"]))
     assert differences(named_by_links(jobs), named_by_links(jobs * 2))
+
+
+def test_each_point_is_died_at_once_and_nobody_dies_of_all() -> None:
+    workers, shared = ["scraper", "media", "depth_map"], {f"shared:{number}" for number in range(9)}
+    visited = defaultdict(set, {worker: {f"{worker}:own", *shared} for worker in workers})
+    deaths = Recording(Counter(), {Act.WORKING: visited}).deaths_once()
+
+    assert sorted(death.point for death in deaths) == sorted([*(f"{worker}:own" for worker in workers), *shared])
+    assert Counter(death.service for death in deaths) == dict.fromkeys(workers, 4)
 
 
 def test_a_process_dies_at_an_armed_point_and_only_once(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The whole sweep: `make crash-points [only=media] [alone=1]`; exits with 1 where anything differs."""
+"""The whole sweep: `make crash-points [only=media] [alone=1] [everywhere=1]`; exits with 1 where anything differs."""
 
 import argparse
 import asyncio
@@ -17,11 +17,12 @@ def _tell(line: str) -> None:
     sys.stdout.flush()
 
 
-async def _sweep(rig: Rig, only: str, *, alone: bool) -> bool:
+async def _sweep(rig: Rig, only: str, *, alone: bool, everywhere: bool) -> bool:
     recording = await recorded(rig)
     for line in told_of(recording, rig.points):
         _tell(line)
-    deaths = [death for death in recording.deaths() if only in f"{death.service} {death.point} {death.act}"]
+    deaths = recording.deaths() if everywhere else recording.deaths_once()
+    deaths = [death for death in deaths if only in f"{death.service} {death.point} {death.act}"]
     report = await Sweep(rig, recording.expected, alone=alone, tell=_tell).run(deaths)
     return (await _paid_once(rig, only)) & _told(recording, report, rig)
 
@@ -56,11 +57,11 @@ def _told(recording: Recording, report: Report, rig: Rig) -> bool:
     return not (unvisited or report.missed or report.differing)
 
 
-async def _main(only: str, *, alone: bool) -> int:
+async def _main(only: str, *, alone: bool, everywhere: bool) -> int:
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="crash-points-") as directory:
         async with rigged(Path(directory)) as rig:
-            good = await _sweep(rig, only, alone=alone)
+            good = await _sweep(rig, only, alone=alone, everywhere=everywhere)
     _tell(f"{time.monotonic() - began:.0f} s")
     return 0 if good else 1
 
@@ -71,5 +72,8 @@ if __name__ == "__main__":
         "--only", default="", help="part of a service, its point and when, such as `media shared.relay` or `starts`"
     )
     parser.add_argument("--alone", action="store_true", help="one death a round, instead of one of each service")
+    parser.add_argument(
+        "--everywhere", action="store_true", help="at each point every service that comes to it, instead of one"
+    )
     asked = parser.parse_args()
-    sys.exit(asyncio.run(_main(asked.only, alone=asked.alone)))
+    sys.exit(asyncio.run(_main(asked.only, alone=asked.alone, everywhere=asked.everywhere)))

@@ -52,6 +52,19 @@ class Recording:
                     acts.setdefault((service, point), act)
         return sorted(Death(act.value, service, point) for (service, point), act in acts.items())
 
+    def deaths_once(self) -> list[Death]:
+        """Give one death for each point: where several services come to it, of the one that dies least elsewhere."""
+        by_point: defaultdict[str, list[Death]] = defaultdict(list)
+        for death in self.deaths():
+            by_point[death.point].append(death)
+        chosen: list[Death] = []
+        load: Counter[str] = Counter()
+        for deaths in sorted(by_point.values(), key=len):
+            least = min(deaths, key=lambda death: load[death.service])
+            load[least.service] += 1
+            chosen.append(least)
+        return sorted(chosen)
+
     def steady(self) -> list[Death]:
         """Give the deaths that no timing decides about: the service came there in several acts, or all workers did."""
         acts = Counter(
