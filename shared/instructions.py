@@ -27,6 +27,7 @@ from shared.runner import Runner
 from shared.topology import queue_of
 
 _GATEWAY_QUEUE = queue_of("gateway")
+_ENDED = frozenset({"completed", "failed", "cancelled"})
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _AFTER_ALL = 2**31 - 1
 _ANSWERS = 2**30
@@ -48,39 +49,48 @@ class Instructions:
         tx.after_commit(lambda: self._runner.cancel(list(cancels)))
 
     async def on_report_jobs(self, tx: Transaction, asked: Sequence[Heard[ReportJobs]]) -> None:
-        """Say to the gateway what is known of these jobs: what was said, what waits, and what is unknown."""
+        """Tell the gateway of these jobs: all that was said of those that have ended, and of the others how they stand.
+
+        An answer is never said again: whoever asks once more gets the one that is true then, and no longer one.
+        """
         job_ids = list({job_id for one in asked for job_id in one.message.job_ids})
         # In this order: what has ended by now was said, or is about to be.
         known = await _select_states(tx, job_ids)
-        repeated = await _repeat_said(tx, job_ids)
+        repeated = await _repeat_said(tx, [job_id for job_id, row in known.items() if row["state"] in _ENDED])
         for job_id in job_ids:
             row = known.get(job_id)
             if row is None:
-                tx.say(JobUnknown(service=self._service, job_id=job_id))
+                tx.say(JobUnknown(service=self._service, job_id=job_id), queue=_GATEWAY_QUEUE)
             elif row["state"] == "pending":
-                self._say_waiting(tx, row)
+                self._answer_waiting(tx, row)
             elif row["state"] == "in_progress":
                 facts = {"attempt": row["attempt"] + 1, "started_at": row["started_at"], "worker": row["worker"]}
-                self.say_of(tx, JobStarted, row, sequence=STARTED, **facts)
+                self._answer(tx, JobStarted, row, sequence=STARTED, **facts)
             elif job_id not in repeated:
-                self._say_end(tx, row)
+                self._answer_ended(tx, row)
 
-    def _say_waiting(self, tx: Transaction, row: dict[str, Any]) -> None:
+    def _answer_waiting(self, tx: Transaction, row: dict[str, Any]) -> None:
         """Say what a job waits for; a later answer comes after an earlier one, for it may wait for something else."""
         waiting_for, next_attempt_at = _wait_of(row)
+        wait = {"waiting_for": waiting_for, "next_attempt_at": next_attempt_at}
         sequence = min(_ANSWERS + int((row["now"] - row["created_at"]).total_seconds()), _AFTER_ALL)
-        self.say_of(tx, JobAccepted, row, sequence=sequence, waiting_for=waiting_for, next_attempt_at=next_attempt_at)
+        if next_attempt_at is None or row["error_code"] is None:
+            self._answer(tx, JobAccepted, row, sequence=sequence, **wait)
+        else:
+            self._answer(tx, JobRetryScheduled, row, sequence=sequence, **_failure_of(row), **wait)
 
-    def _say_end(self, tx: Transaction, row: dict[str, Any]) -> None:
+    def _answer_ended(self, tx: Transaction, row: dict[str, Any]) -> None:
         """Say from its row how a job ended, where what was said of it is no longer kept."""
         if row["state"] == "completed":
             facts = {"attempt": row["attempt"], "started_at": row["started_at"]}
-            self.say_of(tx, JobCompleted, row, sequence=_AFTER_ALL, **facts)
+            self._answer(tx, JobCompleted, row, sequence=_AFTER_ALL, **facts)
         elif row["state"] == "failed":
-            reason = {"code": row["error_code"], "sentence": row["error_sentence"]}
-            self.say_of(tx, JobFailed, row, sequence=_AFTER_ALL, attempt=row["attempt"], **reason)
+            self._answer(tx, JobFailed, row, sequence=_AFTER_ALL, **_failure_of(row))
         else:
-            self.say_of(tx, JobCancelled, row, sequence=_AFTER_ALL)
+            self._answer(tx, JobCancelled, row, sequence=_AFTER_ALL)
+
+    def _answer(self, tx: Transaction, news_class: type[JobNews], row: dict[str, Any], **facts: Any) -> None:
+        self.say_of(tx, news_class, row, queue=_GATEWAY_QUEUE, **facts)
 
     async def on_pauses(self, tx: Transaction, asked: Sequence[Heard[PauseWork | ResumeWork]]) -> None:
         """Start no more jobs of these kinds for a while, or start them again.
@@ -116,7 +126,14 @@ class Instructions:
             self.say_of(tx, JobRetryScheduled, row, next_attempt_at=row["run_at"], **facts)
 
     def say_of(
-        self, tx: Transaction, news_class: type[JobNews], row: dict[str, Any], *, sequence: int = 0, **facts: Any
+        self,
+        tx: Transaction,
+        news_class: type[JobNews],
+        row: dict[str, Any],
+        *,
+        sequence: int = 0,
+        queue: str | None = None,
+        **facts: Any,
     ) -> None:
         """Say news of a task that nobody holds; numbered first in its lease epoch where not said otherwise."""
         said = news(
@@ -129,7 +146,7 @@ class Instructions:
             at=row["now"],
             **facts,
         )
-        tx.say(said, traceparent=row["traceparent"])
+        tx.say(said, traceparent=row["traceparent"], queue=queue)
 
 
 def _said_at(wish: Heard[PauseWork | ResumeWork]) -> datetime:
@@ -146,6 +163,11 @@ def _wait_of(row: dict[str, Any]) -> tuple[str, datetime | None]:
     if row["run_at"] > row["now"]:
         return ("limit" if row["limited"] else "retry"), row["run_at"]
     return ("pause" if row["paused"] else "worker"), None
+
+
+def _failure_of(row: dict[str, Any]) -> dict[str, Any]:
+    """Tell how often a task was tried, and why the last attempt failed."""
+    return {"attempt": row["attempt"], "code": row["error_code"], "sentence": row["error_sentence"]}
 
 
 async def _repeat_said(tx: Transaction, job_ids: list[UUID]) -> set[UUID]:

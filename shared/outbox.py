@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import UUID
@@ -19,12 +19,18 @@ from shared.telemetry import current_traceparent
 
 @dataclass(frozen=True, slots=True)
 class Saying:
-    """One message, encoded, on its way into the outbox."""
+    """One message, encoded, on its way into the outbox.
+
+    Attributes:
+        queue: whoever asked for it hears it alone, and nobody keeps it; None: it is said to everybody and kept.
+
+    """
 
     message_id: UUID
     routing_key: str
     job_id: UUID | None
     body: bytes
+    queue: str | None = None
 
 
 class TaskIntake(Protocol):
@@ -55,14 +61,24 @@ class Transaction:
         self._after_commit: list[Callable[[], None]] = []
         self._at_end: list[Callable[[], None]] = []
 
-    def say(self, message: Message, *, message_id: UUID | None = None, traceparent: str | None = None) -> UUID:
-        """Say a message with this transaction; return its id. Raises Refused where it cannot be said at all."""
+    def say(
+        self,
+        message: Message,
+        *,
+        message_id: UUID | None = None,
+        traceparent: str | None = None,
+        queue: str | None = None,
+    ) -> UUID:
+        """Say a message with this transaction; return its id. Raises Refused where it cannot be said at all.
+
+        `queue`: it answers the service of this queue, which alone hears it; it is not kept to be said again.
+        """
         trace = traceparent or self.trace_of(message)
         try:
             saying = self._outbox.encode(message, message_id=message_id, traceparent=trace)
         except ValueError as error:
             raise Refused("message_unsayable", printable(f"What follows from it cannot be said: {error}")) from error
-        self._sayings.append(saying)
+        self._sayings.append(replace(saying, queue=queue))
         return saying.message_id
 
     def work(self, command: Command, *, heard: bool = False) -> None:
@@ -173,11 +189,12 @@ async def insert_sayings(connection: Connection, sayings: Iterable[Saying]) -> N
     rows = list(sayings)
     await connection.execute(
         """
-        INSERT INTO outbox (message_id, routing_key, job_id, body)
-        SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::bytea[])
+        INSERT INTO outbox (message_id, routing_key, queue, job_id, body)
+        SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::bytea[])
         """,
         [row.message_id for row in rows],
         [row.routing_key for row in rows],
+        [row.queue for row in rows],
         [row.job_id for row in rows],
         [row.body for row in rows],
     )

@@ -8,6 +8,7 @@ from contracts.jobs import (
     CheckWorker,
     JobAccepted,
     JobCompleted,
+    JobStarted,
     JobUnknown,
     MessageDeadLettered,
     ReportJobs,
@@ -68,6 +69,22 @@ async def test_a_job_that_speaks_is_not_asked(ann: Client, gateway: Gateway, hou
     await ask_about_silent_jobs(gateway.parts.bus)
     assert await _asked(house) == []
     assert await _pause(house, job) > 250, "who has said that he waits is left alone for long"
+
+
+async def test_a_job_whose_answers_bring_nothing_new_is_asked_with_growing_pauses(
+    ann: Client, gateway: Gateway, house: House
+) -> None:
+    job = await _probe(ann)
+    runs = job.says(JobStarted, attempt=1, started_at="2025-01-01T00:00:00Z", worker="w")
+    await gateway.hear(runs)
+    pauses = []
+    for _ in range(6):
+        await _silent_for(house, job, 301)
+        await ask_about_silent_jobs(gateway.parts.bus)
+        await gateway.hear(runs)
+        pauses.append(round(await _pause(house, job)))
+        assert await house.value("SELECT unanswered_since IS NULL FROM gateway.jobs"), "somebody answers for it"
+    assert pauses == [20, 40, 80, 160, 300, 300]
 
 
 async def test_a_job_that_has_ended_is_never_asked(ann: Client, gateway: Gateway, house: House) -> None:

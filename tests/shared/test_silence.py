@@ -1,5 +1,7 @@
 """Nobody waits in the dark: a job that waits says why, and whoever asks is answered."""
 
+import asyncio
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -9,6 +11,7 @@ from contracts.jobs import (
     JobCancelled,
     JobCompleted,
     JobFailed,
+    JobStarted,
     JobUnknown,
     PauseWork,
     ReportJobs,
@@ -16,6 +19,7 @@ from contracts.jobs import (
 )
 from contracts.media import AcceptUpload, FetchMedia
 from shared.identifiers import uuid7
+from shared.jobs import Job
 from tests.living import House, until
 from tests.shared.chores import about, all_said, bytes_in, do_nothing, fetch, is_in, put, upload
 
@@ -101,6 +105,43 @@ async def test_who_asks_for_an_ended_job_hears_what_was_said_again(house: House)
         again = about(await ask(house, command.job_id), command.job_id)
     assert again == first
     assert isinstance(again[-1], JobCompleted)
+
+
+async def stay(_job: Job[FetchMedia]) -> None:
+    await asyncio.Event().wait()
+
+
+async def test_no_question_makes_a_later_answer_longer(house: House) -> None:
+    running, waiting, unknown = fetch(), upload(), uuid7()
+    async with house.worker("media", works={FetchMedia: stay}, grace_seconds=2.5):
+        await put(house, waiting)  # nobody works on its kind here
+        await house.say(running)
+        await until(lambda: house.value(_KEPT))
+        for _ in range(4):
+            answers = await ask(house, running.job_id, waiting.job_id, unknown)
+            assert Counter(map(type, answers)) == {JobStarted: 1, JobAccepted: 1, JobUnknown: 1}
+        assert await house.value(_KEPT) == 1, "only what was said to everybody is kept"
+
+
+async def test_what_was_answered_before_the_end_of_a_job_is_not_said_again_after_it(house: House) -> None:
+    go_on = asyncio.Event()
+
+    async def wait(_job: Job[FetchMedia]) -> None:
+        await go_on.wait()
+
+    async with house.worker("media", works={FetchMedia: wait}):
+        await house.say(command := fetch())
+        await until(lambda: house.value(_KEPT))
+        for _ in range(2):
+            await ask(house, command.job_id)
+        go_on.set()
+        await until(lambda: is_in(house, "completed", command))
+        for _ in range(3):
+            news = about(await ask(house, command.job_id), command.job_id)
+            assert [type(one) for one in news] == [JobStarted, JobCompleted]
+
+
+_KEPT = "SELECT count(*) FROM media.said"
 
 
 async def test_who_asks_for_a_job_that_ended_long_ago_is_told_its_end(house: House) -> None:

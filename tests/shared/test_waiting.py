@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from contracts.jobs import JobAccepted, JobRetryScheduled, JobStarted, PauseWork, ReportJobs, ResumeWork
+from contracts.jobs import JobRetryScheduled, JobStarted, PauseWork, ReportJobs, ResumeWork
 from contracts.media import FetchMedia
 from services.gateway.rules.jobs import apply_news, job_of_news
 from shared.errors import TryAgain
@@ -54,13 +54,14 @@ async def test_a_job_that_waits_for_its_next_attempt_says_until_when_and_for_wha
     async with house.worker("media", works={FetchMedia: busy}):
         await house.say(command)
         await until(lambda: house.value("SELECT true FROM media.tasks WHERE state = 'pending' AND run_at > now()"))
-        news = about(await ask(house, command.job_id), command.job_id)
-    [said] = [one for one in news if isinstance(one, JobRetryScheduled)]
-    [answer] = [one for one in news if isinstance(one, JobAccepted)]
-    assert answer.next_attempt_at is not None
+        await until(lambda: all_said(house))
+        [said] = [one for one in about(await house.heard(), command.job_id) if isinstance(one, JobRetryScheduled)]
+        [answer] = about(await ask(house, command.job_id), command.job_id)
+    assert isinstance(answer, JobRetryScheduled)
     assert (said.waiting_for, answer.waiting_for) == (waiting_for, waiting_for)
+    assert (answer.attempt, answer.code, answer.sentence) == (said.attempt, said.code, said.sentence)
     assert abs(answer.next_attempt_at - said.next_attempt_at) < timedelta(seconds=5)
-    assert news[-1] is answer, "it is the latest word about the job"
+    assert (answer.lease_epoch, answer.sequence) > (said.lease_epoch, said.sequence), "it is the latest word"
     job = job_of_news(answer)
     assert apply_news(job, answer)
     assert (job.waiting_for, job.next_attempt_at) == (waiting_for, answer.next_attempt_at)

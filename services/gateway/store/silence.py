@@ -88,9 +88,9 @@ async def update_unknown_jobs(connection: Connection, ids: Iterable[UUID]) -> li
 
 
 async def update_answered_jobs(connection: Connection, ids: Iterable[UUID]) -> None:
-    """Note that somebody answers for these jobs, though he had nothing new to say."""
+    """Note that somebody answers for these jobs, though he had nothing new to say: the pauses go on growing."""
     await connection.execute(
-        "UPDATE jobs SET asks = 0, unanswered_since = NULL WHERE id = ANY ($1) AND unanswered_since IS NOT NULL",
+        "UPDATE jobs SET unanswered_since = NULL WHERE id = ANY ($1) AND unanswered_since IS NOT NULL",
         list(ids),
     )
 
