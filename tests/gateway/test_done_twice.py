@@ -1,22 +1,36 @@
 """No work is done twice because its command came back: a retry, a redrive and a cancel never pass each other unseen."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from contracts.jobs import CancelJob, MessageDeadLettered, RedriveDeadLetters, ReportJobs
+from contracts.jobs import (
+    CancelJob,
+    JobAccepted,
+    JobCancelled,
+    JobCompleted,
+    JobStarted,
+    MessageDeadLettered,
+    RedriveDeadLetters,
+    ReportJobs,
+)
 from contracts.media import FetchMedia
 from services.gateway.rounds import ask_about_silent_jobs
 from services.gateway.store import letters as store
 from shared.errors import Refused
+from shared.identifiers import uuid7
 from shared.jobs import Job
 from shared.outbox import Transaction
 from tests.gateway.living import Client, Gateway, Voice
 from tests.gateway.sayings import command_of, said_to, settled
 from tests.living import House, until
 
+NOW = "2025-01-01T00:00:00Z"
 SCENE = "/chapters/c/images/scenes/1"
 A_VIEW, ANOTHER_VIEW = {"scene_description": "A view"}, {"scene_description": "Another view"}
 
@@ -113,7 +127,7 @@ async def test_a_command_that_nobody_wants_any_more_is_forbidden_before_it_is_de
     assert forbidding(old, await said_to(house)) == [CancelJob], "others may have redriven it without the gateway"
 
     with monkeypatch.context() as mutation:
-        mutation.setattr(store, "_STILL_WANTED", "job.ended_by_letter IS NOT NULL")
+        mutation.setattr(store, "STILL_WANTED", "job.ended_by_letter IS NOT NULL")
         await gateway.hear(settled(letter, "taken_in"))
     assert await state(ann, old) == "pending", "it is the condition that keeps it from coming back"
 
@@ -240,6 +254,59 @@ async def test_what_was_taken_in_is_believed_though_it_began_before_it_was_given
     await gateway.hear(settled(letter, "taken_in", at=now - timedelta(seconds=1)))
     assert (await oz.get(f"/dead-letters/{letter.dead_letter_id}")).body["state"] == "taken_in"
     assert await state(ann, job) == "pending"
+
+
+async def test_what_a_worker_says_of_a_job_is_believed_though_a_letter_had_ended_it(
+    ann: Client, oz: Client, gateway: Gateway, house: House
+) -> None:
+    """It is redriven twice; the word that the first delivery died comes late, and the second one is done meanwhile."""
+    other = Voice((await ann.post("/probes", {"service": "media"})).body)
+    job, letter = await undelivered(ann, gateway)
+    await redrive(oz, letter)
+    await redrive(oz, letter)
+    await house.say(settled(letter, "dead"))
+    await until(lambda: _is(ann, job, "failed"))
+    completed, said_once = job.says(JobCompleted, attempt=1, started_at=NOW), uuid7()
+    async with in_one_batch(gateway, 3):
+        await house.say(other.says(JobAccepted))
+        await house.say(settled(letter, "taken_in"))
+        await house.say(completed, message_id=said_once)
+    await until(lambda: house.value("SELECT state = 'taken_in' FROM gateway.letters"))
+    await house.say(completed, message_id=said_once)  # who is asked says it again as he said it before
+    await house.say(other.says(JobCompleted, attempt=1, started_at=NOW))
+    await until(lambda: _is(ann, other, "completed"))
+    shown = await ann.job(job.job["id"])
+    assert (shown["state"], shown["error"]) == ("completed", None)
+    await gateway.hear(settled(letter, "dead"))
+    assert await state(ann, job) == "completed"
+
+
+@asynccontextmanager
+async def in_one_batch(gateway: Gateway, count: int) -> AsyncIterator[None]:
+    """Have the gateway take in together, and in their order, what is said to it meanwhile."""
+    intake = gateway.parts.bus.intake
+    waits, intake._deliveries = intake._deliveries, asyncio.Queue()
+
+    async def all_there() -> bool:
+        return intake._deliveries.qsize() == count
+
+    yield
+    await until(all_there)
+    came, intake._deliveries = intake._deliveries, waits
+    while not came.empty():
+        waits.put_nowait(came.get_nowait())
+
+
+async def test_what_is_said_of_a_job_whose_end_was_acted_on_changes_nothing(ann: Client, gateway: Gateway) -> None:
+    retried, _ = await undelivered(ann, gateway)
+    await retry(ann, retried)
+    cancelled, _ = await undelivered(ann, gateway)
+    await ann.post(f"/jobs/{cancelled.job['id']}/cancel")
+    scene, _ = await undelivered_scene(ann, gateway)
+    await ann.post(SCENE, ANOTHER_VIEW)
+    for job in (retried, cancelled, scene):
+        await gateway.hear(job.says(JobStarted, attempt=1, started_at=NOW, worker="w"), job.says(JobCancelled))
+        assert await state(ann, job) == "failed"
 
 
 async def test_a_job_that_waits_again_is_not_given_up_for_its_old_silence(

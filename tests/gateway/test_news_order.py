@@ -1,5 +1,6 @@
 """What a job is known to be never goes back."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from typing import Any
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from contracts.jobs import (
     JobAccepted,
     JobCancelled,
+    JobChildrenNamed,
     JobCompleted,
     JobFailed,
     JobNews,
@@ -87,6 +89,27 @@ def test_what_has_ended_never_changes() -> None:
         ):
             assert not apply_news(job, later)
         assert job.state == state
+
+
+@pytest.mark.parametrize("news", [ACCEPTED, STARTED, RETRY, DONE, said(JobCancelled, (2, 2))])
+def test_an_end_that_was_only_presumed_gives_way_to_what_its_worker_says(news: JobNews) -> None:
+    job, waiting = presumed_failed(), job_of_news(ACCEPTED)
+    assert apply_news(job, news)
+    assert apply_news(waiting, news)
+    assert job == waiting
+
+
+def test_a_presumed_end_stands_while_its_worker_says_nothing_of_its_state() -> None:
+    job, before = presumed_failed(), presumed_failed()
+    assert not apply_news(job, HALF)
+    assert not apply_news(job, said(JobChildrenNamed, (1, 2), children=()))
+    assert job == before
+
+
+def presumed_failed() -> JobRow:
+    job = replace(job_of_news(ACCEPTED), state="failed", waiting_for=None, finished_at=NOW, presumed=True)
+    job.error_code, job.error_sentence = "handler_failed", "It failed."
+    return job
 
 
 def test_progress_never_outranks_a_state() -> None:

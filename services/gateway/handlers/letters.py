@@ -40,7 +40,7 @@ async def on_dead_letters(tx: Transaction, facts: Sequence[Heard[Told]], stream:
 async def _take_ends_back(tx: Transaction, letter_ids: Sequence[UUID]) -> None:
     for service, job_ids in (await letters.update_revived_jobs(tx.connection, letter_ids)).items():
         await projection.tell_jobs(tx.connection, "job.revived", job_ids)
-        # What was said of them while they counted as ended was not believed.
+        # While they counted as ended nobody asked about them.
         for start in range(0, len(job_ids), _ASK_LIMIT):
             tx.say(ReportJobs(addressee=service, job_ids=tuple(job_ids[start : start + _ASK_LIMIT])))
     for job in await letters.select_unwanted_jobs(tx.connection, letter_ids):

@@ -29,7 +29,12 @@ NEVER_HEARD_OF: Final = (0, -1)
 
 @dataclass(slots=True)
 class JobRow:
-    """A job as the read model keeps it; the fields are columns of `jobs`."""
+    """A job as the read model keeps it; the fields are columns of `jobs`, and `presumed` is made of some.
+
+    Attributes:
+        presumed: it counts as failed only because its command seemed to be dead; what its worker says of it is true.
+
+    """
 
     id: UUID
     project_id: UUID
@@ -58,6 +63,7 @@ class JobRow:
     started_at: datetime | None = None
     finished_at: datetime | None = None
     unanswered_since: datetime | None = None
+    presumed: bool = False
 
     @property
     def ended(self) -> bool:
@@ -115,25 +121,33 @@ def _lineage(message: Lineage) -> dict[str, Any]:
 def apply_news(job: JobRow, news: JobNews) -> bool:
     """Change the row as the news says; tell whether anything was new in it.
 
-    News that are older than what the row holds change nothing, and nothing changes a job that has ended. Progress
-    changes what it measures and never the state.
+    News that are older than what the row holds change nothing, and nothing changes a job that has ended, unless its end
+    was only presumed. Progress changes what it measures and never the state.
     """
     place, held = (news.lease_epoch, news.sequence), (job.lease_epoch, job.sequence)
-    if job.ended:
+    if job.ended and (not job.presumed or isinstance(news, JobProgressed)):
         return False
     if isinstance(news, JobProgressed):
         if place < held:
             return False
         job.progress, job.stage, job.updated_at = news.progress, news.stage, news.at
         return True
-    if place <= held or not _change_state(job, news):
+    if place <= held or type(news) not in EVENT_TYPES:
         return False
+    if job.presumed:
+        _take_end_back(job)
+    _change_state(job, news)
     job.lease_epoch, job.sequence = place
     job.updated_at = news.at
     return True
 
 
-def _change_state(job: JobRow, news: JobNews) -> bool:
+def _take_end_back(job: JobRow) -> None:
+    job.state, job.waiting_for, job.presumed = "pending", "worker", False
+    job.finished_at = job.error_code = job.error_sentence = None
+
+
+def _change_state(job: JobRow, news: JobNews) -> None:
     match news:
         case JobAccepted():
             job.state, job.waiting_for, job.next_attempt_at = "pending", news.waiting_for, news.next_attempt_at
@@ -156,9 +170,6 @@ def _change_state(job: JobRow, news: JobNews) -> bool:
             job.error_code, job.error_sentence = news.code, news.sentence
         case JobCancelled():
             _end(job, "cancelled", news.at)
-        case _:
-            return False
-    return True
 
 
 def _end(job: JobRow, state: str, at: datetime) -> None:

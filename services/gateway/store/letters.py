@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from contracts.image_generation import GenerateImage
 from services.gateway.rules.cursors import Cursor
 from services.gateway.store.pages import Conditions
+from services.gateway.store.projection import STILL_WANTED
 from services.gateway.store.reading import Row, fetch, fetch_one
 from shared.database import Connection
 
@@ -18,11 +18,6 @@ _SHOWN: Final = """
 """
 _FAILED: Final = """
     letter.id = ANY ($1) AND letter.job_id = job.id AND letter.message_type = job.kind AND job.state = 'failed'
-"""
-# Of a job that its worker ended, or that the gateway gave up, the end stands: whoever ended it has told its worker.
-_STILL_WANTED: Final = f"""
-    job.ended_by_letter IS NOT NULL AND job.superseded_by IS NULL AND job.cancel_requested_at IS NULL
-    AND (job.kind <> '{GenerateImage.wire_name}' OR EXISTS (SELECT FROM image_generations WHERE task_id = job.id))
 """
 
 
@@ -185,9 +180,9 @@ async def update_revived_jobs(connection: Connection, letter_ids: Sequence[UUID]
             updated_at = now(), ended_by_letter = NULL, unanswered_since = NULL, asks = 0,
             ask_at = now() + interval '10 s'
         FROM letters AS letter
-        WHERE {_FAILED} AND letter.state IN ('redriving', 'taken_in', 'said_again') AND {_STILL_WANTED}
+        WHERE {_FAILED} AND letter.state IN ('redriving', 'taken_in', 'said_again') AND {STILL_WANTED}
         RETURNING job.id, job.service
-        """,  # noqa: S608 - conditions of this file
+        """,  # noqa: S608 - conditions of this house
         list(letter_ids),
     )
     revived: dict[str, list[UUID]] = {}
@@ -202,7 +197,7 @@ async def select_unwanted_jobs(connection: Connection, letter_ids: Sequence[UUID
         connection,
         f"""
         SELECT DISTINCT job.id, job.service FROM jobs AS job, letters AS letter
-        WHERE {_FAILED} AND letter.state IN ('redriving', 'taken_in', 'said_again') AND NOT ({_STILL_WANTED})
-        """,  # noqa: S608 - conditions of this file
+        WHERE {_FAILED} AND letter.state IN ('redriving', 'taken_in', 'said_again') AND NOT ({STILL_WANTED})
+        """,  # noqa: S608 - conditions of this house
         list(letter_ids),
     )

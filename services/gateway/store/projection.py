@@ -6,17 +6,25 @@ cancellation and the birth of a child never pass each other unseen.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
 
+from contracts.image_generation import GenerateImage
 from services.gateway.rules.happenings import Happening, job_happening
 from services.gateway.rules.jobs import JobRow
 from services.gateway.store.facts import update_generation_states
 from shared.database import Connection
 
 _COLUMNS = tuple(field.name for field in fields(JobRow))
+
+# Of a job that its worker ended, or that the gateway gave up, the end stands: whoever ended it has told its worker.
+STILL_WANTED: Final = f"""
+    job.ended_by_letter IS NOT NULL AND job.superseded_by IS NULL AND job.cancel_requested_at IS NULL
+    AND (job.kind <> '{GenerateImage.wire_name}' OR EXISTS (SELECT FROM image_generations WHERE task_id = job.id))
+"""
+"""That the end of a `job` may be taken back: a dead letter ended it, and nobody has done anything about it since."""
 
 
 async def lock_writers(connection: Connection) -> None:
@@ -25,12 +33,13 @@ async def lock_writers(connection: Connection) -> None:
 
 async def select_job_rows(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, JobRow]:
     rows = await connection.fetch(
-        """
+        f"""
         SELECT id, project_id, submitted_by, kind, service, parent_id, root_id, pipeline, created_at, updated_at, state,
                asset_id, request, progress, stage, attempt, next_attempt_at, waiting_for, error_code, error_sentence,
-               result, children_total, lease_epoch, sequence, started_at, finished_at, unanswered_since
-        FROM jobs WHERE id = ANY ($1)
-        """,
+               result, children_total, lease_epoch, sequence, started_at, finished_at, unanswered_since,
+               {STILL_WANTED} AS presumed
+        FROM jobs AS job WHERE id = ANY ($1)
+        """,  # noqa: S608 - a condition of this file
         list(ids),
     )
     return {row["id"]: _job_row(row) for row in rows}
@@ -66,7 +75,8 @@ async def update_jobs(connection: Connection, jobs: Sequence[JobRow]) -> None:
             attempt = news.attempt, next_attempt_at = news.next_attempt_at, waiting_for = news.waiting_for,
             error_code = news.error_code, error_sentence = news.error_sentence, result = news.result,
             children_total = news.children_total, lease_epoch = news.lease_epoch, sequence = news.sequence,
-            started_at = news.started_at, finished_at = news.finished_at, unanswered_since = NULL
+            started_at = news.started_at, finished_at = news.finished_at, unanswered_since = NULL,
+            ended_by_letter = NULL
         FROM jsonb_populate_recordset(NULL::jobs, $1) AS news
         WHERE jobs.id = news.id
         """,
