@@ -30,7 +30,7 @@ async def time_passes(house: House, minutes: float) -> None:
         UPDATE gateway.jobs
         SET ask_at = ask_at - $1 * interval '1 min', updated_at = updated_at - $1 * interval '1 min',
             unanswered_since = unanswered_since - $1 * interval '1 min',
-            unknown_at = unknown_at - $1 * interval '1 min'
+            unknown_at = unknown_at - $1 * interval '1 min', asked_at = asked_at - $1 * interval '1 min'
         """,
         minutes,
     )
@@ -147,6 +147,21 @@ async def test_a_job_that_its_worker_never_learns_of_ends_too(ann: Client, gatew
         await gateway.hear(JobUnknown(service="media", job_id=UUID(job.job["id"])))
     assert ended == [UUID(job.job["id"])]
     assert (await ann.job(job.job["id"]))["error"]["code"] == "never_received", "somebody has answered for it"
+
+
+async def test_a_worker_that_answers_no_more_may_have_received_a_job_that_it_once_did_not_know(
+    ann: Client, gateway: Gateway, house: House
+) -> None:
+    """Its command was said again after that answer, so that it may even have been done."""
+    job = await probe(ann)
+    for number in range(30):
+        await time_passes(house, 5.5)
+        if ended := await go_rounds(gateway):
+            break
+        if number < 20:
+            await gateway.hear(JobUnknown(service="media", job_id=UUID(job.job["id"])))
+    assert ended == [UUID(job.job["id"])]
+    assert (await ann.job(job.job["id"]))["error"]["code"] == "worker_gone"
 
 
 @pytest.mark.parametrize("answered", [True, False])

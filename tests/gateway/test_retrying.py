@@ -12,6 +12,7 @@ from contracts.jobs import CheckWorker, JobChildrenNamed, JobCompleted, JobFaile
 from contracts.media import FetchMedia
 from contracts.scraper import ImageFound
 from services.gateway.routes import retrying
+from services.gateway.rules.retrying import NEVER_PAID_FOR
 from services.gateway.store import retrying as store
 from shared.identifiers import child_id, uuid7
 from tests.gateway.living import Client, Gateway, Voice
@@ -124,7 +125,13 @@ async def test_a_filter_that_finds_many_says_that_there_are_more(
     assert {item["id"] for item in first["items"] + second["items"]} == ids(jobs)
 
 
-@pytest.mark.parametrize("code", ["outcome_unknown", "worker_gone"])
+@pytest.mark.parametrize(
+    "code",
+    [
+        *("outcome_unknown", "worker_gone", "worker_lost", "never_received", "deadline_exceeded"),
+        *("provider_unknown", "handler_failed", "a_code_of_tomorrow"),
+    ],
+)
 async def test_what_may_have_been_paid_for_is_not_done_again_unawares(
     ann: Client, gateway: Gateway, monkeypatch: pytest.MonkeyPatch, code: str
 ) -> None:
@@ -137,8 +144,18 @@ async def test_what_may_have_been_paid_for_is_not_done_again_unawares(
     named = {"filter": {"error_code": code}, "dry_run": True}
     assert (await ann.post("/jobs/retry", named)).body["total"] == 2
     assert (await retry(ann, job, dry_run=True))["total"] == 1
-    monkeypatch.setattr(store, "MAYBE_PAID_FOR", ("something_else",))
+    monkeypatch.setattr(store, "NEVER_PAID_FOR", (code,))
     assert (await ann.post("/jobs/retry", everything)).body["total"] == 2, "it is the code that keeps it out"
+
+
+@pytest.mark.parametrize("code", NEVER_PAID_FOR)
+async def test_an_image_whose_wish_was_refused_at_once_has_cost_nothing(
+    ann: Client, gateway: Gateway, code: str
+) -> None:
+    task = (await ann.post(SCENE, {"scene_description": "A view"})).body["task_id"]
+    job = await fail(gateway, Voice(await ann.job(task)), code)
+    found = (await ann.post("/jobs/retry", {"filter": {}, "dry_run": True})).body
+    assert {item["id"] for item in found["items"]} == ids([job])
 
 
 async def test_a_filter_gets_past_what_cannot_be_done_again(

@@ -3,6 +3,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from services.gateway.rules.retrying import NEVER_PAID_FOR
 from services.image_generation.rules import (
     ASPECT_RATIOS,
     DESCRIPTION_LIMIT_CHARACTERS,
@@ -65,23 +66,28 @@ def test_a_description_with_anything_to_see_is_taken(text: str) -> None:
     check(text)
 
 
-@pytest.mark.parametrize(
-    ("wish", "code"),
-    [
-        ({"description": "x" * 10_000}, "description_too_long"),
-        ({"style": "x" * 81}, "style_too_long"),
-        ({"negative_prompt": "x" * 2001}, "negative_prompt_too_long"),
-        ({"aspect_ratio": "7:5"}, "aspect_ratio_unknown"),
-        ({"seed": -1}, "seed_out_of_range"),
-        ({"seed": SEED_LIMIT}, "seed_out_of_range"),
-    ],
-)
+REFUSED_WISHES: list[tuple[dict[str, object], str]] = [
+    ({"description": " "}, "description_empty"),
+    ({"description": "x" * 10_000}, "description_too_long"),
+    ({"style": "x" * 81}, "style_too_long"),
+    ({"negative_prompt": "x" * 2001}, "negative_prompt_too_long"),
+    ({"aspect_ratio": "7:5"}, "aspect_ratio_unknown"),
+    ({"seed": -1}, "seed_out_of_range"),
+    ({"seed": SEED_LIMIT}, "seed_out_of_range"),
+]
+
+
+@pytest.mark.parametrize(("wish", "code"), REFUSED_WISHES)
 def test_each_wish_that_nobody_can_draw_has_its_own_code(wish: dict[str, object], code: str) -> None:
     with pytest.raises(Refused) as refusal:
         check(**{"description": "a lake", **wish})  # type: ignore[arg-type]  # a table of wishes
 
     assert refusal.value.code == code
     assert refusal.value.sentence.endswith(".")
+
+
+def test_whatever_counts_as_never_paid_for_is_refused_before_anybody_is_asked() -> None:
+    assert set(NEVER_PAID_FOR) <= {code for _, code in REFUSED_WISHES}
 
 
 def test_a_job_keeps_its_seed_over_all_attempts_and_other_jobs_have_others() -> None:

@@ -62,8 +62,8 @@ async def post_retry(request: Request, caller: Calling, asked: RetryAsked) -> Re
 
     Each becomes a new job with the same parent that counts instead of the failed one, and each only once: whoever asks
     again is told of the same new job. A filter leaves out what cannot be done again, and, unless it names the code,
-    `outcome_unknown` and `worker_gone` of images that were to be generated: those may have been paid for. Operators
-    may name the jobs of everybody.
+    images that were to be generated and may have been paid for: all but those whose wish was refused before anybody was
+    asked. Operators may name the jobs of everybody.
     """
 
     async def act(tx: Transaction) -> Answer:

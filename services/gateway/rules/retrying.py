@@ -13,8 +13,12 @@ from shared.errors import Refused
 from shared.identifiers import child_id
 
 COSTS_MONEY: Final = GenerateImage.wire_name
-MAYBE_PAID_FOR: Final = ("outcome_unknown", "worker_gone")
-"""Why a job that costs money failed of which nobody knows whether it was paid for: a filter must name the reason."""
+NEVER_PAID_FOR: Final = (
+    *("description_empty", "description_too_long", "negative_prompt_too_long", "style_too_long"),
+    *("aspect_ratio_unknown", "seed_out_of_range"),
+)
+"""Why a job that costs money failed before anybody was asked for anything. Of whatever failed for another reason nobody
+here knows whether it was paid for, so that a filter must name the reason."""
 
 _RETRY: Final = "retry"
 

@@ -12,4 +12,4 @@ NOBODY_ANSWERS: Final = ("worker_gone", "No worker has answered for it, though i
 """Why a job ends that was asked about in vain for too long: code and sentence."""
 
 NEVER_RECEIVED: Final = ("never_received", "Its worker was asked again and again, and has never received it.")
-"""Why such a job ends where its worker answered that it has never heard of it: code and sentence."""
+"""Why such a job ends whose worker answered the last question, that it has never heard of it: code and sentence."""

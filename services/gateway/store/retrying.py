@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from services.gateway.rules.retrying import COSTS_MONEY, MAYBE_PAID_FOR
+from services.gateway.rules.retrying import COSTS_MONEY, NEVER_PAID_FOR
 from services.gateway.store.pages import Conditions
 from services.gateway.store.reading import Row, fetch
 from shared.database import Connection
@@ -40,8 +40,8 @@ async def select_failed_jobs(connection: Connection, wanted: FailedFilter, limit
     conditions.add("job.kind = {}", wanted.kind)
     conditions.add("job.service = {}", wanted.service)
     conditions.add("job.error_code = {}", wanted.error_code)
-    maybe_paid_for = list(MAYBE_PAID_FOR) if wanted.error_code is None else None
-    conditions.add("(job.kind <> $2 OR job.error_code <> ALL ({}))", maybe_paid_for)
+    never_paid_for = list(NEVER_PAID_FOR) if wanted.error_code is None else None
+    conditions.add("(job.kind <> $2 OR job.error_code = ANY ({}))", never_paid_for)
     conditions.add("job.parent_id = {}", wanted.parent_id)
     conditions.add("job.root_id = {}", wanted.root_id)
     conditions.add("job.created_at >= {}", wanted.created_after)

@@ -38,7 +38,8 @@ async def update_silent_jobs(connection: Connection, limit: int, patience_hours:
     """Take the jobs whose silence is due to be looked at.
 
     Who spoke since is looked at again 10 s after his last word. Who waits and has said so (for a worker, a pause, a
-    retry, a limit) is silent rightly, and is asked only after the longest pause. Several gateways may do this at once.
+    retry, a limit) is silent rightly, and is asked only after the longest pause. That a worker has never heard of a job
+    counts until a question passes unanswered. Several gateways may do this at once.
     """
     rows = await connection.fetch(
         """
@@ -56,6 +57,8 @@ async def update_silent_jobs(connection: Connection, limit: int, patience_hours:
         UPDATE jobs
         SET asks = CASE WHEN spoke THEN 0 ELSE jobs.asks + 1 END,
             unanswered_since = CASE WHEN NOT spoke THEN coalesce(jobs.unanswered_since, now()) END,
+            asked_at = CASE WHEN spoke THEN asked_at ELSE now() END,
+            unknown_at = CASE WHEN spoke OR unknown_at >= asked_at THEN unknown_at END,
             ask_at = CASE WHEN spoke THEN jobs.updated_at + patience
                           ELSE now() + least(make_interval(secs => $2) * 2 ^ (least(jobs.asks, 10) + 1),
                                              make_interval(secs => $3)) END
@@ -101,8 +104,8 @@ async def update_abandoned_jobs(connection: Connection, ids: Iterable[UUID], pat
         """
         UPDATE jobs
         SET state = 'failed', waiting_for = NULL, next_attempt_at = NULL, stage = NULL,
-            error_code = CASE WHEN unknown_at >= unanswered_since THEN $5 ELSE $3 END,
-            error_sentence = CASE WHEN unknown_at >= unanswered_since THEN $6 ELSE $4 END,
+            error_code = CASE WHEN unknown_at IS NOT NULL THEN $5 ELSE $3 END,
+            error_sentence = CASE WHEN unknown_at IS NOT NULL THEN $6 ELSE $4 END,
             finished_at = now(), updated_at = now(), unanswered_since = NULL
         WHERE id = ANY ($1) AND state IN ('pending', 'in_progress')
           AND unanswered_since < now() - $2 * interval '1 hour'

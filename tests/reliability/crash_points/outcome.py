@@ -31,7 +31,7 @@ _OF_ATTEMPTS: Final = frozenset(
         *("attempt", "crashes", "suspect", "worker", "lease_token", "lease_until", "lease_epoch", "sequence"),
         *("progress", "stage", "announced", "waiting_for", "next_attempt_at", "started_at"),
         *("generation_seconds", "generation_time_seconds", "last_attempted_at", "traceparent"),
-        *("asks", "ask_at", "unanswered_since", "unknown_at", "updated_at", "run_at", "headers"),
+        *("asks", "ask_at", "asked_at", "unanswered_since", "unknown_at", "updated_at", "run_at", "headers"),
     }
 )
 """Columns and fields that tell how often something was tried, by whom, and how far it was; headers count deliveries."""
