@@ -47,7 +47,7 @@ def list_letters(
 ) -> None:
     """Show the newest dead letters; with --state '' also those of which something became."""
     wanted = _found(service=service, code=code, message_type=message_type, after=after, before=before)
-    page = ask(lambda gateway: gateway.get("/dead-letters", **wanted, **given(state=state, limit=limit)))
+    page = ask(lambda gateway: gateway.get("/dead-letters", **wanted, **given(state=state or None, limit=limit)))
     if as_json:
         tell_json(page["items"])
     elif page["items"]:

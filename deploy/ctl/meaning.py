@@ -15,8 +15,8 @@ Before: TypeAlias = Annotated[datetime | None, typer.Option(formats=_SPELLINGS, 
 
 
 def given(**options: Any) -> dict[str, Any]:
-    """Keep the options that were given, ids and moments as texts."""
-    return {name: _spelled(value) for name, value in options.items() if value}
+    """Keep the options that were given, ids and moments as texts. An empty text was given: the gateway refuses it."""
+    return {name: _spelled(value) for name, value in options.items() if value is not None and value is not False}
 
 
 def _spelled(value: Any) -> Any:

@@ -232,6 +232,30 @@ async def test_nothing_is_asked_where_it_is_not_clear_what_is_meant(gate: Gate, 
     assert gate.asked == []
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        *("dead-letters discard --service media --code=", "dead-letters redrive --type= --service media"),
+        *("jobs retry --kind= --code timeout", "jobs retry --service="),
+    ],
+)
+async def test_an_empty_option_never_means_more(gate: Gate, words: str) -> None:
+    """A script whose variable is empty means one code, and not all of them."""
+    gate.status = 422
+    path = "/jobs/retry" if words.startswith("jobs") else f"/dead-letters/{words.split()[1]}"
+    gate.answers[path] = {"code": "validation_failed", "detail": "filter.code is too short."}
+    refused = await gate.types(*words.split())
+    assert (refused.returncode, refused.stdout) == (1, "")
+    [(_, _, body)] = gate.asked
+    assert "" in body["filter"].values(), "it is for the gateway to refuse it"
+
+
+async def test_an_empty_state_shows_the_letters_of_every_state(gate: Gate) -> None:
+    gate.answers["/dead-letters"] = page(DEAD)
+    assert (await gate.types("dead-letters", "list", "--state", "")).returncode == 0
+    assert gate.asked == [("GET", "/dead-letters", {"limit": "50"})]
+
+
 async def test_a_gateway_that_cannot_be_reached_is_told_apart(gate: Gate, tmp_path: Path) -> None:
     gone = await gate.types("jobs", "list", GATEWAY_URL="", GATEWAY_TOKEN="", DIORAMA_STATE=str(tmp_path))
     assert (gone.returncode, gone.stdout) == (3, "")

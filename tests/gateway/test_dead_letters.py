@@ -206,6 +206,17 @@ async def test_nothing_is_meant_by_omission(oz: Client, asked: dict[str, Any]) -
         assert (await oz.post(f"/dead-letters/{action}", asked)).body["code"] == "validation_failed"
 
 
+@pytest.mark.parametrize("name", ["code", "service", "message_type"])
+async def test_an_empty_condition_is_refused_and_finds_nothing(oz: Client, gateway: Gateway, name: str) -> None:
+    letter = set_aside()
+    await gateway.hear(letter)
+    asked = {"service": letter.service, name: ""}
+    assert (await oz.get("/dead-letters", params=asked)).status == 422
+    for action in ("redrive", "discard"):
+        assert (await oz.post(f"/dead-letters/{action}", {"filter": asked})).status == 422
+    assert (await oz.get(f"/dead-letters/{letter.dead_letter_id}")).body["state"] == "dead"
+
+
 async def test_a_job_whose_command_is_taken_in_after_all_has_not_failed(
     ann: Client, gateway: Gateway, house: House
 ) -> None:

@@ -115,6 +115,12 @@ async def test_a_filter_finds_what_has_failed_and_was_not_done_again(ann: Client
     assert {item["id"] for item in rest["items"]} == ids([other])
 
 
+@pytest.mark.parametrize("name", ["error_code", "kind", "service"])
+async def test_an_empty_condition_is_refused(ann: Client, name: str) -> None:
+    assert (await ann.post("/jobs/retry", {"filter": {name: ""}})).status == 422
+    assert (await ann.get("/jobs", params={name: ""})).status == 422
+
+
 async def test_a_filter_that_finds_many_says_that_there_are_more(
     ann: Client, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -131,9 +131,9 @@ class JobsPage(Page):
     state: list[Literal["pending", "in_progress", "completed", "failed", "cancelled"]] | None = Field(
         default=None, description="repeat it for several"
     )
-    kind: Annotated[str, Field(max_length=200)] | None = None
-    service: Annotated[str, Field(max_length=200)] | None = None
-    error_code: Annotated[str, Field(max_length=200)] | None = None
+    kind: Name | None = None
+    service: Name | None = None
+    error_code: Name | None = None
     parent_id: UUID | None = None
     root_id: UUID | None = None
     roots: bool = Field(default=False, description="only jobs that are nobody's child")
