@@ -105,16 +105,15 @@ class Gateway:
     async def _asked(self, method: str, path: str, **request: Any) -> dict[str, Any]:
         headers = {**self._authorised(), **request.pop("headers", {})}
 
-        async def ask() -> Any:
+        async def ask() -> dict[str, Any]:
             timeout = aiohttp.ClientTimeout(total=_ANSWER_SECONDS)
             url = f"{self.url}{path}"
             async with self._session.request(method, url, headers=headers, timeout=timeout, **request) as answer:
                 body = await answer.read()
                 check(answer.status, body, answer.headers)
-                return orjson.loads(body)
+                return _record(answer.status, body)
 
-        answer: dict[str, Any] = await self._persistently(ask)
-        return answer
+        return await self._persistently(ask)
 
     async def _downloaded(self, url: str) -> bytes:
         async with self._session.get(url, timeout=aiohttp.ClientTimeout(total=_ANSWER_SECONDS)) as answer:
@@ -248,7 +247,22 @@ def _problem(status: int, body: bytes) -> GatewayProblem:
         said = orjson.loads(body)
         return GatewayProblem(status, str(said["code"]), str(said["detail"]))
     except (orjson.JSONDecodeError, KeyError, TypeError):
-        return GatewayProblem(status, "not_a_problem", f"It answered {status}: {body[:200].decode(errors='replace')}")
+        return GatewayProblem(status, "not_a_problem", f"It answered {status}: {_begin_of(body)}")
+
+
+def _record(status: int, body: bytes) -> dict[str, Any]:
+    """Read an answer; raises GatewayProblem for one that no gateway gives."""
+    try:
+        said = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        said = None
+    if isinstance(said, dict):
+        return said
+    raise GatewayProblem(status, "not_json", f"What answers there is no gateway: {_begin_of(body)}")
+
+
+def _begin_of(body: bytes) -> str:
+    return body[:200].decode(errors="replace")
 
 
 def _seconds(text: str) -> float:

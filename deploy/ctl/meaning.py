@@ -1,7 +1,7 @@
 """What a command line means: things by their ids, or those that its options find."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final, TypeAlias
 from uuid import UUID
 
@@ -15,13 +15,19 @@ Before: TypeAlias = Annotated[datetime | None, typer.Option(formats=_SPELLINGS, 
 
 
 def given(**options: Any) -> dict[str, Any]:
-    """Keep the options that were given, ids and moments as texts. An empty text was given: the gateway refuses it."""
+    """Keep the options that were given, ids and moments as texts. An empty text was given: the gateway refuses it.
+
+    Raises BadParameter for a moment that is none by the clock of the world.
+    """
     return {name: _spelled(value) for name, value in options.items() if value is not None and value is not False}
 
 
 def _spelled(value: Any) -> Any:
     if isinstance(value, datetime):
-        return value.astimezone().isoformat()
+        try:
+            return value.astimezone(UTC).isoformat()
+        except (OverflowError, ValueError, OSError) as error:
+            raise typer.BadParameter(f"{value.isoformat()} is not within the years 1 to 9999") from error
     return str(value) if isinstance(value, UUID) else value
 
 

@@ -46,12 +46,15 @@ class Gate:
     statuses: dict[str, int] = field(default_factory=dict)
     asked: list[tuple[str, str, Any]] = field(default_factory=list)
     tokens: set[str | None] = field(default_factory=set)
+    raw: bytes | None = None
 
     async def answer(self, request: web.Request) -> web.Response:
         body = await request.json() if request.can_read_body else dict(request.query)
         path = request.path.removeprefix("/api/v1")
         self.asked.append((request.method, path, body))
         self.tokens.add(request.headers.get("Authorization"))
+        if self.raw is not None:
+            return web.Response(body=self.raw)
         return web.json_response(self.answers[path], status=self.statuses.get(path, self.status))
 
     async def types(self, *words: str, **variables: str) -> "CompletedProcess[str]":
@@ -230,6 +233,25 @@ async def test_nothing_is_asked_where_it_is_not_clear_what_is_meant(gate: Gate, 
     done = await gate.types(*words)
     assert done.returncode == 2, done.stdout
     assert gate.asked == []
+
+
+@pytest.mark.parametrize("body", [b"<html>Welcome to the proxy\x1b[31m", b"", b"[]", b"null", b'{"items": [}'])
+async def test_an_answer_that_no_gateway_gives_is_told_in_a_sentence(gate: Gate, body: bytes) -> None:
+    gate.raw = body
+    for words in (("jobs", "list"), ("jobs", "retry", JOB), ("work", "resume", KIND)):
+        refused = await gate.types(*words)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert refused.stderr.startswith("What answers there is no gateway:")
+        assert "\x1b" not in refused.stderr
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01", "9999-12-31T23:59:59-2300", "0001-01-01T00:00:00+2300"])
+async def test_a_moment_outside_of_time_is_refused_before_anybody_is_asked(gate: Gate, moment: str) -> None:
+    for words in (("jobs", "list", "--after", moment), ("dead-letters", "discard", "--before", moment)):
+        refused = await gate.types(*words, TZ="Asia/Tokyo")
+        assert (refused.returncode, gate.asked) == (2, [])
+        assert "1 to 9999" in refused.stderr
+        assert "Traceback" not in refused.stderr
 
 
 @pytest.mark.parametrize(
