@@ -8,7 +8,8 @@ import typer
 
 from deploy.ctl.asking import ask
 from deploy.ctl.meaning import After, Before, Ids, given, meant
-from deploy.ctl.telling import AsJson, DryRun, end_unless, tell, tell_fields, tell_json, tell_table
+from deploy.ctl.paging import Limit, WholeList, listed
+from deploy.ctl.telling import AsJson, DryRun, end_unless, tell, tell_fields, tell_json, tell_list, tell_table
 
 _COLUMNS: Final = {
     "id": "id",
@@ -42,19 +43,14 @@ def list_letters(
     after: After = None,
     before: Before = None,
     state: Annotated[str | None, typer.Option(help="dead, redriving, taken_in, discarded ...")] = "dead",
-    limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
+    limit: Limit = 50,
+    every: WholeList = False,
     as_json: AsJson = False,
 ) -> None:
     """Show the newest dead letters; with --state '' also those of which something became."""
     wanted = _found(service=service, code=code, message_type=message_type, after=after, before=before)
-    page = ask(lambda gateway: gateway.get("/dead-letters", **wanted, **given(state=state or None, limit=limit)))
-    if as_json:
-        tell_json(page["items"])
-    elif page["items"]:
-        tell_table(page["items"], _COLUMNS)
-    else:
-        tell("There are no such dead letters.")
-    end_unless(page["items"])
+    listing = listed("/dead-letters", limit=limit, every=every, state=state or None, **wanted)
+    tell_list(listing, _COLUMNS, none="There are no such dead letters.", as_json=as_json)
 
 
 @app.command()

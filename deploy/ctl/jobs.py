@@ -8,7 +8,8 @@ import typer
 
 from deploy.ctl.asking import ask
 from deploy.ctl.meaning import After, Before, Ids, given, meant
-from deploy.ctl.telling import AsJson, DryRun, end_unless, tell, tell_fields, tell_json, tell_table
+from deploy.ctl.paging import Limit, WholeList, listed
+from deploy.ctl.telling import AsJson, DryRun, end_unless, tell, tell_fields, tell_json, tell_list, tell_table
 from deploy.gateway_client import Gateway, GatewayProblem
 
 _COLUMNS: Final = {
@@ -55,20 +56,15 @@ def list_jobs(
     after: After = None,
     before: Before = None,
     everybody: Everybody = False,
-    limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
+    limit: Limit = 50,
+    every: WholeList = False,
     as_json: AsJson = False,
 ) -> None:
     """Show the newest jobs."""
     found = _found(kind=kind, service=service, code=code, root=root, after=after, before=before)
-    wanted = {**found, **given(everybody=everybody)}
-    page = ask(lambda gateway: gateway.get("/jobs", state=state, limit=limit, **wanted))
-    if as_json:
-        tell_json(page["items"])
-    elif page["items"]:
-        tell_table(page["items"], _COLUMNS)
-    else:
-        tell("There are no such jobs.")
-    end_unless(page["items"])
+    wanted = {"state": state, **found, **given(everybody=everybody)}
+    listing = listed("/jobs", limit=limit, every=every, **wanted)
+    tell_list(listing, _COLUMNS, none="There are no such jobs.", as_json=as_json)
 
 
 @app.command()

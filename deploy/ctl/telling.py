@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from deploy.ctl.paging import Listing
+
 REFUSED_OR_NONE: Final = 1
 CANNOT_REACH: Final = 3
 _PIPED_WIDTH_CHARACTERS: Final = 240
@@ -30,6 +32,19 @@ def tell_table(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) ->
     for row in rows:
         table.add_row(*(shown(_at(row, path)) for path in columns.values()))
     console.print(table)
+
+
+def tell_list(listing: Listing, columns: Mapping[str, str], *, none: str, as_json: bool) -> None:
+    """Print a list, or a sentence where it is empty; that there is more is told beside it, for whoever reads both."""
+    if as_json:
+        tell_json(listing.items)
+    elif listing.items:
+        tell_table(listing.items, columns)
+    else:
+        tell(none)
+    if listing.more:
+        typer.echo("There are more: --limit shows so many, --all shows them all.", err=True)
+    end_unless(listing.items)
 
 
 def tell_fields(record: Mapping[str, Any], paths: Sequence[str]) -> None:

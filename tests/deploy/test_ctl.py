@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -55,7 +55,8 @@ class Gate:
         self.tokens.add(request.headers.get("Authorization"))
         if self.raw is not None:
             return web.Response(body=self.raw)
-        return web.json_response(self.answers[path], status=self.statuses.get(path, self.status))
+        answer = self.answers[path](body) if callable(self.answers[path]) else self.answers[path]
+        return web.json_response(answer, status=self.statuses.get(path, self.status))
 
     async def types(self, *words: str, **variables: str) -> "CompletedProcess[str]":
         """Type a command line, as somebody who has this gateway's address and a token."""
@@ -88,6 +89,42 @@ async def test_jobs_are_listed_as_a_table_for_people_and_as_json_for_programs(ga
     assert gate.tokens == {"Bearer a-token"}
     told = await gate.types("jobs", "list", "--json")
     assert json.loads(told.stdout) == [FAILED]
+
+
+def pages_of(count: int) -> Callable[[dict[str, str]], Any]:
+    """Answer with pages of so many jobs or letters, as the gateway does: at most 200 at once."""
+
+    def answer(asked: dict[str, str]) -> Any:
+        start, limit = int(asked.get("cursor", 0)), int(asked["limit"])
+        assert 1 <= limit <= 200
+        end = min(start + limit, count)
+        items = [{"id": str(number), "state": "failed"} for number in range(start, end)]
+        return {"items": items, "next_cursor": str(end) if end < count else None}
+
+    return answer
+
+
+@pytest.mark.parametrize("what", ["jobs", "dead-letters"])
+@pytest.mark.parametrize(
+    ("words", "shown", "more"),
+    [
+        ((), 50, True),
+        (("--limit", "430"), 430, True),
+        (("--limit", "450"), 450, False),
+        (("--limit", "1000"), 450, False),
+        (("--all",), 450, False),
+    ],
+)
+async def test_a_list_is_shown_as_far_as_it_was_asked_for_and_says_that_there_is_more(
+    gate: Gate, what: str, words: tuple[str, ...], shown: int, *, more: bool
+) -> None:
+    gate.answers[f"/{what}"] = pages_of(450)
+    for form, count in (((), shown + 1), (("--json",), shown)):
+        told = await gate.types(what, "list", *words, *form)
+        assert told.returncode == 0, told.stderr
+        items = json.loads(told.stdout) if form else told.stdout.splitlines()
+        assert len(items) == count
+        assert told.stderr.startswith("There are more") == more
 
 
 async def test_what_strangers_wrote_does_nothing_to_a_terminal(gate: Gate) -> None:
