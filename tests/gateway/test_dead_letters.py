@@ -129,6 +129,28 @@ async def test_a_letter_of_whose_delivery_nothing_is_heard_is_meant_by_its_name(
     assert told.dead_letter_ids == (letter.dead_letter_id,)
 
 
+@pytest.mark.parametrize(
+    ("action", "instruction", "end"),
+    [("redrive", RedriveDeadLetters, "taken_in"), ("discard", DiscardDeadLetters, "discarded")],
+)
+async def test_a_letter_of_whose_end_nothing_is_heard_is_meant_by_its_name(
+    oz: Client, gateway: Gateway, house: House, *, action: str, instruction: type, end: str
+) -> None:
+    """Its service was never told to give it up."""
+    letter = set_aside()
+    await gateway.hear(letter)
+    named = {"ids": [str(letter.dead_letter_id)]}
+    await oz.post("/dead-letters/discard", named)
+    await said_to(house)
+    answer = (await oz.post(f"/dead-letters/{action}", named)).body
+    assert (answer["total"], answer["skipped"]) == (1, [])
+    [told] = await _told(house, instruction)
+    assert told.dead_letter_ids == (letter.dead_letter_id,)
+    await gateway.hear(settled(letter, end))
+    assert await _ids(oz, state=end) == {letter.dead_letter_id}
+    assert (await oz.post(f"/dead-letters/{action}", named)).body["total"] == 0
+
+
 async def test_who_may_only_look_is_told_so(ann: Client, bob: Client, gateway: Gateway, house: House) -> None:
     letter = command_of(await _probe(ann))
     await gateway.hear(letter)

@@ -55,8 +55,9 @@ async def post_redrive(request: Request, caller: Calling, asked: LettersMeant) -
     """Have their services take letters in once more, under their own ids: at most 1000 at once.
 
     First come those that were left alone for longest, so that asking again while there are `more` reaches all. What
-    was taken in meanwhile is recognised. A letter's `state` tells how it ended: `taken_in`, or `dead` again. A job
-    that failed because of its letter waits again; one that was retried, cancelled or drawn anew is not done.
+    was taken in meanwhile is recognised. A letter's `state` tells how it ended: `taken_in`, or `dead` again. One that
+    is named is also meant while it is `redriving` or `discarding`. A job that failed because of its letter waits again;
+    one that was retried, cancelled or drawn anew is not done.
     """
     return await _have_done(request, caller, asked, RedriveDeadLetters)
 
@@ -65,7 +66,8 @@ async def post_redrive(request: Request, caller: Calling, asked: LettersMeant) -
 async def post_discard(request: Request, caller: Calling, asked: LettersMeant) -> Response:
     """Have letters kept for their time and never delivered again: at most 1000 at once.
 
-    First come those that were left alone for longest. One that is named is given up also while it is `redriving`.
+    First come those that were left alone for longest. One that is named is given up also while it is `redriving`, or
+    `discarding` and nothing has come of it.
     """
     return await _have_done(request, caller, asked, DiscardDeadLetters)
 
@@ -75,8 +77,8 @@ async def _have_done(
 ) -> Response:
     async def act(tx: Transaction) -> Answer:
         found = await _meant(tx, caller, asked)
-        # One that is named is also meant while nobody knows what became of its last delivery.
-        open_states = {_DEAD, "redriving"} if asked.ids else {_DEAD}
+        # One that is named is also meant while nobody knows what became of the last instruction about it.
+        open_states = {_DEAD, *_ON_THE_WAY.values()} if asked.ids else {_DEAD}
         chosen = [row for row in found[:LETTERS_LIMIT] if row["state"] in open_states]
         if chosen and not asked.dry_run:
             await _instruct(tx, caller, chosen, instruction)
