@@ -33,7 +33,6 @@ Interruption = Literal["cancelled", "lost", "overdue", "stopping"]
 _POLL_SECONDS = 1.0
 _SAY_STARTED_AFTER_SECONDS = 0.1
 _LET_GO_SECONDS = 4.0
-
 DEADLINE_EXCEEDED = ("deadline_exceeded", "It took longer than its deadline allows.")
 
 _log = structlog.get_logger(__name__)
@@ -185,15 +184,18 @@ class Runner:
             lease_seconds=self._settings.lease_seconds,
             suspects=suspects,
         )
+        unreadable = []
         for row in rows:
             lease = Lease(row["id"], row["lease_token"], row["lease_epoch"], row["attempt"] + 1, row["started_at"])
             try:
                 command = CATALOGUE[row["kind"]].model_validate(row["command"])
             except ValidationError as error:
-                await self._fail_unreadable(row, lease, error)
+                unreadable.append((row, lease, error))
                 continue
             if isinstance(command, Command):
                 self._start(command, lease, row["traceparent"])
+        for one in unreadable:  # last, for the database may go away meanwhile
+            await self._fail_unreadable(*one)
         return len(rows)
 
     async def _fail_unreadable(self, row: Any, lease: Lease, error: ValidationError) -> None:

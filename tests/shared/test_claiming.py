@@ -14,6 +14,7 @@ from contracts.media import AcceptUpload, FetchMedia
 from shared import tasks
 from shared.database import Connection, Pool, open_pool
 from shared.jobs import Job
+from shared.runner import Runner
 from shared.worker import Worker
 from tests.living import House, until
 from tests.shared.chores import about, all_ended, all_said, check, do_nothing, fetch, is_in, put, reason_of
@@ -246,6 +247,35 @@ async def test_a_task_whose_command_cannot_be_read_ends_as_failed(house: House) 
     assert await reason_of(house, broken) == "command_not_understood"
     (failed,) = about(await house.heard(), broken.job_id)
     assert isinstance(failed, JobFailed)
+
+
+async def test_no_task_waits_for_the_end_of_another_that_cannot_be_read(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database goes away between the claim and that end; a lease that nobody works under would have to run out."""
+    tried: list[Any] = []
+    fail_unreadable = Runner._fail_unreadable
+
+    async def be_away_at_first(runner: Runner, *unreadable: Any) -> None:
+        tried.append(unreadable)
+        if len(tried) == 1:
+            raise ConnectionError("the database is away")
+        await fail_unreadable(runner, *unreadable)
+
+    async def claim_the_broken_one_first(*given: Any, **more: Any) -> list[Any]:
+        return sorted(await claim_tasks(*given, **more), key=lambda row: row["id"] != broken.job_id)
+
+    claim_tasks = tasks.claim_tasks
+    monkeypatch.setattr(tasks, "claim_tasks", claim_the_broken_one_first)
+    monkeypatch.setattr(Runner, "_fail_unreadable", be_away_at_first)
+    broken, *neighbours = (fetch() for _ in range(4))
+    for command in (broken, *neighbours):
+        await put(house, command)
+    await house.admin.execute("UPDATE media.tasks SET command = command - 'url' WHERE id = $1", broken.job_id)
+    async with house.worker("media", works={FetchMedia: do_nothing}, lease_seconds=600):
+        await until(lambda: is_in(house, "completed", *neighbours))
+        assert len(tried) == 1
+        assert await is_in(house, "in_progress", broken), "its lease has to run out"
 
 
 async def test_a_task_whose_lineage_cannot_be_read_ends_at_its_deadline(house: House) -> None:
