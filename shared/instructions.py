@@ -42,7 +42,10 @@ class Instructions:
         self._runner = runner
 
     async def on_cancel_job(self, tx: Transaction, asked: Sequence[Heard[CancelJob]]) -> None:
-        """Remember the cancels, end what waits, and stop what this process runs."""
+        """Remember the cancels, end what waits, and stop what this process runs.
+
+        Of a large tree only a page ends here, where others wait to be heard; the sweep ends the rest.
+        """
         cancels = {one.message.job_id: one.message.cancelled_by for one in asked}
         await tasks.upsert_tombstones(tx.connection, list(cancels.items()))
         await self.end_cancelled(tx)
@@ -111,11 +114,12 @@ class Instructions:
         )
         tx.after_commit(self._runner.look_for_work)
 
-    async def end_cancelled(self, tx: Transaction) -> None:
-        """End pending tasks that were cancelled, and say so."""
-        while rows := await tasks.cancel_pending(tx.connection):
-            for row in rows:
-                self.say_of(tx, JobCancelled, row)
+    async def end_cancelled(self, tx: Transaction) -> bool:
+        """End a page of the pending tasks that were cancelled, and say so; tell whether there were any."""
+        rows = await tasks.cancel_pending(tx.connection)
+        for row in rows:
+            self.say_of(tx, JobCancelled, row)
+        return bool(rows)
 
     def say_ended(self, tx: Transaction, row: dict[str, Any], reason: tuple[str, str]) -> None:
         """Say what became of a task that nobody holds, for a reason of code and sentence."""

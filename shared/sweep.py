@@ -42,12 +42,15 @@ async def select_survey(pool: Pool, kinds: Sequence[str]) -> Survey:
                          AND NOT EXISTS (SELECT FROM tombstones s
                                          WHERE s.job_id IN (t.id, t.parent_job_id, t.root_job_id))) AS suspects,
                EXISTS (SELECT FROM tasks t WHERE state = 'pending' AND {OVERDUE})              AS overdue,
-               EXISTS (SELECT FROM recent)
-                   AND (EXISTS (SELECT FROM tasks t JOIN recent r ON r.job_id = t.id WHERE t.state = 'pending')
-                     OR EXISTS (SELECT FROM tasks t JOIN recent r ON r.job_id = t.root_job_id
-                                WHERE t.state = 'pending' AND t.parent_job_id IS NOT NULL)
-                     OR EXISTS (SELECT FROM tasks t JOIN recent r ON r.job_id = t.parent_job_id
-                                WHERE t.state = 'pending' AND t.parent_job_id IS NOT NULL)) AS doomed,
+               EXISTS (SELECT FROM recent r CROSS JOIN LATERAL (
+                           (SELECT id FROM tasks WHERE state = 'pending' AND id = r.job_id)
+                           UNION ALL
+                           (SELECT id FROM tasks WHERE state = 'pending' AND parent_job_id IS NOT NULL
+                                                   AND root_job_id = r.job_id ORDER BY id LIMIT 1)
+                           UNION ALL
+                           (SELECT id FROM tasks WHERE state = 'pending' AND parent_job_id IS NOT NULL
+                                                   AND parent_job_id = r.job_id ORDER BY id LIMIT 1)
+                       ) AS family)                                                       AS doomed,
                clock_timestamp()                                                          AS now
         """,  # noqa: S608 - the condition is a text of this house
         list(kinds),

@@ -326,27 +326,34 @@ async def upsert_tombstones(connection: Connection, cancels: Sequence[tuple[UUID
 async def cancel_pending(connection: Connection, limit: int = 500) -> list[dict[str, Any]]:
     """End pending tasks whose job, parent or root was cancelled of late; return rows as `shared.sweep` does.
 
+    It ends a page. What is left takes further transactions: within this one each page would have to look past all
+    those before it.
+
     A task that turns pending later than that had its lease renewed until then, and would have been told of the
     cancel; for those that nobody renewed see `shared.sweep.recall_cancels`.
     """
     rows = await connection.fetch(
         """
-        WITH recent AS (
+        WITH recent AS MATERIALIZED (
             SELECT job_id FROM tombstones WHERE cancelled_at > now() - interval '10 min'
         ), doomed AS (
-            SELECT id FROM tasks WHERE state = 'pending' AND id IN (SELECT job_id FROM recent)
-            UNION
-            SELECT id FROM tasks WHERE state = 'pending' AND parent_job_id IS NOT NULL
-                                   AND (root_job_id IN (SELECT job_id FROM recent))
-            UNION
-            SELECT id FROM tasks WHERE state = 'pending' AND parent_job_id IS NOT NULL
-                                   AND (parent_job_id IN (SELECT job_id FROM recent))
-        ), locked AS (
-            SELECT t.id FROM tasks t JOIN doomed USING (id)
-            WHERE t.state = 'pending' ORDER BY t.id LIMIT $1 FOR UPDATE OF t SKIP LOCKED
+            SELECT id FROM (
+                SELECT t.id FROM recent r CROSS JOIN LATERAL (
+                    SELECT id FROM tasks WHERE state = 'pending' AND id = r.job_id FOR UPDATE SKIP LOCKED) t
+                UNION ALL
+                SELECT t.id FROM recent r CROSS JOIN LATERAL (
+                    SELECT id FROM tasks WHERE state = 'pending' AND parent_job_id IS NOT NULL
+                                           AND root_job_id = r.job_id
+                    ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED) t
+                UNION ALL
+                SELECT t.id FROM recent r CROSS JOIN LATERAL (
+                    SELECT id FROM tasks WHERE state = 'pending' AND parent_job_id IS NOT NULL
+                                           AND parent_job_id = r.job_id
+                    ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED) t
+            ) AS family LIMIT $1
         )
         UPDATE tasks t SET state = 'cancelled', finished_at = now(), lease_epoch = lease_epoch + 1
-        FROM locked WHERE t.id = locked.id
+        WHERE t.id = ANY (ARRAY(SELECT id FROM doomed)) AND t.state = 'pending'
         RETURNING t.id, t.kind, t.command, t.project_id, t.parent_job_id, t.root_job_id, t.traceparent, t.state,
                   t.lease_epoch, t.attempt, t.run_at, now() AS now
         """,

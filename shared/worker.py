@@ -153,13 +153,17 @@ class Worker:
 
     async def _sweep(self) -> None:
         while True:
+            more = False
             try:
-                await self._sweep_once()
+                more = await self._sweep_once()
             except AWAY as error:
+                self._recalled = False  # what is left of a cancelled tree may have become old meanwhile
                 _log.warning("sweep_paused", error=repr(error))
-            await asyncio.sleep(_SWEEP_SECONDS)
+            await asyncio.sleep(0 if more else _SWEEP_SECONDS)
 
-    async def _sweep_once(self) -> None:
+    async def _sweep_once(self) -> bool:
+        """Sweep up what a look finds; tell whether it is worth looking again at once."""
+        more = False
         if not self._recalled:
             await sweep.recall_cancels(self._pulse)
             self._recalled = True
@@ -169,18 +173,18 @@ class Worker:
             self._runner.run_suspects()
         if survey.expired or survey.silent or survey.overdue or survey.doomed:
             async with self.bus.transaction() as tx:
-                await self._sweep_up(tx, survey)
+                more = await self._sweep_up(tx, survey)
                 tx.after_commit(self._runner.look_for_work)
         if time.monotonic() >= self._count_at:
             self._count_at = time.monotonic() + _COUNT_SECONDS
             metrics.TASKS.clear()
             for row in await sweep.count_tasks(self._pulse):
                 metrics.TASKS.labels(row["kind"], row["state"]).set(row["tasks"])
+        return more
 
-    async def _sweep_up(self, tx: Transaction, survey: sweep.Survey) -> None:
+    async def _sweep_up(self, tx: Transaction, survey: sweep.Survey) -> bool:
         say = self._instructions
-        if survey.doomed:
-            await say.end_cancelled(tx)
+        more = survey.doomed and await say.end_cancelled(tx)
         if survey.expired:
             lost = await sweep.release_expired(tx.connection, crash_limit=CRASHES, attempt_limit=ATTEMPTS)
             for row in lost:
@@ -193,6 +197,7 @@ class Worker:
         if survey.silent:
             for row in await sweep.announce_silent(tx.connection):
                 say.say_of(tx, JobAccepted, row, sequence=1, waiting_for="pause" if row["paused"] else "worker")
+        return more
 
     def _say_progress(self, message: Message, traceparent: str | None) -> None:
         if self.bus.publisher.up.is_set():

@@ -2,16 +2,28 @@
 
 import asyncio
 from collections import Counter
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, cast
 from uuid import UUID, uuid4
+
+import pytest
 
 from contracts.jobs import CancelJob, JobCancelled
 from contracts.media import FetchMedia
+from shared import sweep, tasks
+from shared.database import open_pool
 from shared.errors import TryAgain
+from shared.handling import Heard
 from shared.identifiers import uuid7
+from shared.instructions import Instructions
 from shared.jobs import Job
+from shared.outbox import Outbox
 from tests.living import House, until
 from tests.shared.chores import all_said, do_nothing, fetch, put
+from tests.shared.plans import rows_read
+
+NOW = datetime(2025, 1, 1, tzinfo=UTC)
 
 
 def cancel(command: FetchMedia) -> CancelJob:
@@ -91,6 +103,79 @@ async def test_all_waiting_descendants_are_cancelled_however_many(house: House) 
         await until(lambda: all_said(house))
     cancelled = [one.job_id for one in await house.heard() if isinstance(one, JobCancelled)]
     assert len(cancelled) == len(set(cancelled)) == 1200
+
+
+class Counting:
+    """Stands in for a connection, and counts what is asked of it."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self.statements = 0
+
+    def __getattr__(self, name: str) -> Any:
+        self.statements += name in {"execute", "executemany", "fetch", "fetchrow", "fetchval"}
+        return getattr(self._connection, name)
+
+
+async def test_a_cancel_holds_up_nobody_however_many_wait_for_it(house: House) -> None:
+    """What it takes to hear of it is the same for a small tree and for a large one, whose rest is swept up."""
+    stopped: list[UUID] = []
+    instructions = Instructions("media", cast("Any", SimpleNamespace(cancel=stopped.extend)))
+    outbox, small, large = Outbox("media"), fetch(), fetch()
+    asked: dict[UUID, int] = {}
+    async with await open_pool(house.servers.database_url("media"), size=1, application_name="cancels") as pool:
+        for root, count in ((small, 10), (large, 2_000)):
+            await put_descendants(house, root, root.job_id, count)
+            async with outbox.transaction(pool) as tx:
+                tx.connection = counting = cast("Any", Counting(tx.connection))
+                await instructions.on_cancel_job(tx, [Heard(cancel(root), uuid7(), NOW, "tests", None)])
+            asked[root.job_id] = counting.statements
+    assert stopped == [small.job_id, large.job_id], "what runs is stopped at once"
+    assert asked[small.job_id] == asked[large.job_id]
+    assert await _counts(house, {"cancelled": 10 + 500, "pending": 1_500}), "a small tree ends at once"
+    async with house.worker("media", works={FetchMedia: do_nothing}):
+        await until(lambda: _counts(house, {"cancelled": 2_010}))
+        await until(lambda: all_said(house))
+    cancelled = [one.job_id for one in await house.heard() if isinstance(one, JobCancelled)]
+    assert len(cancelled) == len(set(cancelled)) == 2_010
+
+
+@pytest.mark.parametrize("by", ["root", "parent"])
+async def test_a_page_of_a_cancelled_tree_is_ended_without_reading_all_of_it(house: House, by: str) -> None:
+    root, limit = fetch(), 100
+    parent, named = (uuid7(), root.job_id) if by == "root" else (root.job_id, uuid7())
+    family = root if by == "root" else root.model_copy(update={"job_id": named})
+    await put_descendants(house, family, parent, 20_000)
+    async with house.admin.acquire() as connection, connection.transaction():
+        await connection.execute("SET LOCAL search_path = media")
+        await connection.execute("INSERT INTO tombstones (job_id, cancelled_by) VALUES ($1, 'x')", root.job_id)
+        await connection.execute("ANALYZE tasks; ANALYZE tombstones")
+        read = await rows_read(connection, lambda one: tasks.cancel_pending(one, limit))
+        assert read < 5 * limit
+        assert len(await tasks.cancel_pending(cast("Any", connection), limit)) == limit
+
+
+async def test_what_is_left_of_a_cancelled_tree_is_ended_though_the_database_was_away_for_long(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = 0
+    look = sweep.select_survey
+
+    async def be_away_once(*given: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        if looks == 2:
+            # The rest of a tree whose cancel has become old meanwhile.
+            await put(house, left)
+            long_ago = datetime.now(UTC) - timedelta(hours=1)
+            await house.admin.execute("INSERT INTO media.tombstones VALUES ($1, 'x', $2)", left.job_id, long_ago)
+            raise ConnectionError("the database is away")
+        return await look(*given)
+
+    left = fetch()
+    monkeypatch.setattr(sweep, "select_survey", be_away_once)
+    async with house.worker("media", works={FetchMedia: do_nothing}):
+        await until(lambda: _all(house, {left.job_id: "cancelled"}), seconds=6)
 
 
 async def put_descendants(house: House, root: FetchMedia, parent: UUID, count: int) -> None:
