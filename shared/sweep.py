@@ -12,6 +12,19 @@ from shared.tasks import OVERDUE
 
 _LIMIT = 200
 
+_FOREMOST = """
+    foremost AS (  -- of each kind and each time allowed, who must end first: by one look into the index for each
+        (SELECT kind, created_at, deadline_at FROM tasks WHERE state = 'pending'
+         ORDER BY kind, (deadline_at - created_at), deadline_at LIMIT 1)
+        UNION ALL
+        SELECT behind.kind, behind.created_at, behind.deadline_at FROM foremost f CROSS JOIN LATERAL (
+            SELECT kind, created_at, deadline_at FROM tasks
+            WHERE state = 'pending' AND (kind, (deadline_at - created_at)) > (f.kind, f.deadline_at - f.created_at)
+            ORDER BY kind, (deadline_at - created_at), deadline_at LIMIT 1) AS behind
+    )
+"""
+"""Where the first of them is not overdue, none is: a pause of their kind gives the same to all."""
+
 
 @dataclass(frozen=True, slots=True)
 class Survey:
@@ -29,9 +42,9 @@ async def select_survey(pool: Pool, kinds: Sequence[str]) -> Survey:
     """Look whether there is anything to sweep, in one statement."""
     row = await pool.fetchrow(
         f"""
-        WITH recent AS (
+        WITH RECURSIVE recent AS (
             SELECT job_id FROM tombstones WHERE cancelled_at > now() - interval '10 min'
-        )
+        ), {_FOREMOST}
         SELECT EXISTS (SELECT FROM tasks WHERE state = 'in_progress' AND lease_until < now())
                    AND now() > pg_postmaster_start_time() + interval '5 s'                AS expired,
                EXISTS (SELECT FROM tasks WHERE state = 'pending' AND NOT announced
@@ -41,7 +54,7 @@ async def select_survey(pool: Pool, kinds: Sequence[str]) -> Survey:
                          AND NOT EXISTS (SELECT FROM pauses p WHERE p.kind = t.kind AND expires_at > now())
                          AND NOT EXISTS (SELECT FROM tombstones s
                                          WHERE s.job_id IN (t.id, t.parent_job_id, t.root_job_id))) AS suspects,
-               EXISTS (SELECT FROM tasks t WHERE state = 'pending' AND {OVERDUE})              AS overdue,
+               EXISTS (SELECT FROM foremost t WHERE {OVERDUE})                            AS overdue,
                EXISTS (SELECT FROM recent r CROSS JOIN LATERAL (
                            (SELECT id FROM tasks WHERE state = 'pending' AND id = r.job_id)
                            UNION ALL
@@ -116,14 +129,18 @@ async def fail_overdue(connection: Connection) -> list[dict[str, Any]]:
     """End what waited past its deadline; return rows as `release_expired` does."""
     rows = await connection.fetch(
         f"""
-        WITH late AS (
-            SELECT id FROM tasks t WHERE state = 'pending' AND {OVERDUE}
-            ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED
+        WITH RECURSIVE {_FOREMOST}, late AS (
+            SELECT one.id FROM foremost t CROSS JOIN LATERAL (
+                SELECT id FROM tasks
+                WHERE state = 'pending' AND kind = t.kind AND deadline_at < now()
+                  AND (deadline_at - created_at) = t.deadline_at - t.created_at
+                ORDER BY deadline_at LIMIT $1 FOR UPDATE SKIP LOCKED) AS one
+            WHERE {OVERDUE} LIMIT $1
         )
         UPDATE tasks t
         SET state = 'failed', finished_at = now(), lease_epoch = lease_epoch + 1,
             error_code = 'deadline_exceeded', error_sentence = 'It waited for longer than its deadline allows.'
-        FROM late WHERE t.id = late.id
+        WHERE t.id = ANY (ARRAY(SELECT id FROM late))
         RETURNING t.id, t.kind, t.command, t.project_id, t.parent_job_id, t.root_job_id, t.traceparent, t.state,
                   t.lease_epoch, t.attempt, t.run_at, now() AS now
         """,  # noqa: S608 - the condition is a text of this house

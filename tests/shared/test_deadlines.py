@@ -17,8 +17,10 @@ from shared.tasks import Lease
 from tests.living import House
 from tests.shared.chores import fetch
 from tests.shared.machines import StoppedClock, a_stopped_clock
+from tests.shared.plans import rows_read
 
 HOUR_SECONDS, DAY_SECONDS = 3600, 24 * 3600
+MANY, FEW = 20_000, 100
 
 
 class Waiting:
@@ -114,3 +116,56 @@ async def test_what_runs_after_a_pause_is_not_interrupted_for_it(waiting: Waitin
     assert not await waiting.has_had_its_time(lease)
     await waiting.after(1)
     assert await waiting.has_had_its_time(lease)
+
+
+@pytest.mark.parametrize("waits", ["in time", "behind a pause", "after a long pause"])
+async def test_a_look_for_the_overdue_reads_few_however_many_wait(house: House, waits: str) -> None:
+    kind = fetch().wire_name
+    async with house.admin.acquire() as connection, connection.transaction():
+        await connection.execute("SET LOCAL search_path = media")
+        hours = 1 if waits == "in time" else 30
+        await put_waiting(connection, kind, MANY, created_hours_ago=hours)
+        if waits != "in time":
+            ends_at = "now() + interval '1 hour'" if waits == "behind a pause" else "now() - interval '2 hours'"
+            await connection.execute(f"INSERT INTO pauses (kind, owner, expires_at) VALUES ($1, 'me', {ends_at})", kind)
+        await connection.execute("INSERT INTO tombstones (job_id, cancelled_by) VALUES (gen_random_uuid(), 'me')")
+        await connection.execute("ANALYZE tasks; ANALYZE pauses; ANALYZE tombstones")
+        pool: Any = connection
+        assert not (await sweep.select_survey(pool, [kind])).overdue
+        assert await rows_read(connection, lambda pool: sweep.select_survey(pool, [kind])) < FEW
+
+        await put_waiting(connection, "another.kind.v1", 1, created_hours_ago=30)
+        assert (await sweep.select_survey(pool, [kind])).overdue
+        [ended] = await sweep.fail_overdue(pool)
+        assert ended["kind"] == "another.kind.v1"
+        assert not (await sweep.select_survey(pool, [kind])).overdue
+
+
+async def test_a_page_of_the_overdue_is_ended_without_reading_all_of_them(house: House) -> None:
+    async with house.admin.acquire() as connection, connection.transaction():
+        await connection.execute("SET LOCAL search_path = media")
+        for kind in ("one.kind.v1", "another.kind.v1"):
+            await put_waiting(connection, kind, MANY // 2, created_hours_ago=30)
+        await connection.execute("ANALYZE tasks")
+        assert await rows_read(connection, sweep.fail_overdue) < 5 * sweep._LIMIT
+        assert len(await sweep.fail_overdue(cast("Any", connection))) == sweep._LIMIT
+
+
+async def put_waiting(connection: Any, kind: str, count: int, *, created_hours_ago: int) -> None:
+    """Lay a family of tasks into the table that wait for so long, and may for a day."""
+    command = fetch()
+    await connection.execute(
+        """
+        INSERT INTO tasks (id, kind, command, project_id, parent_job_id, root_job_id, state, created_at, rank_at,
+                           deadline_at, announced)
+        SELECT gen_random_uuid(), $1, $2::jsonb, $3, $4, $4, 'pending', at, at, at + interval '1 day', true
+        FROM (SELECT now() - make_interval(hours => $5, secs => n / 100.0) AS at
+              FROM generate_series(1, $6) AS n) AS given
+        """,
+        kind,
+        command.model_dump(mode="json", exclude_none=True),
+        command.project_id,
+        command.job_id,
+        created_hours_ago,
+        count,
+    )
