@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
@@ -49,6 +50,14 @@ class StoredObject:
     size_bytes: int
 
 
+@cache
+def _session(access_key_id: str, secret_access_key: str, region: str) -> aioboto3.Session:
+    """Share a session and with it the models of the API, which take a quarter of a second to read."""
+    return aioboto3.Session(
+        aws_access_key_id=access_key_id, aws_secret_access_key=secret_access_key, region_name=region
+    )
+
+
 class ObjectStore:
     """One bucket.
 
@@ -79,9 +88,7 @@ class ObjectStore:
         self._endpoint_url = endpoint_url
         self._public_endpoint_url = public_endpoint_url or endpoint_url
         self._region = region
-        self._session = aioboto3.Session(
-            aws_access_key_id=access_key_id, aws_secret_access_key=secret_access_key, region_name=region
-        )
+        self._session = _session(access_key_id, secret_access_key, region)
 
     @classmethod
     def of(cls, settings: ObjectSettings) -> Self:

@@ -5,6 +5,7 @@ Arguments are those that RabbitMQ 3.10 and 4.x both understand; limits and dead 
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,5 +52,16 @@ class Topology:
             )
             await dead_queue.bind(dead, service)
             queue = await channel.declare_queue(queue_of(service), durable=True, arguments={"x-queue-type": "quorum"})
-            for routing_key in routing_keys:
-                await queue.bind(events, routing_key)
+            await _bind_all(channel, queue.name, events.name, routing_keys)
+
+
+async def _bind_all(channel: AbstractChannel, queue: str, exchange: str, routing_keys: Sequence[str]) -> None:
+    """Bind a queue by all these keys; only the last answer is waited for, since a channel works in order.
+
+    A binding that is refused closes the channel, so that whatever is awaited after it raises.
+    """
+    underlay = await channel.get_underlay_channel()
+    for routing_key in routing_keys[:-1]:
+        await underlay.queue_bind(queue, exchange, routing_key, nowait=True)
+    for routing_key in routing_keys[-1:]:
+        await underlay.queue_bind(queue, exchange, routing_key)

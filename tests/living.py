@@ -56,17 +56,17 @@ class House:
         self.admin: Pool = await open_pool(self.servers.database_admin_url, size=4, application_name="tests")
         self._stack.push_async_callback(self.admin.close)
         await self._empty_tables()
+        self.publisher = Publisher(self.servers.rabbitmq_url, "tests", self.topology)
+        running = asyncio.create_task(self.publisher.run())
+        self._stack.push_async_callback(_end, running)
         try:
             async with asyncio.timeout(20):
                 await self._empty_queues()
         except BROKER_AWAY:
             # The test before may have killed the broker while it made its queues, which then neither give nor take.
             await self.servers.erase_broker()
-            await self._empty_queues()
-        self.publisher = Publisher(self.servers.rabbitmq_url, "tests", self.topology)
-        running = asyncio.create_task(self.publisher.run())
-        self._stack.push_async_callback(_end, running)
-        await asyncio.wait_for(self.publisher.up.wait(), 20)
+            async with asyncio.timeout(20):
+                await self._empty_queues()
         return self
 
     async def __aexit__(
@@ -141,24 +141,22 @@ class House:
             """,
             list(SERVICES),
         )
-        names = ", ".join(f'"{row["schemaname"]}"."{row["tablename"]}"' for row in tables)
-        await self.admin.execute(f"TRUNCATE {names} CASCADE")
+        # Of tables that hold little this takes an eighth of the time that TRUNCATE takes for new files.
+        await self.admin.execute(";".join(f'DELETE FROM "{row["schemaname"]}"."{row["tablename"]}"' for row in tables))
         for service in SERVICES:
             await self.admin.execute(f'UPDATE "{service}".bus_mark SET heard_until = now()')
 
     async def _empty_queues(self) -> None:
+        await self.publisher.up.wait()  # and so all is declared
         connection = await aio_pika.connect(self.servers.rabbitmq_url)
-        async with connection:
-            async with connection.channel() as channel:
-                await self.topology.declare(channel)
-            async with connection.channel() as channel:
-                for service in SERVICES:
-                    for name in (queue_of(service), dead_queue_of(service)):
-                        queue = await channel.get_queue(name, ensure=False)
-                        await queue.purge()
-                    # The queues are as old as the marks say, so that nobody asks for what was never missed.
-                    token = await self.admin.fetchval(f'SELECT token FROM "{service}".bus_mark')
-                    await (await channel.get_queue(queue_of(service))).bind(MARKS, str(token))
+        async with connection, connection.channel() as channel:
+            for service in SERVICES:
+                for name in (queue_of(service), dead_queue_of(service)):
+                    queue = await channel.get_queue(name, ensure=False)
+                    await queue.purge()
+                # The queues are as old as the marks say, so that nobody asks for what was never missed.
+                token = await self.admin.fetchval(f'SELECT token FROM "{service}".bus_mark')
+                await (await channel.get_queue(queue_of(service))).bind(MARKS, str(token))
 
 
 async def _ready(worker: Worker, running: "asyncio.Task[None]") -> bool:

@@ -18,7 +18,17 @@ STATEMENTS = frozenset({"execute", "executemany", "fetch", "fetchrow", "fetchval
 """Methods of a connection or a pool; those that fetch with a text which only reads are no steps."""
 
 DONE = STATEMENTS | {
-    *("publish", "ack", "consume", "bind", "declare_exchange", "declare_queue", "queue_delete", "connect"),
+    *(
+        "publish",
+        "ack",
+        "consume",
+        "bind",
+        "queue_bind",
+        "declare_exchange",
+        "declare_queue",
+        "queue_delete",
+        "connect",
+    ),
     *("put_object", "delete_object", "create_bucket", "put_once"),
     *("submit", "poll", "cancel"),
     "call",
