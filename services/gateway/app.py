@@ -76,6 +76,7 @@ async def gateway(settings: Settings) -> AsyncIterator[Parts]:
                 events_days=settings.events_retention_days,
                 idempotency_hours=settings.idempotency_hours,
                 letters_days=settings.said_retention_days * _LETTERS_KEPT,
+                audit_days=settings.audit_retention_days,
             )
         )
         stack.push_async_callback(desk.drain)

@@ -72,13 +72,16 @@ async def reconcile(bus: Bus, *, patience_hours: float) -> None:
         await asyncio.sleep(_LOOK_SECONDS)
 
 
-async def keep_house(pool: Pool, *, events_days: int, idempotency_hours: int, letters_days: int) -> None:
+async def keep_house(
+    pool: Pool, *, events_days: int, idempotency_hours: int, letters_days: int, audit_days: int
+) -> None:
     """Delete what has expired, until cancelled."""
     kept = {
         expiry.EVENTS: timedelta(days=events_days),
         expiry.PROGRESS: _PROGRESS_KEPT,
         expiry.IDEMPOTENCY_KEYS: timedelta(hours=idempotency_hours),
         expiry.LETTERS: timedelta(days=letters_days),
+        expiry.AUDIT: timedelta(days=audit_days),
     }
     while True:
         pause_seconds = _HOUSEKEEPING_SECONDS

@@ -27,6 +27,7 @@ class Settings(ServiceSettings, ObjectSettings):
     worker_patience_hours: float = Field(
         default=24, gt=0, description="a job that no worker answers for, though asked, ends as failed after so long"
     )
+    audit_retention_days: int = Field(default=365, ge=1, description="how long it is known who did what")
     events_retention_days: int = Field(default=7, ge=1, description="how far back a stream can be resumed")
 
     @model_validator(mode="after")

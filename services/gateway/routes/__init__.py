@@ -9,6 +9,7 @@ from services.gateway.routes import (
     images,
     jobs,
     pauses,
+    people,
     problems,
     retrying,
     scenes,
@@ -38,7 +39,7 @@ def application(parts: Parts) -> Edge:
         telemetry={"logs": False, "operation_spans": False},
     )
     app.state.parts = parts
-    for module in (work, scenes, jobs, retrying, streams, images, dead_letters, pauses):
+    for module in (work, scenes, jobs, retrying, streams, images, people, dead_letters, pauses):
         # Side by side instead of nested, which would cost each request a search of its own.
         app.router.routes.extend(module.routes.routes)
     app.include_router(health.routes, prefix=API)

@@ -10,8 +10,9 @@ from fastapi import Request, Response
 
 from services.gateway.routes.callers import Caller, parts_of
 from services.gateway.routes.desk import Answer, replay
-from services.gateway.routes.replies import accepted
+from services.gateway.routes.replies import Json, accepted
 from services.gateway.routes.submitting import remembered
+from services.gateway.routes.versions import etag_of
 from services.gateway.store import projection, submissions
 from services.gateway.store.submissions import AnsweredElsewhereError, Remembered
 from services.gateway.store.tenancy import answering, name_projects
@@ -28,18 +29,31 @@ async def act_once(request: Request, caller: Caller, act: Act, *, looks_only: bo
 
     `looks_only`: it changes nothing, so nobody who writes waits for it.
     """
+    told = await _once(request, caller, act, locks=not looks_only)
+    return accepted(told.body, told.location, status=told.status, replayed=told.replayed)
+
+
+async def create_once(request: Request, caller: Caller, act: Act) -> Response:
+    """Make something that no job depends on, and answer 201 with where it is and its `version`."""
+    told = await _once(request, caller, act, locks=False)
+    headers = {"Location": told.location, "ETag": etag_of(told.body["version"])}
+    if told.replayed:
+        headers["Idempotency-Replayed"] = "true"
+    return Json(told.body, 201, headers)
+
+
+async def _once(request: Request, caller: Caller, act: Act, *, locks: bool) -> Answer:
     remember = await remembered(request, caller)
     while True:
         with suppress(AnsweredElsewhereError):  # nothing was done, and this time that answer is found
-            told = await _act(request, caller, remember, act, looks_only=looks_only)
-            return accepted(told.body, told.location, status=told.status, replayed=told.replayed)
+            return await _act(request, caller, remember, act, locks=locks)
 
 
-async def _act(request: Request, caller: Caller, remember: Remembered | None, act: Act, *, looks_only: bool) -> Answer:
+async def _act(request: Request, caller: Caller, remember: Remembered | None, act: Act, *, locks: bool) -> Answer:
     parts = parts_of(request)
     async with answering(), asyncio.timeout(_WRITE_SECONDS), parts.bus.transaction(parts.pool) as tx:
         await name_projects(tx.connection, caller.memberships, operator=caller.is_operator)
-        if not looks_only:
+        if locks:
             await projection.lock_writers(tx.connection)
         if remember is None:
             answer = await act(tx)

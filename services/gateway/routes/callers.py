@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from services.gateway.identity import Principal
 from services.gateway.routes.parts import Parts
 from services.gateway.routes.problems import Problem, unauthenticated
+from services.gateway.rules.people import OWNER
 
 OPERATOR = "operator"
 _VIEWER = "viewer"
@@ -61,6 +62,16 @@ class Caller:
             raise Problem(403, "viewer_only", "In this project you may look at everything and change nothing.")
         return project_id
 
+    def owning(self, project_id: UUID | None) -> list[UUID]:
+        """Give the projects that he owns, or the one that was asked for where he does."""
+        owned = [project for project, role in self.memberships.items() if role == OWNER]
+        if project_id is None:
+            return owned
+        self._check(project_id)
+        if project_id not in owned:
+            raise not_an_owner()
+        return [project_id]
+
     def ending(self, project_id: UUID) -> None:
         """Check the right to end or repeat jobs of a project: its writers have it, and operators."""
         if not self.is_operator:
@@ -74,6 +85,10 @@ class Caller:
     def _check(self, project_id: UUID) -> None:
         if project_id not in self.memberships:
             raise Problem(403, "not_a_member", "You are not a member of this project.")
+
+
+def not_an_owner() -> Problem:
+    return Problem(403, "owner_only", "Only owners of the project may do this; ask one of them.")
 
 
 def parts_of(request: Request) -> Parts:
@@ -93,3 +108,12 @@ async def caller_of(request: Request) -> Caller:
 
 
 Calling = Annotated[Caller, Depends(caller_of)]
+
+
+async def fresh_caller_of(request: Request, caller: Calling) -> Caller:
+    """Find out who calls, with the memberships that he has at this moment."""
+    parts_of(request).memberships.forget(caller.user_id)
+    return await caller_of(request)
+
+
+CallingNow = Annotated[Caller, Depends(fresh_caller_of)]

@@ -8,14 +8,17 @@ from fastapi import APIRouter, Query, Request, Response
 
 from contracts.jobs import CancelJob, DeadLetterInstruction, DiscardDeadLetters, RedriveDeadLetters
 from services.gateway.routes.acting import act_once
+from services.gateway.routes.auditing import entry
 from services.gateway.routes.callers import Caller, Calling, parts_of
 from services.gateway.routes.desk import Answer
 from services.gateway.routes.problems import Problem, not_found
 from services.gateway.routes.replies import API, Json, letter_reply, page, plain
+from services.gateway.routes.second_looks import SecondLook
 from services.gateway.routes.wishes import LettersAsked, LettersMeant, LettersPage
 from services.gateway.rules.cursors import parse_cursor
 from services.gateway.store import letters as store
 from services.gateway.store import projection
+from services.gateway.store.audit import insert_audit
 from services.gateway.store.letters import LetterFilter
 from services.gateway.store.pages import next_cursor
 from services.gateway.store.reading import Row
@@ -24,8 +27,9 @@ from shared.outbox import Transaction
 
 LETTERS_LIMIT: Final = 1000
 _DEAD: Final = "dead"
+_ACTS: Final = {RedriveDeadLetters: "dead_letter.redrive", DiscardDeadLetters: "dead_letter.discard"}
 _ON_THE_WAY: Final = {RedriveDeadLetters: "redriving", DiscardDeadLetters: "discarding"}
-routes = APIRouter(prefix=API, tags=["operators"])
+routes = APIRouter(prefix=API, tags=["operators"], route_class=SecondLook)
 
 
 @routes.get("/dead-letters", summary="Messages that could not be read or taken in, the newest first")
@@ -110,6 +114,8 @@ async def _instruct(
 ) -> None:
     ids = [row["id"] for row in chosen]
     await store.update_asked_letters(tx.connection, ids, _ON_THE_WAY[instruction], caller.user_id)
+    noted = [entry(caller, _ACTS[instruction], row["id"], row["project_id"], code=row["code"]) for row in chosen]
+    await insert_audit(tx.connection, noted)
     if instruction is RedriveDeadLetters:
         await _take_ends_back(tx, caller, ids)
     for service, of_service in _by_service(chosen).items():

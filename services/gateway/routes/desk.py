@@ -12,12 +12,20 @@ from services.gateway.routes.problems import Problem
 from services.gateway.rules.happenings import job_happening
 from services.gateway.rules.jobs import JobRow, job_of_command
 from services.gateway.store import projection, submissions
-from services.gateway.store.submissions import AnsweredElsewhereError, Remembered, SceneHeld, SceneWanted
+from services.gateway.store.audit import AuditEntry
+from services.gateway.store.submissions import (
+    AnsweredElsewhereError,
+    ProjectGoneError,
+    Remembered,
+    SceneHeld,
+    SceneWanted,
+)
 from services.gateway.store.tenancy import answering, name_projects
 from shared.batching import Batcher
 from shared.bus import Bus
 from shared.database import Connection, Pool
 from shared.outbox import Transaction
+from shared.telemetry import trace_id_of
 
 _WRITE_SECONDS: Final = 10
 
@@ -55,6 +63,7 @@ class Submission:
     scene_media: dict[str, Any] | None = None
     jobs: list[JobRow] = field(init=False)
     held: SceneHeld | None = field(init=False, default=None)
+    refusal: Problem | None = field(init=False, default=None)
     outcome: Answer | Exception | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
@@ -97,6 +106,8 @@ class Desk:
                 return await self._write_once(batch)
             except AnsweredElsewhereError:
                 continue  # nothing was written, and this time that answer is found
+            except ProjectGoneError as error:
+                _refuse(batch, error.projects)
 
     async def _write_once(self, batch: list[Submission]) -> list[Answer | Exception]:
         first = _first_of_each_key(batch)
@@ -117,7 +128,9 @@ class Desk:
     async def _insert(self, tx: Transaction, fresh: Sequence[Submission]) -> None:
         jobs = [job for one in fresh for job in one.jobs]
         if jobs:
-            await projection.insert_jobs(tx.connection, jobs)
+            born = await projection.insert_jobs(tx.connection, jobs, living=True)
+            if gone := {job.project_id for job in jobs if job.id not in born}:
+                raise ProjectGoneError(gone)
             await projection.insert_events(tx.connection, [job_happening("job.submitted", job) for job in jobs])
         media = [one.scene_media for one in fresh if one.scene_media]
         if media:
@@ -129,11 +142,18 @@ class Desk:
         tx.after_commit(self._wake)
 
 
+def _refuse(batch: Sequence[Submission], gone: set[UUID]) -> None:
+    """Answer those who hand work in to projects that were deleted."""
+    for one in batch:
+        if not gone.isdisjoint(job.project_id for job in one.jobs):
+            one.refusal = Problem(404, "project_not_found", "The project was deleted; nothing was handed in.")
+
+
 def _first_of_each_key(batch: Sequence[Submission]) -> list[Submission]:
     """Leave out those that repeat an Idempotency-Key within the batch: they get the answer of the first."""
     first: dict[object, Submission] = {}
     for one in batch:
-        one.outcome = one.held = None
+        one.outcome, one.held = one.refusal, None
         first.setdefault(one.key or id(one), one)
     return list(first.values())
 
@@ -182,7 +202,7 @@ async def _place_scenes(connection: Connection, placing: Sequence[Submission]) -
         return
     # Projections touch the same rows while they hold this lock; whoever takes it first waits for nobody.
     await projection.lock_writers(connection)
-    await submissions.upsert_scenes(connection, list(wanted.values()))
+    await submissions.upsert_scenes(connection, list(wanted.values()), _registrations(placing))
     held = await submissions.select_scenes(connection, wanted)
     for one in placing:
         if one.scene is None:
@@ -195,3 +215,24 @@ async def _place_scenes(connection: Connection, placing: Sequence[Submission]) -
         else:
             sentence = "Another image of this scene is being drawn; wait for it or cancel its task first."
             one.outcome = Problem(409, "generation_in_progress", sentence)
+
+
+def _registrations(placing: Sequence[Submission]) -> list[AuditEntry]:
+    """Note for each chapter who registers it in passing, should he be the first to have a scene of it drawn."""
+    first: dict[tuple[UUID, str], AuditEntry] = {}
+    for one in placing:
+        if one.scene:
+            first.setdefault(one.scene.place[:2], _registration(one, one.scene))
+    return list(first.values())
+
+
+def _registration(one: Submission, scene: SceneWanted) -> AuditEntry:
+    return AuditEntry(
+        project_id=scene.project_id,
+        actor=one.commands[0].submitted_by,
+        action="chapter.create",
+        subject_kind="chapter",
+        subject_id=scene.chapter_id,
+        details={"in_passing": True},
+        trace_id=trace_id_of(one.traceparent),
+    )

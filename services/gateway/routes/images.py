@@ -11,6 +11,7 @@ from services.gateway.routes.callers import Caller, Calling, parts_of
 from services.gateway.routes.models import ImagesPage
 from services.gateway.routes.problems import Problem, not_found
 from services.gateway.routes.replies import API, Json, image_files, image_reply, map_reply, page
+from services.gateway.routes.second_looks import SecondLook
 from services.gateway.rules.cursors import parse_cursor
 from services.gateway.store import images as store
 from services.gateway.store.images import ImageFilter
@@ -18,7 +19,7 @@ from services.gateway.store.pages import next_cursor
 from services.gateway.store.reading import Row
 from services.gateway.store.tenancy import as_tenant
 
-routes = APIRouter(prefix=API, tags=["images"])
+routes = APIRouter(prefix=API, tags=["images"], route_class=SecondLook)
 
 
 @routes.get("/images", summary="Images, the newest first")

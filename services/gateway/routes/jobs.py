@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from contracts.envelope import EVERYBODY
 from contracts.jobs import CancelJob
+from services.gateway.routes.auditing import note
 from services.gateway.routes.callers import Caller, Calling, parts_of
 from services.gateway.routes.models import JobsPage
 from services.gateway.routes.problems import not_found
@@ -22,6 +23,7 @@ from services.gateway.routes.replies import (
     request_reply,
     tree_reply,
 )
+from services.gateway.routes.second_looks import SecondLook
 from services.gateway.rules.cancelling import spokesmen_of
 from services.gateway.rules.cursors import parse_cursor
 from services.gateway.rules.happenings import Happening
@@ -36,7 +38,7 @@ from shared.database import Connection
 
 _REPORT_LIMIT: Final = 500
 _SAME_NAMES: Final = {"kind", "service", "error_code", "parent_id", "root_id", "created_after", "created_before"}
-routes = APIRouter(prefix=API, tags=["jobs"])
+routes = APIRouter(prefix=API, tags=["jobs"], route_class=SecondLook)
 
 
 @routes.get("/jobs", summary="Jobs, the newest first")
@@ -124,6 +126,7 @@ async def post_cancel(request: Request, caller: Calling, job_id: UUID) -> Respon
             for named in [job_id] if job_id == job["root_id"] else spokesmen_of(told):
                 tx.say(CancelJob(addressee=EVERYBODY, job_id=named, cancelled_by=caller.user_id))
             await projection.insert_events(tx.connection, [_cancel_requested(job, caller, len(told))])
+            await note(tx.connection, caller, "job.cancel", job_id, job["project_id"], kind=job["kind"], jobs=len(told))
         job = await _job(tx.connection, caller, job_id)
         tx.after_commit(parts.stream.wake)
     ended = not told and job["state"] in ENDED

@@ -165,7 +165,9 @@ class ProbeAsked(Asked):
 class SceneAsked(Asked):
     """What the image of a scene shall be."""
 
-    scene_description: Annotated[Words, StringConstraints(min_length=1, max_length=4000)]
+    scene_description: Annotated[Words, StringConstraints(min_length=1, max_length=4000)] | None = Field(
+        default=None, description="default: the description under which the scene is registered"
+    )
     style: Annotated[Words, StringConstraints(max_length=80)] = ""
     aspect_ratio: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]?:[1-9][0-9]?$")] = "1:1"
     script_id: Name | None = None
@@ -177,8 +179,7 @@ class SceneAsked(Asked):
     provider: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_\-]{1,40}$")] | None = None
     pipeline: Pipeline = DEFAULT_PIPELINE
 
-    @property
-    def drawing(self) -> dict[str, Any]:
-        """The part that the generator is told."""
+    def drawing_of(self, description: str) -> dict[str, Any]:
+        """Give the part that the generator is told."""
         names = {"style", "aspect_ratio", "negative_prompt", "seed", "provider"}
-        return {"description": self.scene_description, **self.model_dump(include=names)}
+        return {"description": description, **self.model_dump(include=names)}

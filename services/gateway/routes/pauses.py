@@ -9,6 +9,7 @@ from contracts.catalogue import CATALOGUE
 from contracts.envelope import EVERYBODY, Command
 from contracts.jobs import CheckWorker, PauseWork, ResumeWork
 from services.gateway.routes.acting import act_once
+from services.gateway.routes.auditing import note
 from services.gateway.routes.callers import Caller, Calling, parts_of
 from services.gateway.routes.desk import Answer
 from services.gateway.routes.problems import Problem
@@ -39,8 +40,10 @@ async def post_pause(request: Request, caller: Calling, asked: PauseAsked) -> Re
     addressee = _addressee(asked.kind)
 
     async def act(tx: Transaction) -> Answer:
-        await _check_owner(tx, caller, asked.kind, take_over=asked.take_over)
+        before = await _check_owner(tx, caller, asked.kind, take_over=asked.take_over)
         end = _end(asked)
+        owner = before and before["owner"]
+        await note(tx.connection, caller, "work.pause", asked.kind, None, expires_at=end, taken_from=owner)
         said_at = await store.upsert_pause(tx.connection, asked.kind, caller.user_id, end)
         tx.say(PauseWork(addressee=addressee, kind=asked.kind, owner=caller.user_id, expires_at=end, said_at=said_at))
         return Answer(plain(await store.select_pause(tx.connection, asked.kind) or {}), f"{_WORK}/pauses")
@@ -58,6 +61,7 @@ async def post_resume(request: Request, caller: Calling, asked: ResumeAsked) -> 
         pause = await _check_owner(tx, caller, asked.kind, take_over=asked.take_over)
         if pause is None:
             raise Problem(404, "pause_not_found", "This kind of work does not rest.")
+        await note(tx.connection, caller, "work.resume", asked.kind, None, paused_by=pause["owner"])
         said_at = await store.update_resumed(tx.connection, asked.kind, caller.user_id)
         tx.say(ResumeWork(addressee=addressee, kind=asked.kind, said_at=said_at))
         return Answer(plain({**pause, "resumed_by": caller.user_id}), f"{_WORK}/pauses")

@@ -11,10 +11,12 @@ from fastapi import APIRouter, Request, Response
 from contracts.envelope import Command
 from contracts.jobs import CancelJob
 from services.gateway.routes.acting import act_once
+from services.gateway.routes.auditing import entry
 from services.gateway.routes.callers import Caller, Calling
 from services.gateway.routes.desk import Answer
 from services.gateway.routes.problems import Problem
 from services.gateway.routes.replies import API, job_reply, plain
+from services.gateway.routes.second_looks import SecondLook
 from services.gateway.routes.wishes import FailedJobs, RetryAsked
 from services.gateway.rules.happenings import job_happening
 from services.gateway.rules.jobs import job_of_command
@@ -22,6 +24,7 @@ from services.gateway.rules.retrying import retry_of
 from services.gateway.store import jobs as job_store
 from services.gateway.store import projection
 from services.gateway.store import retrying as store
+from services.gateway.store.audit import insert_audit
 from services.gateway.store.jobs import JobFilter
 from services.gateway.store.reading import Row
 from services.gateway.store.retrying import FailedFilter
@@ -29,7 +32,7 @@ from shared.errors import Refused
 from shared.outbox import Transaction
 
 RETRIES_LIMIT: Final = 500
-routes = APIRouter(prefix=API, tags=["jobs"])
+routes = APIRouter(prefix=API, tags=["jobs"], route_class=SecondLook)
 
 
 @dataclass
@@ -128,6 +131,11 @@ async def _carry_out(tx: Transaction, caller: Caller, plan: Plan) -> None:
     if not plan.commands:
         return
     now = datetime.now(UTC)
+    noted = [
+        entry(caller, "job.retry", job_id, command.project_id, kind=command.wire_name, retried_as=command.job_id)
+        for job_id, command in plan.commands.items()
+    ]
+    await insert_audit(tx.connection, noted)
     jobs = [job_of_command(command, now) for command in plan.commands.values()]
     await projection.insert_jobs(tx.connection, jobs)
     await store.update_retried_jobs(tx.connection, plan.retries)

@@ -6,31 +6,30 @@ from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Request, Response
-from pydantic import AfterValidator
 
 from contracts.image_generation import GenerateImage
 from services.gateway.routes.callers import Caller, Calling, parts_of
 from services.gateway.routes.desk import Answer
 from services.gateway.routes.models import SceneAsked
-from services.gateway.routes.problems import not_found
+from services.gateway.routes.people.fields import ChapterId, SceneNumber
+from services.gateway.routes.people.homes import known_chapter
+from services.gateway.routes.problems import Problem, not_found
 from services.gateway.routes.replies import API, Json, generation_reply, page
+from services.gateway.routes.second_looks import SecondLook
 from services.gateway.routes.submitting import hand_in, new_job
 from services.gateway.rules.happenings import error_of
 from services.gateway.rules.jobs import JobRow
 from services.gateway.rules.scenes import IMAGE_TYPE, UNMEASURED_SECONDS, drawing_of, priority_of
 from services.gateway.store.images import select_scene_media
 from services.gateway.store.reading import Row
-from services.gateway.store.scenes import select_generations, select_usual_seconds
+from services.gateway.store.scenes import select_description, select_generations, select_usual_seconds
 from services.gateway.store.submissions import SceneHeld, SceneWanted
 from services.gateway.store.tenancy import as_tenant
 from shared.identifiers import uuid7
 
 _CHAPTER_LIMIT: Final = 1000
 _MEDIA_LIMIT: Final = 500
-routes = APIRouter(prefix=API, tags=["scenes"])
-
-ChapterId = Annotated[str, Path(min_length=1, max_length=200), AfterValidator(str.strip)]
-SceneNumber = Annotated[int, Path(ge=0, le=1_000_000)]
+routes = APIRouter(prefix=API, tags=["scenes"], route_class=SecondLook)
 
 
 @routes.post("/chapters/{chapter_id}/images/scenes/{scene_number}", status_code=202, summary="Draw a scene's image")
@@ -40,9 +39,14 @@ async def post_scene(
     """Draw the image of a scene. A scene that has one is drawn anew and counts a retry.
 
     While a scene is being drawn, the same request is told of the same task, and another one is a 409.
+
+    A chapter that is registered in one of your projects is meant where no project is named (409 `chapter_ambiguous`
+    where several have one of this id); one that is not is registered in passing, in your personal project or the one
+    that is named. A scene that is registered with a description need not be described again.
     """
-    job = new_job(caller, caller.writing(asked.project_id), asked.pipeline)
-    command = GenerateImage(**job, **asked.drawing, priority=priority_of(asked.user_tier))
+    project_id, description, seconds = await _look(request, caller, (chapter_id, scene_number), asked)
+    job = new_job(caller, project_id, asked.pipeline)
+    command = GenerateImage(**job, **asked.drawing_of(description), priority=priority_of(asked.user_tier))
     scene = SceneWanted(
         record_id=uuid7(),
         project_id=command.project_id,
@@ -51,14 +55,13 @@ async def post_scene(
         scene_number=scene_number,
         script_id=asked.script_id,
         image_type=IMAGE_TYPE,
-        scene_description=asked.scene_description,
+        scene_description=description,
         style=asked.style,
         aspect_ratio=asked.aspect_ratio,
         user_tier=asked.user_tier,
         created_at=datetime.now(UTC),
         drawing=drawing_of(command),
     )
-    seconds = await _usual_seconds(request, caller)
 
     def tell(_jobs: Sequence[JobRow], held: SceneHeld | None) -> Answer:
         if held is None:
@@ -82,9 +85,18 @@ def _tell_scene(scene: SceneWanted, held: SceneHeld, seconds: float) -> Answer:
     return Answer(body, f"{API}/chapters/{scene.chapter_id}/images/scenes/{scene.scene_number}/status")
 
 
-async def _usual_seconds(request: Request, caller: Caller) -> float:
+async def _look(request: Request, caller: Caller, place: tuple[str, int], asked: SceneAsked) -> tuple[UUID, str, float]:
+    """Find out in which project a scene is drawn, what it shall show, and how long that may take."""
     async with as_tenant(parts_of(request).pool, caller.memberships) as connection:
-        return await select_usual_seconds(connection) or UNMEASURED_SECONDS
+        chapter = None if asked.project_id else await known_chapter(connection, caller, place[0], None)
+        project_id = caller.writing(chapter["project_id"] if chapter else asked.project_id)
+        description = asked.scene_description or await select_description(connection, project_id, *place)
+        seconds = await select_usual_seconds(connection)
+    if not description:
+        sentence = "Describe the scene; it is not registered with a description."
+        errors = [{"pointer": "/body/scene_description", "message": sentence}]
+        raise Problem(422, "validation_failed", sentence, errors=errors)
+    return project_id, description, seconds or UNMEASURED_SECONDS
 
 
 @routes.get("/chapters/{chapter_id}/images/scenes/{scene_number}/status", summary="How a scene's image is coming on")

@@ -14,6 +14,7 @@ from services.gateway.routes.callers import Caller, Calling, parts_of
 from services.gateway.routes.parts import Parts
 from services.gateway.routes.problems import Problem, not_found
 from services.gateway.routes.replies import API
+from services.gateway.routes.second_looks import SecondLook
 from services.gateway.store.feed import FeedRow, select_job_feed, select_project_feed
 from services.gateway.store.jobs import select_job
 from services.gateway.store.tenancy import DatabaseAwayError, answering, as_tenant
@@ -23,7 +24,7 @@ HEARTBEAT_SECONDS: Final = 15.0
 _PAGE: Final = 500
 _LARGEST: Final = 2**63 - 1
 _DIGITS: Final = len(str(_LARGEST))
-routes = APIRouter(prefix=API, tags=["streams"])
+routes = APIRouter(prefix=API, tags=["streams"], route_class=SecondLook)
 
 LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", description="resume behind this event")]
 Replay = Callable[[int], Awaitable[Sequence[FeedRow]]]

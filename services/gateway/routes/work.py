@@ -15,6 +15,7 @@ from services.gateway.routes.desk import Answer
 from services.gateway.routes.models import MapsAsked, ProbeAsked, ScrapeAsked, StoreAsked
 from services.gateway.routes.problems import Problem
 from services.gateway.routes.replies import API, job_location, submitted_job
+from services.gateway.routes.second_looks import SecondLook
 from services.gateway.routes.submitting import hand_in, new_job
 from services.gateway.rules.jobs import JobRow
 from services.gateway.store.images import ImageFilter, select_originals
@@ -23,7 +24,7 @@ from services.gateway.store.submissions import SceneHeld
 from services.gateway.store.tenancy import as_tenant
 
 MAPS_LIMIT: Final = 500
-routes = APIRouter(prefix=API, tags=["work"])
+routes = APIRouter(prefix=API, tags=["work"], route_class=SecondLook)
 
 
 @routes.post("/scrapes", status_code=202, summary="Scrape pages and keep their images")

@@ -10,6 +10,8 @@ TIER_PRIORITIES: Final = {"free": 0, "basic": 10, "standard": 10, "pro": 20, "pr
 UNMEASURED_SECONDS: Final = 20.0
 """What is expected of a generation before any has been measured: about what paid providers need."""
 
+LARGEST_NUMBER: Final = 1_000_000
+"""Of scenes and places; what comes behind it stays there."""
 
 _NOT_DRAWN: Final = {"job_id", "parent_job_id", "root_job_id", "project_id", "submitted_by", "priority"}
 

@@ -22,6 +22,9 @@ IDEMPOTENCY_KEYS: Final = """
 LETTERS: Final = """
     DELETE FROM letters WHERE id IN (SELECT id FROM letters WHERE created_at < now() - $1::interval LIMIT $2)
 """
+AUDIT: Final = """
+    DELETE FROM audit_entries WHERE id IN (SELECT id FROM audit_entries WHERE at < now() - $1::interval LIMIT $2)
+"""
 
 
 async def delete_expired(pool: Pool, statement: str, age: timedelta) -> None:

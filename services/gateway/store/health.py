@@ -3,7 +3,10 @@
 from services.gateway.store.tenancy import answering
 from shared.database import Pool
 
-TABLES = ("projects", "members", "jobs", "events", "assets", "maps", "image_generations", "outbox")
+TABLES = (
+    *("projects", "members", "chapters", "scenes", "customers", "audit_entries"),
+    *("jobs", "events", "assets", "maps", "image_generations", "outbox"),
+)
 
 
 async def select_missing_tables(pool: Pool) -> list[str]:

@@ -47,6 +47,7 @@ class ImageFilter:
     content_type: str | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
+    customer_id: UUID | None = None
 
     def conditions(self, *arguments: object) -> Conditions:
         """Write the filter as conditions on `asset`; `job_id` names a job or the root of a tree."""
@@ -62,6 +63,7 @@ class ImageFilter:
         conditions.add("asset.content_type = {}", self.content_type)
         conditions.add("asset.created_at >= {}", self.created_after)
         conditions.add("asset.created_at < {}", self.created_before)
+        conditions.add("asset.id IN (SELECT image_id FROM customer_images WHERE customer_id = {})", self.customer_id)
         return conditions
 
 

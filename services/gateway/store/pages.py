@@ -1,4 +1,4 @@
-"""Pages of what projects hold, from the newest to the oldest."""
+"""Pages of what projects hold."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -26,6 +26,14 @@ class Conditions:
             self.arguments += [cursor.at, cursor.id]
             count = len(self.arguments)
             self._texts.append(f"({alias}.created_at, {alias}.id) < (${count - 1}, ${count})")
+
+    def behind(self, columns: str, place: Sequence[Any] | None, *, descending: bool = False) -> None:
+        """Begin behind a place, given by the values of as many columns; from the start where there is none."""
+        if place is not None:
+            first = len(self.arguments) + 1
+            self.arguments += place
+            numbers = ", ".join(f"${number}" for number in range(first, first + len(place)))
+            self._texts.append(f"{columns} {'<' if descending else '>'} ({numbers})")
 
     def __str__(self) -> str:
         return "".join(f" AND {text}" for text in self._texts)

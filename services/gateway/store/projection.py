@@ -49,20 +49,33 @@ def _job_row(row: asyncpg.Record) -> JobRow:
     return JobRow(**{column: row[column] for column in _COLUMNS})
 
 
-async def insert_jobs(connection: Connection, jobs: Sequence[JobRow]) -> set[UUID]:
-    """Insert jobs; where one is known already, keep only its command. Return the ids of those that are new."""
+_OF_LIVING_PROJECTS: Final = (
+    "WITH living AS (SELECT id FROM projects WHERE id = ANY ($2) FOR KEY SHARE)",
+    "WHERE project_id IN (SELECT id FROM living)",
+)
+"""Those projects are not deleted either before the transaction ends."""
+
+
+async def insert_jobs(connection: Connection, jobs: Sequence[JobRow], *, living: bool = False) -> set[UUID]:
+    """Insert jobs; where one is known already, keep only its command. Return the ids of those that are new.
+
+    `living`: leave those out whose project was deleted.
+    """
+    projects, condition = _OF_LIVING_PROJECTS if living else ("", "")
     rows = await connection.fetch(
-        """
+        f"""
+        {projects}
         INSERT INTO jobs (id, project_id, submitted_by, kind, service, parent_id, root_id, pipeline, created_at,
                           updated_at, state, asset_id, request, waiting_for, lease_epoch, sequence)
         SELECT id, project_id, submitted_by, kind, service, parent_id, root_id, pipeline, created_at,
                updated_at, state, asset_id, request, waiting_for, lease_epoch, sequence
-        FROM jsonb_populate_recordset(NULL::jobs, $1)
+        FROM jsonb_populate_recordset(NULL::jobs, $1) {condition}
         ON CONFLICT (id) DO UPDATE SET request = excluded.request, asset_id = excluded.asset_id
         WHERE jobs.request IS NULL AND excluded.request IS NOT NULL
         RETURNING id, xmax = 0 AS born
-        """,
+        """,  # noqa: S608 - texts of this file
         jobs,
+        *([list({job.project_id for job in jobs})] if living else []),
     )
     return {row["id"] for row in rows if row["born"]}
 

@@ -39,3 +39,16 @@ async def select_usual_seconds(connection: Connection) -> float | None:
         """
     )
     return None if seconds is None else float(seconds)
+
+
+async def select_description(
+    connection: Connection, project_id: UUID, chapter_id: str, scene_number: int
+) -> str | None:
+    """Give the description under which a scene is registered; None where it is not."""
+    description: str | None = await connection.fetchval(
+        "SELECT description FROM scenes WHERE project_id = $1 AND chapter_id = $2 AND number = $3",
+        project_id,
+        chapter_id,
+        scene_number,
+    )
+    return description

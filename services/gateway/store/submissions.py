@@ -6,11 +6,21 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from services.gateway.rules.scenes import LARGEST_NUMBER
+from services.gateway.store.audit import AuditEntry
 from shared.database import Connection
 
 
 class AnsweredElsewhereError(Exception):
     """Another gateway has answered an Idempotency-Key since we looked."""
+
+
+class ProjectGoneError(Exception):
+    """Projects were deleted since we looked; `projects` are their ids."""
+
+    def __init__(self, projects: set[UUID]) -> None:
+        super().__init__(f"{len(projects)} projects are gone")
+        self.projects = projects
 
 
 @dataclass(slots=True)
@@ -92,25 +102,56 @@ async def insert_answers(connection: Connection, answers: Sequence[Remembered]) 
         raise AnsweredElsewhereError
 
 
-async def upsert_scenes(connection: Connection, wanted: Sequence[SceneWanted]) -> None:
-    """Begin drawing these scenes, each at most once; a scene that is being drawn stays as it is."""
+async def upsert_scenes(
+    connection: Connection, wanted: Sequence[SceneWanted], registrations: Sequence[AuditEntry]
+) -> None:
+    """Begin drawing these scenes, each at most once; a scene that is being drawn stays as it is.
+
+    Chapters and scenes that are not registered are, where their project is there. `registrations` tell who registers
+    each chapter; those are noted of which that is true.
+    """
     await connection.execute(
         """
-        INSERT INTO image_generations AS held (
-            record_id, project_id, task_id, chapter_id, scene_number, script_id, image_type, status,
-            scene_description, style, aspect_ratio, drawing, user_tier, created_at, updated_at)
-        SELECT record_id, project_id, task_id, chapter_id, scene_number, script_id, image_type, 'pending',
-               scene_description, style, aspect_ratio, drawing, user_tier, created_at, created_at
-        FROM jsonb_populate_recordset(NULL::image_generations, $1)
-        ON CONFLICT (project_id, chapter_id, scene_number) DO UPDATE
-        SET task_id = excluded.task_id, retry_count = held.retry_count + 1, status = 'pending', progress = NULL,
-            script_id = excluded.script_id, scene_description = excluded.scene_description, style = excluded.style,
-            aspect_ratio = excluded.aspect_ratio, drawing = excluded.drawing, user_tier = excluded.user_tier,
-            object_key = NULL, asset_id = NULL, model_used = NULL, provider = NULL, generation_time_seconds = NULL,
-            last_attempted_at = NULL, error_code = NULL, error_sentence = NULL, updated_at = excluded.updated_at
-        WHERE held.status IN ('completed', 'failed', 'cancelled')
+        WITH wanted AS (
+            SELECT * FROM jsonb_populate_recordset(NULL::image_generations, $1)
+        ), living AS (
+            SELECT id FROM projects WHERE id IN (SELECT project_id FROM wanted) FOR KEY SHARE
+        ), registered AS (
+            INSERT INTO chapters (project_id, id, script_id, position)
+            SELECT project_id, chapter_id, max(script_id), (
+                SELECT least(coalesce(max(position), -1) + 1, $2) FROM chapters WHERE project_id = wanted.project_id)
+            FROM wanted WHERE project_id IN (SELECT id FROM living)
+            GROUP BY project_id, chapter_id
+            ON CONFLICT DO NOTHING
+            RETURNING project_id, id
+        ), placed AS (
+            INSERT INTO scenes (project_id, chapter_id, number, position)
+            SELECT project_id, chapter_id, scene_number, scene_number
+            FROM wanted WHERE project_id IN (SELECT id FROM living)
+            ON CONFLICT DO NOTHING
+        ), drawn AS (
+            INSERT INTO image_generations AS held (
+                record_id, project_id, task_id, chapter_id, scene_number, script_id, image_type, status,
+                scene_description, style, aspect_ratio, drawing, user_tier, created_at, updated_at)
+            SELECT record_id, project_id, task_id, chapter_id, scene_number, script_id, image_type, 'pending',
+                   scene_description, style, aspect_ratio, drawing, user_tier, created_at, created_at
+            FROM wanted
+            ON CONFLICT (project_id, chapter_id, scene_number) DO UPDATE
+            SET task_id = excluded.task_id, retry_count = held.retry_count + 1, status = 'pending', progress = NULL,
+                script_id = excluded.script_id, scene_description = excluded.scene_description, style = excluded.style,
+                aspect_ratio = excluded.aspect_ratio, drawing = excluded.drawing, user_tier = excluded.user_tier,
+                object_key = NULL, asset_id = NULL, model_used = NULL, provider = NULL, generation_time_seconds = NULL,
+                last_attempted_at = NULL, error_code = NULL, error_sentence = NULL, updated_at = excluded.updated_at
+            WHERE held.status IN ('completed', 'failed', 'cancelled')
+        )
+        INSERT INTO audit_entries (id, project_id, actor, action, subject_kind, subject_id, details, trace_id)
+        SELECT entry.id, project_id, actor, action, subject_kind, subject_id, details, trace_id
+        FROM jsonb_populate_recordset(NULL::audit_entries, $3) AS entry
+        WHERE (project_id, subject_id) IN (SELECT project_id, id FROM registered)
         """,
         wanted,
+        LARGEST_NUMBER,
+        registrations,
     )
 
 
