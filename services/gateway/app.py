@@ -17,6 +17,7 @@ from services.gateway.routes.parts import Parts
 from services.gateway.settings import Settings
 from services.gateway.store import feed
 from services.gateway.store.access import Memberships
+from services.gateway.store.api_keys import ApiKeys
 from services.gateway.store.health import select_nothing
 from services.gateway.stream import Stream
 from shared.broker import BROKER_AWAY
@@ -65,10 +66,13 @@ async def gateway(settings: Settings) -> AsyncIterator[Parts]:
         stream = Stream(feed.reader(projections), feed.end_of(projections))
         bus.provide({"stream": stream})
         desk = Desk(bus, pool, wake=stream.wake)
+        tokens = Tokens(issuers_of(settings))
         _watch(health, pool, projections)
         await stack.enter_async_context(bus)
         stack.push_async_callback(_stop_hearing, bus)
         bus.alongside(stream.run)
+        for keys in tokens.published:
+            bus.alongside(keys.run)
         bus.alongside(lambda: reconcile(bus, patience_hours=settings.worker_patience_hours))
         bus.alongside(
             lambda: keep_house(
@@ -82,8 +86,9 @@ async def gateway(settings: Settings) -> AsyncIterator[Parts]:
         stack.push_async_callback(desk.drain)
         yield Parts(
             settings=settings,
-            tokens=Tokens(issuers_of(settings)),
+            tokens=tokens,
             memberships=Memberships(pool, seconds=settings.membership_seconds),
+            api_keys=ApiKeys(pool, seconds=settings.membership_seconds),
             pool=pool,
             bus=bus,
             desk=desk,

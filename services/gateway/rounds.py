@@ -22,6 +22,7 @@ _LOOK_LIMIT: Final = 2000
 _ASK_LIMIT: Final = 1000
 _HOUSEKEEPING_SECONDS: Final = 3600.0
 _PROGRESS_KEPT: Final = timedelta(hours=1)
+_REVOKED_KEYS_KEPT: Final = timedelta(days=90)  # whoever asks under which key something was submitted finds it
 
 _log = structlog.get_logger(__name__)
 
@@ -82,6 +83,8 @@ async def keep_house(
         expiry.IDEMPOTENCY_KEYS: timedelta(hours=idempotency_hours),
         expiry.LETTERS: timedelta(days=letters_days),
         expiry.AUDIT: timedelta(days=audit_days),
+        expiry.TICKETS: timedelta(0),
+        expiry.REVOKED_KEYS: _REVOKED_KEYS_KEPT,
     }
     while True:
         pause_seconds = _HOUSEKEEPING_SECONDS

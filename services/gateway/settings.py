@@ -1,5 +1,8 @@
 """What the gateway reads from the environment."""
 
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
 from pydantic import Field, SecretStr, model_validator
 
 from shared.settings import ObjectSettings, ServiceSettings
@@ -19,7 +22,13 @@ class Settings(ServiceSettings, ObjectSettings):
     secret_key: SecretStr | None = Field(default=None, description="signs the tokens of local users")
     token_lifetime_minutes: int = Field(default=60 * 24 * 30, ge=1, description="of a local token")
     supabase_url: str | None = Field(default=None, pattern=r"^https?://[^/?#]+/?$")
-    supabase_jwt_secret: SecretStr | None = None
+    supabase_jwt_secret: SecretStr | None = Field(default=None, description="of a project that signs with HS256")
+    supabase_jwks_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/?#@]+(/[^?#]*)?$",
+        description="the project's public keys; default without a secret: where Supabase publishes them",
+    )
+    supabase_jwks_seconds: float = Field(default=600, ge=1, le=3600, description="how long those keys are good")
     maximum_body_bytes: int = Field(default=1024 * 1024, ge=1024, description="of a request; media go by their URL")
     presigned_seconds: int = Field(default=3600, ge=60, le=7 * 24 * 3600, description="how long a file's URL works")
     membership_seconds: float = Field(default=15, ge=0, description="how long a user's memberships are remembered")
@@ -35,12 +44,23 @@ class Settings(ServiceSettings, ObjectSettings):
         if self.environment == "production" and self.secret_key is not None:
             raise ValueError(
                 "SECRET_KEY switches local tokens on and must be unset when ENVIRONMENT is production;"
-                " set SUPABASE_URL and SUPABASE_JWT_SECRET instead"
+                " set SUPABASE_URL instead"
             )
-        if (self.supabase_url is None) != (self.supabase_jwt_secret is None):
-            raise ValueError("SUPABASE_URL and SUPABASE_JWT_SECRET are set together or not at all")
+        if self.supabase_url is None and (self.supabase_jwt_secret or self.supabase_jwks_url):
+            raise ValueError("SUPABASE_JWT_SECRET and SUPABASE_JWKS_URL are set together with SUPABASE_URL")
         if self.secret_key is None and self.supabase_url is None:
-            raise ValueError("nobody could sign in: set SECRET_KEY, or SUPABASE_URL and SUPABASE_JWT_SECRET")
+            raise ValueError("nobody could sign in: set SECRET_KEY or SUPABASE_URL")
+        return self
+
+    @model_validator(mode="after")
+    def _keys_come_unchanged(self) -> "Settings":
+        if self.jwks_url is None or self.jwks_url.startswith("https://"):
+            return self
+        if self.environment == "production" or not _is_loopback(self.jwks_url):
+            raise ValueError(
+                f"whoever is on the way could exchange the keys at {self.jwks_url}: set SUPABASE_JWKS_URL to an address"
+                " with https, or SUPABASE_JWT_SECRET alone"
+            )
         return self
 
     @model_validator(mode="after")
@@ -50,3 +70,18 @@ class Settings(ServiceSettings, ObjectSettings):
             if secret is not None and len(secret.get_secret_value().encode()) < _SECRET_BYTES:
                 raise ValueError(f"{name.upper()} must be at least {_SECRET_BYTES} bytes long")
         return self
+
+    @property
+    def jwks_url(self) -> str | None:
+        """Where the keys of Supabase's users are published; None where they sign with the secret alone."""
+        if self.supabase_jwks_url is not None or self.supabase_url is None or self.supabase_jwt_secret is not None:
+            return self.supabase_jwks_url
+        return f"{self.supabase_url.rstrip('/')}/auth/v1/.well-known/jwks.json"
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -3,17 +3,20 @@
 from fastapi import FastAPI
 
 from services.gateway.routes import (
+    api_keys,
     contracts,
     dead_letters,
     health,
     images,
     jobs,
+    me,
     pauses,
     people,
     problems,
     retrying,
     scenes,
     streams,
+    tickets,
     work,
 )
 from services.gateway.routes.dashboard import dashboard
@@ -24,7 +27,7 @@ from services.gateway.routes.replies import API
 from services.gateway.settings import VERSION
 from shared.health import router as health_for_machines
 
-_DESCRIPTION = "Submit work, follow it live, browse the results. Sign in with a bearer token."
+_DESCRIPTION = "Submit work, follow it live, browse the results. Sign in with a bearer token: of a user, or an API key."
 
 
 def application(parts: Parts) -> Edge:
@@ -39,7 +42,20 @@ def application(parts: Parts) -> Edge:
         telemetry={"logs": False, "operation_spans": False},
     )
     app.state.parts = parts
-    for module in (work, scenes, jobs, retrying, streams, images, people, dead_letters, pauses):
+    for module in (
+        work,
+        scenes,
+        jobs,
+        retrying,
+        streams,
+        tickets,
+        images,
+        people,
+        me,
+        api_keys,
+        dead_letters,
+        pauses,
+    ):
         # Side by side instead of nested, which would cost each request a search of its own.
         app.router.routes.extend(module.routes.routes)
     app.include_router(health.routes, prefix=API)

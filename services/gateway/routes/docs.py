@@ -22,6 +22,20 @@ _PROBLEM: Final = {
         "errors": {"type": "array", "items": {"type": "object"}},
     },
 }
+_CREDENTIALS: Final = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "a user's token, or an API key (`POST /api/v1/api-keys`), which begins with `dio_`",
+    },
+    "ticket": {
+        "type": "apiKey",
+        "in": "query",
+        "name": "ticket",
+        "description": "from `POST /api/v1/tickets`: opens one stream, once, where no header can be sent",
+    },
+}
 _STYLE: Final = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
     "code{font-family:ui-monospace,monospace}td,th{padding:.2rem .8rem .2rem 0;text-align:left;vertical-align:top}"
@@ -44,7 +58,7 @@ def describe(app: FastAPI) -> None:
 
 def _completed(document: dict[str, Any]) -> dict[str, Any]:
     components = document.setdefault("components", {})
-    components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
+    components["securitySchemes"] = _CREDENTIALS
     components.setdefault("schemas", {})["Problem"] = _PROBLEM
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for path, operations in document["paths"].items():
@@ -52,8 +66,18 @@ def _completed(document: dict[str, Any]) -> dict[str, Any]:
             operation["responses"].pop("422", None)
             operation["responses"]["default"] = {"description": "A problem (RFC 9457)", "content": problem}
             if not path.removeprefix("/api/v1").startswith(_OPEN) or path.endswith("/detailed"):
-                operation["security"] = [{"bearer": []}]
+                operation["security"] = _security(operation)
     return document
+
+
+def _security(operation: dict[str, Any]) -> list[dict[str, list[str]]]:
+    """Give the credentials of which an operation takes one; a ticket is told of once, as what it is."""
+    own = operation.get("parameters", [])
+    others = [one for one in own if one["name"] != "ticket"]
+    if len(others) == len(own):
+        return [{"bearer": []}]
+    operation["parameters"] = others
+    return [{"bearer": []}, {"ticket": []}]
 
 
 def docs(app: FastAPI) -> APIRouter:

@@ -1,10 +1,12 @@
 """Health for people: is it well, and if not, what is wrong."""
 
 import time
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 
+from services.gateway.identity import PublishedKeys
 from services.gateway.routes.callers import Calling, parts_of
 from services.gateway.routes.parts import Parts
 from services.gateway.routes.replies import Json
@@ -18,7 +20,7 @@ routes = APIRouter(tags=["health"])
 
 @routes.get("/health", summary="Whether the gateway answers, and its database too")
 async def get_health(request: Request) -> Response:
-    problems = await parts_of(request).health.problems()
+    problems = await _problems(parts_of(request))
     status = "degraded" if problems else "healthy"
     broker = not problems.keys() & {"consumer", "broker"}
     return Json({"status": status, "version": VERSION, "database": "database" not in problems, "broker": broker})
@@ -45,7 +47,7 @@ async def get_database_health(request: Request) -> Response:
 @routes.get("/health/detailed", summary="Everything an operator asks first; for signed-in users")
 async def get_detailed_health(request: Request, _caller: Calling) -> Response:
     parts = parts_of(request)
-    problems = await parts.health.problems()
+    problems = await _problems(parts)
     return Json(
         {
             "status": "degraded" if problems else "healthy",
@@ -55,9 +57,23 @@ async def get_detailed_health(request: Request, _caller: Calling) -> Response:
             "problems": problems,
             "database": "database" not in problems,
             "stream_followers": parts.stream.followers,
+            "published_keys": [_published(keys) for keys in parts.tokens.published],
             **_features(parts),
         }
     )
+
+
+async def _problems(parts: Parts) -> dict[str, str]:
+    """Give what is wrong here; users of other issuers are let in while keys are missing, so that is no unreadiness."""
+    problems = await parts.health.problems()
+    if troubles := [keys.trouble for keys in parts.tokens.published if keys.trouble]:
+        problems["published_keys"] = "; ".join(troubles)
+    return problems
+
+
+def _published(keys: PublishedKeys) -> dict[str, Any]:
+    fetched_at = None if keys.fetched_at is None else datetime.fromtimestamp(keys.fetched_at, UTC)
+    return {"url": keys.url, "keys": len(keys), "fetched_at": fetched_at, "trouble": keys.trouble}
 
 
 def _features(parts: Parts) -> dict[str, Any]:
@@ -72,8 +88,7 @@ def _switched_off(settings: Settings) -> dict[str, tuple[list[str], str]]:
     """Give what this gateway does not do for want of a variable: which ones, and what that means."""
     off: dict[str, tuple[list[str], str]] = {}
     if settings.supabase_url is None:
-        variables = ["SUPABASE_URL", "SUPABASE_JWT_SECRET"]
-        off["supabase_users"] = (variables, "SUPABASE_URL is not set, so only local tokens are accepted.")
+        off["supabase_users"] = (["SUPABASE_URL"], "SUPABASE_URL is not set, so only local tokens are accepted.")
     if settings.secret_key is None:
         off["local_users"] = (["SECRET_KEY"], "SECRET_KEY is not set, so no local tokens are accepted.")
     if settings.otel_exporter_otlp_endpoint is None:

@@ -1,16 +1,27 @@
 """What clients send. What they get is described where it is made, in `replies.py`."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 from pydantic_core import Url as ParsedUrl
 
 from contracts.envelope import Step
 
 DEFAULT_PIPELINE: Final = ("describe", "depth", "edges")
 MANY: Final = 500
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
 
 
 def _no_nul(text: str) -> str:
@@ -32,6 +43,13 @@ def _web_url(text: str) -> str:
     return text
 
 
+def _written_out(moment: Any) -> Any:
+    """Refuse numbers, which would be read as seconds or as milliseconds, whichever seems likelier."""
+    if not isinstance(moment, datetime) and not (isinstance(moment, str) and _DATE.match(moment)):
+        raise ValueError("it is not a time as RFC 3339 writes it, as in 2030-01-01T00:00:00Z")
+    return moment
+
+
 def _in_utc(moment: datetime) -> datetime:
     try:
         return moment.astimezone(UTC)
@@ -39,7 +57,7 @@ def _in_utc(moment: datetime) -> datetime:
         raise ValueError("in UTC it lies outside the years 1 to 9999") from error
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_in_utc)]
 Words = Annotated[str, AfterValidator(_no_nul)]
 Name = Annotated[Words, StringConstraints(min_length=1, max_length=200)]
 WebUrl = Annotated[Words, StringConstraints(min_length=1, max_length=4096), AfterValidator(_web_url)]

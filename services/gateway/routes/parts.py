@@ -7,6 +7,7 @@ from services.gateway.links import Links
 from services.gateway.routes.desk import Desk
 from services.gateway.settings import Settings
 from services.gateway.store.access import Memberships
+from services.gateway.store.api_keys import ApiKeys
 from services.gateway.stream import Stream
 from shared.bus import Bus
 from shared.database import Pool
@@ -25,6 +26,7 @@ class Parts:
     settings: Settings
     tokens: Tokens
     memberships: Memberships
+    api_keys: ApiKeys
     pool: Pool
     bus: Bus
     desk: Desk

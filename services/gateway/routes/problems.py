@@ -10,7 +10,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from services.gateway.identity import NotAUserError
+from services.gateway.identity import KeysUnavailableError, NotAUserError
 from services.gateway.store.tenancy import DatabaseAwayError
 from shared.errors import Refused
 from shared.telemetry import trace_id_of
@@ -98,6 +98,8 @@ def problem_of(error: Exception) -> Problem:
             problem = error
         case NotAUserError():
             problem = unauthenticated(error.code, error.sentence)
+        case KeysUnavailableError():
+            problem = Problem(503, error.code, error.sentence, headers={"Retry-After": str(_RETRY_SECONDS)})
         case DatabaseAwayError():
             problem = database_away()
         case Refused():
@@ -132,5 +134,6 @@ async def _handle(_request: Request, error: Exception) -> Response:
 
 def install(app: FastAPI) -> None:
     """Have an application answer every error of its routes with a problem."""
-    for kind in (Problem, NotAUserError, DatabaseAwayError, Refused, RequestValidationError, HTTPException, Exception):
+    credentials = (NotAUserError, KeysUnavailableError)
+    for kind in (Problem, *credentials, DatabaseAwayError, Refused, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _handle)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from http import HTTPStatus
 from typing import Any, Final
 from uuid import UUID
 
@@ -31,8 +32,10 @@ class Json(Response):
 
 
 def accepted(body: Mapping[str, Any], location: str, *, status: int = 202, replayed: bool = False) -> Response:
-    """Say that work was taken in, where to look, and when to look first."""
-    headers = {"Location": location, "Retry-After": str(_RETRY_SECONDS)}
+    """Say that work was taken in, where to look, and when to look first; or that something was made at once (201)."""
+    headers = {"Location": location}
+    if status != HTTPStatus.CREATED:
+        headers["Retry-After"] = str(_RETRY_SECONDS)
     if replayed:
         headers["Idempotency-Replayed"] = "true"
     return Json(body, status, headers)

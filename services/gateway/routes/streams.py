@@ -10,7 +10,7 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import StreamingResponse
 
-from services.gateway.routes.callers import Caller, Calling, parts_of
+from services.gateway.routes.callers import Caller, Streaming, parts_of, still_sees
 from services.gateway.routes.parts import Parts
 from services.gateway.routes.problems import Problem, not_found
 from services.gateway.routes.replies import API
@@ -33,7 +33,7 @@ Replay = Callable[[int], Awaitable[Sequence[FeedRow]]]
 @routes.get("/events", summary="Everything that happens in your projects (server-sent events)")
 async def get_events(
     request: Request,
-    caller: Calling,
+    caller: Streaming,
     project_id: UUID | None = None,
     last_event_id: LastEventId = None,
     after: Annotated[str | None, Query(description="the same, where no header can be sent")] = None,
@@ -53,7 +53,7 @@ async def get_events(
 @routes.get("/jobs/{job_id}/events", summary="What happens to a job and its children (server-sent events)")
 async def get_job_events(
     request: Request,
-    caller: Calling,
+    caller: Streaming,
     job_id: UUID,
     last_event_id: LastEventId = None,
     after: Annotated[str | None, Query(description="the same, where no header can be sent")] = None,
@@ -136,11 +136,9 @@ class _Journey:
             return  # the client comes back with the last id that it saw
 
     async def _may_look(self) -> bool:
-        """Tell whether the user is still a member of all these projects, where he is no operator."""
-        if self.caller.is_operator:
-            return True
+        """Tell whether the user is still a member of all these projects, and his credential good."""
         with suppress(DatabaseAwayError):
-            return self.part.projects <= (await self.parts.memberships.of(self.caller.user_id)).keys()
+            return await still_sees(self.parts, self.caller, self.part.projects)
         return True  # nothing new can be read meanwhile
 
     def _pass(self, rows: Sequence[FeedRow]) -> bytes:

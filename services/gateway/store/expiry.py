@@ -25,6 +25,12 @@ LETTERS: Final = """
 AUDIT: Final = """
     DELETE FROM audit_entries WHERE id IN (SELECT id FROM audit_entries WHERE at < now() - $1::interval LIMIT $2)
 """
+TICKETS: Final = """
+    DELETE FROM tickets WHERE digest IN (SELECT digest FROM tickets WHERE expires_at < now() - $1::interval LIMIT $2)
+"""
+REVOKED_KEYS: Final = """
+    DELETE FROM api_keys WHERE id IN (SELECT id FROM api_keys WHERE revoked_at < now() - $1::interval LIMIT $2)
+"""
 
 
 async def delete_expired(pool: Pool, statement: str, age: timedelta) -> None:

@@ -93,8 +93,10 @@ async def delete_member(request: Request, caller: CallingNow, project_id: UUID, 
     async with as_tenant(parts.pool, caller.memberships) as connection:
         await lock_project(connection, project_id)
         project = await project_of(connection, caller, project_id)
-        if user_id != caller.user_id and project["role"] != OWNER:
-            raise not_an_owner()
+        if user_id != caller.user_id:
+            caller.needs("manage")
+            if project["role"] != OWNER:
+                raise not_an_owner()
         held = await store.select_member(connection, project_id, user_id)
         if held is None:
             raise not_found("member")

@@ -43,6 +43,7 @@ routes = APIRouter(prefix=_PROJECTS, tags=["people"], route_class=SecondLook)
 )
 async def post_project(request: Request, caller: CallingNow, asked: ProjectAsked) -> Response:
     """Make a project of which you are the owner. With an `Idempotency-Key`, only once."""
+    caller.signed_in()
     parts = parts_of(request)
 
     async def act(tx: Transaction) -> Answer:
@@ -68,7 +69,7 @@ async def check_room(connection: Connection, user_id: str) -> None:
 @routes.get("", summary="Your projects, the newest first", responses=told(PageOf[ProjectShown], "400 cursor_invalid"))
 async def get_projects(request: Request, caller: CallingNow, asked: Annotated[Slice, Query()]) -> Response:
     async with as_tenant(parts_of(request).pool, caller.memberships) as connection:
-        rows = await store.select_projects(connection, caller.user_id, parse_cursor(asked.cursor), asked.limit)
+        rows = await store.select_projects(connection, caller.person_id, parse_cursor(asked.cursor), asked.limit)
     return shown_page(rows, asked.limit, ProjectShown.of, next_cursor(rows, asked.limit))
 
 
@@ -136,14 +137,15 @@ async def _check_empty(connection: Connection, project: Row) -> None:
 
 async def project_of(connection: Connection, caller: Caller, project_id: UUID) -> Row:
     """Give a project of which the caller is a member at this moment; raises a 404 problem."""
-    row = await store.select_project(connection, caller.user_id, project_id)
-    if row is None:
+    row = await store.select_project(connection, caller.person_id, project_id)
+    if row is None or project_id not in caller.memberships:
         raise not_found("project")
     return row
 
 
 async def owned_project(connection: Connection, caller: Caller, project_id: UUID) -> Row:
     """Give a project that the caller owns, once nobody else changes it or its members; raises 404 and 403 problems."""
+    caller.needs("manage")
     await store.lock_project(connection, project_id)
     row = await project_of(connection, caller, project_id)
     if row["role"] != OWNER:
