@@ -12,6 +12,9 @@ from starlette.types import ASGIApp
 from shared.health import Health, health_app
 from shared.settings import ServiceSettings
 
+_LONGEST_MESSAGE_BYTES = 16 * 1024
+"""That a client may send over a WebSocket; a longer one ends it."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -44,6 +47,8 @@ async def serve(app: ASGIApp, settings: ServiceSettings) -> AsyncIterator[None]:
         timeout_graceful_shutdown=5,
         server_header=False,
         proxy_headers=False,
+        ws_max_size=_LONGEST_MESSAGE_BYTES,
+        ws_per_message_deflate=False,
     )
     server = _Server(config)
     serving = asyncio.create_task(server.serve())

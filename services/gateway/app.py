@@ -11,6 +11,7 @@ from services.gateway.handlers import REACTIONS
 from services.gateway.identity import Tokens, issuers_of
 from services.gateway.links import Links
 from services.gateway.rounds import keep_house, reconcile
+from services.gateway.rounds.webhooks import Courier
 from services.gateway.routes import application
 from services.gateway.routes.desk import Desk
 from services.gateway.routes.parts import Parts
@@ -23,6 +24,7 @@ from services.gateway.stream import Stream
 from shared.broker import BROKER_AWAY
 from shared.bus import Bus
 from shared.database import Pool, close_pool, open_pool
+from shared.fetch import Outbound
 from shared.health import Health
 from shared.objects import ObjectStore
 from shared.schema import verify
@@ -31,6 +33,7 @@ from shared.telemetry import configure_logging, configure_tracing
 from shared.worker import stop_signal
 
 _NAME = "gateway"
+_FAREWELL_SECONDS = 2.0
 _LETTERS_KEPT = 4  # times the retention, as the services keep their own
 _log = structlog.get_logger(__name__)
 
@@ -48,6 +51,7 @@ async def run(settings: Settings, stop: asyncio.Event | None = None) -> None:
         stopped.cancel()
         parts.health.stopping = True
         parts.stream.close()
+        await parts.stream.left(_FAREWELL_SECONDS)
         if parts.bus.died.done():
             parts.bus.died.result()
     if tracing is not None:
@@ -61,10 +65,14 @@ async def gateway(settings: Settings) -> AsyncIterator[Parts]:
         pool = await _open(stack, settings.database_url, settings.database_pool_size, "requests")
         projections = await _open(stack, settings.projection_database_url, settings.projection_pool_size, "projections")
         objects = await stack.enter_async_context(ObjectStore.of(settings))
+        outbound = Outbound(user_agent=settings.user_agent, allow=settings.outbound_allow)
+        await stack.enter_async_context(outbound)
         health = Health()
         bus = Bus(_NAME, settings, hears=REACTIONS, pool=projections, health=health)
         stream = Stream(feed.reader(projections), feed.end_of(projections))
         bus.provide({"stream": stream})
+        https_only = settings.environment == "production"
+        courier = Courier(projections, outbound, https_only=https_only, told=stream.wake)
         desk = Desk(bus, pool, wake=stream.wake)
         tokens = Tokens(issuers_of(settings))
         _watch(health, pool, projections)
@@ -73,6 +81,7 @@ async def gateway(settings: Settings) -> AsyncIterator[Parts]:
         bus.alongside(stream.run)
         for keys in tokens.published:
             bus.alongside(keys.run)
+        bus.alongside(courier.run)
         bus.alongside(lambda: reconcile(bus, patience_hours=settings.worker_patience_hours))
         bus.alongside(
             lambda: keep_house(
@@ -94,6 +103,7 @@ async def gateway(settings: Settings) -> AsyncIterator[Parts]:
             desk=desk,
             stream=stream,
             links=Links(objects.presign_get, seconds=settings.presigned_seconds),
+            outbound=outbound,
             health=health,
         )
 

@@ -1,17 +1,19 @@
 """What the gateway reads from the environment."""
 
 from ipaddress import ip_address
+from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import NoDecode
 
-from shared.settings import ObjectSettings, ServiceSettings
+from shared.settings import ObjectSettings, OutboundSettings, ServiceSettings
 
 VERSION = "0.1.0"
 _SECRET_BYTES = 32  # RFC 7518 §3.2: an HS256 key is at least as long as its hash
 
 
-class Settings(ServiceSettings, ObjectSettings):
+class Settings(OutboundSettings, ObjectSettings, ServiceSettings):
     """The gateway's settings; names of variables are those of the fields in upper case."""
 
     projection_database_url: str = Field(
@@ -38,6 +40,18 @@ class Settings(ServiceSettings, ObjectSettings):
     )
     audit_retention_days: int = Field(default=365, ge=1, description="how long it is known who did what")
     events_retention_days: int = Field(default=7, ge=1, description="how far back a stream can be resumed")
+    allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="origins of other sites whose pages may use the API, comma-separated"
+    )
+
+    @field_validator("allowed_origins", mode="before")
+    @classmethod
+    def _parse_origins(cls, value: object) -> object:
+        return (
+            tuple(part.strip().rstrip("/") for part in value.split(",") if part.strip())
+            if isinstance(value, str)
+            else value
+        )
 
     @model_validator(mode="after")
     def _somebody_can_come_in(self) -> "Settings":

@@ -1,13 +1,15 @@
 """Fanning the feed out to clients: one reader for the process, a bounded queue for each client."""
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Final, Protocol
 
 import orjson
 import structlog
+from prometheus_client import Gauge
+
+from services.gateway.rules.event_types import PROGRESS
 
 POLL_SECONDS: Final = 0.25
 _AWAY_SECONDS: Final = 1.0
@@ -15,16 +17,22 @@ _PAGE: Final = 500
 _QUEUE_LIMIT: Final = 1000
 """A client that is further behind is let go; it resumes from the database with the last id that it saw."""
 
+_FOLLOWERS: Final = Gauge("diorama_stream_followers", "Streams and subscriptions that follow the feed")
 _log = structlog.get_logger(__name__)
 
 
 class Item(Protocol):
     """What is streamed: it has a place in the order of all that happened."""
 
+    body: bytes | None
+    """How it is written; once for all who are told of it."""
+
     @property
     def sequence(self) -> int: ...
     @property
     def type(self) -> str: ...
+    @property
+    def job_id(self) -> Any: ...
     @property
     def at(self) -> Any: ...
     @property
@@ -34,30 +42,52 @@ class Item(Protocol):
 Read = Callable[[int, int], Awaitable[Sequence[Item]]]
 
 
+def written(item: Item) -> bytes:
+    """Write an item as the JSON that clients get."""
+    if item.body is None:
+        told = {"sequence": item.sequence, "type": item.type, "at": item.at, **item.data}
+        item.body = orjson.dumps(told, default=str)
+    return item.body
+
+
 def frame(item: Item) -> bytes:
     """Write an item as a server-sent event (HTML standard, §9.2) whose id a client resumes from."""
-    body = orjson.dumps({"sequence": item.sequence, "type": item.type, "at": item.at, **item.data}, default=str)
-    return b"id: %d\nevent: %s\ndata: %s\n\n" % (item.sequence, item.type.encode(), body)
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (item.sequence, item.type.encode(), written(item))
 
 
 class Subscription:
-    """One client's place: what is for it and has not been sent yet."""
+    """One client's place: what is for it and has not been sent yet.
+
+    Of a job's progress only the newest waits, and progress never fills the place: of too many jobs the oldest goes.
+    """
 
     def __init__(self, wants: Callable[[Any], bool]) -> None:
         self._wants = wants
-        self._waiting: deque[Any] = deque()
+        self._waiting: dict[int, Any] = {}
+        self._progress: dict[Any, int] = {}
         self._changed = asyncio.Event()
         self.closed = False
+        self.overflowed = False
 
     def offer(self, item: Any) -> None:
         """Keep an item that the client wants; close the place when it is full."""
         if self.closed or not self._wants(item):
             return
-        if len(self._waiting) >= _QUEUE_LIMIT:
+        if item.type == PROGRESS:
+            self._forget_progress(item.job_id)
+            self._progress[item.job_id] = item.sequence
+        elif len(self._waiting) - len(self._progress) >= _QUEUE_LIMIT:
+            self.overflowed = True
             self.close()
             return
-        self._waiting.append(item)
+        self._waiting[item.sequence] = item
         self._changed.set()
+
+    def _forget_progress(self, job_id: Any) -> None:
+        if job_id not in self._progress and len(self._progress) >= _QUEUE_LIMIT:
+            job_id = next(iter(self._progress))
+        if (sequence := self._progress.pop(job_id, None)) is not None:
+            del self._waiting[sequence]
 
     def close(self) -> None:
         """Let the client go."""
@@ -70,8 +100,9 @@ class Subscription:
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await self._changed.wait()
-        taken = list(self._waiting)
+        taken = list(self._waiting.values())
         self._waiting.clear()
+        self._progress.clear()
         self._changed.clear()
         return taken
 
@@ -94,7 +125,9 @@ class Stream:
         self._woken = asyncio.Event()
         self._followed = asyncio.Event()
         self._entering = asyncio.Lock()
-        self._closed = False
+        self._guests = 0
+        self._left = asyncio.Event()
+        self.closing = asyncio.Event()
 
     @property
     def followers(self) -> int:
@@ -110,9 +143,27 @@ class Stream:
 
     def close(self) -> None:
         """Let every client go, for the process ends."""
-        self._closed = True
+        self.closing.set()
         for place in self._places:
             place.close()
+
+    async def left(self, seconds: float) -> None:
+        """Return when every client has heard its farewell, or after so long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._guests:
+                    self._left.clear()
+                    await self._left.wait()
+
+    @contextmanager
+    def guest(self) -> Iterator[None]:
+        """Count a client in whose farewell the end of the process waits for."""
+        self._guests += 1
+        try:
+            yield
+        finally:
+            self._guests -= 1
+            self._left.set()
 
     @asynccontextmanager
     async def follow(self, wants: Callable[[Any], bool]) -> AsyncIterator[Subscription]:
@@ -122,12 +173,14 @@ class Stream:
             if self._position is None:
                 self._position = await self._end()
             self._places.add(place)
-        if self._closed:
+        if self.closing.is_set():
             place.close()
         self._followed.set()
+        _FOLLOWERS.inc()
         try:
             yield place
         finally:
+            _FOLLOWERS.dec()
             self._places.discard(place)
 
     async def run(self) -> None:

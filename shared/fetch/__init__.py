@@ -1,6 +1,6 @@
 """The only way out to hosts that strangers name."""
 
-from shared.fetch.answers import Fetched, Progress
+from shared.fetch.answers import Answered, Fetched, Progress
 from shared.fetch.outbound import Outbound
 
-__all__ = ["Fetched", "Outbound", "Progress"]
+__all__ = ["Answered", "Fetched", "Outbound", "Progress"]

@@ -1,8 +1,9 @@
 """What a host answered, and what its failures are called."""
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -18,6 +19,7 @@ from shared.errors import Refused, TryAgain
 CHUNK_BYTES: Final = 256 * 1024
 RETRY_AFTER_LIMIT_SECONDS: Final = 24 * 60 * 60.0
 
+_BEGINNING_SECONDS: Final = 2.0
 _PASSING: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 
 Progress = Callable[[int, int | None], None]
@@ -49,6 +51,44 @@ class Fetched:
     size_bytes: int
     sha256: str
     body: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a host answered to something that was delivered, whatever that was.
+
+    Attributes:
+        retry_after_seconds: how long it asks for patience, between 0 and 24 hours.
+        beginning: of the decompressed body.
+
+    """
+
+    status: int
+    retry_after_seconds: float | None
+    beginning: bytes
+
+    @property
+    def is_success(self) -> bool:
+        return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
+
+    @property
+    def is_redirect(self) -> bool:
+        return HTTPStatus.MULTIPLE_CHOICES <= self.status < HTTPStatus.BAD_REQUEST
+
+
+async def answered(response: aiohttp.ClientResponse, keep_bytes: int) -> Answered:
+    """Read how an answer begins; what does not come soon is not waited for, for the status has said it all."""
+    beginning = bytearray()
+    with suppress(TimeoutError, aiohttp.ClientError):
+        async with asyncio.timeout(_BEGINNING_SECONDS):
+            while chunk := await response.content.read(keep_bytes - len(beginning)):
+                beginning += chunk
+                if len(beginning) >= keep_bytes:
+                    break
+    if not response.content.at_eof():
+        response.close()
+    patience = retry_after_seconds(response.headers.get("Retry-After", ""))
+    return Answered(response.status, patience, bytes(beginning))
 
 
 def check_status(response: aiohttp.ClientResponse, host: str) -> None:

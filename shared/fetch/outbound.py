@@ -3,8 +3,8 @@
 import asyncio
 import errno
 import socket
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,7 +18,17 @@ from yarl import URL
 
 from shared.addresses import WEB_PORTS, Network, Policy, Url, join, parse_url
 from shared.errors import Refused, TryAgain
-from shared.fetch.answers import CHUNK_BYTES, Fetched, Progress, Sink, check_status, named_failures, receive
+from shared.fetch.answers import (
+    CHUNK_BYTES,
+    Answered,
+    Fetched,
+    Progress,
+    Sink,
+    answered,
+    check_status,
+    named_failures,
+    receive,
+)
 from shared.scratch import new_file
 
 REDIRECT_LIMIT: Final = 5
@@ -143,6 +153,31 @@ class Outbound:
         request = _Request("POST", parse_url(url, self.policy), accept, headers or {}, body)
         return await self._read(request, max_bytes, deadline_seconds)
 
+    async def deliver(
+        self,
+        url: str,
+        body: bytes,
+        *,
+        keep_bytes: int,
+        deadline_seconds: float,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answered:
+        """Send a body once and give whatever is answered, also an error, and a redirect, which is not followed.
+
+        Args:
+            url: where to.
+            body: what is sent.
+            keep_bytes: of the answer's body; more of it is not read.
+            deadline_seconds: for everything, the wait for a free connection included.
+            headers: such as the body's Content-Type.
+
+        """
+        request = _Request("POST", parse_url(url, self.policy), "*/*", headers or {}, body)
+        async with _in_time(request.url.host, deadline_seconds):
+            with _judged(request.url.host):
+                async with self._send(request) as response:
+                    return await answered(response, keep_bytes)
+
     async def save(
         self,
         url: str,
@@ -189,12 +224,8 @@ class Outbound:
         deadline_seconds: float,
         progress: Progress | None = None,
     ) -> Fetched:
-        try:
-            async with asyncio.timeout(deadline_seconds):
-                return await self._follow(request, sink, max_bytes, progress)
-        except TimeoutError as error:
-            host = request.url.host
-            raise TryAgain("fetch_timeout", f"{host} took longer than {deadline_seconds:g} s.") from error
+        async with _in_time(request.url.host, deadline_seconds):
+            return await self._follow(request, sink, max_bytes, progress)
 
     async def _follow(self, first: _Request, sink: Sink, max_bytes: int, progress: Progress | None) -> Fetched:
         request = first
@@ -228,6 +259,15 @@ class Outbound:
             _refusals.get().append(refusal)
             raise PermissionError(errno.EACCES, refusal.sentence) from refusal
         return self._open_socket(address)
+
+
+@asynccontextmanager
+async def _in_time(host: str, deadline_seconds: float) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(deadline_seconds):
+            yield
+    except TimeoutError as error:
+        raise TryAgain("fetch_timeout", f"{host} took longer than {deadline_seconds:g} s.") from error
 
 
 @contextmanager

@@ -105,11 +105,13 @@ async def test_a_reader_never_passes_a_row_that_is_not_yet_visible(ann: Client, 
 
 class _Row:
     type = "job.submitted"
+    job_id = None
     at = NOW
 
     def __init__(self, sequence: int) -> None:
         self.sequence = sequence
         self.data: dict[str, Any] = {}
+        self.body: bytes | None = None
 
 
 async def test_a_slow_client_is_let_go_and_holds_nobody_up() -> None:
@@ -156,7 +158,7 @@ async def test_a_token_that_expires_ends_its_stream(
 async def test_a_membership_that_is_withdrawn_ends_its_stream(
     ann: Client, bob: Client, house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.gateway.routes.streams.HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr("services.gateway.routes.journeys.HEARTBEAT_SECONDS", 0.05)
     await asyncio.gather(_probe(ann), _probe(bob))
     await house.admin.execute(
         "INSERT INTO gateway.members (project_id, user_id, role) VALUES ($1, 'bob', 'viewer')", ann.project_id

@@ -6,6 +6,7 @@ from services.gateway.routes import (
     api_keys,
     contracts,
     dead_letters,
+    deliveries,
     health,
     images,
     jobs,
@@ -15,8 +16,10 @@ from services.gateway.routes import (
     problems,
     retrying,
     scenes,
+    sockets,
     streams,
     tickets,
+    webhooks,
     work,
 )
 from services.gateway.routes.dashboard import dashboard
@@ -48,6 +51,7 @@ def application(parts: Parts) -> Edge:
         jobs,
         retrying,
         streams,
+        sockets,
         tickets,
         images,
         people,
@@ -55,9 +59,12 @@ def application(parts: Parts) -> Edge:
         api_keys,
         dead_letters,
         pauses,
+        webhooks,
+        deliveries,
     ):
         # Side by side instead of nested, which would cost each request a search of its own.
         app.router.routes.extend(module.routes.routes)
+    app.webhooks.routes.extend(webhooks.sent.routes)
     app.include_router(health.routes, prefix=API)
     app.include_router(health.routes, include_in_schema=False)
     app.include_router(contracts.routes)

@@ -39,7 +39,7 @@ _CREDENTIALS: Final = {
 _STYLE: Final = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
     "code{font-family:ui-monospace,monospace}td,th{padding:.2rem .8rem .2rem 0;text-align:left;vertical-align:top}"
-    "summary{cursor:pointer}h2{margin-top:2rem}"
+    "summary{cursor:pointer}h2{margin-top:2rem}details p{white-space:pre-line}"
 )
 
 
@@ -49,7 +49,13 @@ def describe(app: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         if not document:
-            known = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+            known = get_openapi(
+                title=app.title,
+                version=app.version,
+                description=app.description,
+                routes=app.routes,
+                webhooks=app.webhooks.routes,
+            )
             document.update(_completed(known))
         return document
 
@@ -61,9 +67,11 @@ def _completed(document: dict[str, Any]) -> dict[str, Any]:
     components["securitySchemes"] = _CREDENTIALS
     components.setdefault("schemas", {})["Problem"] = _PROBLEM
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    for path, operations in document["paths"].items():
+    for operations in (*document["paths"].values(), *document.get("webhooks", {}).values()):
         for operation in operations.values():
             operation["responses"].pop("422", None)
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
             operation["responses"]["default"] = {"description": "A problem (RFC 9457)", "content": problem}
             if not path.removeprefix("/api/v1").startswith(_OPEN) or path.endswith("/detailed"):
                 operation["security"] = _security(operation)

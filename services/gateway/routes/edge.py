@@ -33,7 +33,7 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self._app(_without_slash(scope) if scope["type"] == "websocket" else scope, receive, send)
             return
         traceparent = current_traceparent() or _sent_traceparent(scope) or new_traceparent()
         exchange = _Exchange(scope, receive, send, self._maximum_body_bytes)

@@ -11,6 +11,7 @@ from services.gateway.store.api_keys import ApiKeys
 from services.gateway.stream import Stream
 from shared.bus import Bus
 from shared.database import Pool
+from shared.fetch import Outbound
 from shared.health import Health
 
 
@@ -20,6 +21,7 @@ class Parts:
 
     Attributes:
         pool: as the role `gateway`, which row-level security holds to the projects that a transaction names.
+        outbound: the only way to addresses that users name.
 
     """
 
@@ -32,4 +34,5 @@ class Parts:
     desk: Desk
     stream: Stream
     links: Links
+    outbound: Outbound
     health: Health

@@ -1,149 +1,191 @@
 """Server-sent events: what happens, as it happens, and what was missed meanwhile from the database."""
 
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing, suppress
+from random import uniform
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.types import Message, Send
 
-from services.gateway.routes.callers import Caller, Streaming, parts_of, still_sees
+from services.gateway.routes.callers import Streaming, caller_of, parts_of
+from services.gateway.routes.journeys import (
+    LARGEST_SEQUENCE,
+    End,
+    EventTypes,
+    Journey,
+    Sign,
+    end_of_feed,
+    part_of_job,
+    part_of_projects,
+)
 from services.gateway.routes.parts import Parts
-from services.gateway.routes.problems import Problem, not_found
-from services.gateway.routes.replies import API
+from services.gateway.routes.problems import Problem
+from services.gateway.routes.replies import API, page
 from services.gateway.routes.second_looks import SecondLook
-from services.gateway.store.feed import FeedRow, select_job_feed, select_project_feed
-from services.gateway.store.jobs import select_job
-from services.gateway.store.tenancy import DatabaseAwayError, answering, as_tenant
+from services.gateway.routes.sockets.manual import MANUAL
+from services.gateway.rules.event_types import EVENT_TYPES
+from services.gateway.store.feed import FeedRow
 from services.gateway.stream import frame
 
-HEARTBEAT_SECONDS: Final = 15.0
-_PAGE: Final = 500
-_LARGEST: Final = 2**63 - 1
-_DIGITS: Final = len(str(_LARGEST))
+_DIGITS: Final = len(str(LARGEST_SEQUENCE))
+_SEND_SECONDS: Final = 60
+"""A client that takes in nothing for so long is let go; it resumes from the database."""
+_RETRY_SECONDS: Final = (1.0, 2.0)
+_RETRY_SECONDS_AFTER_FAREWELL: Final = (1.0, 5.0)
+"""Between which seconds a client comes back: not all at once."""
+_EXAMPLE: Final = (
+    "retry: 1402\n\n"
+    "id: 4711\nevent: job.completed\n"
+    'data: {"sequence":4711,"type":"job.completed","at":"2026-01-31T12:00:00Z","job":{"state":"completed"}}\n\n'
+    ": still here\n\n"
+)
+_ANSWER: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "description": "Server-sent events",
+        "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
+    }
+}
+_ABOUT: Final = f"""
+Follow from now on, or from behind `Last-Event-ID`; `0` replays all that is kept.
+
+Each event has its `sequence` as `id`: whoever comes back with the last id that he saw misses nothing and gets nothing
+twice, at this gateway or at another one. Progress is told at most twice a second for each job, and a client that reads
+slowly gets only the newest. A comment comes at least every 15 s. A stream ends with its credential, when a membership
+is withdrawn, when it is read too slowly, and when the gateway stops; `retry` says when to come back.
+
+`types` leaves out all others; `GET /events/types` tells what there is, and `job.*` means a whole family.
+
+{MANUAL}
+"""
+
 routes = APIRouter(prefix=API, tags=["streams"], route_class=SecondLook)
 
 LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", description="resume behind this event")]
-Replay = Callable[[int], Awaitable[Sequence[FeedRow]]]
 
 
-@routes.get("/events", summary="Everything that happens in your projects (server-sent events)")
+class PartAsked(BaseModel):
+    """Which part of what happens is wanted."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    types: EventTypes | None = Field(
+        default=None, description="only these: `job.failed`, or a family such as `image.*`; repeat it for several"
+    )
+    after: str | None = Field(default=None, description="the same as `Last-Event-ID`, where no header can be sent")
+
+
+class PartOfProjectsAsked(PartAsked):
+    """The same, of projects."""
+
+    project_id: UUID | None = Field(default=None, description="default: all your projects")
+
+
+class EventStream(StreamingResponse):
+    """A response that ends by itself and not by its length; a client that stops reading is not waited for for ever."""
+
+    media_type = "text/event-stream"
+
+    async def stream_response(self, send: Send) -> None:
+        async def send_in_time(message: Message) -> None:
+            async with asyncio.timeout(_SEND_SECONDS):
+                await send(message)
+
+        with suppress(TimeoutError):
+            await super().stream_response(send_in_time)
+
+
+@routes.get(
+    "/events",
+    summary="Everything that happens in your projects (server-sent events)",
+    description=_ABOUT,
+    response_class=EventStream,
+    responses=_ANSWER,
+)
 async def get_events(
     request: Request,
     caller: Streaming,
-    project_id: UUID | None = None,
+    asked: Annotated[PartOfProjectsAsked, Query()],
     last_event_id: LastEventId = None,
-    after: Annotated[str | None, Query(description="the same, where no header can be sent")] = None,
 ) -> StreamingResponse:
-    """Follow from now on, or from behind `Last-Event-ID`; `0` replays all that is kept."""
-    parts, projects = parts_of(request), caller.seeing(project_id)
-
-    async def replay(position: int) -> Sequence[FeedRow]:
-        async with as_tenant(parts.pool, projects) as connection:
-            return await select_project_feed(connection, projects, position, _PAGE)
-
-    position = _position(last_event_id or after)
-    wanted = frozenset(projects)
-    return await _stream(parts, caller, _Part(wanted, replay, lambda row: row.project_id in wanted), position)
+    parts = parts_of(request)
+    part = part_of_projects(parts, caller.seeing(asked.project_id), asked.types)
+    position = _position(last_event_id or asked.after)
+    start = await end_of_feed(parts) if position is None else position
+    return await _stream(Journey(parts, caller, part, start))
 
 
-@routes.get("/jobs/{job_id}/events", summary="What happens to a job and its children (server-sent events)")
+@routes.get(
+    "/jobs/{job_id}/events",
+    summary="What happens to a job and its children (server-sent events)",
+    response_class=EventStream,
+    responses=_ANSWER,
+)
 async def get_job_events(
     request: Request,
     caller: Streaming,
     job_id: UUID,
+    asked: Annotated[PartAsked, Query()],
     last_event_id: LastEventId = None,
-    after: Annotated[str | None, Query(description="the same, where no header can be sent")] = None,
 ) -> StreamingResponse:
     """Follow a job from its beginning, or from behind `Last-Event-ID`; a root with its whole tree."""
     parts = parts_of(request)
-    async with as_tenant(parts.pool, caller.memberships, operator=caller.is_operator) as connection:
-        job = await select_job(connection, caller.reach, job_id)
-    if job is None:
-        raise not_found("job")
+    part = await part_of_job(parts, caller, job_id, asked.types)
+    return await _stream(Journey(parts, caller, part, _position(last_event_id or asked.after) or 0))
 
-    async def replay(position: int) -> Sequence[FeedRow]:
-        async with as_tenant(parts.pool, [job["project_id"]]) as connection:
-            return await select_job_feed(connection, job_id, job["root_id"], position, _PAGE)
 
-    def wants(row: FeedRow) -> bool:
-        return row.project_id == job["project_id"] and job_id in (row.job_id, row.parent_id, row.root_id)
+class EventTypeReply(BaseModel):
+    """Something that is told."""
 
-    part = _Part(frozenset({job["project_id"]}), replay, wants)
-    return await _stream(parts, caller, part, _position(last_event_id or after) or 0)
+    type: str
+    told: str = Field(description="when, and of what")
+
+
+class EventTypeList(BaseModel):
+    """All that is told."""
+
+    items: list[EventTypeReply]
+    next_cursor: None
+
+
+@routes.get(
+    "/events/types",
+    summary="What is told",
+    responses={200: {"model": EventTypeList}},
+    dependencies=[Depends(caller_of)],
+)
+async def get_event_types() -> Response:
+    """Give every type of event that streams and webhooks tell of."""
+    return page([{"type": type_, "told": told} for type_, told in EVENT_TYPES.items()], None)
 
 
 def _position(text: str | None) -> int | None:
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit()) or len(text) > _DIGITS or int(text) > _LARGEST:
+    if not (text.isascii() and text.isdigit()) or len(text) > _DIGITS or int(text) > LARGEST_SEQUENCE:
         raise Problem(400, "last_event_id_invalid", "Last-Event-ID is the id of an event that you have seen.")
     return int(text)
 
 
-@dataclass(frozen=True)
-class _Part:
-    """The part of the feed that a client follows, and the projects that it lies in."""
-
-    projects: frozenset[UUID]
-    replay: Replay
-    wants: Callable[[Any], bool]
-
-
-async def _stream(parts: Parts, caller: Caller, part: _Part, position: int | None) -> StreamingResponse:
-    start = await _end_of(parts) if position is None else position
-    journey = _Journey(parts, caller, part, start)
+async def _stream(journey: Journey) -> StreamingResponse:
     # The first answer of the database comes before the first byte, so that a problem can still be told.
-    events = journey.events(await part.replay(start))
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(events, media_type="text/event-stream", headers=headers)
+    frames = _frames(journey.parts, journey, await journey.first())
+    return EventStream(frames, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
 
 
-async def _end_of(parts: Parts) -> int:
-    async with answering():
-        return await parts.stream.position()
+async def _frames(parts: Parts, journey: Journey, first: Sequence[FeedRow]) -> AsyncGenerator[bytes]:
+    with parts.stream.guest():
+        yield _retry(_RETRY_SECONDS)
+        async with aclosing(journey.steps(first)) as steps:
+            async for step in steps:
+                yield f": {step.value}\n\n".encode() if isinstance(step, Sign) else b"".join(map(frame, step))
+        if journey.end in {End.LEAVING, End.SLOW, End.AWAY}:
+            yield _retry(_RETRY_SECONDS_AFTER_FAREWELL)
 
 
-@dataclass
-class _Journey:
-    """One client on its way along the feed."""
-
-    parts: Parts
-    caller: Caller
-    part: _Part
-    position: int
-
-    async def events(self, first: Sequence[FeedRow]) -> AsyncIterator[bytes]:
-        """Replay until nothing is left, begin to follow, replay what came in between, then pass on what comes."""
-        yield b"retry: 1000\n\n"
-        try:
-            page = first
-            while page:
-                yield self._pass(page)
-                page = await self.part.replay(self.position) if len(page) == _PAGE else ()
-            async with self.parts.stream.follow(self.part.wants) as place:
-                while page := await self.part.replay(self.position):
-                    yield self._pass(page)
-                while not place.closed and (left := self.caller.principal.expires_at - time.time()) > 0:
-                    rows = await place.take(min(HEARTBEAT_SECONDS, left))
-                    if not await self._may_look():
-                        return
-                    yield self._pass(rows)
-        except DatabaseAwayError:
-            return  # the client comes back with the last id that it saw
-
-    async def _may_look(self) -> bool:
-        """Tell whether the user is still a member of all these projects, and his credential good."""
-        with suppress(DatabaseAwayError):
-            return await still_sees(self.parts, self.caller, self.part.projects)
-        return True  # nothing new can be read meanwhile
-
-    def _pass(self, rows: Sequence[FeedRow]) -> bytes:
-        new = [row for row in rows if row.sequence > self.position]
-        if not new:
-            return b": still here\n\n"
-        self.position = new[-1].sequence
-        return b"".join(map(frame, new))
+def _retry(between_seconds: tuple[float, float]) -> bytes:
+    return b"retry: %d\n\n" % round(1000 * uniform(*between_seconds))  # noqa: S311 - it spreads, and hides nothing

@@ -43,7 +43,7 @@ def check_version(request: Request, version: int | None) -> None:
     if asked == ["*"] and version is not None:
         return
     sentence = "It was changed since you looked; look again, and repeat your change if you still want it."
-    raise Problem(412, "version_stale", sentence)
+    raise Problem(412, "version_stale", sentence, headers=None if version is None else {"ETag": etag_of(version)})
 
 
 def _version_in(tag: str) -> str | None:
@@ -64,3 +64,9 @@ def versioned(shown: BaseModel, version: int, *, alone: bool = True) -> Response
     """Answer with a thing and its version. `alone`: the reply shows nothing else that may change."""
     body = shown.model_dump(mode="json")
     return Json(body, headers={"ETag": etag_of(version, None if alone else body)})
+
+
+def with_etag(response: Response, version: int) -> Response:
+    """Say which version of a thing a reply shows."""
+    response.headers["ETag"] = etag_of(version)
+    return response

@@ -31,6 +31,10 @@ TICKETS: Final = """
 REVOKED_KEYS: Final = """
     DELETE FROM api_keys WHERE id IN (SELECT id FROM api_keys WHERE revoked_at < now() - $1::interval LIMIT $2)
 """
+DELIVERIES: Final = """
+    DELETE FROM webhook_deliveries WHERE id IN (
+        SELECT id FROM webhook_deliveries WHERE created_at < now() - $1::interval LIMIT $2)
+"""
 
 
 async def delete_expired(pool: Pool, statement: str, age: timedelta) -> None:

@@ -1,8 +1,9 @@
 """Reading the feed that clients follow."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -11,8 +12,9 @@ from services.gateway.store.tenancy import answering
 from shared.database import Connection, Pool
 
 
-class FeedRow(NamedTuple):
-    """One row of `events`."""
+@dataclass(slots=True)
+class FeedRow:
+    """One row of `events`, and how it is written to clients once it has been."""
 
     sequence: int
     project_id: UUID
@@ -22,6 +24,7 @@ class FeedRow(NamedTuple):
     type: str
     at: datetime
     data: dict[str, Any]
+    body: bytes | None = None
 
 
 def reader(pool: Pool) -> Callable[[int, int], Awaitable[list[FeedRow]]]:
@@ -52,35 +55,43 @@ def end_of(pool: Pool) -> Callable[[], Awaitable[int]]:
     return select_feed_end
 
 
-async def select_project_feed(connection: Connection, projects: list[UUID], after: int, limit: int) -> list[FeedRow]:
+async def select_project_feed(
+    connection: Connection, projects: list[UUID], after: int, limit: int, *, types: list[str] | None = None
+) -> list[FeedRow]:
     rows = await connection.fetch(
         """
         SELECT page.* FROM unnest($1::uuid[]) AS project
         CROSS JOIN LATERAL (
             SELECT sequence, project_id, job_id, parent_id, root_id, type, at, data FROM events
-            WHERE project_id = project AND sequence > $2 ORDER BY sequence LIMIT $3
+            WHERE project_id = project AND sequence > $2 AND ($4::text[] IS NULL OR type = ANY ($4))
+            ORDER BY sequence LIMIT $3
         ) AS page
         ORDER BY sequence LIMIT $3
         """,
         projects,
         after,
         limit,
+        types,
     )
     return _feed(rows)
 
 
-async def select_job_feed(connection: Connection, job_id: UUID, root_id: UUID, after: int, limit: int) -> list[FeedRow]:
+async def select_job_feed(
+    connection: Connection, job_id: UUID, root_id: UUID, after: int, limit: int, *, types: list[str] | None = None
+) -> list[FeedRow]:
     """Select what happened to a job and its children, or to the whole tree where the job is its root."""
     rows = await connection.fetch(
         """
         SELECT sequence, project_id, job_id, parent_id, root_id, type, at, data FROM events
         WHERE root_id = $2 AND $1 IN (job_id, parent_id, root_id) AND sequence > $3
+          AND ($5::text[] IS NULL OR type = ANY ($5))
         ORDER BY sequence LIMIT $4
         """,
         job_id,
         root_id,
         after,
         limit,
+        types,
     )
     return _feed(rows)
 

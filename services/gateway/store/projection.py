@@ -12,6 +12,7 @@ from uuid import UUID
 import asyncpg
 
 from contracts.image_generation import GenerateImage
+from services.gateway.rules.event_types import PROGRESS
 from services.gateway.rules.happenings import Happening, job_happening
 from services.gateway.rules.jobs import JobRow
 from services.gateway.store.facts import update_generation_states
@@ -109,14 +110,23 @@ async def insert_job_children(connection: Connection, children: Sequence[dict[st
 
 
 async def insert_events(connection: Connection, happenings: Sequence[Happening]) -> None:
-    """Append to the feed, in this order."""
+    """Append to the feed, in this order, and note for each webhook what it is to be told."""
     await connection.execute(
         """
-        INSERT INTO events (project_id, job_id, parent_id, root_id, type, at, data)
-        SELECT project_id, job_id, parent_id, root_id, type, at, data
-        FROM jsonb_populate_recordset(NULL::events, $1)
+        WITH told AS (
+            INSERT INTO events (project_id, job_id, parent_id, root_id, type, at, data)
+            SELECT project_id, job_id, parent_id, root_id, type, at, data
+            FROM jsonb_populate_recordset(NULL::events, $1)
+            RETURNING sequence, project_id, type, at, data
+        )
+        INSERT INTO webhook_deliveries (webhook_id, project_id, sequence, type, at, data)
+        SELECT webhook.id, told.project_id, told.sequence, told.type, told.at, told.data
+        FROM told JOIN webhooks AS webhook ON webhook.project_id = told.project_id AND webhook.active
+        WHERE told.type <> $2 AND (webhook.event_types = '{}' OR told.type = ANY (webhook.event_types)
+                                   OR split_part(told.type, '.', 1) || '.*' = ANY (webhook.event_types))
         """,
         happenings,
+        PROGRESS,
     )
 
 

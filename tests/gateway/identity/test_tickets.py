@@ -112,7 +112,7 @@ async def test_nobody_sees_tickets_that_he_does_not_hold(ann: Client, gateway: G
 async def test_a_stream_ends_with_the_credential_that_its_ticket_was_got_with(
     ann: Client, gateway: Gateway, house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.gateway.routes.streams.HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr("services.gateway.routes.journeys.HEARTBEAT_SECONDS", 0.05)
     async with with_credential(gateway, None) as browser:
         ticket = await _ticket(ann)
         await house.admin.execute("UPDATE gateway.tickets SET principal = principal || '{\"expires_at\": 1}'")
@@ -132,7 +132,7 @@ ENDS = {
 async def test_a_stream_of_a_key_ends_with_the_key(
     oz: Client, gateway: Gateway, house: House, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:
-    monkeypatch.setattr("services.gateway.routes.streams.HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr("services.gateway.routes.journeys.HEARTBEAT_SECONDS", 0.05)
     scopes, statement = ENDS[end]
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     made = await make_key(oz, *scopes, project_id=await shared_project(house, oz="editor"), expires_at=tomorrow)

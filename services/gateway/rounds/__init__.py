@@ -23,6 +23,7 @@ _ASK_LIMIT: Final = 1000
 _HOUSEKEEPING_SECONDS: Final = 3600.0
 _PROGRESS_KEPT: Final = timedelta(hours=1)
 _REVOKED_KEYS_KEPT: Final = timedelta(days=90)  # whoever asks under which key something was submitted finds it
+_DELIVERIES_KEPT: Final = timedelta(days=30)
 
 _log = structlog.get_logger(__name__)
 
@@ -85,6 +86,7 @@ async def keep_house(
         expiry.AUDIT: timedelta(days=audit_days),
         expiry.TICKETS: timedelta(0),
         expiry.REVOKED_KEYS: _REVOKED_KEYS_KEPT,
+        expiry.DELIVERIES: _DELIVERIES_KEPT,
     }
     while True:
         pause_seconds = _HOUSEKEEPING_SECONDS
