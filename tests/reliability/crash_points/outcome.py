@@ -30,7 +30,7 @@ _OF_ATTEMPTS: Final = frozenset(
     {
         *("attempt", "crashes", "suspect", "worker", "lease_token", "lease_until", "lease_epoch", "sequence"),
         *("progress", "stage", "announced", "waiting_for", "next_attempt_at", "started_at"),
-        *("generation_seconds", "generation_time_seconds", "last_attempted_at", "traceparent"),
+        *("generation_seconds", "generation_time_seconds", "last_attempted_at", "traceparent", "trace_id"),
         *("asks", "ask_at", "asked_at", "unanswered_since", "unknown_at", "updated_at", "run_at", "headers"),
     }
 )
@@ -48,6 +48,9 @@ _PASSING_EVENTS: Final = frozenset(
     {"job.accepted", "job.named", "job.progressed", "job.retry_scheduled", "job.started", "job.cancel_requested"}
 )
 """A client that got no answer asks once more for a cancel; the others depend on what was heard first."""
+
+_AGAIN: Final = frozenset({"job.cancel"})
+"""What a client that got no answer asks for once more; each time is noted."""
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
@@ -81,7 +84,7 @@ def described(table: str, row: dict[str, Any]) -> str | None:
         if row["routing_key"] not in _FACTS:
             return None
         row = {"routing_key": row["routing_key"], "body": json.loads(_bytes_of(row["body"]))["data"]}
-    if table == "events" and row["type"] in _PASSING_EVENTS:
+    if (table == "events" and row["type"] in _PASSING_EVENTS) or (table == "audit_entries" and row["action"] in _AGAIN):
         return None
     if table == "tasks" and row["state"] != "failed":  # what was lost on the way is told of those that ended otherwise
         row = {name: value for name, value in row.items() if not name.startswith("error_")}
