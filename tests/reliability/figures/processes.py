@@ -92,15 +92,29 @@ def _target(link: Path) -> str:
 def growth_percent(course: Sequence[Holding]) -> float:
     """Tell by how much of itself the memory of that process grows over the course that grows the most.
 
-    Processes that are seen in less than half of the course live for one task. It is not a number after fewer than two
-    looks, and so clears no bar.
+    It is blind to what is kept at one stroke, for which there is `step_percent`. It is not a number after fewer than
+    two looks, and so clears no bar.
     """
+    return max(map(_growth_percent, _lasting(course)), default=math.nan)
+
+
+def step_percent(course: Sequence[Holding]) -> float:
+    """Tell by how much of itself the memory of that process is more at the end of the course that is the most so.
+
+    Compared are the medians of the last tenth and of the first: whatever was taken in between and is still held is
+    seen, however slowly or suddenly it was taken. It is not a number after fewer than two looks.
+    """
+    return max(map(_step_percent, _lasting(course)), default=math.nan)
+
+
+def _lasting(course: Sequence[Holding]) -> list[list[tuple[float, float]]]:
+    """Give seconds and memory of each process, without those that live for one task: seen in less than half of it."""
     looks = Counter(pid for one in course for pid in one.rss_mib)
-    lasting = [pid for pid, count in looks.items() if count >= max(2, len(course) / 2)]
-    grown = (
-        _growth_percent([(one.at_seconds, one.rss_mib[pid]) for one in course if pid in one.rss_mib]) for pid in lasting
-    )
-    return max(grown, default=math.nan)
+    return [
+        [(one.at_seconds, one.rss_mib[pid]) for one in course if pid in one.rss_mib]
+        for pid, count in looks.items()
+        if count >= max(2, len(course) / 2)
+    ]
 
 
 def _growth_percent(course: Sequence[tuple[float, float]]) -> float:
@@ -112,6 +126,12 @@ def _growth_percent(course: Sequence[tuple[float, float]]) -> float:
     slopes = [(more - less) / (later - sooner) for (sooner, less), (later, more) in combinations(thinned, 2)]
     over_seconds = course[-1][0] - course[0][0]
     return 100 * statistics.median(slopes) * over_seconds / statistics.median(rss_mib for _, rss_mib in course)
+
+
+def _step_percent(course: Sequence[tuple[float, float]]) -> float:
+    rss_mib = [rss_mib for _, rss_mib in course]
+    tenth = max(1, len(rss_mib) // 10)
+    return 100 * (statistics.median(rss_mib[-tenth:]) / statistics.median(rss_mib[:tenth]) - 1)
 
 
 def more_at_the_end(counts: Sequence[int]) -> int:

@@ -1,6 +1,8 @@
 """What the figures are measured with is itself measured: it has to notice whatever it is there for."""
 
-from collections.abc import AsyncIterator, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -10,10 +12,11 @@ from contracts.jobs import CheckWorker, JobCompleted
 from shared.identifiers import uuid7
 from tests.journeys.end_state import Books, books_of
 from tests.living import House, lineage
+from tests.reliability.figures import backlog, soak
 from tests.reliability.figures.canonical import differing, dump
 from tests.reliability.figures.fates import nothing_lost
 from tests.reliability.figures.lines import Line, below
-from tests.reliability.figures.processes import Holding, growth_percent, more_at_the_end
+from tests.reliability.figures.processes import Holding, growth_percent, more_at_the_end, step_percent
 from tests.reliability.figures.results import written
 
 LOOKS = 300
@@ -38,13 +41,35 @@ def test_a_small_process_that_grows_beside_a_big_one_is_noticed() -> None:
     assert growth_percent(grown) == pytest.approx(3, rel=0.05)
 
 
+@pytest.mark.parametrize("measured", [growth_percent, step_percent])
 @pytest.mark.parametrize("looks", [0, 1])
-def test_memory_that_was_hardly_looked_at_clears_no_bar(looks: int) -> None:
-    assert not below("grows by", growth_percent(course(lambda _: 100)[:looks]), 1).met
+def test_memory_that_was_hardly_looked_at_clears_no_bar(looks: int, measured: Callable[[list[Holding]], float]) -> None:
+    assert not below("grows by", measured(course(lambda _: 100)[:looks]), 1).met
 
 
-def test_memory_that_is_taken_and_given_back_is_not_growth() -> None:
-    assert growth_percent(course(lambda second: 100 + 80 * (second % 10 == 0))) == 0
+@pytest.mark.parametrize("measured", [growth_percent, step_percent])
+def test_memory_that_is_taken_and_given_back_is_not_growth(measured: Callable[[list[Holding]], float]) -> None:
+    assert measured(course(lambda second: 100 + 80 * (second % 10 == 0))) == 0
+
+
+def step(second: int) -> float:
+    """Half as much again, from 72 % of the course on."""
+    return 150 if second >= 0.72 * LOOKS else 100
+
+
+def test_memory_that_is_kept_at_one_stroke_is_noticed() -> None:
+    stepped = course(lambda _: 10_000, step)
+
+    assert growth_percent(stepped) == 0
+    assert step_percent(stepped) == pytest.approx(50)
+
+
+@pytest.mark.parametrize("lines_of", [backlog.memory, soak.memory])
+def test_no_figure_takes_memory_for_flat_that_is_kept_at_one_stroke(
+    lines_of: Callable[[str, list[Holding]], Sequence[Line]],
+) -> None:
+    assert all(line.met for line in lines_of("media", course(lambda _: 100)))
+    assert not all(line.met for line in lines_of("media", course(step)))
 
 
 def test_one_connection_that_is_left_open_now_and_then_is_noticed() -> None:
@@ -155,3 +180,13 @@ async def test_only_ids_and_times_differ_between_two_projects_that_are_the_same(
     await books.rows("UPDATE gateway.jobs SET created_at = now() + interval '1 hour'")
 
     assert differing(before, await dump(books, lineage()["project_id"])) == []
+
+
+async def test_a_worker_that_does_nothing_is_noticed(books: Books, done: UUID) -> None:
+    began_at = datetime.now(UTC) - timedelta(hours=1)
+    await books.rows("UPDATE media.tasks SET started_at = now() WHERE id = $1", done)
+    work = await soak.work_since(books, began_at)
+
+    assert work == Counter({("media", CheckWorker.wire_name): 1})
+    assert not soak.busy(work, seconds=60).met
+    assert soak.busy(dict.fromkeys(soak.WORK, 1), seconds=60).met
