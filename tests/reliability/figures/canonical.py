@@ -18,9 +18,11 @@ import orjson
 from contracts.envelope import routing_key_of
 from contracts.jobs import JobAccepted, JobProgressed, JobStarted
 from deploy.database import SERVICES, WORKERS
+from tests.deploy.clients import objects
 from tests.journeys.end_state import Books
 
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_MARK = re.compile(rf"{_ID.pattern}|[0-9a-f]{{64}}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.\d]*(?:Z|[+-]\d\d:?\d\d)")
 _ROUNDS = 4
 _NAME_DIGITS = 8
@@ -36,8 +38,9 @@ _LEFT_OUT = frozenset(
 _BY_THE_CLOCK = tuple(routing_key_of(news) for news in (JobAccepted, JobProgressed, JobStarted))
 """What is said the more, the longer something takes."""
 
-_ENDS = ("job.completed", "job.failed", "job.cancelled")
-"""What clients are told of each job once. Of its way there they are told what is still news when it is heard."""
+_TOLD = "type ~ '^(image|page)[.]' OR type IN ('job.submitted', 'job.completed', 'job.failed', 'job.cancelled')"
+"""What clients are told once, in whatever order it is heard. Of a job's way to its end they are told what is still news
+when it is heard."""
 
 _OF_THE_GATEWAY = (
     *("jobs", "job_children", "assets", "asset_sources", "descriptions", "maps", "found_images", "scraped_pages"),
@@ -71,12 +74,26 @@ class Row:
 async def dump(books: Books, project_id: UUID) -> Dump:
     """Tell everything that a project has become."""
     rows = [
-        _row(table, found["row"])
+        _row(table, orjson.loads(found["row"]))
         for table, sql in _queries().items()
         for found in await books.rows(f"SELECT to_jsonb(it) AS row FROM ({sql}) AS it", project_id)
     ]
+    rows += [_row("object", key) for key in await _keys(books, project_id)]
     names = _names(rows)
     return Counter(row.told(names) for row in rows)
+
+
+async def told_again(books: Books, project_id: UUID) -> list[str]:
+    """List what the clients of a project were told more than once, progress aside, which may be what it was before."""
+    rows = await books.rows(
+        """
+        SELECT type, job_id, count(*) AS times FROM gateway.events
+        WHERE project_id = $1 AND type <> 'job.progressed'
+        GROUP BY type, job_id, data HAVING count(*) > 1 ORDER BY type
+        """,
+        project_id,
+    )
+    return [f"{row['type']} of {row['job_id']}, {row['times']} times" for row in rows]
 
 
 def differing(one: Dump, other: Dump) -> list[str]:
@@ -91,7 +108,7 @@ def _queries() -> dict[str, str]:
         *_OF_WORKERS,
     ]
     queries = {table: f"SELECT * FROM {table} WHERE project_id = $1" for table in whole}
-    queries["gateway.events"] = f"SELECT * FROM gateway.events WHERE project_id = $1 AND type IN {_ENDS}"
+    queries["gateway.events"] = f"SELECT * FROM gateway.events WHERE project_id = $1 AND ({_TOLD})"
     queries["media.blobs"] = (
         "SELECT *, asset_count - (SELECT count(*) FROM media.assets a WHERE a.sha256 = b.sha256 AND deleted_at IS NULL)"
         " AS surplus FROM media.blobs b WHERE sha256 IN (SELECT sha256 FROM media.assets WHERE project_id = $1)"
@@ -107,8 +124,24 @@ def _queries() -> dict[str, str]:
     return queries
 
 
-def _row(table: str, document: str) -> Row:
-    text = orjson.dumps(_without(orjson.loads(document)), option=orjson.OPT_SORT_KEYS).decode()
+async def _keys(books: Books, project_id: UUID) -> list[str]:
+    """Name the objects of a project: in the key of each is a job or an asset of it, or the hash of its bytes."""
+    rows = await books.rows(
+        """
+        SELECT id::text AS mark FROM gateway.jobs WHERE project_id = $1
+        UNION SELECT unnest(ARRAY[id::text, sha256]) FROM media.assets WHERE project_id = $1
+        """,
+        project_id,
+    )
+    marks = {row["mark"] for row in rows}
+    async with objects(books.stack.object_store) as s3:
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=books.stack.object_store.bucket)
+        keys = [item["Key"] async for page in pages for item in page.get("Contents", [])]
+    return [key for key in keys if not marks.isdisjoint(_MARK.findall(key))]
+
+
+def _row(table: str, content: Any) -> Row:
+    text = orjson.dumps(_without(content), option=orjson.OPT_SORT_KEYS).decode()
     text = _TIME.sub("then", text)
     return Row(table, tuple(_ID.split(text)), tuple(_ID.findall(text)))
 

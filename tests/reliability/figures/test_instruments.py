@@ -10,11 +10,14 @@ import pytest
 from contracts.envelope import routing_key_of
 from contracts.jobs import CheckWorker, JobCompleted
 from shared.identifiers import uuid7
+from shared.object_keys import generated_key
+from tests.deploy.clients import objects
 from tests.journeys.end_state import Books, books_of
 from tests.living import House, lineage
-from tests.reliability.figures import backlog, soak
-from tests.reliability.figures.canonical import differing, dump
+from tests.reliability.figures import backlog, soak, tripled
+from tests.reliability.figures.canonical import differing, dump, told_again
 from tests.reliability.figures.fates import nothing_lost
+from tests.reliability.figures.hearers import Heard, heard_of
 from tests.reliability.figures.lines import Line, below
 from tests.reliability.figures.processes import Holding, growth_percent, more_at_the_end, step_percent
 from tests.reliability.figures.results import written
@@ -116,6 +119,8 @@ async def done(books: Books) -> UUID:
         command.wire_name,
     )
     await say_completed(books, command.job_id)
+    await tell_clients(books, command.job_id)
+    await store(books, command.job_id)
     return command.job_id
 
 
@@ -126,6 +131,21 @@ async def say_completed(books: Books, job_id: UUID) -> None:
         routing_key_of(JobCompleted),
         job_id,
     )
+
+
+async def tell_clients(books: Books, job_id: UUID) -> None:
+    await books.rows(
+        "INSERT INTO gateway.events (project_id, job_id, type, at, data)"
+        " VALUES ($2, $1, 'image.generated', now(), jsonb_build_object('job_id', $1::uuid))",
+        job_id,
+        lineage()["project_id"],
+    )
+
+
+async def store(books: Books, job_id: UUID) -> None:
+    access = books.stack.object_store
+    async with objects(access) as s3:
+        await s3.put_object(Bucket=access.bucket, Key=generated_key(job_id, 1, 0), Body=b"a picture")
 
 
 async def below_bar(books: Books, *jobs: UUID) -> set[str]:
@@ -157,6 +177,11 @@ SABOTAGE = {
     "a row missing": "DELETE FROM media.tasks WHERE id = $1",
     "another state": "UPDATE gateway.jobs SET state = 'failed' WHERE id = $1",
     "an id in the wrong place": "UPDATE gateway.jobs SET parent_id = gen_random_uuid() WHERE id = $1",
+    "something that clients are told again": (
+        "INSERT INTO gateway.events (project_id, job_id, type, at, data)"
+        " SELECT project_id, job_id, type, at, data FROM gateway.events WHERE job_id = $1"
+    ),
+    "something that clients are not told": "DELETE FROM gateway.events WHERE job_id = $1",
 }
 
 
@@ -164,10 +189,28 @@ SABOTAGE = {
 async def test_what_differs_between_two_projects_is_noticed(books: Books, done: UUID, sabotage: str) -> None:
     project = lineage()["project_id"]
     before = await dump(books, project)
-    assert before.total() == 3
+    assert before.total() == 5
     await books.rows(sabotage, done)
 
     assert differing(before, await dump(books, project)) != []
+
+
+async def test_an_object_too_much_is_noticed(books: Books, done: UUID) -> None:
+    project = lineage()["project_id"]
+    before = await dump(books, project)
+    access = books.stack.object_store
+    async with objects(access) as s3:
+        await s3.put_object(Bucket=access.bucket, Key=generated_key(done, 2, 0), Body=b"another picture")
+
+    assert differing(before, await dump(books, project)) != []
+
+
+async def test_what_clients_are_told_twice_is_noticed(books: Books, done: UUID) -> None:
+    project = lineage()["project_id"]
+    assert await told_again(books, project) == []
+    await tell_clients(books, done)
+
+    assert await told_again(books, project) == [f"image.generated of {done}, 2 times"]
 
 
 async def test_only_ids_and_times_differ_between_two_projects_that_are_the_same(books: Books, done: UUID) -> None:
@@ -177,9 +220,42 @@ async def test_only_ids_and_times_differ_between_two_projects_that_are_the_same(
             f"UPDATE {table} SET id = $2, {column} = $2 WHERE id = $1", done, other := UUID(int=done.int + 1)
         )
     await books.rows("UPDATE media.said SET job_id = $1", other)
+    await books.rows("DELETE FROM gateway.events")
+    await tell_clients(books, other)
+    await store(books, other)
     await books.rows("UPDATE gateway.jobs SET created_at = now() + interval '1 hour'")
 
     assert differing(before, await dump(books, lineage()["project_id"])) == []
+
+
+def heard(deliveries: int, absorbed: int, *, commands: int = 0) -> Heard:
+    return Heard(Counter({JobCompleted.wire_name: deliveries, CheckWorker.wire_name: commands}), absorbed)
+
+
+def test_everything_heard_three_times_and_taken_once_clears_the_bar() -> None:
+    assert all(line.met for line in tripled.hearing({"media": heard(30, 20, commands=6)}, {"media": 12}))
+
+
+@pytest.mark.parametrize(
+    ("of_one", "known"),
+    [(heard(20, 10), 10), (heard(30, 20, commands=4), 12), (heard(30, 0), 10), (heard(30, 10), 20), (heard(30, 20), 0)],
+    ids=["heard twice", "commands heard twice", "nothing absorbed", "taken twice", "nothing written down"],
+)
+def test_a_service_that_hears_less_often_or_takes_in_more_often_is_noticed(of_one: Heard, known: int) -> None:
+    lines = tripled.hearing({"scraper": heard(30, 20), "media": of_one}, {"scraper": 10, "media": known})
+
+    assert not all(line.met for line in lines)
+
+
+def test_what_processes_tell_of_their_hearing_is_added_up() -> None:
+    told = (
+        "# TYPE diorama_messages_heard_total counter\n"
+        'diorama_messages_heard_total{type="jobs.job_completed.v1"} 3.0\n'
+        "# TYPE diorama_messages_duplicate_total counter\n"
+        "diorama_messages_duplicate_total 2.0\n"
+    )
+
+    assert heard_of([told, told]) == heard(6, 4)
 
 
 async def test_a_worker_that_does_nothing_is_noticed(books: Books, done: UUID) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -16,12 +16,18 @@ from tests.journeys.end_state import until_quiet
 from tests.journeys.gallery import Exhibition, truncated, web_page_in_disguise
 from tests.journeys.visitors import SCENE, Visitor, visiting
 from tests.living import until
-from tests.reliability.figures.canonical import Dump, differing, dump
+from tests.reliability.figures.canonical import Dump, differing, dump, told_again
 from tests.reliability.figures.ground import Ground, Needs
-from tests.reliability.figures.lines import Line, at_least, exactly, nothing
+from tests.reliability.figures.hearers import Heard, heard_by_all, known_since
+from tests.reliability.figures.lines import Line, at_least, nothing, within
+from tests.reliability.laboratory.bucket import compared
+from tests.reliability.laboratory.checker import Finding
 
 NEEDS = Needs()
 TIMES = 3
+_DELIVERIES = (TIMES - 0.1, TIMES + 0.5)
+"""A gateway that asks for news of a job hears once more what it knows."""
+
 _SHUFFLED = "figures.shuffled"
 _SEED = 1
 _PATIENCE_SECONDS = 120.0
@@ -57,7 +63,6 @@ class Shuffle:
         self._chance = random.Random(_SEED)  # noqa: S311 - an order is no secret
         self._deliveries: set[asyncio.Task[None]] = set()
         self.taken = 0
-        self.delivered = 0
         self.overtaken = 0
         self._latest = 0
 
@@ -81,7 +86,6 @@ class Shuffle:
         )
         # What only the gateway asks of itself has no hearer but its own queue; nobody else need be there.
         await self._target.publish(again, event.routing_key or "", mandatory=False)
-        self.delivered += 1
         self.overtaken += number < self._latest
         self._latest = max(self._latest, number)
 
@@ -122,16 +126,39 @@ async def measure(ground: Ground, size: Size) -> list[Line]:
     async with visiting(ground.stack) as once, visiting(ground.stack) as thrice:
         exhibitions = [await _exhibit(ground, once, number, size) for number in range(size.pages)]
         undisturbed = await _journey(ground, once, exhibitions, size)
+        begun_at, before = await ground.books.value("SELECT clock_timestamp()"), await heard_by_all(ground)
         async with tripled(ground.stack, size.spread_seconds) as shuffle:
             disturbed = await _journey(ground, thrice, exhibitions, size, shuffle)
-        differ = differing(undisturbed, disturbed)
+        heard = {service: now.since(before[service]) for service, now in (await heard_by_all(ground)).items()}
         return [
             at_least("events", shuffle.taken, size.pages * size.pictures),
-            exactly("deliveries to each hearer", shuffle.delivered / shuffle.taken, float(TIMES)),
             at_least("deliveries that came after those of a later event", shuffle.overtaken, shuffle.taken // 2),
-            at_least("rows compared", undisturbed.total(), size.pages * size.pictures),
-            nothing("rows that differ from those of the journey whose events came once", differ),
+            *hearing(heard, await known_since(ground.books, begun_at, heard)),
+            at_least("rows and objects compared", undisturbed.total(), size.pages * size.pictures),
+            nothing("that differ from those of the journey whose events came once", differing(undisturbed, disturbed)),
+            nothing("told to clients more than once", await told_again(ground.books, thrice.project_id)),
+            nothing("objects that no row names, or that are not what was stored", await _wrong_objects(ground)),
         ]
+
+
+def hearing(heard: Mapping[str, Heard], known: Mapping[str, int]) -> list[Line]:
+    """Hold that the services themselves heard everything three times, and took it in once."""
+    deliveries = [of.messages.total() / max(1, known[service]) for service, of in heard.items()]
+    absorbed = [of.absorbed_percent for of in heard.values()]
+    return [
+        within("deliveries of each message that a service has written down", deliveries, *_DELIVERIES),
+        # What comes twice in one batch is told apart before the inbox is asked, and does not count as absorbed by it.
+        Line(
+            "of what a service reacts to, absorbed by its inbox",
+            f"{min(absorbed):.1f} to {max(absorbed):.1f} %",
+            "> 0 %",
+            met=min(absorbed) > 0,
+        ),
+    ]
+
+
+async def _wrong_objects(ground: Ground) -> list[Finding]:
+    return (await compared(ground.stack, ground.books)).findings
 
 
 async def _exhibit(ground: Ground, visitor: Visitor, number: int, size: Size) -> Exhibition:
