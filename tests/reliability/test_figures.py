@@ -6,20 +6,18 @@ from dataclasses import replace
 
 import pytest
 
-from deploy.database import WORKERS
 from tests.journeys.end_state import books_of, until_quiet
 from tests.reliability.figures import frozen, poison_task
 from tests.reliability.figures.catalogue import FIGURES
-from tests.reliability.figures.ground import Ground, Needs, ground
+from tests.reliability.figures.ground import QUICK, Ground, Needs, ground
 from tests.reliability.figures.lines import Line
 
-QUICK = {worker: {"LEASE_SECONDS": "10", "HEARTBEAT_SECONDS": "1", "GRACE_SECONDS": "9"} for worker in WORKERS}
 NEEDS = Needs(
     processes=frozen.NEEDS.processes,
     environment=QUICK,
     launchers={**frozen.NEEDS.launchers, **poison_task.NEEDS.launchers},
 )
-"""What any of the figures needs: they share one stack here. Losses are noticed sooner than in production."""
+"""What any of the figures needs: they share one stack here."""
 
 TOGETHER = (
     ("frozen",),
@@ -49,7 +47,7 @@ async def quiet_ground(whole_ground: Ground) -> Ground:
 @pytest.mark.parametrize("names", TOGETHER, ids=" and ".join)
 async def test_what_is_counted_comes_out_right(quiet_ground: Ground, names: Sequence[str]) -> None:
     if "frozen" not in names:  # a second process is only good for taking over, and costs time to start
-        await quiet_ground.stack.supervisor.hold("media-2")
+        await asyncio.gather(*(quiet_ground.stack.supervisor.hold(f"{service}-2") for service in NEEDS.processes))
     measured = await asyncio.gather(*(_in_short(quiet_ground, name) for name in names))
 
     assert [line for lines in measured for line in lines if not line.met and not line.by_the_clock] == []

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from deploy.database import WORKERS
 from deploy.local.stack import Stack
 from deploy.local.state import read_state
 from tests.journeys.end_state import Books, books_of
@@ -16,6 +17,10 @@ from tests.journeys.gallery import Gallery
 
 BUSY = "busy"
 """Whatever lies in this folder of the site is answered with 503."""
+
+
+QUICK = {worker: {"LEASE_SECONDS": "10", "HEARTBEAT_SECONDS": "1", "GRACE_SECONDS": "9"} for worker in WORKERS}
+"""An environment in which losses are noticed sooner than in production, for tests."""
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.journeys.end_state import until_quiet
-from tests.reliability.figures import tripled
-from tests.reliability.figures.ground import Ground, Needs, ground
+from tests.reliability.figures import frozen, tripled
+from tests.reliability.figures.ground import QUICK, Ground, Needs, ground
 from tests.reliability.figures.lines import Line
 from tests.reliability.laboratory.mutated import launcher_of
 
@@ -34,4 +34,17 @@ async def test_a_gateway_that_takes_every_message_for_a_new_one_is_noticed(tmp_p
         "of what a service reacts to, absorbed by its inbox",
         "that differ from those of the journey whose events came once",
         "told to clients more than once",
+    }
+
+
+async def test_workers_that_write_what_they_have_no_lease_for_are_noticed(tmp_path: Path) -> None:
+    unfenced = {service: ("-m", "tests.reliability.figures.unfenced", service) for service in frozen.NEEDS.processes}
+    async with ground(tmp_path, Needs(frozen.NEEDS.processes, QUICK, unfenced)) as it:
+        lines = await frozen.measure(it, frozen.SHORT)
+
+    assert below_bar(lines) >= {
+        "ends that it tried to write when it went on",
+        "facts in the middle of its work",
+        "beginnings of its work",
+        "renewals of its leases",
     }

@@ -1,8 +1,11 @@
 """What the figures are measured with is itself measured: it has to notice whatever it is there for."""
 
+import math
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -14,13 +17,15 @@ from shared.object_keys import generated_key
 from tests.deploy.clients import objects
 from tests.journeys.end_state import Books, books_of
 from tests.living import House, lineage
-from tests.reliability.figures import backlog, soak, tripled
+from tests.reliability.figures import backlog, frozen, soak, tripled
 from tests.reliability.figures.canonical import differing, dump, told_again
 from tests.reliability.figures.fates import nothing_lost
+from tests.reliability.figures.freezes import Freeze
 from tests.reliability.figures.hearers import Heard, heard_of
 from tests.reliability.figures.lines import Line, below
 from tests.reliability.figures.processes import Holding, growth_percent, more_at_the_end, step_percent
 from tests.reliability.figures.results import written
+from tests.reliability.figures.witnessed import END, RECORD, RENEWAL, START
 
 LOOKS = 300
 
@@ -256,6 +261,48 @@ def test_what_processes_tell_of_their_hearing_is_added_up() -> None:
     )
 
     assert heard_of([told, told]) == heard(6, 4)
+
+
+HELD = 6
+WRITES = Counter({(END, False): HELD, (START, False): 2 * HELD, (RECORD, False): HELD, (RENEWAL, False): 2 * HELD})
+FROZEN = Freeze(
+    held=HELD,
+    held_back=True,
+    open_transactions=0,
+    taken_seconds=16,
+    begun_seconds=17,
+    rerun_seconds=90,
+    stuck=0,
+    charged=0,
+    writes=WRITES,
+)
+
+
+def frozen_lines(freeze: Freeze) -> list[Line]:
+    """Give the lines of a figure in which somebody who draws was frozen as well, and tried nothing."""
+    return frozen.lines([freeze], [replace(FROZEN, writes=Counter())], frozen.SHORT, lease_seconds=15)
+
+
+def test_a_freeze_of_which_nothing_came_clears_the_bar() -> None:
+    assert all(line.met for line in frozen_lines(FROZEN))
+
+
+@pytest.mark.parametrize("kind", [END, RECORD, START, RENEWAL])
+@pytest.mark.parametrize("writes", [{True: 1, False: 2 * HELD}, {}], ids=["written", "not tried"])
+def test_a_write_that_was_not_refused_is_noticed(kind: str, writes: dict[bool, int]) -> None:
+    others = {key: count for key, count in WRITES.items() if key[0] != kind}
+    found = Counter(others | {(kind, written): count for written, count in writes.items()})
+
+    assert len([line for line in frozen_lines(replace(FROZEN, writes=found)) if not line.met]) == 1
+
+
+@pytest.mark.parametrize(
+    "late",
+    [{"begun_seconds": 20.5}, {"begun_seconds": math.inf}, {"taken_seconds": 20.5}],
+    ids=["begun", "never", "taken"],
+)
+def test_a_takeover_that_is_late_is_noticed(late: dict[str, Any]) -> None:
+    assert len([line for line in frozen_lines(replace(FROZEN, **late)) if not line.met]) == 1
 
 
 async def test_a_worker_that_does_nothing_is_noticed(books: Books, done: UUID) -> None:
