@@ -86,6 +86,8 @@ def described(table: str, row: dict[str, Any]) -> str | None:
         row = {"routing_key": row["routing_key"], "body": json.loads(_bytes_of(row["body"]))["data"]}
     if (table == "events" and row["type"] in _PASSING_EVENTS) or (table == "audit_entries" and row["action"] in _AGAIN):
         return None
+    if table == "dead_letters" and row["redriven_by"] in SERVICES:  # by itself it is redriven on one way or another
+        row = row | {"redriven_by": None}
     if table == "tasks" and row["state"] != "failed":  # what was lost on the way is told of those that ended otherwise
         row = {name: value for name, value in row.items() if not name.startswith("error_")}
     if "body" in row and isinstance(row["body"], str):
