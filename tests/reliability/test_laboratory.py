@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -76,22 +76,51 @@ async def test_an_object_that_nothing_names_is_a_double_effect(house: House, boo
     assert original
 
 
+async def put_drawn(house: House, *objects: tuple[UUID, str]) -> list[str]:
+    """Put pictures into the bucket, given by their jobs and the ends of their keys."""
+    keys = [f"generated/{job}/{end}" for job, end in objects]
+    for key in keys:
+        await put(house, key, BODY)
+    return keys
+
+
+async def record_drawn(books: Books, job: UUID, *, leases: int) -> None:
+    """Record the picture of a job that has had so many leases, and was drawn under the last one."""
+    await books.rows(
+        "INSERT INTO image_generation.tasks"
+        " (id, kind, command, project_id, root_job_id, state, rank_at, deadline_at, lease_epoch)"
+        " VALUES ($1, 'x', '{}', $1, $1, 'completed', now(), now(), $2)",
+        *(job, leases),
+    )
+    await books.rows(
+        "INSERT INTO image_generation.generations (job_id, project_id, provider, paid, object_key)"
+        " VALUES ($1, $1, 'local', false, $2)",
+        *(job, f"generated/{job}/{leases}/0.png"),
+    )
+
+
 async def test_what_an_attempt_has_drawn_that_died_is_told_from_what_was_drawn_twice(
     house: House, books: Books, original: str
 ) -> None:
     job, stranger = uuid4(), uuid4()
-    keys = [f"generated/{job}/1/0.png", f"generated/{job}/2/0.png", f"generated/{stranger}/1/0.png"]
-    for key in keys:
-        await put(house, key, BODY)
-    await books.rows(
-        "INSERT INTO image_generation.generations (job_id, project_id, provider, paid, object_key)"
-        " VALUES ($1, $1, 'local', false, $2)",
-        job,
-        keys[1],
-    )
+    await record_drawn(books, job, leases=3)
+    first, _, theirs = await put_drawn(house, (job, "1/0.png"), (job, "3/0.png"), (stranger, "1/0.png"))
     contents = await compared(house.servers, books)
-    assert contents.orphans == [keys[0]]
-    assert [finding.kind for finding in contents.findings] == ["double"]
+    assert contents.orphans == [first]
+    assert contents.findings == [Finding("double", f"{theirs} lies in the bucket, and nothing names it")]
+    assert original
+
+
+@pytest.mark.parametrize("too_many", ["1/1.png", "2/1.png", "3/0.png"])
+async def test_more_pictures_of_a_job_than_attempts_have_died_is_a_double_effect(
+    house: House, books: Books, original: str, too_many: str
+) -> None:
+    job = uuid4()
+    await record_drawn(books, job, leases=2)
+    first, _, key = await put_drawn(house, (job, "1/0.png"), (job, "2/0.png"), (job, too_many))
+    contents = await compared(house.servers, books)
+    assert contents.orphans == [first]
+    assert contents.findings == [Finding("double", f"{key} lies in the bucket, and nothing names it")]
     assert original
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -14,7 +15,7 @@ from tests.deploy.clients import objects
 from tests.journeys.end_state import Books
 from tests.reliability.laboratory.checker import Finding
 
-_GENERATED = re.compile(r"generated/(?P<job>[^/]+)/\d+/")
+_GENERATED = re.compile(r"generated/(?P<job>[^/]+)/(?P<lease>\d+)/")
 _AT_ONCE = 8
 
 
@@ -24,8 +25,9 @@ class Contents:
 
     Attributes:
         orphans: keys of attempts that died after they had stored an image and before they had recorded it. The next
-            attempt draws under a key of its own, so these are no effects. All other keys come from the bytes, or from
-            what was asked for: another attempt would find its own object there.
+            attempt draws under a key of its own, so these are no effects, as long as there is one at most for each
+            lease before the last one. All other keys come from the bytes, or from what was asked for: another attempt
+            would find its own object there.
 
     """
 
@@ -37,12 +39,14 @@ async def compared(servers: Stack, books: Books) -> Contents:
     """Compare the whole bucket with what all rows name."""
     hashes = await _hashes(books)
     named = hashes.keys() | await _without_hash(books)
-    drawn = {match["job"] for key in named if (match := _GENERATED.match(key))}
+    leases = await _leases(books)
     contents = Contents()
     async with objects(servers.object_store) as s3:
         there = await _keys(s3, servers.object_store.bucket)
-        for key in there - named:
-            if (match := _GENERATED.match(key)) and match["job"] in drawn:
+        for key in sorted(there - named):
+            match = _GENERATED.match(key)
+            if match and (lease := int(match["lease"])) in leases[match["job"]]:
+                leases[match["job"]].remove(lease)
                 contents.orphans.append(key)
             else:
                 contents.findings.append(Finding("double", f"{key} lies in the bucket, and nothing names it"))
@@ -72,6 +76,15 @@ async def _without_hash(books: Books) -> set[str]:
     )
     sidecars = {sidecar_key(row[kind], row["recipe"]) for row in maps for kind in ("depth", "edges")}
     return {row["key"] for row in rows} | sidecars
+
+
+async def _leases(books: Books) -> defaultdict[str, set[int]]:
+    """Give, for each job whose picture is recorded, the leases that it had before the last one."""
+    rows = await books.rows(
+        "SELECT id, lease_epoch FROM image_generation.tasks JOIN image_generation.generations ON job_id = id"
+        " WHERE object_key IS NOT NULL"
+    )
+    return defaultdict(set, {str(row["id"]): set(range(1, row["lease_epoch"])) for row in rows})
 
 
 async def _keys(s3: S3Client, bucket: str) -> set[str]:
