@@ -187,20 +187,8 @@ class EndState:
     async def _assets(self) -> AsyncIterator[str]:
         expected = Counter({picture.sha256: 1 for picture in self.ledger.sound})
         expected.update(await self._drawn())
-        for place in ("media.assets", "gateway.assets"):
-            rows = await self._rows(f"SELECT sha256 FROM {place} WHERE project_id = $1 AND deleted_at IS NULL")
-            for sentence in _compared(place, Counter(row["sha256"] for row in rows), expected):
-                yield sentence
-        blobs = await self.books.rows(
-            "SELECT sha256, asset_count FROM media.blobs WHERE sha256 = ANY ($1)", list(expected)
-        )
-        for sentence in _compared(
-            "blobs by their count of assets", {b["sha256"]: b["asset_count"] for b in blobs}, expected
-        ):
+        async for sentence in differing_assets(self.books, self.visitor.project_id, expected):
             yield sentence
-        described = await self._rows("SELECT count(DISTINCT asset_id) FROM gateway.descriptions WHERE project_id = $1")
-        if described[0][0] != len(expected):
-            yield f"{described[0][0]} images are described instead of {len(expected)}"
 
     async def _drawn(self) -> Counter[str]:
         """Give the hashes of what was drawn, of which there is one for each scene."""
@@ -208,11 +196,8 @@ class EndState:
         return Counter([sha256(await self._body(row["object_key"])).hexdigest() for row in rows])
 
     async def _maps(self) -> AsyncIterator[str]:
-        assets = {row["id"]: 1 for row in await self._rows("SELECT id FROM media.assets WHERE project_id = $1")}
-        for place in ("depth_map.depth_maps", "gateway.maps"):
-            rows = await self._rows(f"SELECT asset_id FROM {place} WHERE project_id = $1")
-            for sentence in _compared(place, Counter(row["asset_id"] for row in rows), assets):
-                yield sentence
+        async for sentence in differing_maps(self.books, self.visitor.project_id):
+            yield sentence
 
     async def _stored_objects(self) -> AsyncIterator[str]:
         """What rows name can be read and has the hash that they say; nothing lies beside it."""
@@ -266,6 +251,34 @@ class EndState:
 
     async def _rows(self, sql: str) -> list[asyncpg.Record]:
         return await self.books.rows(sql, self.visitor.project_id)
+
+
+async def differing_assets(books: Books, project_id: UUID, expected: Mapping[str, int]) -> AsyncIterator[str]:
+    """Compare the images that a project holds, and what is known of them, with those that it should hold, by hash."""
+    for place in ("media.assets", "gateway.assets"):
+        rows = await books.rows(f"SELECT sha256 FROM {place} WHERE project_id = $1 AND deleted_at IS NULL", project_id)
+        for sentence in _compared(place, Counter(row["sha256"] for row in rows), expected):
+            yield sentence
+    blobs = await books.rows("SELECT sha256, asset_count FROM media.blobs WHERE sha256 = ANY ($1)", list(expected))
+    for sentence in _compared(
+        "blobs by their count of assets", {blob["sha256"]: blob["asset_count"] for blob in blobs}, expected
+    ):
+        yield sentence
+    described = await books.value(
+        "SELECT count(DISTINCT asset_id) FROM gateway.descriptions WHERE project_id = $1", project_id
+    )
+    if described != len(expected):
+        yield f"{described} images are described instead of {len(expected)}"
+
+
+async def differing_maps(books: Books, project_id: UUID) -> AsyncIterator[str]:
+    """Compare the maps that are known with the images that a project holds: each has been mapped once."""
+    rows = await books.rows("SELECT id FROM media.assets WHERE project_id = $1", project_id)
+    assets = {row["id"]: 1 for row in rows}
+    for place in ("depth_map.depth_maps", "gateway.maps"):
+        rows = await books.rows(f"SELECT asset_id FROM {place} WHERE project_id = $1", project_id)
+        for sentence in _compared(place, Counter(row["asset_id"] for row in rows), assets):
+            yield sentence
 
 
 async def standing_letters(books: Books, service: str) -> list[asyncpg.Record]:

@@ -1,28 +1,127 @@
 """What the laboratory looks with is itself looked at: it has to notice whatever it is there for."""
 
+import re
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 
+from contracts.depth_map import MapDepth
 from contracts.envelope import routing_key_of
 from contracts.jobs import JobCompleted, JobProgressed
+from contracts.media import FetchMedia
+from deploy.database import SERVICES
 from shared.identifiers import uuid7
 from tests.deploy.clients import objects
 from tests.journeys.end_state import Books, books_of
 from tests.living import House
 from tests.reliability.laboratory.bucket import Contents, compared
 from tests.reliability.laboratory.checker import Checker, Finding, unsaid
-from tests.reliability.laboratory.experiment import ALL_SECONDS, Outcome
+from tests.reliability.laboratory.experiment import (
+    ALL_SECONDS,
+    Outcome,
+)
 from tests.reliability.laboratory.faults import Inflicted
 from tests.reliability.laboratory.listener import Listener
+from tests.reliability.laboratory.promise import NO_HASH, Promise
 from tests.reliability.laboratory.schedule import Kind, Planned, plan
 
 BODY = b"an original"
 HASH = sha256(BODY).hexdigest()
+UUID_IN_TEXT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+FETCH, MAP = FetchMedia.wire_name, MapDepth.wire_name
+LOST = "state = 'failed', error_code = 'worker_lost'"
+OF_THE_STORED, OF_THE_MAPPED, OF_THE_REJECTED = (f"WHERE id = '{{{job}}}'" for job in ("stored", "mapped", "rejected"))
+AN_END_OF = "type IN ('job.completed', 'job.failed') AND job_id"
+AGAIN = "INSERT INTO gateway.events (project_id, job_id, type, at, data) SELECT project_id, job_id, type, at, data"
+SABOTAGE = (
+    # What was accepted, and what follows from it.
+    (f"DELETE FROM media.tasks {OF_THE_STORED}", "lost: job ... of media is not there"),
+    (f"DELETE FROM depth_map.tasks {OF_THE_MAPPED}", f"lost: 0 instead of 1 jobs {MAP} follow from ..."),
+    (
+        f"UPDATE depth_map.tasks SET root_job_id = '{{rejected}}' {OF_THE_MAPPED}",
+        f"double: 1 instead of 0 jobs {MAP} follow from ...",
+    ),
+    # How it ended.
+    (
+        f"UPDATE depth_map.tasks SET state = 'in_progress' {OF_THE_MAPPED}",
+        f"lost: {MAP} ... is in_progress instead of completed",
+    ),
+    (
+        f"UPDATE depth_map.tasks SET {LOST} {OF_THE_MAPPED}",
+        f"wrong: {MAP} ... is failed: worker_lost instead of completed",
+    ),
+    (
+        f"UPDATE depth_map.tasks SET state = 'cancelled' {OF_THE_MAPPED}",
+        f"wrong: {MAP} ... is cancelled instead of completed",
+    ),
+    (
+        f"UPDATE media.tasks SET {LOST} {OF_THE_STORED}",
+        f"wrong: {FETCH} ... is failed: worker_lost instead of completed",
+    ),
+    (
+        f"UPDATE media.tasks SET {LOST} {OF_THE_REJECTED}",
+        f"wrong: {FETCH} ... is failed: worker_lost instead of failed: image_truncated",
+    ),
+    (
+        f"UPDATE media.tasks SET state = 'completed', error_code = NULL {OF_THE_REJECTED}",
+        f"wrong: {FETCH} ... is completed instead of failed: image_truncated",
+    ),
+    # What the gateway shows of it.
+    (
+        f"UPDATE gateway.jobs SET state = 'in_progress' {OF_THE_MAPPED}",
+        "lost: job ... is completed, and shown as in_progress",
+    ),
+    (f"UPDATE gateway.jobs SET state = 'failed' {OF_THE_MAPPED}", "wrong: job ... is completed, and shown as failed"),
+    (f"DELETE FROM gateway.jobs {OF_THE_MAPPED}", "lost: job ... is completed, and shown as None"),
+    # What the project holds.
+    ("DELETE FROM media.assets", f"wrong: media.assets: {NO_HASH} is None instead of 1"),
+    ("DELETE FROM gateway.assets", f"wrong: gateway.assets: {NO_HASH} is None instead of 1"),
+    (
+        "UPDATE media.blobs SET asset_count = 2",
+        f"wrong: blobs by their count of assets: {NO_HASH} is 2 instead of 1",
+    ),
+    ("DELETE FROM gateway.descriptions", "wrong: 0 images are described instead of 1"),
+    ("DELETE FROM depth_map.depth_maps", "wrong: depth_map.depth_maps: ... is None instead of 1"),
+    ("DELETE FROM gateway.maps", "wrong: gateway.maps: ... is None instead of 1"),
+    # What clients are told.
+    (
+        "DELETE FROM gateway.events WHERE type = 'job.submitted' AND job_id = '{stored}'",
+        "lost: clients were told 0 times instead of 1 of the beginning of job ...",
+    ),
+    (
+        f"{AGAIN} FROM gateway.events WHERE type = 'job.submitted' AND job_id = '{{stored}}'",
+        "double: clients were told 2 times instead of 1 of the beginning of job ...",
+    ),
+    (
+        f"DELETE FROM gateway.events WHERE {AN_END_OF} = '{{mapped}}'",
+        "lost: clients were told 0 times instead of 1 of the end of job ...",
+    ),
+    (
+        f"{AGAIN} FROM gateway.events WHERE {AN_END_OF} = '{{mapped}}'",
+        "double: clients were told 2 times instead of 1 of the end of job ...",
+    ),
+    (
+        f"UPDATE gateway.events SET type = 'job.failed' WHERE {AN_END_OF} = '{{mapped}}'",
+        "wrong: job ... is completed, and clients were told job.failed",
+    ),
+    (
+        f"UPDATE gateway.jobs SET state = 'pending' {OF_THE_MAPPED}",
+        "double: clients were told 1 times instead of 0 of the end of job ...",
+    ),
+    (
+        "DELETE FROM gateway.events WHERE type = 'image.mapped'",
+        "lost: clients were told 0 times instead of 1 of depth_map.depth_mapped of job ...",
+    ),
+    (
+        f"{AGAIN} FROM gateway.events WHERE type = 'image.mapped'",
+        "double: clients were told image.mapped of job ... 2 times",
+    ),
+)
 
 
 @pytest.fixture
@@ -124,20 +223,57 @@ async def test_more_pictures_of_a_job_than_attempts_have_died_is_a_double_effect
     assert original
 
 
-async def test_what_was_heard_outside_and_is_kept_by_nobody_is_noticed(
-    house: House, books: Books, tmp_path: Path
-) -> None:
-    (ledger := tmp_path / "ledger").touch()
-    listener = Listener(house.servers)
-    checker = Checker(books, listener, ledger)
-    kept, progress, stray = uuid7(), uuid7(), uuid7()
-    said = "INSERT INTO media.said (message_id, routing_key, body) VALUES ($1, $2, '')"
-    await books.rows(said, kept, routing_key_of(JobCompleted))
-    listener.keys |= {kept: routing_key_of(JobCompleted), progress: routing_key_of(JobProgressed)}
-    assert await checker.findings() == []
+@pytest.fixture
+async def promise(house: House, books: Books, tmp_path: Path) -> Promise:
+    """A promise that was kept, in an otherwise empty house."""
+    promise = Promise(books, Listener(house.servers), tmp_path / "ledger")
+    await promise.keep()
+    assert await Checker(books, promise.listener, promise.ledger).findings() == []
+    return promise
 
-    listener.keys[stray] = routing_key_of(JobCompleted)
-    assert [finding.kind for finding in await checker.findings()] == ["wrong"]
+
+async def told_of(promise: Promise) -> set[str]:
+    """Give what the checker finds, without the identifiers in it."""
+    findings = await Checker(promise.books, promise.listener, promise.ledger).findings()
+    return {UUID_IN_TEXT.sub("...", f"{finding.kind}: {finding.sentence}") for finding in findings}
+
+
+@pytest.mark.parametrize(("sabotage", "told"), SABOTAGE, ids=[told for _, told in SABOTAGE])
+async def test_what_breaks_a_promise_is_noticed(promise: Promise, sabotage: str, told: str) -> None:
+    await promise.books.rows(sabotage.format(**vars(promise)))
+    assert told in await told_of(promise)
+
+
+async def test_a_job_that_nobody_was_told_of_is_one_too_many(promise: Promise) -> None:
+    lines = promise.ledger.read_text().splitlines(keepends=True)
+    promise.ledger.write_text(lines[0])
+    assert "double: job ... was begun, and nobody was told of it" in await told_of(promise)
+
+
+async def test_a_revived_job_may_have_two_ends_of_which_one_was_taken_back(promise: Promise) -> None:
+    await promise.books.rows("DELETE FROM gateway.events WHERE type = 'job.completed'")
+    for job_id in (promise.stored, promise.mapped):
+        for type_ in ("job.failed", "job.revived", "job.completed"):
+            await promise.tell(type_, job_id)
+    assert await told_of(promise) == set()
+
+
+async def test_what_was_heard_outside_and_is_kept_by_nobody_is_noticed(promise: Promise) -> None:
+    promise.listener.keys[uuid7()] = routing_key_of(JobProgressed)
+    assert await told_of(promise) == set()
+
+    promise.listener.keys[uuid7()] = routing_key_of(JobCompleted)
+    assert await told_of(promise) == {"wrong: jobs.job_completed ... was heard outside, and nobody said it"}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_what_a_service_has_said_and_nobody_outside_has_heard_is_lost(promise: Promise, service: str) -> None:
+    said = f"INSERT INTO {service}.said (said_at, message_id, routing_key, body) VALUES ($1, $2, 'a.key', '')"
+    await promise.books.rows(said, promise.listener.began_at - timedelta(seconds=1), uuid7())
+    assert await told_of(promise) == set()
+
+    await promise.books.rows(said, datetime.now(UTC), uuid7())
+    assert await told_of(promise) == {f"lost: a.key ... of {service} was never heard outside"}
 
 
 async def test_only_a_repetition_may_be_heard_by_nobody(books: Books) -> None:

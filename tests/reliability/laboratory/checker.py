@@ -1,7 +1,7 @@
 """What was promised against what has become of it: in every schema, in the object store, and in what was said."""
 
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,21 +13,29 @@ from contracts.depth_map import DepthMapped
 from contracts.envelope import Event, routing_key_of
 from contracts.image_generation import ImageGenerated
 from contracts.jobs import JobProgressed
-from contracts.media import MediaDescribed, MediaRejected, MediaStored
-from contracts.scraper import PageScraped
+from contracts.media import AcceptUpload, FetchMedia, MediaDescribed, MediaRejected, MediaStored
+from contracts.scraper import ImageFound, PageScraped
 from deploy.database import SERVICES, WORKERS
-from tests.journeys.end_state import Books, standing_letters
+from tests.journeys.end_state import Books, differing_assets, differing_maps, standing_letters
 from tests.reliability.laboratory.ledger import Accepted, read
 from tests.reliability.laboratory.listener import ENDS, Listener
 
 _PROGRESS = routing_key_of(JobProgressed)
 _ENDED = ("completed", "failed", "cancelled")
-_FACTS: tuple[type[Event], ...] = (
-    *(PageScraped, MediaStored, MediaDescribed, MediaRejected),
-    *(ImageGenerated, DepthMapped),
-)
+_FACTS: dict[type[Event], str] = {
+    PageScraped: "page.scraped",
+    MediaStored: "image.stored",
+    MediaDescribed: "image.described",
+    MediaRejected: "image.rejected",
+    ImageGenerated: "image.generated",
+    DepthMapped: "image.mapped",
+}
+"""Facts of which a job says one at most, and what clients are told then."""
 _ONCE_A_JOB = frozenset(map(routing_key_of, _FACTS))
-"""Facts of which a job says one at most."""
+_TOLD_AS = {
+    routing_key_of(ImageFound): "image.found",
+    **{routing_key_of(fact): type_ for fact, type_ in _FACTS.items()},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,40 +64,52 @@ class Checker:
 
     async def findings(self) -> list[Finding]:
         checks = (
-            *(self._promises(), self._unpromised(), self._named_children()),
-            *(self._doubles(), self._told_twice(), self.unheard(), self._unwritten()),
+            *(self._ends(), self._following(), self._shown(), self._unpromised(), self._named_children()),
+            *(self._kept(), self._doubles(), self._feed(), self._facts_told()),
+            *(self._told_twice(), self.unheard(), self._unwritten()),
         )
         return [finding for check in checks async for finding in check]
 
-    async def _promises(self) -> AsyncIterator[Finding]:
-        """Each job is at its worker and shown by the gateway, in the same state; it has ended, and what follows too."""
-        tasks, shown, trees = await self._tasks(), await self._shown(), defaultdict[UUID, Counter[str]](Counter)
+    async def _ends(self) -> AsyncIterator[Finding]:
+        """Whatever was accepted is at its worker, and has ended as it must, like all that follows from it."""
+        tasks, accepted = await self._tasks(), {one.job_id: one for one in self.accepted}
+        for job_id in accepted.keys() - tasks.keys():
+            yield Finding("lost", f"job {job_id} of {accepted[job_id].service} is not there")
         for task in tasks.values():
+            root = accepted.get(task["root_job_id"])
+            is_, must = _standing_of(task), _end_of(task, root.broken if root else {})
+            if is_ != must:
+                kind: Literal["lost", "wrong"] = "wrong" if task["state"] in _ENDED else "lost"
+                yield Finding(kind, f"{task['kind']} {task['id']} is {is_} instead of {must}")
+
+    async def _following(self) -> AsyncIterator[Finding]:
+        """Of each kind as many jobs follow from a job as must."""
+        trees = defaultdict[UUID, Counter[str]](Counter)
+        for task in (await self._tasks()).values():
             trees[task["root_job_id"]][task["kind"]] += task["id"] != task["root_job_id"]
         for one in self.accepted:
-            state = tasks[one.job_id]["state"] if one.job_id in tasks else None
-            if state not in _ENDED:
-                yield Finding("lost", f"job {one.job_id} of {one.service} is {state or 'not there'}")
-            elif state != ("failed" if one.poison else "completed"):
-                yield Finding("wrong", f"job {one.job_id} of {one.service} is {state}: {tasks[one.job_id]['code']}")
             for kind in {*one.follow, *+trees[one.job_id]}:
                 found, expected = trees[one.job_id][kind], one.follow.get(kind, 0)
                 if found != expected:
                     loss: Literal["lost", "double"] = "lost" if found < expected else "double"
                     yield Finding(loss, f"{found} instead of {expected} jobs {kind} follow from {one.job_id}")
-        for job_id in tasks.keys() | shown.keys():
-            there, here = tasks[job_id]["state"] if job_id in tasks else None, shown.get(job_id)
-            if there != here:
-                yield Finding(
-                    "lost" if here not in _ENDED else "wrong", f"job {job_id} is {there}, and shown as {here}"
-                )
+
+    async def _shown(self) -> AsyncIterator[Finding]:
+        """The gateway shows each job in the state in which it is at its worker."""
+        there = {job_id: task["state"] for job_id, task in (await self._tasks()).items()}
+        here = await self._states_shown()
+        for job_id in there.keys() | here.keys():
+            is_, shown = there.get(job_id), here.get(job_id)
+            if is_ != shown:
+                kind: Literal["lost", "wrong"] = "wrong" if shown in _ENDED else "lost"
+                yield Finding(kind, f"job {job_id} is {is_}, and shown as {shown}")
 
     async def _unpromised(self) -> AsyncIterator[Finding]:
         """Whoever got no answer asks again with his key, and is told of the job that was begun the first time."""
         accepted = {one.job_id for one in self.accepted}
-        begun = {task["id"] for task in (await self._tasks()).values() if task["id"] == task["root_job_id"]}
-        roots = "SELECT id FROM gateway.jobs WHERE project_id = ANY ($1) AND id = root_id"
-        begun |= {row["id"] for row in await self._rows(roots)}
+        begun = {task["root_job_id"] for task in (await self._tasks()).values()}
+        roots = "SELECT DISTINCT root_id FROM gateway.jobs WHERE project_id = ANY ($1)"
+        begun |= {row["root_id"] for row in await self._rows(roots)}
         for job_id in begun - accepted:
             yield Finding("double", f"job {job_id} was begun, and nobody was told of it")
 
@@ -100,6 +120,21 @@ class Checker:
         """
         for row in await self._rows(unborn):
             yield Finding("lost", f"job {row['child_id']}, which {row['parent_id']} named, is not there")
+
+    async def _kept(self) -> AsyncIterator[Finding]:
+        """A project holds the images that were promised to it with their maps, and no others.
+
+        What is drawn for a project, nobody knows before; such a project is compared by `differences`.
+        """
+        for project_id in self.projects:
+            promised = [one for one in self.accepted if one.project_id == project_id]
+            if any(AcceptUpload.wire_name in one.follow for one in promised):
+                continue
+            pictures = Counter(sha256 for one in promised for sha256 in one.pictures)
+            async for sentence in differing_assets(self.books, project_id, pictures):
+                yield Finding("wrong", sentence)
+            async for sentence in differing_maps(self.books, project_id):
+                yield Finding("wrong", sentence)
 
     async def _doubles(self) -> AsyncIterator[Finding]:
         """A job ends once and has its effect once; said again means the same message, not another one."""
@@ -113,13 +148,61 @@ class Checker:
             """
             for row in await self._rows(said, [*ENDS, *_ONCE_A_JOB], list(ENDS)):
                 yield Finding("double", f"of job {row['job_id']} {service} said {row['keys']}")
-        told = """
-            SELECT job_id, type, count(*) FROM gateway.events
-            WHERE project_id = ANY ($1) AND type ~ '^(image|page)[.]|^job[.](submitted|completed|failed|cancelled)$'
-            GROUP BY job_id, type, CASE WHEN type LIKE 'job.%' THEN NULL ELSE data END HAVING count(*) > 1
+
+    async def _feed(self) -> AsyncIterator[Finding]:
+        """What clients replay tells of each job's end once, and of its beginning where a client has handed it in.
+
+        An end that was taken back, because a dead letter was delivered after all, is none.
         """
-        for row in await self._rows(told):
+        accepted = {one.job_id for one in self.accepted}
+        told = """
+            SELECT job_id, count(*) FILTER (WHERE type = 'job.submitted') AS beginnings,
+                   count(*) FILTER (WHERE type = ANY ($2)) - count(*) FILTER (WHERE type = 'job.revived') AS ends,
+                   (array_agg(type ORDER BY sequence DESC) FILTER (WHERE type = ANY ($2)))[1] AS end
+            FROM gateway.events WHERE project_id = ANY ($1) AND job_id IS NOT NULL GROUP BY job_id
+        """
+        rows = await self._rows(
+            f"""
+            SELECT coalesce(id, job_id) AS id, state, coalesce(beginnings, 0) AS beginnings, coalesce(ends, 0) AS ends,
+                   "end"
+            FROM (SELECT id, state FROM gateway.jobs WHERE project_id = ANY ($1)) AS jobs
+            FULL JOIN ({told}) AS told ON job_id = id
+            """,
+            list(map(_told_as, _ENDED)),
+        )
+        for row in rows:
+            has_ended = row["state"] in _ENDED
+            for what, count, expected in (
+                ("beginning", row["beginnings"], int(row["id"] in accepted)),
+                ("end", row["ends"], int(has_ended)),
+            ):
+                if count != expected:
+                    sentence = f"clients were told {count} times instead of {expected} of the {what} of job {row['id']}"
+                    yield Finding("lost" if count < expected else "double", sentence)
+            if has_ended and row["ends"] == 1 and row["end"] != _told_as(row["state"]):
+                yield Finding("wrong", f"job {row['id']} is {row['state']}, and clients were told {row['end']}")
+
+    async def _facts_told(self) -> AsyncIterator[Finding]:
+        """Clients are told of each fact that was said, once."""
+        repeated = """
+            SELECT job_id, type, count(*) FROM gateway.events
+            WHERE project_id = ANY ($1) AND type = ANY ($2) GROUP BY job_id, type, data HAVING count(*) > 1
+        """
+        for row in await self._rows(repeated, list(_TOLD_AS.values())):
             yield Finding("double", f"clients were told {row['type']} of job {row['job_id']} {row['count']} times")
+        told = "SELECT job_id, type, count(*) FROM gateway.events WHERE project_id = ANY ($1) GROUP BY job_id, type"
+        counts = {(row["job_id"], row["type"]): row["count"] for row in await self._rows(told)}
+        for service in WORKERS:
+            said = f"""
+                SELECT said.job_id, routing_key, count(DISTINCT message_id) FROM {service}.said
+                JOIN {service}.tasks ON tasks.id = said.job_id
+                WHERE project_id = ANY ($1) AND routing_key = ANY ($2) GROUP BY said.job_id, routing_key
+            """
+            for row in await self._rows(said, list(_TOLD_AS)):
+                count = counts.get((row["job_id"], _TOLD_AS[row["routing_key"]]), 0)
+                if count < row["count"]:
+                    said_what = f"{row['routing_key']} of job {row['job_id']}"
+                    yield Finding("lost", f"clients were told {count} times instead of {row['count']} of {said_what}")
 
     async def _told_twice(self) -> AsyncIterator[Finding]:
         ours = (await self._tasks()).keys()
@@ -131,14 +214,12 @@ class Checker:
 
     async def unheard(self) -> AsyncIterator[Finding]:
         """What was said was heard outside; where the listener's own queue was lost with the broker, on request."""
-        for service in WORKERS:
-            said = f"""
-                SELECT message_id, routing_key FROM {service}.said JOIN {service}.tasks ON tasks.id = job_id
-                WHERE project_id = ANY ($1)
-            """
-            for row in await self._rows(said):
+        for service in SERVICES:
+            said = f"SELECT message_id, routing_key FROM {service}.said WHERE said_at >= $1"
+            for row in await self.books.rows(said, self.listener.began_at):
                 if row["message_id"] not in self.listener.bodies:
-                    yield Finding("lost", f"{row['routing_key']} {row['message_id']} was never heard outside")
+                    sentence = f"{row['routing_key']} {row['message_id']} of {service} was never heard outside"
+                    yield Finding("lost", sentence)
 
     async def _unwritten(self) -> AsyncIterator[Finding]:
         """What was heard outside is kept by whoever said it, apart from progress, so that it can be said again."""
@@ -149,18 +230,32 @@ class Checker:
             yield Finding("wrong", f"{self.listener.keys[row['id']]} {row['id']} was heard outside, and nobody said it")
 
     async def _tasks(self) -> dict[UUID, asyncpg.Record]:
-        columns = "id, kind, state, root_job_id, error_code AS code"
+        columns = "id, kind, state, root_job_id, error_code AS code, command ->> 'url' AS url"
         tasks = " UNION ALL ".join(
             f"SELECT {columns} FROM {service}.tasks WHERE project_id = ANY ($1)" for service in WORKERS
         )
         return {row["id"]: row for row in await self._rows(tasks)}
 
-    async def _shown(self) -> dict[UUID, str]:
+    async def _states_shown(self) -> dict[UUID, str]:
         rows = await self._rows("SELECT id, state FROM gateway.jobs WHERE project_id = ANY ($1)")
         return {row["id"]: row["state"] for row in rows}
 
     async def _rows(self, sql: str, *arguments: object) -> list[asyncpg.Record]:
         return await self.books.rows(sql, self.projects, *arguments)
+
+
+def _told_as(state: str) -> str:
+    return f"job.{state}"
+
+
+def _standing_of(task: asyncpg.Record) -> str:
+    return f"{task['state']}: {task['code']}" if task["code"] else str(task["state"])
+
+
+def _end_of(task: asyncpg.Record, broken: Mapping[str, str]) -> str:
+    """Tell how a task must end: only to fetch what is no picture is in vain, and nobody here cancels anything."""
+    code = broken.get(task["url"]) if task["kind"] == FetchMedia.wire_name else None
+    return f"failed: {code}" if code else "completed"
 
 
 async def unsaid(books: Books) -> list[Finding]:

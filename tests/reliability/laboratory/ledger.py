@@ -3,7 +3,7 @@
 import asyncio
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +19,8 @@ class Accepted:
     Attributes:
         poison: it cannot succeed, and must end as failed.
         follow: how many jobs of which kind follow from it.
+        broken: why each download must fail that is to fetch no picture, by its address.
+        pictures: the hashes of the images that are stored by what follows from it, apart from what is only drawn then.
 
     """
 
@@ -28,6 +30,8 @@ class Accepted:
     at: datetime
     poison: bool = False
     follow: Mapping[str, int] = field(default_factory=dict)
+    broken: Mapping[str, str] = field(default_factory=dict)
+    pictures: Sequence[str] = ()
 
 
 class Ledger:

@@ -39,6 +39,7 @@ class Listener:
     """Remembers what it has heard. Use it as an async context manager.
 
     Attributes:
+        began_at: whatever has been said since then it must hear.
         bodies: a digest of each event's body, by id.
         keys: the routing key of each event, by id.
         ends: the ids of the events that told the end of a job, by job.
@@ -49,6 +50,7 @@ class Listener:
     """
 
     def __init__(self, servers: Stack) -> None:
+        self.began_at = datetime.now(UTC)
         self.bodies: dict[UUID, bytes] = {}
         self.ends: defaultdict[UUID, set[UUID]] = defaultdict(set)
         self.contradictions: set[UUID] = set()
@@ -69,6 +71,7 @@ class Listener:
         except BaseException:
             await self._end()
             raise
+        self.began_at = datetime.now(UTC)
         return self
 
     async def __aexit__(

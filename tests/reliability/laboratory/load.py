@@ -2,10 +2,11 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count, cycle
+from typing import Any
 from uuid import UUID
 
 from contracts.depth_map import MapDepth
@@ -52,7 +53,7 @@ class Users:
     async def scrape(self, exhibition: Exhibition) -> UUID:
         job_id = await self.painter.scrapes(exhibition)
         follow = {FetchMedia.wire_name: len(exhibition.pictures), MapDepth.wire_name: len(exhibition.sound)}
-        await self._note(self.painter, job_id, "scraper", follow=follow)
+        await self._note(self.painter, job_id, "scraper", follow=follow, **_shown_by(exhibition))
         return job_id
 
     async def draw(self, scene_number: int) -> None:
@@ -60,10 +61,14 @@ class Users:
         follow = {AcceptUpload.wire_name: 1, MapDepth.wire_name: 1}
         await self._note(self.painter, job_id, "image_generation", follow=follow)
 
-    async def store(self, url: str, *, poison: bool) -> None:
-        answer = await self.collector.gateway.post("/media/store", {"url": url})
+    async def store(self, exhibition: Exhibition) -> None:
+        """Have the one picture of an exhibition stored."""
+        [picture] = exhibition.pictures
+        answer = await self.collector.gateway.post("/media/store", {"url": exhibition.url_of(picture)})
+        poison = picture.code is not None
         follow = {} if poison else {MapDepth.wire_name: 1}
-        await self._note(self.collector, UUID(answer["id"]), "media", poison=poison, follow=follow)
+        shown = _shown_by(exhibition)
+        await self._note(self.collector, UUID(answer["id"]), "media", poison=poison, follow=follow, **shown)
 
     async def map_again(self, chance: random.Random) -> None:
         """Have one of the images mapped that are there already, if there is any."""
@@ -72,17 +77,14 @@ class Users:
             answer = await self.collector.gateway.post("/maps", {"image_id": chance.choice(images)["id"]})
             await self._note(self.collector, UUID(answer["items"][0]["id"]), "depth_map")
 
-    async def _note(
-        self,
-        visitor: Visitor,
-        job_id: UUID,
-        service: str,
-        *,
-        poison: bool = False,
-        follow: Mapping[str, int] | None = None,
-    ) -> None:
-        accepted = Accepted(job_id, service, visitor.project_id, datetime.now(UTC), poison, follow or {})
-        await self.ledger.note(accepted)
+    async def _note(self, visitor: Visitor, job_id: UUID, service: str, **promised: Any) -> None:
+        await self.ledger.note(Accepted(job_id, service, visitor.project_id, datetime.now(UTC), **promised))
+
+
+def _shown_by(exhibition: Exhibition) -> dict[str, Any]:
+    """Give what must come of the pictures of an exhibition, and of what is none."""
+    broken = {exhibition.url_of(picture): picture.code for picture in exhibition.broken}
+    return {"broken": broken, "pictures": [picture.sha256 for picture in exhibition.sound]}
 
 
 @dataclass
@@ -154,10 +156,8 @@ class Load:
 
     async def _store(self) -> None:
         name = f"single-{self.seed}-{next(self._numbers)}"
-        poison = self._chance.random() < _POISON_SHARE
-        picture = truncated(name) if poison else draw(name, 0)
-        exhibition = await self.gallery.exhibit(name, 0, further=[picture])
-        await self.users.store(exhibition.url_of(picture), poison=poison)
+        picture = truncated(name) if self._chance.random() < _POISON_SHARE else draw(name, 0)
+        await self.users.store(await self.gallery.exhibit(name, 0, further=[picture]))
 
     async def _map(self) -> None:
         await self.users.map_again(self._chance)
