@@ -7,19 +7,21 @@ from hashlib import sha256
 from pathlib import Path
 from uuid import UUID, uuid4
 
+import aio_pika
 import pytest
 
 from contracts.depth_map import MapDepth
 from contracts.envelope import routing_key_of
-from contracts.jobs import JobCompleted, JobProgressed
+from contracts.jobs import JobCompleted, JobProgressed, ReportJobs
 from contracts.media import FetchMedia
 from deploy.database import SERVICES
 from shared.identifiers import uuid7
+from shared.topology import queue_of
 from tests.deploy.clients import objects
-from tests.journeys.end_state import Books, books_of
+from tests.journeys.end_state import Books, books_of, held_messages, until_quiet, waiting_messages
 from tests.living import House
 from tests.reliability.laboratory.bucket import Contents, compared
-from tests.reliability.laboratory.checker import Checker, Finding, unsaid
+from tests.reliability.laboratory.checker import Checker, Finding, judged, unsaid
 from tests.reliability.laboratory.experiment import (
     ALL_SECONDS,
     Outcome,
@@ -288,6 +290,36 @@ async def test_only_a_repetition_may_be_heard_by_nobody(books: Books) -> None:
 
     await books.rows(letter, str(uuid7()))
     assert [finding.kind for finding in await unsaid(books)] == ["wrong"]
+
+
+async def test_what_was_delivered_and_not_acknowledged_yet_is_left_to_do(house: House) -> None:
+    say = ReportJobs(addressee="media", job_ids=(uuid7(),))
+    async with await aio_pika.connect(house.servers.rabbitmq_url) as connection:
+        queue = await (await connection.channel()).get_queue(queue_of("media"))
+        await until_quiet(house.servers, seconds=20)
+        await house.say(say)
+        delivery = await queue.get()
+        assert await waiting_messages(house.servers) == {}
+        assert await held_messages(house.servers) == {queue_of("media"): 1}
+        with pytest.raises(AssertionError, match=queue_of("media")):
+            await until_quiet(house.servers, seconds=1)
+        await delivery.ack()
+        await until_quiet(house.servers, seconds=20)
+
+
+async def test_what_is_late_is_no_finding_and_what_was_done_twice_is_one_for_ever() -> None:
+    late, gone, double = Finding("lost", "late"), Finding("wrong", "gone"), Finding("double", "seen once")
+    looks = iter([[late, double], [late], []])
+
+    async def look() -> list[Finding]:
+        return next(looks)
+
+    assert await judged(look, seconds=60) == [double]
+
+    async def look_in_vain() -> list[Finding]:
+        return [gone]
+
+    assert await judged(look_in_vain, seconds=0.5) == [gone]
 
 
 def outcome(seconds: float, faults: list[Inflicted]) -> Outcome:

@@ -1,7 +1,8 @@
 """What was promised against what has become of it: in every schema, in the object store, and in what was said."""
 
+import asyncio
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -20,6 +21,9 @@ from tests.journeys.end_state import Books, differing_assets, differing_maps, st
 from tests.reliability.laboratory.ledger import Accepted, read
 from tests.reliability.laboratory.listener import ENDS, Listener
 
+RECONSIDERED_SECONDS = 3.0
+"""What somebody has learnt a moment ago is written down and passed on by then."""
+_LOOK_SECONDS = 0.2
 _PROGRESS = routing_key_of(JobProgressed)
 _ENDED = ("completed", "failed", "cancelled")
 _FACTS: dict[type[Event], str] = {
@@ -256,6 +260,22 @@ def _end_of(task: asyncpg.Record, broken: Mapping[str, str]) -> str:
     """Tell how a task must end: only to fetch what is no picture is in vain, and nobody here cancels anything."""
     code = broken.get(task["url"]) if task["kind"] == FetchMedia.wire_name else None
     return f"failed: {code}" if code else "completed"
+
+
+async def judged(
+    look: Callable[[], Awaitable[list[Finding]]], *, seconds: float = RECONSIDERED_SECONDS
+) -> list[Finding]:
+    """Look again, for so long, while something is lost or wrong: it may only be late. What was done twice stays so."""
+    clock = asyncio.get_running_loop().time
+    over_at = clock() + seconds
+    doubles: dict[Finding, None] = {}
+    while True:
+        found = await look()
+        doubles |= dict.fromkeys(finding for finding in found if finding.kind == "double")
+        others = [finding for finding in found if finding.kind != "double"]
+        if not others or clock() >= over_at:
+            return [*doubles, *others]
+        await asyncio.sleep(_LOOK_SECONDS)
 
 
 async def unsaid(books: Books) -> list[Finding]:

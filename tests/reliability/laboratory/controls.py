@@ -16,7 +16,7 @@ from deploy.local.servers import RABBITMQ
 from deploy.local.stack import Stack
 from shared.topology import queue_of
 from tests.deploy.clients import database
-from tests.journeys.end_state import Books, books_of, waiting_messages
+from tests.journeys.end_state import Books, books_of, held_messages
 from tests.journeys.gallery import Exhibition
 from tests.living import until
 from tests.reliability.laboratory.broker import delete_queue
@@ -82,7 +82,7 @@ class Trial:
             waiting = f"SELECT EXISTS (SELECT FROM {service}.outbox) OR EXISTS (SELECT FROM {service}.replays)"
             if await self.books.value(waiting):
                 return False
-        return not await waiting_messages(self.premises.servers)
+        return not await held_messages(self.premises.servers)
 
 
 async def _lose_what_is_on_its_way(trial: Trial) -> None:

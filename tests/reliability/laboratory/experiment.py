@@ -20,7 +20,7 @@ from tests.journeys.end_state import Books, books_of, differences, until_quiet
 from tests.journeys.visitors import visiting
 from tests.living import until
 from tests.reliability.laboratory.bucket import compared
-from tests.reliability.laboratory.checker import Checker, Finding, unsaid
+from tests.reliability.laboratory.checker import Checker, Finding, judged, unsaid
 from tests.reliability.laboratory.faults import Inflicted, inflict
 from tests.reliability.laboratory.ledger import Ledger
 from tests.reliability.laboratory.listener import Listener
@@ -139,8 +139,12 @@ async def experiment(premises: Premises, *, seed: int, seconds: float) -> Outcom
             checker = Checker(books, listener, path)
             accepted = checker.accepted
             await _until_heard(checker)
-            findings = [*await checker.findings(), *await unsaid(books)]
-            findings += [Finding("wrong", one) for one in await differences(premises.servers, users.painter)]
+
+            async def look() -> list[Finding]:
+                different = [Finding("wrong", one) for one in await differences(premises.servers, users.painter)]
+                return [*await checker.findings(), *await unsaid(books), *different]
+
+            findings = await judged(look)
             findings += [Finding("wrong", fault.disorderly) for fault in faults if fault.disorderly]
             contents = await compared(premises.servers, books)
             return Outcome(
