@@ -25,11 +25,13 @@ from tests.reliability.laboratory.checker import Checker, Finding, judged, unsai
 from tests.reliability.laboratory.experiment import (
     ALL_SECONDS,
     Outcome,
+    Retry,
+    drain_limit_seconds,
 )
 from tests.reliability.laboratory.faults import Inflicted
 from tests.reliability.laboratory.listener import Listener
 from tests.reliability.laboratory.promise import NO_HASH, Promise
-from tests.reliability.laboratory.schedule import Kind, Planned, plan
+from tests.reliability.laboratory.schedule import LEASE_SECONDS, Kind, Planned, plan
 
 BODY = b"an original"
 HASH = sha256(BODY).hexdigest()
@@ -320,6 +322,33 @@ async def test_what_is_late_is_no_finding_and_what_was_done_twice_is_one_for_eve
         return [gone]
 
     assert await judged(look_in_vain, seconds=0.5) == [gone]
+
+
+LAST_AT = datetime(2026, 1, 1, tzinfo=UTC)
+WITHOUT_RETRY_SECONDS = LEASE_SECONDS + 5 + 10
+
+
+def retry(at_seconds: float, pause_seconds: float) -> Retry:
+    """Give a retry by when it was scheduled, from the last fault on, and how long it was to wait."""
+    at = LAST_AT + timedelta(seconds=at_seconds)
+    return Retry(at, at + timedelta(seconds=pause_seconds))
+
+
+@pytest.mark.parametrize(
+    ("retries", "longer_by_seconds"),
+    [
+        ([], 0),
+        ([retry(-200, 90)], 0),
+        ([retry(-20, 30)], 10),
+        ([retry(LEASE_SECONDS + 5, 7)], 7),
+        ([retry(LEASE_SECONDS + 5.1, 60)], 0),
+        ([retry(-20, 30), retry(1, 12), retry(2, 4)], 12),
+    ],
+)
+def test_only_a_pause_that_the_last_fault_may_have_caused_or_left_gives_time_to_drain(
+    retries: list[Retry], longer_by_seconds: float
+) -> None:
+    assert drain_limit_seconds(retries, LAST_AT) == WITHOUT_RETRY_SECONDS + longer_by_seconds
 
 
 def outcome(seconds: float, faults: list[Inflicted]) -> Outcome:

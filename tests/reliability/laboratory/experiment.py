@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -34,7 +34,7 @@ ALL_SECONDS = 300.0
 """From here on the schedule strikes every service and every link with every kind of fault."""
 FAULTS_A_SECOND, JOBS_A_SECOND = 100 / 300, 5000 / 300
 _TAKE_OVER_SECONDS, _SLACK_SECONDS = 5.0, 10.0
-_PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 140.0
 _HEARD_SECONDS = 20.0
 _LOOK_SECONDS = 0.2
 
@@ -116,6 +116,27 @@ class Outcome:
         return [f"drained in {self.drained_seconds:.1f} s, not in {self.drain_limit_seconds:.1f} s: {self.lingering}"]
 
 
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """When an attempt was put off, and until when."""
+
+    at: datetime
+    next_at: datetime
+
+
+def drain_limit_seconds(retries: Iterable[Retry], last_at: datetime) -> float:
+    """Give how long all may take after the last fault: lease, takeover, the longest pause before a retry, some slack.
+
+    Of a pause that had begun when that fault was over, only the rest counts. What the fault has spoilt is noticed
+    within lease and takeover, so that a pause which begins by then counts as a whole. One that begins later gives no
+    time: no fault is to blame for it.
+    """
+    noticed_seconds = LEASE_SECONDS + _TAKE_OVER_SECONDS
+    noticed_at = last_at + timedelta(seconds=noticed_seconds)
+    pauses = [(one.next_at - max(one.at, last_at)).total_seconds() for one in retries if one.at <= noticed_at]
+    return noticed_seconds + max([0.0, *pauses]) + _SLACK_SECONDS
+
+
 @asynccontextmanager
 async def users_of(services: Stack, ledger: Path) -> AsyncIterator[Users]:
     """Let three users in who were never here before."""
@@ -127,14 +148,19 @@ async def users_of(services: Stack, ledger: Path) -> AsyncIterator[Users]:
         book.close()
 
 
-async def experiment(premises: Premises, *, seed: int, seconds: float) -> Outcome:
-    """Break things for so many seconds under load, and tell what became of what was accepted meanwhile."""
+async def experiment(
+    premises: Premises, *, seed: int, seconds: float, patience_seconds: float = PATIENCE_SECONDS
+) -> Outcome:
+    """Break things for so many seconds under load, and tell what became of what was accepted meanwhile.
+
+    `patience_seconds`: how long it is waited for the end of all work before it is looked at what is there.
+    """
     path = premises.directory / f"ledger-{seed}-{datetime.now(UTC):%H%M%S}.jsonl"
     async with Listener(premises.servers) as listener, users_of(premises.services, path) as users:
         load = Load(users, premises.gallery, seed)
         faults = await _break_under_load(premises, load, plan(seed, seconds))
         last_at = max(fault.ended_at for fault in faults)
-        drained_seconds, lingering = await _drained(premises.servers, last_at)
+        drained_seconds, lingering = await _drained(premises.servers, last_at, patience_seconds)
         async with books_of(premises.servers) as books:
             checker = Checker(books, listener, path)
             accepted = checker.accepted
@@ -159,7 +185,7 @@ async def experiment(premises: Premises, *, seed: int, seconds: float) -> Outcom
                 orphans=contents.orphans,
                 drained_seconds=drained_seconds,
                 lingering=lingering,
-                drain_limit_seconds=await _drain_limit_seconds(books, last_at),
+                drain_limit_seconds=drain_limit_seconds(await _retries(books), last_at),
                 recoveries=await _recoveries(books, faults),
             )
 
@@ -185,12 +211,13 @@ async def _along(premises: Premises, lane: Lane, faults: Sequence[Planned], bega
     return inflicted
 
 
-async def _drained(servers: Stack, last_at: datetime) -> tuple[float | None, str | None]:
+async def _drained(servers: Stack, last_at: datetime, patience_seconds: float) -> tuple[float | None, str | None]:
     """Wait until nothing is left to do; return how long that took, and what lingered where it took long."""
     lingering = None
-    for patience_seconds in (LEASE_SECONDS + _TAKE_OVER_SECONDS + _SLACK_SECONDS, _PATIENCE_SECONDS):
+    swift_seconds = min(patience_seconds, drain_limit_seconds((), last_at))
+    for seconds in (swift_seconds, patience_seconds - swift_seconds):
         try:
-            await until_quiet(servers, seconds=patience_seconds)
+            await until_quiet(servers, seconds=seconds)
         except AssertionError as left:
             lingering = lingering or str(left)
         else:
@@ -198,16 +225,15 @@ async def _drained(servers: Stack, last_at: datetime) -> tuple[float | None, str
     return None, lingering
 
 
-async def _drain_limit_seconds(books: Books, last_at: datetime) -> float:
-    """Lease, takeover, the longest pause that a retry was still to wait after the last fault, and some slack."""
-    waits_seconds = [0.0]
-    for service in WORKERS:
-        rows = await books.rows(
+async def _retries(books: Books) -> list[Retry]:
+    news = [
+        orjson.loads(row["body"])["data"]
+        for service in WORKERS
+        for row in await books.rows(
             f"SELECT body FROM {service}.said WHERE routing_key = $1", routing_key_of(JobRetryScheduled)
         )
-        nexts = [datetime.fromisoformat(orjson.loads(row["body"])["data"]["next_attempt_at"]) for row in rows]
-        waits_seconds += [(next_at - last_at).total_seconds() for next_at in nexts]
-    return LEASE_SECONDS + _TAKE_OVER_SECONDS + max(waits_seconds) + _SLACK_SECONDS
+    ]
+    return [Retry(*(datetime.fromisoformat(one[name]) for name in ("at", "next_attempt_at"))) for one in news]
 
 
 async def _until_heard(checker: Checker) -> None:
