@@ -24,6 +24,7 @@ from tests.reliability.laboratory.bucket import Contents, compared
 from tests.reliability.laboratory.checker import Checker, Finding, judged, unsaid
 from tests.reliability.laboratory.experiment import (
     ALL_SECONDS,
+    WORKING_JOBS_A_SECOND,
     Outcome,
     Retry,
     drain_limit_seconds,
@@ -31,6 +32,7 @@ from tests.reliability.laboratory.experiment import (
 from tests.reliability.laboratory.faults import Inflicted
 from tests.reliability.laboratory.listener import Listener
 from tests.reliability.laboratory.promise import NO_HASH, Promise
+from tests.reliability.laboratory.report import figures
 from tests.reliability.laboratory.schedule import LEASE_SECONDS, Kind, Planned, plan
 
 BODY = b"an original"
@@ -351,13 +353,14 @@ def test_only_a_pause_that_the_last_fault_may_have_caused_or_left_gives_time_to_
     assert drain_limit_seconds(retries, LAST_AT) == WITHOUT_RETRY_SECONDS + longer_by_seconds
 
 
-def outcome(seconds: float, faults: list[Inflicted]) -> Outcome:
+def outcome(seconds: float, faults: list[Inflicted], *, probes: int = 0) -> Outcome:
     return Outcome(
         seed=1,
         seconds=seconds,
         faults=faults,
         accepted=10**6,
         jobs=10**6,
+        probes=probes,
         poison=0,
         refused=(),
         findings=(),
@@ -385,6 +388,13 @@ def test_one_service_that_was_never_killed_in_five_minutes_is_named() -> None:
         for fault in faults
     ]
     assert outcome(ALL_SECONDS, missed).shortcomings() == ["never observed: service killed: media"]
+
+
+def test_probes_alone_are_no_load() -> None:
+    faults = [observed(Planned(0, kind, "media")) for kind in Kind] * 4
+    found = outcome(60, faults, probes=10**6 - 7)
+    assert found.shortcomings() == [f"only 7 jobs that do something, not {60 * WORKING_JOBS_A_SECOND:.0f}"]
+    assert ("of these not mere probes", "7", f"at least {60 * WORKING_JOBS_A_SECOND:.0f}") in figures(found)
 
 
 def test_a_minute_without_some_kinds_of_faults_is_too_little() -> None:

@@ -74,6 +74,10 @@ class Checker:
         )
         return [finding for check in checks async for finding in check]
 
+    async def count_kinds(self) -> Counter[str]:
+        """Count the jobs of each kind."""
+        return Counter(task["kind"] for task in (await self._tasks()).values())
+
     async def _ends(self) -> AsyncIterator[Finding]:
         """Whatever was accepted is at its worker, and has ended as it must, like all that follows from it."""
         tasks, accepted = await self._tasks(), {one.job_id: one for one in self.accepted}

@@ -17,10 +17,10 @@ from tests.journeys.visitors import Visitor
 from tests.reliability.laboratory.ledger import Accepted, Ledger
 
 _PROBES_HERTZ = 22.0
-_SCRAPE_EVERY_SECONDS = 8.0
-_SCENE_EVERY_SECONDS = 15.0
-_STORE_EVERY_SECONDS = 4.0
-_MAP_EVERY_SECONDS = 7.0
+_SCRAPE_EVERY_SECONDS = 5.0
+_SCENE_EVERY_SECONDS = 10.0
+_STORE_EVERY_SECONDS = 2.0
+_MAP_EVERY_SECONDS = 4.0
 _IN_FLIGHT = 100
 _TICK_SECONDS = 0.05
 _PICTURES_A_PAGE = 3

@@ -11,7 +11,7 @@ from rich.table import Table
 from deploy.local.stack import Stack
 from tests.journeys.end_state import books_of
 from tests.reliability.laboratory.broker import told
-from tests.reliability.laboratory.experiment import FAULTS_A_SECOND, JOBS_A_SECOND, Outcome
+from tests.reliability.laboratory.experiment import FAULTS_A_SECOND, JOBS_A_SECOND, WORKING_JOBS_A_SECOND, Outcome
 from tests.reliability.laboratory.schedule import Kind
 
 _BEGIN, _END = "<!-- chaos -->", "<!-- /chaos -->"
@@ -26,6 +26,11 @@ def figures(outcome: Outcome) -> list[tuple[str, str, str]]:
         ("faults observed", f"{faults.total()}", f"at least {FAULTS_A_SECOND * outcome.seconds:.0f}"),
         ("kinds of faults", f"{len(faults)}", f"at least {outcome.kinds_at_least}"),
         ("jobs", f"{outcome.jobs}", f"at least {JOBS_A_SECOND * outcome.seconds:.0f}"),
+        (
+            "of these not mere probes",
+            f"{outcome.working_jobs}",
+            f"at least {WORKING_JOBS_A_SECOND * outcome.seconds:.0f}",
+        ),
         ("of these handed in", f"{outcome.accepted}, {outcome.poison} of them poison", ""),
         ("never accepted", f"{len(outcome.refused)}", "0"),
         ("lost", f"{outcome.count('lost')}", "0"),
