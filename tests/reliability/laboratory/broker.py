@@ -113,6 +113,12 @@ async def delete_queue(servers: Stack, queue: str) -> None:
         await (await connection.channel()).queue_delete(queue)
 
 
+async def purge_queue(servers: Stack, queue: str) -> None:
+    """Throw away what waits in a queue, which stays what it is."""
+    async with await aio_pika.connect(servers.rabbitmq_url, timeout=5) as connection:
+        await (await (await connection.channel()).get_queue(queue, ensure=False)).purge()
+
+
 async def until_declared(servers: Stack, *, seconds: float) -> None:
     """Wait until every queue of the house is there. Raises TimeoutError."""
     queues = [name for service in SERVICES for name in (queue_of(service), dead_queue_of(service))]

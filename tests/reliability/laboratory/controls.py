@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Literal
 from urllib.parse import urlsplit
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from contracts.envelope import EVERYBODY, routing_key_of
 from contracts.jobs import ReplayOutbox
@@ -19,11 +20,11 @@ from tests.deploy.clients import database
 from tests.journeys.end_state import Books, books_of, held_messages
 from tests.journeys.gallery import Exhibition
 from tests.living import until
-from tests.reliability.laboratory.broker import delete_queue
-from tests.reliability.laboratory.checker import Checker, Finding
+from tests.reliability.laboratory.broker import BrokerRefused, delete_queue, purge_queue
+from tests.reliability.laboratory.checker import Checker, Finding, judged
 from tests.reliability.laboratory.experiment import users_of
 from tests.reliability.laboratory.faults import CREATED_ANEW, inflict
-from tests.reliability.laboratory.listener import Listener
+from tests.reliability.laboratory.listener import QUEUE, Listener
 from tests.reliability.laboratory.load import Users
 from tests.reliability.laboratory.mutated import launcher_of
 from tests.reliability.laboratory.premises import Premises, log_of
@@ -33,6 +34,8 @@ from tests.reliability.laboratory.schedule import Kind, Planned
 PICTURES = 3
 _WAIT_SECONDS = 180.0
 _LOOK_SECONDS = 0.2
+_STILL_LOOKS = 2
+"""What moves on during one look may be missed by it."""
 _INSERT_WAITS = """
     SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%INSERT INTO jobs%')
 """
@@ -43,7 +46,7 @@ class Trial:
     """What a control has at hand.
 
     Attributes:
-        suspect: the stack in which that service runs whose guarantee is tried; its twin in the house is away.
+        suspect: the stack in which that service runs whose guarantee is tried.
 
     """
 
@@ -53,8 +56,8 @@ class Trial:
     books: Books
     checker: Checker
 
-    async def exhibit(self) -> Exhibition:
-        return await self.premises.gallery.exhibit(f"control-{uuid4().hex[:8]}", PICTURES)
+    async def exhibit(self, pictures: int = PICTURES) -> Exhibition:
+        return await self.premises.gallery.exhibit(f"control-{uuid4().hex[:8]}", pictures)
 
     async def until(self, condition: str, *arguments: object) -> None:
         """Wait until a query about the painter's project gives true; it is the first argument."""
@@ -62,19 +65,58 @@ class Trial:
         await until(lambda: self.books.value(f"SELECT {condition}", project_id, *arguments), seconds=_WAIT_SECONDS)
 
     async def settled(self) -> list[Finding]:
-        """Wait until all is as promised, or until no time can mend it; return what is not."""
+        """Wait until nothing moves any more; return what is not as promised, and stays so.
+
+        Where the gateway waits for news of a job in vain, time goes on faster for it, so that it asks at once. What it
+        has not learnt by that it never will.
+        """
+        waited_for: set[UUID] | None = None
         async with asyncio.timeout(_WAIT_SECONDS):
             while True:
-                still = await self._is_still()
-                found = await self.checker.findings()
-                if still or any(finding.kind == "double" for finding in found):
-                    return found
-                await asyncio.sleep(_LOOK_SECONDS)
+                await self._until_still()
+                open_now = await self._open("gateway.jobs")
+                if not open_now or open_now == waited_for:
+                    break
+                waited_for = open_now
+                await self.fall_silent()
+                await until(self._has_asked, seconds=_WAIT_SECONDS)
+        return await judged(self.checker.findings)
 
-    async def _is_still(self) -> bool:
-        """Tell whether nothing is left to do, and the gateway waits for nothing that it would ask about."""
-        waited_for = "SELECT count(*) FROM gateway.jobs WHERE project_id = $1 AND finished_at IS NULL"
-        return await self.is_silent() and not await self.books.value(waited_for, self.users.painter.project_id)
+    async def doubled(self) -> list[Finding]:
+        """Wait until something has been done twice; return that, for of all else nobody can tell while things move."""
+        return await until(self._doubles, seconds=_WAIT_SECONDS)
+
+    async def _doubles(self) -> list[Finding]:
+        return [finding for finding in await self.checker.findings() if finding.kind == "double"]
+
+    async def fall_silent(self) -> None:
+        """Let the gateway believe that it has heard nothing of its jobs for long."""
+        await self.books.rows(
+            "UPDATE gateway.jobs SET updated_at = updated_at - interval '10 min', ask_at = now()"
+            " WHERE project_id = ANY ($1) AND finished_at IS NULL",
+            self.checker.projects,
+        )
+
+    async def _has_asked(self) -> bool:
+        due = (
+            "SELECT count(*) FROM gateway.jobs WHERE project_id = ANY ($1) AND finished_at IS NULL AND ask_at <= now()"
+        )
+        return not await self.books.value(due, self.checker.projects)
+
+    async def _until_still(self) -> None:
+        """Wait until nobody has anything to do, to say or to hear."""
+        looks = 0
+        while looks < _STILL_LOOKS:
+            await asyncio.sleep(_LOOK_SECONDS)
+            is_still = await self.is_silent() and not any([await self._open(f"{worker}.tasks") for worker in WORKERS])
+            looks = looks + 1 if is_still else 0
+
+    async def _open(self, place: str) -> set[UUID]:
+        rows = await self.books.rows(
+            f"SELECT id FROM {place} WHERE project_id = ANY ($1) AND state IN ('pending', 'in_progress')",
+            self.checker.projects,
+        )
+        return {row["id"] for row in rows}
 
     async def is_silent(self) -> bool:
         """Tell whether nothing is to be said or heard anywhere."""
@@ -82,7 +124,10 @@ class Trial:
             waiting = f"SELECT EXISTS (SELECT FROM {service}.outbox) OR EXISTS (SELECT FROM {service}.replays)"
             if await self.books.value(waiting):
                 return False
-        return not await held_messages(self.premises.servers)
+        try:
+            return not await held_messages(self.premises.servers)
+        except (BrokerRefused, TimeoutError):
+            return False
 
 
 async def _lose_what_is_on_its_way(trial: Trial) -> None:
@@ -172,6 +217,24 @@ async def _lose_the_disk(trial: Trial) -> None:
         await _inflicted(trial, Planned(0, Kind.BROKER_ERASED, RABBITMQ))
 
 
+async def _lose_what_waits(trial: Trial) -> None:
+    """Have what was said vanish where it waits: in the gateway's queue, which stays, and with an outsider's queue.
+
+    The gateway notices that a job is silent and asks about it; the outsider, that its queue is gone, and asks for all.
+    """
+    exhibition = await trial.exhibit(pictures=0)
+    exhibition.page_door.close_after(0)
+    await trial.users.scrape(exhibition)
+    await asyncio.wait_for(exhibition.page_door.waited_at.wait(), _WAIT_SECONDS)
+    async with trial.premises.without("gateway"), trial.checker.listener.away():
+        exhibition.page_door.open()
+        await trial.until("EXISTS (SELECT FROM scraper.tasks WHERE project_id = $1 AND state = 'completed')")
+        await trial.until("$1::uuid IS NOT NULL AND NOT EXISTS (SELECT FROM scraper.outbox)")
+        await purge_queue(trial.premises.servers, queue_of("gateway"))
+        await delete_queue(trial.premises.servers, QUEUE)
+        await trial.fall_silent()
+
+
 async def _inflicted(trial: Trial, planned: Planned) -> None:
     fault = await inflict(trial.premises, planned)
     assert fault.seen, f"{planned}: {fault.missed}"
@@ -199,30 +262,48 @@ async def _lose_the_answer(trial: Trial) -> None:
 
 @dataclass(frozen=True)
 class Control:
-    """A guarantee, the service in which it is tried, and what puts it to the test."""
+    """A guarantee, the service in which it is tried, and what puts it to the test.
+
+    Attributes:
+        breaks: what happens where the guarantee is broken, and only that: something is lost, or is done twice.
+        told: words that tell of it.
+        beside: a second process of the service is needed, which stands in for the first one.
+        restless: where it is broken, the house never comes to rest.
+
+    """
 
     guarantee: str
     service: str
     put_to_the_test: Callable[[Trial], Awaitable[None]]
+    breaks: Literal["lost", "double"]
+    told: str
+    beside: bool = False
+    restless: bool = False
 
     def __str__(self) -> str:
         return self.guarantee
 
 
 CONTROLS = (
-    Control("outbox", "scraper", _lose_what_is_on_its_way),
-    Control("inbox", "gateway", _hear_again),
-    Control("fencing", "media", _wake_after_the_lease),
-    Control("replay", "scraper", _lose_the_disk),
-    Control("idempotency", "gateway", _lose_the_answer),
+    Control("outbox", "scraper", _lose_what_is_on_its_way, "lost", "follow from"),
+    Control("inbox", "gateway", _hear_again, "double", "clients were told image", restless=True),
+    Control("fencing", "media", _wake_after_the_lease, "double", "media said", beside=True),
+    Control("replay", "scraper", _lose_the_disk, "lost", "follow from"),
+    Control("replay_to_queues", "scraper", _lose_what_waits, "lost", "was never heard outside"),
+    Control("repetition_of_jobs", "scraper", _lose_what_waits, "lost", "of scraper.page_scraped"),
+    Control("idempotency", "gateway", _lose_the_answer, "double", "nobody was told of it"),
 )
+"""Replay has two halves: to a queue that was created anew, and of a job that is asked about. Inside the house each of
+them heals what the other one leaves out, so that something is lost there only without both. Alone the first one matters
+to outsiders, for whom nobody asks; and the second one where messages vanish from a queue that stays."""
 
 
 async def findings_of(premises: Premises, control: Control, *, broken: bool) -> list[Finding]:
     """Put a guarantee to the test, as it is or broken; tell what was lost and what happened twice."""
     path = premises.directory / f"ledger-{control}-{'broken' if broken else 'sound'}.jsonl"
+    launcher = launcher_of(control.guarantee, control.service) if broken else None
     async with (
-        _suspect(premises, control, broken=broken) as suspect,
+        _suspect(premises, control, launcher) as suspect,
         Listener(premises.servers) as listener,
         users_of(suspect if control.service == "gateway" else premises.services, path) as users,
         books_of(premises.servers) as books,
@@ -230,15 +311,20 @@ async def findings_of(premises: Premises, control: Control, *, broken: bool) -> 
         trial = Trial(premises, suspect, users, books, Checker(books, listener, path))
         await until(trial.is_silent, seconds=_WAIT_SECONDS)  # what a start gives rise to is over
         await control.put_to_the_test(trial)
-        return await trial.settled()
+        return await (trial.doubled() if broken and control.restless else trial.settled())
 
 
 @asynccontextmanager
-async def _suspect(premises: Premises, control: Control, *, broken: bool) -> AsyncIterator[Stack]:
-    """Run the suspect in place of its twin in the house, so that sound and broken differ in the launcher alone."""
-    launcher = launcher_of(control.guarantee, control.service) if broken else None
-    async with premises.without(control.service), premises.stand_in(control.service, launcher) as suspect:
-        yield suspect
+async def _suspect(premises: Premises, control: Control, launcher: tuple[str, ...] | None) -> AsyncIterator[Stack]:
+    """Run the suspect, so that sound and broken differ in the launcher alone."""
+    if control.beside:
+        async with premises.without(control.service), premises.stand_in(control.service, launcher) as suspect:
+            yield suspect
+    elif launcher is not None:
+        async with premises.launching(control.service, launcher):
+            yield premises.services
+    else:
+        yield premises.services
 
 
 async def _has_touched(wire: Wire) -> bool:

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import defaultdict
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from types import TracebackType
@@ -61,9 +62,31 @@ class Listener:
         self._asked_about = 0
         self._since = datetime.now(UTC)
         self._bound = asyncio.Event()
+        self._is_known = False
         self._link = Link(servers.rabbitmq_url, QUEUE, self._listen)
 
     async def __aenter__(self) -> Self:
+        await self._begin()
+        self.began_at = datetime.now(UTC)
+        self._is_known = True
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._end()
+
+    @asynccontextmanager
+    async def away(self) -> AsyncIterator[None]:
+        """Hear nothing for a while, and whatever was missed afterwards: what waits in the queue, or is said again."""
+        await self._end()
+        self._bound.clear()
+        try:
+            yield
+        finally:
+            await self._begin()
+
+    async def _begin(self) -> None:
         self._running = asyncio.create_task(self._link.run())
         try:
             async with asyncio.timeout(_BOUND_SECONDS):
@@ -71,13 +94,6 @@ class Listener:
         except BaseException:
             await self._end()
             raise
-        self.began_at = datetime.now(UTC)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._end()
 
     async def _end(self) -> None:
         self._running.cancel()
@@ -90,23 +106,23 @@ class Listener:
             await self._ask(self.losses[0])
 
     async def _listen(self, connection: AbstractConnection) -> None:
-        if not self._bound.is_set():
+        if not self._is_known:
             await delete_queue(self._servers, QUEUE)  # with what others have left in it
         try:
             async with asyncio.timeout(_ANSWER_SECONDS), connection.channel() as asking:
                 await asking.declare_queue(QUEUE, passive=True)
         except ChannelNotFoundEntity:
             await self._declare(connection)
-            if self._bound.is_set():
+            if self._is_known:
                 self.losses.append(self._since - _MARGIN)
         channel = await connection.channel()
         await channel.set_qos(prefetch_count=_PREFETCH)
         await (await channel.get_queue(QUEUE)).consume(self._hear)
-        self._bound.set()
         try:
             for since in self.losses[self._asked_about :]:
                 await self._ask(since)
                 self._asked_about += 1
+            self._bound.set()
             await channel.closed()  # a connection tells nobody of its own end
         finally:
             self._since = datetime.now(UTC)

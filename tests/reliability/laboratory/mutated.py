@@ -7,29 +7,45 @@ import asyncio
 import runpy
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
 from services.gateway.routes import desk
 from services.gateway.routes.desk import Submission
 from shared import instructions, intake, relay, tasks
-from shared.database import Connection, Pool
+from shared.database import AWAY, Connection, Pool
 from shared.outbox import Transaction
 from shared.relay import Relay
 from shared.tasks import Lease, Pulse, Settlement
 
+_PAUSE_SECONDS = 0.05
+
 
 def break_outbox() -> None:
-    """Forget what was said before anybody has confirmed it, and never try again."""
+    """Forget what was said before anybody has confirmed it, whether the broker is there or not; never try again."""
+
+    async def run(self: Relay) -> None:
+        while not self._stopping:
+            with suppress(*AWAY):
+                await self.relay_batch()
+                await self._replay_page()
+            await asyncio.sleep(_PAUSE_SECONDS)
 
     async def relay_batch(self: Relay) -> int:
-        async with self._pool.acquire() as connection, connection.transaction():
-            rows = await relay._lock_outbox(connection, relay._LIMIT)
-            await connection.execute("DELETE FROM outbox WHERE id = ANY ($1)", [row["id"] for row in rows])
-        await asyncio.gather(*(self._publish(row) for row in rows), return_exceptions=True)
+        async with self._pool.acquire() as connection:
+            async with connection.transaction():
+                rows = await relay._lock_outbox(connection, relay._LIMIT)
+                await connection.execute("DELETE FROM outbox WHERE id = ANY ($1)", [row["id"] for row in rows])
+            results = await asyncio.gather(*(self._publish(row) for row in rows), return_exceptions=True)
+            heard = [row for row, result in zip(rows, results, strict=True) if result is None and not row["queue"]]
+            await connection.executemany(
+                "INSERT INTO said (message_id, routing_key, job_id, body) VALUES ($1, $2, $3, $4)",
+                [[row[name] for name in ("message_id", "routing_key", "job_id", "body")] for row in heard],
+            )
         return len(rows)
 
-    _replace(Relay, relay_batch=relay_batch)
+    _replace(Relay, run=run, relay_batch=relay_batch)
 
 
 def break_inbox() -> None:
@@ -60,18 +76,29 @@ def break_fencing() -> None:
     _replace(tasks, settle_tasks=settle, renew_leases=renew)
 
 
-def break_replay() -> None:
-    """Say nothing again, whoever asks."""
+def break_replay_to_queues() -> None:
+    """Say nothing again to a queue that was created anew, whoever asks for it."""
 
     async def replay_page(connection: Connection, _limit: int) -> bool:
         await connection.execute("DELETE FROM replays")
         return False
 
+    _replace(relay, _replay_page=replay_page)
+
+
+def break_repetition_of_jobs() -> None:
+    """Say nothing again of a job that is asked about, and answer only how it stands."""
+
     async def repeat_said(_tx: Transaction, _job_ids: list[UUID]) -> set[UUID]:
         return set()
 
-    _replace(relay, _replay_page=replay_page)
     _replace(instructions, _repeat_said=repeat_said)
+
+
+def break_replay() -> None:
+    """Say nothing again, whoever asks."""
+    break_replay_to_queues()
+    break_repetition_of_jobs()
 
 
 def break_idempotency() -> None:
@@ -93,6 +120,8 @@ MUTATIONS: dict[str, Callable[[], None]] = {
     "inbox": break_inbox,
     "fencing": break_fencing,
     "replay": break_replay,
+    "replay_to_queues": break_replay_to_queues,
+    "repetition_of_jobs": break_repetition_of_jobs,
     "idempotency": break_idempotency,
 }
 

@@ -2,8 +2,10 @@
 
 import asyncio
 import shutil
+import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -75,6 +77,20 @@ class Premises:
         finally:
             for service in services:
                 supervisor.child(service).release()
+
+    @asynccontextmanager
+    async def launching(self, service: str, launcher: Sequence[str]) -> AsyncIterator[None]:
+        """Have a service of the house run from another launcher, through crashes and restarts as well."""
+        child = self.services.supervisor.child(service)
+        sound = child.program
+        child.program = replace(sound, command=(sys.executable, *launcher))
+        try:
+            await child.kill()
+            await self.services.supervisor.ready(service)
+            yield
+        finally:
+            child.program = sound
+            await child.kill()
 
     @asynccontextmanager
     async def stand_in(self, service: str, launcher: Sequence[str] | None) -> AsyncIterator[Stack]:
