@@ -84,12 +84,15 @@ async def dump(books: Books, project_id: UUID) -> Dump:
 
 
 async def told_again(books: Books, project_id: UUID) -> list[str]:
-    """List what the clients of a project were told more than once, progress aside, which may be what it was before."""
+    """List what the clients of a project were told more than once.
+
+    Progress may be what it was before, and whoever is asked whether a job still waits may say later that it does.
+    """
     rows = await books.rows(
         """
         SELECT type, job_id, count(*) AS times FROM gateway.events
         WHERE project_id = $1 AND type <> 'job.progressed'
-        GROUP BY type, job_id, data HAVING count(*) > 1 ORDER BY type
+        GROUP BY type, job_id, data, CASE type WHEN 'job.accepted' THEN at END HAVING count(*) > 1 ORDER BY type
         """,
         project_id,
     )

@@ -97,6 +97,8 @@ async def measure(ground: Ground, size: Size) -> list[Line]:
 def lines(fetching: Sequence[Freeze], drawing: Sequence[Freeze], size: Size, lease_seconds: float) -> list[Line]:
     freezes = [*fetching, *drawing]
     writes = sum((one.writes for one in freezes), Counter())
+    # In the middle of a transaction one may be on its way to the database, which writes it while the lease still holds.
+    starts = sum((one.writes for one in freezes if one.held_back), Counter())
     held = {service: sum(one.held for one in of) for service, of in ((FETCHES, fetching), (DRAWS, drawing))}
     in_time = lease_seconds + _MARGIN_SECONDS
     return [
@@ -112,7 +114,7 @@ def lines(fetching: Sequence[Freeze], drawing: Sequence[Freeze], size: Size, lea
         exactly("jobs that did not end while it was frozen", sum(one.stuck for one in freezes), 0),
         _refused("ends that it tried to write when it went on", writes, END, _half(held[FETCHES])),
         _refused("facts in the middle of its work", writes, RECORD, _half(held[DRAWS])),
-        _refused("beginnings of its work", writes, START, _half(sum(one.held for one in freezes if one.held_back))),
+        _refused("beginnings of its work", starts, START, _half(sum(one.held for one in freezes if one.held_back))),
         _refused("renewals of its leases", writes, RENEWAL, 1),
     ]
 

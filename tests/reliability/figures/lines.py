@@ -38,13 +38,6 @@ def below(what: str, measured: float, bar: float, unit: str = "", *, by_the_cloc
     return Line(what, _told(measured, unit), f"< {_told(bar, unit)}", measured < bar, by_the_clock)
 
 
-def within(what: str, measured: Sequence[float], low: float, high: float) -> Line:
-    """Expect that the least and the most of several measurements lie between two bars."""
-    least, most = min(measured), max(measured)
-    told = f"{least:.2f} to {most:.2f}"
-    return Line(what, told, f"{low:.2f} to {high:.2f}", met=low <= least and most <= high)
-
-
 def nothing(what: str, found: Sequence[object]) -> Line:
     """Expect that nothing was found; what was is told."""
     shown = "; ".join(str(one) for one in found[:_SHOWN])

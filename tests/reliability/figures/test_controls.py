@@ -30,7 +30,6 @@ async def test_a_gateway_that_takes_every_message_for_a_new_one_is_noticed(tmp_p
         lines = await tripled.measure(it, tripled.SHORT)
 
     assert below_bar(lines) >= {
-        "deliveries of each message that a service has written down",
         "of what a service reacts to, absorbed by its inbox",
         "that differ from those of the journey whose events came once",
         "told to clients more than once",

@@ -138,12 +138,14 @@ async def say_completed(books: Books, job_id: UUID) -> None:
     )
 
 
-async def tell_clients(books: Books, job_id: UUID) -> None:
+async def tell_clients(books: Books, job_id: UUID, what: str = "image.generated", *, days_ago: int = 0) -> None:
     await books.rows(
         "INSERT INTO gateway.events (project_id, job_id, type, at, data)"
-        " VALUES ($2, $1, 'image.generated', now(), jsonb_build_object('job_id', $1::uuid))",
+        " VALUES ($2, $1, $3, current_date - $4::int, jsonb_build_object('job_id', $1::uuid))",
         job_id,
         lineage()["project_id"],
+        what,
+        days_ago,
     )
 
 
@@ -210,12 +212,20 @@ async def test_an_object_too_much_is_noticed(books: Books, done: UUID) -> None:
     assert differing(before, await dump(books, project)) != []
 
 
-async def test_what_clients_are_told_twice_is_noticed(books: Books, done: UUID) -> None:
+@pytest.mark.parametrize(
+    ("what", "days_ago", "noticed"),
+    [("image.generated", 1, True), ("job.accepted", 0, True), ("job.accepted", 1, False)],
+)
+async def test_what_clients_are_told_twice_is_noticed(
+    books: Books, done: UUID, what: str, days_ago: int, *, noticed: bool
+) -> None:
+    """Of a job that still waits they may be told so again."""
     project = lineage()["project_id"]
+    await tell_clients(books, done, "job.accepted")
     assert await told_again(books, project) == []
-    await tell_clients(books, done)
+    await tell_clients(books, done, what, days_ago=days_ago)
 
-    assert await told_again(books, project) == [f"image.generated of {done}, 2 times"]
+    assert await told_again(books, project) == ([f"{what} of {done}, 2 times"] if noticed else [])
 
 
 async def test_only_ids_and_times_differ_between_two_projects_that_are_the_same(books: Books, done: UUID) -> None:
@@ -243,8 +253,8 @@ def test_everything_heard_three_times_and_taken_once_clears_the_bar() -> None:
 
 @pytest.mark.parametrize(
     ("of_one", "known"),
-    [(heard(20, 10), 10), (heard(30, 20, commands=4), 12), (heard(30, 0), 10), (heard(30, 10), 20), (heard(30, 20), 0)],
-    ids=["heard twice", "commands heard twice", "nothing absorbed", "taken twice", "nothing written down"],
+    [(heard(20, 10), 10), (heard(30, 20, commands=4), 12), (heard(30, 0), 10), (heard(30, 10), 20)],
+    ids=["heard twice", "commands heard twice", "nothing absorbed", "taken twice"],
 )
 def test_a_service_that_hears_less_often_or_takes_in_more_often_is_noticed(of_one: Heard, known: int) -> None:
     lines = tripled.hearing({"scraper": heard(30, 20), "media": of_one}, {"scraper": 10, "media": known})

@@ -19,18 +19,18 @@ from tests.living import until
 from tests.reliability.figures.canonical import Dump, differing, dump, told_again
 from tests.reliability.figures.ground import Ground, Needs
 from tests.reliability.figures.hearers import Heard, heard_by_all, known_since
-from tests.reliability.figures.lines import Line, at_least, nothing, within
+from tests.reliability.figures.lines import Line, at_least, nothing
 from tests.reliability.laboratory.bucket import compared
 from tests.reliability.laboratory.checker import Finding
 
 NEEDS = Needs()
 TIMES = 3
-_DELIVERIES = (TIMES - 0.1, TIMES + 0.5)
-"""A gateway that asks for news of a job hears once more what it knows."""
+_DELIVERIES = TIMES - 0.1
+"""Once is heard what is sent to one queue alone, as the answers of which the gateway asks when a job is silent."""
 
 _SHUFFLED = "figures.shuffled"
 _SEED = 1
-_PATIENCE_SECONDS = 120.0
+_PATIENCE_SECONDS = 600.0
 _SCENE_SEED = 7
 
 
@@ -143,10 +143,10 @@ async def measure(ground: Ground, size: Size) -> list[Line]:
 
 def hearing(heard: Mapping[str, Heard], known: Mapping[str, int]) -> list[Line]:
     """Hold that the services themselves heard everything three times, and took it in once."""
-    deliveries = [of.messages.total() / max(1, known[service]) for service, of in heard.items()]
+    deliveries = min(of.messages.total() / max(1, known[service]) for service, of in heard.items())
     absorbed = [of.absorbed_percent for of in heard.values()]
     return [
-        within("deliveries of each message that a service has written down", deliveries, *_DELIVERIES),
+        at_least("deliveries of each message, at the service that heard it least often", deliveries, _DELIVERIES),
         # What comes twice in one batch is told apart before the inbox is asked, and does not count as absorbed by it.
         Line(
             "of what a service reacts to, absorbed by its inbox",
@@ -183,9 +183,9 @@ async def _journey(
     for number in range(size.probes):
         await gateway.post("/probes", {"service": WORKERS[number % len(WORKERS)]})
     await gateway.post(f"/jobs/{never['id']}/cancel", {})
-    await until_quiet(ground.stack)
+    await until_quiet(ground.stack, seconds=_PATIENCE_SECONDS)
     if shuffle is not None:  # late copies have their effect, if they have one
         await until(shuffle.is_idle)
-        await until_quiet(ground.stack)
+        await until_quiet(ground.stack, seconds=_PATIENCE_SECONDS)
     unwanted.page_door.open()
     return await dump(ground.books, visitor.project_id)

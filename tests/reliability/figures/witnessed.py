@@ -48,7 +48,7 @@ class Witness:
         self._tried: set[UUID] = set()
         self._ticking: asyncio.Task[None] | None = None
         self._ticked_at = time.monotonic()
-        self._thawed = False
+        self._longest_still_seconds = 0.0
 
     def take_its_place(self) -> None:
         may_say_start = vars(runner._Running)["may_say_start"].fget
@@ -57,6 +57,7 @@ class Witness:
             return self._record(job)
 
         def may_say_start_now(running: Any) -> bool:
+            self._begin_to_tick()  # this is asked of whatever runs for some milliseconds
             return not self._hold.exists() and may_say_start(running)
 
         replace(tasks, settle_tasks=self._settle_tasks, insert_started=self._say_starts)
@@ -97,11 +98,11 @@ class Witness:
     async def _renew_leases(
         self, pool: Any, leases: Sequence[Lease], progress: Any, lease_seconds: float
     ) -> dict[UUID, Pulse]:
-        self._ticking = self._ticking or asyncio.create_task(self._tick(lease_seconds))
-        thawed = self._thawed or time.monotonic() - self._ticked_at > lease_seconds
+        self._begin_to_tick()
+        thawed = self._still_seconds() > lease_seconds
         if thawed:
             await self._let_writes_go_first(leases)
-        self._thawed = False
+        self._longest_still_seconds = 0.0
         held = await self._renew(pool, leases, progress, lease_seconds)
         if thawed:  # of the others there are too many
             for lease in leases:
@@ -113,11 +114,20 @@ class Witness:
         if what == END or (what == RECORD and not held):
             self._tried.add(lease.token)
 
-    async def _tick(self, lease_seconds: float) -> None:
-        while True:
+    def _begin_to_tick(self) -> None:
+        if self._ticking is None:
             self._ticked_at = time.monotonic()
+            self._ticking = asyncio.create_task(self._tick())
+
+    async def _tick(self) -> None:
+        while True:
             await asyncio.sleep(_POLL_SECONDS)
-            self._thawed = self._thawed or time.monotonic() - self._ticked_at > lease_seconds
+            self._longest_still_seconds = self._still_seconds()
+            self._ticked_at = time.monotonic()
+
+    def _still_seconds(self) -> float:
+        """Tell for how long the process has not moved at all, at the longest since the last heartbeat."""
+        return max(self._longest_still_seconds, time.monotonic() - self._ticked_at)
 
     async def _let_writes_go_first(self, leases: Sequence[Lease]) -> None:
         until = time.monotonic() + _LONGEST_WAIT_SECONDS
