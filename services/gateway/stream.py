@@ -59,9 +59,14 @@ class Subscription:
     """One client's place: what is for it and has not been sent yet.
 
     Of a job's progress only the newest waits, and progress never fills the place: of too many jobs the oldest goes.
+
+    Attributes:
+        since: everything behind this sequence is offered here.
+
     """
 
-    def __init__(self, wants: Callable[[Any], bool]) -> None:
+    def __init__(self, wants: Callable[[Any], bool], since: int = 0) -> None:
+        self.since = since
         self._wants = wants
         self._waiting: dict[int, Any] = {}
         self._progress: dict[Any, int] = {}
@@ -168,10 +173,10 @@ class Stream:
     @asynccontextmanager
     async def follow(self, wants: Callable[[Any], bool]) -> AsyncIterator[Subscription]:
         """Follow the feed from here on: whatever is not yet visible when this is entered will be offered."""
-        place = Subscription(wants)
         async with self._entering:
             if self._position is None:
                 self._position = await self._end()
+            place = Subscription(wants, self._position)
             self._places.add(place)
         if self.closing.is_set():
             place.close()

@@ -147,7 +147,7 @@ class Journey:
 
     async def _follow(self, place: Subscription) -> AsyncGenerator[Step]:
         """Tell what came in before the place was taken, then what comes."""
-        while page := await self.part.replay(self.position):
+        while self.position < place.since and (page := await self.part.replay(self.position)):
             if rows := self._pass(page):
                 yield rows
         yield Sign.CAUGHT_UP

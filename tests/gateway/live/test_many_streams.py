@@ -141,12 +141,12 @@ async def test_every_client_ends_with_every_event_once_though_the_gateway_is_kil
     async def most_are_there() -> bool:
         return sum(bool(one.connections) for one in followers) > 0.9 * len(followers)
 
-    await until(most_are_there)
+    await until(most_are_there, seconds=60)
     for number in range(ROUNDS):
         if number == ROUNDS // 2:
             await process.supervisor.kill("gateway")
         await happen_in(projections, project, *_TYPES)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         await asyncio.gather(*following)
     rows = await house.rows("SELECT sequence FROM gateway.events ORDER BY sequence")
     expected = [row["sequence"] for row in rows]

@@ -10,6 +10,7 @@ import pytest
 
 from services.gateway.identity import issuers_of, mint
 from services.gateway.identity.issuers import LOCAL
+from services.gateway.routes import journeys
 from services.gateway.routes.sockets import closing, conversation, opening
 from services.gateway.rules.people import personal_project_of
 from tests.gateway.live.happening import happen
@@ -213,16 +214,23 @@ async def test_a_client_that_does_not_read_is_let_go_and_resumes_where_it_was(
     assert seen == sorted(set(seen))
 
 
-async def test_a_socket_ends_with_its_credential_unless_a_newer_one_comes(anonymous: Client, gateway: Gateway) -> None:
-    brief = mint(issuers_of(gateway.settings)[LOCAL], "ann", lifetime_seconds=1)
-    async with talking(anonymous) as lasting, talking(anonymous) as ending:
-        for talk in (lasting, ending):
+async def test_a_socket_ends_with_its_credential_unless_a_newer_one_comes(
+    anonymous: Client, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journeys, "HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr(conversation, "HEARTBEAT_SECONDS", 0.05)
+    brief = mint(issuers_of(gateway.settings)[LOCAL], "ann", lifetime_seconds=300)
+    async with talking(anonymous) as lasting, talking(anonymous) as idle, talking(anonymous) as following:
+        for talk in (lasting, idle, following):
             await talk.say("authenticate", token=brief)
             await talk.next_of("hello")
-            await talk.subscribe("a")
+        await lasting.subscribe("a")
+        await following.subscribe("a")
         await lasting.say("authenticate", token=gateway.token("ann"))
         await lasting.next_of("authenticated")
-        assert await ending.farewell() == ("token_expired", 4401)
+        object.__setattr__(gateway.parts.tokens.principal(brief), "expires_at", 0.0)
+        assert await idle.farewell() == ("token_expired", 4401)
+        assert await following.farewell() == ("token_expired", 4401)
         await happen(gateway, personal_project_of("ann"), "image.found")
         await lasting.next_of("event")
 
