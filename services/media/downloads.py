@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
-from services.media.rules import SNIFFED_BYTES, body_kind
 from shared.fetch import Outbound, Progress
+from shared.image_formats import SNIFFED_BYTES, body_kind
 
 # Hosts that choose by this header should send what they have, not what saves them bytes.
 _ACCEPT: Final = "image/*,*/*;q=0.5"
@@ -25,7 +25,7 @@ class Download:
         url: what was asked for, in canonical spelling.
         final_url: where it came from, after redirects.
         declared_type: media type that the host claims, which proves nothing.
-        kind: what the first bytes say, see `rules.sniff`; None where they say nothing.
+        kind: what the first bytes say, see `image_formats.sniff`; None where they say nothing.
 
     """
 

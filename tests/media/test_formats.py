@@ -3,8 +3,8 @@ import struct
 import pytest
 
 from services.media.processing import process
-from services.media.rules import IMAGE_FORMATS, sniff
 from shared.errors import Refused
+from shared.image_formats import IMAGE_FORMATS, sniff
 from tests.media.samples import SMALL_FILES, animation, encoded, photo, png_chunk
 
 
@@ -18,6 +18,12 @@ def test_each_accepted_format_is_read_and_named_for_what_it_is(name: str) -> Non
     assert (facts["width_px"], facts["height_px"]) == (64, 48)
     assert (facts["frames"], facts["animated"], facts["orientation"]) == (1, False, 1)
     assert [blob[8:12] for blob in blobs] == [b"WEBP", b"WEBP"]
+
+
+def test_every_format_has_an_extension_and_a_content_type_of_its_own() -> None:
+    assert all(known.extension.startswith(".") for known in IMAGE_FORMATS.values())
+    assert len({known.extension for known in IMAGE_FORMATS.values()}) == len(IMAGE_FORMATS)
+    assert len({known.content_type for known in IMAGE_FORMATS.values()}) == len(IMAGE_FORMATS)
 
 
 @pytest.mark.parametrize(

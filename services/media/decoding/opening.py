@@ -19,8 +19,8 @@ from PIL.WebPImagePlugin import WebPImageFile
 from services.media.decoding.frames import count_frames
 from services.media.decoding.metadata import Metadata, read_metadata
 from services.media.decoding.pixels import eight_bit, to_srgb, upright
-from services.media.rules import ImageFormat, image_format
 from shared.errors import Refused
+from shared.image_formats import ImageFormat, image_format
 
 MAX_JPEG_PIXEL_PASSES: Final = 2_000_000_000
 """Scans of a progressive JPEG times its pixels: about 2 s of decoding. Cameras write about ten scans."""
@@ -92,7 +92,7 @@ def decode(payload: bytes, bounds: Bounds, *, longest_px: int) -> Picture:
     """Read the first frame of untrusted bytes, no larger than is needed for a rendition of `longest_px`.
 
     Raises:
-        Refused: see `rules.image_format`; `image_too_large`, `image_too_complex`, `image_truncated`,
+        Refused: see `image_formats.image_format`; `image_too_large`, `image_too_complex`, `image_truncated`,
             `image_corrupt`, `metadata_too_large`.
 
     """
