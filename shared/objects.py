@@ -114,8 +114,11 @@ class ObjectStore:
     ) -> None:
         await self._open.aclose()
 
-    async def put(self, key: str, body: bytes | Path, *, content_type: str) -> None:
-        """Store a body; a key that exists is written over, so that a repeated effect ends the same."""
+    async def put(self, key: str, body: bytes | Path | BinaryIO, *, content_type: str) -> None:
+        """Store a body; a key that exists is written over, so that a repeated effect ends the same.
+
+        An open file is read from where it stands to its end, and stays open.
+        """
         with _named_failures(key), _opened(body) as content:
             await self._client.put_object(
                 Bucket=self.bucket, Key=check_key(key), Body=content, ContentType=content_type
@@ -244,12 +247,12 @@ def _named_failures(what: str) -> Iterator[None]:
 
 
 @contextmanager
-def _opened(body: bytes | Path) -> Iterator[bytes | BinaryIO]:
-    if isinstance(body, bytes):
-        yield body
-    else:
+def _opened(body: bytes | Path | BinaryIO) -> Iterator[bytes | BinaryIO]:
+    if isinstance(body, Path):
         with body.open("rb") as file:
             yield file
+    else:
+        yield body
 
 
 def _status(error: ClientError) -> int:

@@ -10,7 +10,7 @@ import structlog
 from services.gateway.handlers import REACTIONS
 from services.gateway.identity import Tokens, issuers_of
 from services.gateway.links import Links
-from services.gateway.rounds import keep_house, reconcile
+from services.gateway.rounds import keep_house, let_uploads_go, reconcile
 from services.gateway.rounds.webhooks import Courier
 from services.gateway.routes import application
 from services.gateway.routes.desk import Desk
@@ -21,6 +21,7 @@ from services.gateway.store.access import Memberships
 from services.gateway.store.api_keys import ApiKeys
 from services.gateway.store.health import select_nothing
 from services.gateway.stream import Stream
+from services.gateway.uploads import Spools, Uploads
 from shared.broker import BROKER_AWAY
 from shared.bus import Bus
 from shared.database import Pool, close_pool, open_pool
@@ -75,6 +76,7 @@ async def gateway(settings: Settings) -> AsyncIterator[Parts]:
         courier = Courier(projections, outbound, https_only=https_only, told=stream.wake)
         desk = Desk(bus, pool, wake=stream.wake)
         tokens = Tokens(issuers_of(settings))
+        uploads = _uploads(objects, settings)
         _watch(health, pool, projections)
         await stack.enter_async_context(bus)
         stack.push_async_callback(_stop_hearing, bus)
@@ -92,6 +94,7 @@ async def gateway(settings: Settings) -> AsyncIterator[Parts]:
                 audit_days=settings.audit_retention_days,
             )
         )
+        bus.alongside(lambda: let_uploads_go(projections, uploads))
         stack.push_async_callback(desk.drain)
         yield Parts(
             settings=settings,
@@ -104,6 +107,7 @@ async def gateway(settings: Settings) -> AsyncIterator[Parts]:
             stream=stream,
             links=Links(objects.presign_get, seconds=settings.presigned_seconds),
             outbound=outbound,
+            uploads=uploads,
             health=health,
         )
 
@@ -112,6 +116,15 @@ async def _open(stack: AsyncExitStack, url: str, size: int, purpose: str) -> Poo
     pool = await open_pool(url, size=size, application_name=f"diorama.{_NAME} {purpose}", wait=False)
     stack.push_async_callback(close_pool, pool)
     return pool
+
+
+def _uploads(objects: ObjectStore, settings: Settings) -> Uploads:
+    return Uploads(
+        objects,
+        Spools(settings.scratch_directory, limit_bytes=settings.upload_spool_bytes),
+        file_bytes=settings.maximum_upload_bytes,
+        ticket_seconds=settings.presigned_seconds,
+    )
 
 
 async def _stop_hearing(bus: Bus) -> None:

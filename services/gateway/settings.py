@@ -31,7 +31,11 @@ class Settings(OutboundSettings, ObjectSettings, ServiceSettings):
         description="the project's public keys; default without a secret: where Supabase publishes them",
     )
     supabase_jwks_seconds: float = Field(default=600, ge=1, le=3600, description="how long those keys are good")
-    maximum_body_bytes: int = Field(default=1024 * 1024, ge=1024, description="of a request; media go by their URL")
+    maximum_body_bytes: int = Field(default=1024 * 1024, ge=1024, description="of a request that carries no file")
+    maximum_upload_bytes: int = Field(default=50 * 1024 * 1024, ge=1024, description="of one file")
+    upload_spool_bytes: int = Field(
+        default=2 * 1024**3, ge=1024, description="disk space that files may take together while they come in"
+    )
     presigned_seconds: int = Field(default=3600, ge=60, le=7 * 24 * 3600, description="how long a file's URL works")
     membership_seconds: float = Field(default=15, ge=0, description="how long a user's memberships are remembered")
     idempotency_hours: int = Field(default=24, ge=1, description="how long an Idempotency-Key is remembered")

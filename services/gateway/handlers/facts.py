@@ -11,8 +11,8 @@ from contracts.scraper import ImageFound, PageScraped
 from services.gateway.handlers.births import bear
 from services.gateway.rules import births, rows
 from services.gateway.rules.jobs import JobRow, job_of_command
+from services.gateway.store import edits, projection
 from services.gateway.store import facts as store
-from services.gateway.store import projection
 from services.gateway.stream import Stream
 from shared.handling import Heard
 from shared.outbox import Transaction
@@ -64,6 +64,14 @@ async def _write_stored(tx: Transaction, facts: Sequence[Heard[MediaStored]]) ->
     if generated:
         tasks = [{"task_id": fact.parent_job_id, "asset_id": fact.asset_id} for fact in generated]
         await store.update_generated_assets(tx.connection, tasks)
+    uploaded = [heard.message for heard in facts if _is_new_upload(heard.message)]
+    if uploaded:
+        await edits.insert_uploaded_tags(tx.connection, {fact.job_id: fact.asset_id for fact in uploaded})
+
+
+def _is_new_upload(fact: MediaStored) -> bool:
+    """Tell what a person may have sent from what was fetched or generated, and from what the project had before."""
+    return fact.source_url is None and fact.parent_job_id is None and not fact.already_stored
 
 
 async def _write_described(tx: Transaction, facts: Sequence[Heard[MediaDescribed]]) -> None:
@@ -74,6 +82,7 @@ async def _write_described(tx: Transaction, facts: Sequence[Heard[MediaDescribed
 async def _write_deleted(tx: Transaction, facts: Sequence[Heard[MediaDeleted]]) -> None:
     newest = _newest(facts, lambda fact: fact.asset_id, lambda fact: fact.subject_version)
     await store.upsert_deleted_assets(tx.connection, [rows.tombstone_of(heard.message, heard.time) for heard in newest])
+    await edits.delete_edits_of_deleted(tx.connection, [heard.message.asset_id for heard in newest])
 
 
 async def _write_mapped(tx: Transaction, facts: Sequence[Heard[DepthMapped]]) -> None:

@@ -7,6 +7,7 @@ from services.gateway.routes import (
     contracts,
     dead_letters,
     deliveries,
+    edits,
     health,
     images,
     jobs,
@@ -20,6 +21,8 @@ from services.gateway.routes import (
     streams,
     tickets,
     webhooks,
+    uploading,
+    uploads,
     work,
 )
 from services.gateway.routes.dashboard import dashboard
@@ -28,6 +31,7 @@ from services.gateway.routes.edge import Edge
 from services.gateway.routes.parts import Parts
 from services.gateway.routes.replies import API
 from services.gateway.settings import VERSION
+from services.gateway.uploads import FILES_LIMIT
 from shared.health import router as health_for_machines
 
 _DESCRIPTION = "Submit work, follow it live, browse the results. Sign in with a bearer token: of a user, or an API key."
@@ -54,6 +58,9 @@ def application(parts: Parts) -> Edge:
         sockets,
         tickets,
         images,
+        uploading,
+        uploads,
+        edits,
         people,
         me,
         api_keys,
@@ -75,4 +82,6 @@ def application(parts: Parts) -> Edge:
     board = dashboard(parts.settings.s3_public_endpoint_url or parts.settings.s3_endpoint_url)
     if board is not None:
         app.routes.append(board)
-    return Edge(app, maximum_body_bytes=parts.settings.maximum_body_bytes)
+    limit_bytes = parts.settings.maximum_body_bytes
+    form_bytes = FILES_LIMIT * parts.settings.maximum_upload_bytes + limit_bytes
+    return Edge(app, maximum_body_bytes=limit_bytes, larger={uploading.PATH: form_bytes})

@@ -1,6 +1,7 @@
 """The outermost layer: whatever comes in is bounded, traced, measured, and answered even when everything else fails."""
 
 import time
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final
 
@@ -25,22 +26,28 @@ _log = structlog.get_logger(__name__)
 
 
 class Edge:
-    """Wraps the application. With and without a trailing slash an address is the same, without a redirect."""
+    """Wraps the application. With and without a trailing slash an address is the same, without a redirect.
 
-    def __init__(self, app: ASGIApp, *, maximum_body_bytes: int) -> None:
+    `larger` are the limits of addresses that take more than others, by path.
+    """
+
+    def __init__(self, app: ASGIApp, *, maximum_body_bytes: int, larger: Mapping[str, int] | None = None) -> None:
         self._app = app
         self._maximum_body_bytes = maximum_body_bytes
+        self._larger = larger or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(_without_slash(scope) if scope["type"] == "websocket" else scope, receive, send)
             return
         traceparent = current_traceparent() or _sent_traceparent(scope) or new_traceparent()
-        exchange = _Exchange(scope, receive, send, self._maximum_body_bytes)
+        scope = _without_slash(scope)
+        limit_bytes = self._larger.get(scope["path"], self._maximum_body_bytes)
+        exchange = _Exchange(scope, receive, send, limit_bytes)
         with structlog.contextvars.bound_contextvars(traceparent=traceparent, trace_id=trace_id_of(traceparent)):
             try:
                 exchange.check()
-                await self._app(_without_slash(scope), exchange.receive, exchange.send)
+                await self._app(scope, exchange.receive, exchange.send)
             except Exception as error:
                 problem = problem_of(error)
                 if problem.status >= 500:  # noqa: PLR2004 - ours
@@ -90,7 +97,10 @@ class _Exchange:
         await self._send(message)
 
     def _too_large(self) -> Problem:
-        sentence = f"The body is larger than {self._maximum_bytes} bytes; media are given by their URL."
+        sentence = (
+            f"The body is larger than the {self._maximum_bytes} bytes that are taken here;"
+            " files are sent to /images/upload, and large ones past us, see POST /uploads."
+        )
         return Problem(413, "body_too_large", sentence)
 
 

@@ -12,6 +12,7 @@ from services.gateway.routes.models import ImagesPage
 from services.gateway.routes.problems import Problem, not_found
 from services.gateway.routes.replies import API, Json, image_files, image_reply, map_reply, page
 from services.gateway.routes.second_looks import SecondLook
+from services.gateway.routes.versions import etag_of
 from services.gateway.rules.cursors import parse_cursor
 from services.gateway.store import images as store
 from services.gateway.store.images import ImageFilter
@@ -34,7 +35,8 @@ async def get_images(request: Request, caller: Calling, asked: Annotated[ImagesP
 
 @routes.get("/images/{image_id}", summary="An image with the state of each step and URLs of its files")
 async def get_image(request: Request, caller: Calling, image_id: UUID) -> Response:
-    return Json(await image_reply(await _image(request, caller, image_id), parts_of(request).links))
+    image = await _image(request, caller, image_id)
+    return Json(await image_reply(image, parts_of(request).links), headers={"ETag": etag_of(image["version"])})
 
 
 @routes.get("/images/{image_id}/file", status_code=307, summary="Where a file of an image lies")

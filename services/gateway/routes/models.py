@@ -18,6 +18,7 @@ from pydantic import (
 from pydantic_core import Url as ParsedUrl
 
 from contracts.envelope import Step
+from services.gateway.rules.tags import TAGS_LIMIT, distinct, normalised
 
 DEFAULT_PIPELINE: Final = ("describe", "depth", "edges")
 MANY: Final = 500
@@ -61,6 +62,11 @@ Moment = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(
 Words = Annotated[str, AfterValidator(_no_nul)]
 Name = Annotated[Words, StringConstraints(min_length=1, max_length=200)]
 WebUrl = Annotated[Words, StringConstraints(min_length=1, max_length=4096), AfterValidator(_web_url)]
+Prose = Annotated[Words, StringConstraints(max_length=2000)]
+Tag = Annotated[Words, StringConstraints(max_length=400), AfterValidator(normalised)]
+Tags = Annotated[
+    tuple[Tag, ...], Field(max_length=4 * TAGS_LIMIT, description=f"at most {TAGS_LIMIT}"), AfterValidator(distinct)
+]
 Pipeline = Annotated[tuple[Step, ...], Field(max_length=16, description="what should happen with each image")]
 
 
@@ -98,11 +104,11 @@ class StoreAsked(Asked):
 
     url: WebUrl
     scene_id: Name | None = Field(default=None, description="the scene that shall show it")
-    title: Annotated[Words, StringConstraints(max_length=2000)] | None = None
-    alt: Annotated[Words, StringConstraints(max_length=2000)] | None = None
-    caption: Annotated[Words, StringConstraints(max_length=2000)] | None = None
-    credit: Annotated[Words, StringConstraints(max_length=2000)] | None = None
-    licence: Annotated[Words, StringConstraints(max_length=2000)] | None = None
+    title: Prose | None = None
+    alt: Prose | None = None
+    caption: Prose | None = None
+    credit: Prose | None = None
+    licence: Prose | None = None
     page_url: WebUrl | None = None
     pipeline: Pipeline = DEFAULT_PIPELINE
 
@@ -123,6 +129,9 @@ class ImagesAsked(BaseModel):
     content_type: Name | None = None
     created_after: Moment | None = None
     created_before: Moment | None = None
+    tag: Annotated[list[Tag], Field(max_length=TAGS_LIMIT)] | None = Field(
+        default=None, description="has this tag; repeat it for images that have all of several"
+    )
 
 
 class Page(BaseModel):

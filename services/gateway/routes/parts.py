@@ -9,6 +9,7 @@ from services.gateway.settings import Settings
 from services.gateway.store.access import Memberships
 from services.gateway.store.api_keys import ApiKeys
 from services.gateway.stream import Stream
+from services.gateway.uploads import Uploads
 from shared.bus import Bus
 from shared.database import Pool
 from shared.fetch import Outbound
@@ -35,4 +36,5 @@ class Parts:
     stream: Stream
     links: Links
     outbound: Outbound
+    uploads: Uploads
     health: Health

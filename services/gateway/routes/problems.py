@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from services.gateway.identity import KeysUnavailableError, NotAUserError
 from services.gateway.store.tenancy import DatabaseAwayError
-from shared.errors import Refused
+from shared.errors import Refused, TryAgain
 from shared.telemetry import trace_id_of
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -77,13 +77,14 @@ def answer(problem: Problem, traceparent: str | None) -> Response:
     return Response(orjson.dumps(body), problem.status, problem.headers, MEDIA_TYPE)
 
 
+def passing(code: str, sentence: str) -> Problem:
+    """Say that something cannot be done now, and when to try again."""
+    return Problem(503, code, sentence, headers={"Retry-After": str(_RETRY_SECONDS)})
+
+
 def database_away() -> Problem:
-    return Problem(
-        503,
-        "database_unavailable",
-        "The database does not answer at the moment; nothing is lost, please try again shortly.",
-        headers={"Retry-After": str(_RETRY_SECONDS)},
-    )
+    sentence = "The database does not answer at the moment; nothing is lost, please try again shortly."
+    return passing("database_unavailable", sentence)
 
 
 def unauthenticated(code: str, sentence: str) -> Problem:
@@ -104,6 +105,8 @@ def problem_of(error: Exception) -> Problem:
             problem = database_away()
         case Refused():
             problem = Problem(400, error.code, error.sentence)
+        case TryAgain():
+            problem = passing(error.code, f"{error.sentence} Nothing was changed, please try again shortly.")
         case RequestValidationError():
             problem = _invalid(error)
         case HTTPException():
@@ -134,6 +137,6 @@ async def _handle(_request: Request, error: Exception) -> Response:
 
 def install(app: FastAPI) -> None:
     """Have an application answer every error of its routes with a problem."""
-    credentials = (NotAUserError, KeysUnavailableError)
-    for kind in (Problem, *credentials, DatabaseAwayError, Refused, RequestValidationError, HTTPException, Exception):
+    ours = (Problem, NotAUserError, KeysUnavailableError, DatabaseAwayError, Refused, TryAgain)
+    for kind in (*ours, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _handle)

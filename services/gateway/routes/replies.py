@@ -147,6 +147,7 @@ async def image_reply(row: Mapping[str, Any], links: Links) -> dict[str, Any]:
         "thumbhash": row["thumbhash"],
         "source_url": row["source_url"],
         "context": {name: value for name, value in (row["context"] or {}).items() if value is not None},
+        **_words(row),
         "palette": row["palette"] or [],
         "perceptual_hash": row["perceptual_hash"],
         "described_by": row["described_by"],
@@ -156,8 +157,35 @@ async def image_reply(row: Mapping[str, Any], links: Links) -> dict[str, Any]:
         "ai_progress": ai_progress(states),
         "urls": {name: link.url for name, link in made.items()},
         "expires_at": min(link.expires_at for link in made.values()),
+        "deletion": _deletion(row),
         "created_at": row["created_at"],
         "updated_at": row["updated_at"],
+    }
+
+
+def _words(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what is said about an image: what people wrote wins over what was found with it."""
+    found = row["context"] or {}
+    edited = {name: row[f"edited_{name}"] for name in ("title", "alt", "caption")}
+    return {
+        **{name: found.get(name) if value is None else value for name, value in edited.items()},
+        "tags": row["tags"],
+        "credit": found.get("credit"),
+        "licence": found.get("licence"),
+        "version": row["version"],
+        "edited_by": row["edited_by"],
+        "edited_at": row["edited_at"],
+    }
+
+
+def _deletion(row: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Say why an image that somebody deleted is still there."""
+    if row["deleting_job_id"] is None:
+        return None
+    return {
+        "job_id": row["deleting_job_id"],
+        "state": row["deleting_state"],
+        "error": error_of(row["deleting_code"], row["deleting_sentence"]),
     }
 
 

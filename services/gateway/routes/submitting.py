@@ -72,12 +72,16 @@ def _tell_job(jobs: Sequence[JobRow], _held: SceneHeld | None) -> Answer:
     return Answer(submitted_job(jobs[0]), job_location(jobs[0].id))
 
 
-async def remembered(request: Request, caller: Caller) -> Remembered | None:
-    """Give what is remembered of a request with an Idempotency-Key: all but its answer."""
+async def remembered(request: Request, caller: Caller, said: bytes | None = None) -> Remembered | None:
+    """Give what is remembered of a request with an Idempotency-Key: all but its answer.
+
+    `said` stands for the body where that was read as it came.
+    """
     key = request.headers.get(_KEY_HEADER)
     if key is None:
         return None
     if not _KEY.fullmatch(key):
         raise Problem(400, "idempotency_key_invalid", "An Idempotency-Key has 1 to 255 visible ASCII characters.")
-    said = request.method.encode() + request.url.path.rstrip("/").encode() + b"\x00" + await request.body()
-    return Remembered(caller.personal_project, key, sha256(said).hexdigest(), {})
+    place = request.method.encode() + request.url.path.rstrip("/").encode()
+    body = await request.body() if said is None else said
+    return Remembered(caller.personal_project, key, sha256(place + b"\x00" + body).hexdigest(), {})

@@ -25,7 +25,10 @@ async def upsert_assets(connection: Connection, rows: Rows) -> None:
             original_key = excluded.original_key, renditions = excluded.renditions, thumbhash = excluded.thumbhash,
             source_url = excluded.source_url, context = excluded.context, pipeline = excluded.pipeline,
             job_id = excluded.job_id, root_job_id = excluded.root_job_id, updated_at = excluded.updated_at,
-            deleted_at = NULL
+            deleted_at = NULL,
+            -- Newer than the tombstone of what was to be deleted: somebody has stored it again since.
+            deleting_job_id = CASE WHEN excluded.stored_version > held.deleting_version + 1 THEN NULL
+                                   ELSE held.deleting_job_id END
         WHERE excluded.stored_version > held.stored_version
         """,
         rows,

@@ -1,5 +1,6 @@
 """Reading images, their maps and the scenes that they belong to."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -18,7 +19,11 @@ _DETAILS: Final = """
     storing.state AS storing_state, storing.error_code AS storing_code, storing.error_sentence AS storing_sentence,
     mapping.id AS mapping_job_id, mapping.state AS mapping_state, mapping.error_code AS mapping_code,
     mapping.error_sentence AS mapping_sentence,
-    map.recipe, map.depth, map.edges, map.preview, map.coloured
+    map.recipe, map.depth, map.edges, map.preview, map.coloured,
+    coalesce(edit.version, 1) AS version, edit.title AS edited_title, edit.alt AS edited_alt,
+    edit.caption AS edited_caption, edit.edited_by, edit.edited_at, coalesce(tagged.tags, '{}') AS tags,
+    deleting.id AS deleting_job_id, deleting.state AS deleting_state, deleting.error_code AS deleting_code,
+    deleting.error_sentence AS deleting_sentence
 """
 _AROUND: Final = """
     LEFT JOIN jobs AS storing ON storing.id = asset.job_id
@@ -33,7 +38,17 @@ _AROUND: Final = """
     LEFT JOIN LATERAL (
         SELECT recipe, depth, edges, preview, coloured FROM maps WHERE asset_id = asset.id ORDER BY at DESC LIMIT 1
     ) AS map ON true
+    LEFT JOIN image_edits AS edit ON edit.asset_id = asset.id
+    LEFT JOIN LATERAL (
+        SELECT array_agg(tag ORDER BY tag) AS tags FROM image_tags WHERE asset_id = asset.id
+    ) AS tagged ON true
+    LEFT JOIN jobs AS deleting ON deleting.id = asset.deleting_job_id
 """
+VISIBLE: Final = """(
+    asset.deleted_at IS NULL AND (asset.deleting_job_id IS NULL OR EXISTS (
+        SELECT FROM jobs WHERE jobs.id = asset.deleting_job_id AND jobs.state IN ('failed', 'cancelled')))
+)"""
+"""Whether `asset` is shown: from the moment at which somebody deletes it until that has failed, it is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +63,7 @@ class ImageFilter:
     created_after: datetime | None = None
     created_before: datetime | None = None
     customer_id: UUID | None = None
+    tag: Sequence[str] | None = None
 
     def conditions(self, *arguments: object) -> Conditions:
         """Write the filter as conditions on `asset`; `job_id` names a job or the root of a tree."""
@@ -64,6 +80,8 @@ class ImageFilter:
         conditions.add("asset.created_at >= {}", self.created_after)
         conditions.add("asset.created_at < {}", self.created_before)
         conditions.add("asset.id IN (SELECT image_id FROM customer_images WHERE customer_id = {})", self.customer_id)
+        for tag in self.tag or ():
+            conditions.add("asset.id IN (SELECT asset_id FROM image_tags WHERE tag = {})", tag)
         return conditions
 
 
@@ -80,7 +98,7 @@ async def select_images(
             SELECT page.* FROM unnest($1::uuid[]) AS project
             CROSS JOIN LATERAL (
                 SELECT asset.* FROM assets AS asset
-                WHERE asset.project_id = project AND asset.deleted_at IS NULL {conditions}
+                WHERE asset.project_id = project AND {VISIBLE} {conditions}
                 ORDER BY asset.created_at DESC, asset.id DESC LIMIT $2
             ) AS page
             ORDER BY page.created_at DESC, page.id DESC LIMIT $2
@@ -96,7 +114,7 @@ async def select_image(connection: Connection, projects: list[UUID], image_id: U
         connection,
         f"""
         SELECT {_DETAILS} FROM assets AS asset {_AROUND}
-        WHERE asset.id = $1 AND asset.project_id = ANY ($2) AND asset.deleted_at IS NULL
+        WHERE asset.id = $1 AND asset.project_id = ANY ($2) AND {VISIBLE}
         """,  # noqa: S608 - columns of this file
         image_id,
         projects,
@@ -110,7 +128,7 @@ async def select_originals(connection: Connection, projects: list[UUID], wanted:
         connection,
         f"""
         SELECT asset.id, asset.project_id, asset.original_key, asset.sha256 FROM assets AS asset
-        WHERE asset.project_id = ANY ($1) AND asset.deleted_at IS NULL {conditions}
+        WHERE asset.project_id = ANY ($1) AND {VISIBLE} {conditions}
         ORDER BY asset.created_at, asset.id LIMIT $2
         """,  # noqa: S608 - the conditions are texts of this file
         *conditions.arguments,

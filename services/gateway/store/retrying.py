@@ -81,7 +81,7 @@ async def _select(connection: Connection, condition: str, conditions: Conditions
 
 
 async def update_retried_jobs(connection: Connection, retries: Mapping[UUID, UUID]) -> None:
-    """Have new jobs count instead of failed ones, also for the scenes that wait for them; old ids to new ones."""
+    """Have new jobs count instead of failed ones, also for what waits for them; old ids to new ones."""
     pairs = (list(retries), list(retries.values()))
     await connection.execute(
         """
@@ -105,6 +105,20 @@ async def update_retried_jobs(connection: Connection, retries: Mapping[UUID, UUI
         """
         UPDATE scene_media SET job_id = pair.new_id
         FROM unnest($1::uuid[], $2::uuid[]) AS pair (old_id, new_id) WHERE job_id = pair.old_id
+        """,
+        *pairs,
+    )
+    await connection.execute(
+        """
+        UPDATE uploads SET job_id = pair.new_id
+        FROM unnest($1::uuid[], $2::uuid[]) AS pair (old_id, new_id) WHERE job_id = pair.old_id
+        """,
+        *pairs,
+    )
+    await connection.execute(
+        """
+        UPDATE assets SET deleting_job_id = pair.new_id
+        FROM unnest($1::uuid[], $2::uuid[]) AS pair (old_id, new_id) WHERE deleting_job_id = pair.old_id
         """,
         *pairs,
     )
