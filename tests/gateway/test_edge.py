@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import re
 import socket
 from typing import Any
 
@@ -90,8 +91,7 @@ async def test_every_address_of_the_api_asks_who_is_there(gateway: Gateway, ann:
     async with aiohttp.ClientSession(gateway.url) as session:
         for method, path in secured:
             address = path.replace("{scene_number}", "1")
-            for name in ("job_id", "image_id", "chapter_id", "scene_id"):
-                address = address.replace(f"{{{name}}}", "00000000-0000-4000-8000-000000000000")
+            address = re.sub(r"\{\w+\}", "00000000-0000-4000-8000-000000000000", address)
             async with session.request(method, address, json={}) as response:
                 assert response.status == 401, (method, path)
 

@@ -27,6 +27,8 @@ async def _annas_things(ann: Client, gateway: Gateway) -> tuple[str, str]:
     stored = media_stored(voice)
     await gateway.hear(stored, depth_mapped(voice, stored))
     await ann.post("/chapters/c/images/scenes/1", {"scene_description": "A view"})
+    await ann.post("/uploads", {"content_type": "image/png", "size_bytes": 1})
+    await ann.send("PATCH", f"/api/v1/images/{stored.asset_id}", json={"title": "Ann's", "tags": ["ann"]})
     return job["id"], str(stored.asset_id)
 
 
@@ -53,7 +55,7 @@ async def test_a_stranger_sees_nothing_at_any_address(ann: Client, bob: Client, 
         assert (await bob.get(address)).status == 404, address
         if not address.endswith("/events"):
             assert (await ann.get(address)).status in {200, 307}, address
-    for address in ("/jobs", "/images", "/chapters/c/images", "/scenes/s/media"):
+    for address in ("/jobs", "/images", "/tags", "/chapters/c/images", "/scenes/s/media"):
         assert (await bob.get(address)).body["items"] == [], address
         assert (await ann.get(address)).body["items"] != [], address
         assert (await bob.get(f"{address}?project_id={ann.project_id}")).status == 403, address
@@ -76,7 +78,7 @@ async def test_the_database_holds_when_the_application_lets_everybody_in(
     """The first wall is torn down: each query is told to look into Ann's project too."""
     job_id, image_id = await _annas_things(ann, gateway)
     _let_in(gateway, monkeypatch, bob.project_id, ann.project_id)
-    for module in ("jobs", "images"):
+    for module in ("jobs", "images", "edits"):
         monkeypatch.setattr(
             f"services.gateway.routes.{module}.as_tenant",
             lambda pool, _projects, **_: as_tenant(pool, [bob.project_id]),
@@ -84,6 +86,7 @@ async def test_the_database_holds_when_the_application_lets_everybody_in(
     assert (await bob.get(f"/jobs/{job_id}")).status == 404
     assert (await bob.get(f"/images/{image_id}")).status == 404
     assert (await bob.get("/jobs")).body["items"] == []
+    assert (await bob.get("/tags")).body["items"] == []
 
 
 async def test_the_application_holds_when_the_database_lets_everybody_in(
@@ -99,6 +102,8 @@ async def test_the_application_holds_when_the_database_lets_everybody_in(
         assert (await bob.get(f"/images/{image_id}")).status == 404
         assert (await bob.get("/jobs")).body["items"] == []
         assert (await bob.get("/images")).body["items"] == []
+        assert (await bob.get("/tags")).body["items"] == []
+        assert (await bob.send("DELETE", f"/api/v1/images/{image_id}")).status == 404
         assert (await bob.post(f"/jobs/{job_id}/cancel")).status == 404
     finally:
         for table in tables:
@@ -115,7 +120,7 @@ async def test_without_both_walls_the_tests_of_the_walls_would_fail(
 
 async def test_every_table_that_holds_rows_of_projects_is_walled(house: House) -> None:
     tables = {row["relname"]: row["forced"] for row in await house.rows(TENANT_TABLES)}
-    assert len(tables) >= 14
+    assert len(tables) >= 19
     assert all(tables.values()), [name for name, forced in tables.items() if not forced]
     assert await house.value(
         "SELECT relrowsecurity AND relforcerowsecurity FROM pg_class WHERE oid = 'gateway.projects'::regclass"
@@ -125,7 +130,8 @@ async def test_every_table_that_holds_rows_of_projects_is_walled(house: House) -
 async def test_a_request_without_a_named_project_sees_nothing_and_writes_nothing(ann: Client, gateway: Gateway) -> None:
     await _annas_things(ann, gateway)
     async with gateway.parts.pool.acquire() as connection:
-        for table in ("jobs", "events", "assets", "maps", "members", "projects", "image_generations"):
+        tables = ("jobs", "events", "assets", "maps", "members", "projects", "image_generations")
+        for table in (*tables, "uploads", "image_edits", "image_tags"):
             assert await connection.fetchval(f"TABLE {table}") is None, table
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.execute("INSERT INTO projects (id, name) VALUES ($1, 'mine')", uuid7())

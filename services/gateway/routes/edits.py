@@ -17,7 +17,7 @@ from services.gateway.routes.models import MANY, ImagesAsked, Page, Prose, Tag, 
 from services.gateway.routes.problems import Problem, not_found
 from services.gateway.routes.replies import API, Json, image_reply, job_location, page, plain, submitted_job
 from services.gateway.routes.submitting import new_job
-from services.gateway.routes.versions import check_version, etag_of
+from services.gateway.routes.versions import IF_MATCH, check_version, etag_of
 from services.gateway.rules.cursors import encode_text, parse_text
 from services.gateway.rules.happenings import Happening
 from services.gateway.rules.tags import TAGS_LIMIT
@@ -121,7 +121,7 @@ class TagsPage(Page):
     prefix: Tag | None = Field(default=None, description="how they begin")
 
 
-@routes.patch("/images/{image_id}", summary="Say something else of an image")
+@routes.patch("/images/{image_id}", summary="Say something else of an image", openapi_extra=IF_MATCH)
 async def patch_image(request: Request, caller: Calling, image_id: UUID, asked: ImageEdited) -> Response:
     """Change title, alt, caption or tags. What people say wins over what was found with the image, for good.
 
@@ -146,7 +146,7 @@ async def _edit(tx: Transaction, caller: Caller, row: Row, asked: ImageEdited) -
     return await store.upsert_edit(tx.connection, edit)
 
 
-@routes.delete("/images/{image_id}", status_code=202, summary="Delete an image")
+@routes.delete("/images/{image_id}", status_code=202, summary="Delete an image", openapi_extra=IF_MATCH)
 async def delete_image(request: Request, caller: Calling, image_id: UUID) -> Response:
     """Delete an image with its maps. It is gone for the next look; the job removes what is stored of it.
 
