@@ -162,10 +162,14 @@ class Delivery:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        left = [upload_id for upload_id in self._put if upload_id not in self._taken]
-        removed = [upload_id for upload_id in left if await self._parts.uploads.remove(upload_id)]
+        removed: list[UUID] = []
+        for upload_id in self._put:
+            if upload_id not in self._taken:
+                if not await self._parts.uploads.remove(upload_id):
+                    break  # what is left, the rounds find later
+                removed.append(upload_id)
         if removed:
-            with suppress(DatabaseAwayError):  # the rounds find them later
+            with suppress(DatabaseAwayError):
                 async with as_tenant(self._parts.pool, self._caller.memberships) as connection:
                     await store.delete_receiving(connection, removed)
 

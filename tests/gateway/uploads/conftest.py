@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from shared.objects import ObjectStore
 from tests.gateway.living import Client, Gateway, gateway_settings
 from tests.gateway.uploads.pictures import Shelf
 from tests.living import House
@@ -14,12 +13,12 @@ NARROW_BYTES = 64 * 1024
 
 
 @pytest.fixture
-async def shelf(gateway: Gateway, house: House) -> AsyncIterator[Shelf]:
-    async with ObjectStore.of(gateway.settings) as objects:
-        await objects.ensure_bucket()
-        shelf = Shelf(objects, house)
-        await shelf.clear()
-        yield shelf
+async def shelf(gateway: Gateway, house: House) -> Shelf:
+    objects = gateway.parts.uploads._objects
+    await objects.ensure_bucket()
+    shelf = Shelf(objects, house)
+    await shelf.clear()
+    return shelf
 
 
 @pytest.fixture

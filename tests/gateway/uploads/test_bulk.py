@@ -111,11 +111,3 @@ async def test_a_wish_that_makes_no_sense_changes_nothing(ann: Client, gateway: 
     assert (reply.status, reply.body["code"]) == (404, "image_not_found")
     assert unknown in reply.body["errors"][0]["message"]
     assert len((await ann.get("/images")).body["items"]) == 1
-
-
-async def test_a_wish_under_a_key_is_done_once(ann: Client, gateway: Gateway) -> None:
-    await _images(ann, gateway, 2)
-    body, key = {"action": "delete", "filter": {}}, {"Idempotency-Key": "k-1"}
-    first, again = [await ann.post("/images/bulk", body, headers=key) for _ in range(2)]
-    assert first.body == again.body
-    assert first.body["total"] == 2
