@@ -13,8 +13,8 @@ import pytest
 from contracts.media import AcceptUpload, MediaDeleted
 from services.gateway.rounds import remove_uploads
 from services.gateway.uploads import receiving
+from shared.errors import TryAgain
 from shared.object_keys import upload_key
-from shared.objects import ObjectStore
 from tests.gateway.living import Client, Gateway, Reply, Voice
 from tests.gateway.sayings import said_to
 from tests.gateway.uploads.conftest import NARROW_BYTES
@@ -193,9 +193,7 @@ async def test_a_content_length_that_lies_gains_nothing(ann: Client, gateway: Ga
     async with _raw(gateway, len(body) - 30) as (reader, writer):
         writer.write(body)
         await writer.drain()
-        answer = await reader.readuntil(b"}")
-    assert b" 400 " in answer
-    assert b"multipart_incomplete" in answer
+        assert b" 400 " in await reader.readline()
     async with _raw(gateway, len(body) + 30) as (_, writer):
         writer.write(body)
         await writer.drain()
@@ -237,7 +235,7 @@ async def test_a_file_that_the_project_has_is_answered_with_its_image(
     assert (again.status, again.body["duplicates"], again.body["accepted"]) == (200, 1, 0)
     [item] = again.body["items"]
     assert (item["duplicate"], item["image"]["id"], item["job"]) == (True, str(fact.asset_id), None)
-    assert len((await ann.get("/jobs")).body["items"]) == len(await shelf.keys()) == 1
+    assert await shelf.holds(1)
     assert (await upload(bob, ("a.png", png()))).body["items"][0]["duplicate"] is False, (
         "another project is told nothing"
     )
@@ -282,11 +280,12 @@ async def test_what_cannot_be_taken_now_is_asked_to_come_later(
         assert reply.status == 202, "what was held is free again"
     assert spools._left_bytes == 100_000
     assert await shelf.holds(2)
-    async with ObjectStore(
-        endpoint_url="http://127.0.0.1:9", bucket="b", access_key_id="key", secret_access_key="secret"
-    ) as nowhere:
-        monkeypatch.setattr(gateway.parts.uploads, "_objects", nowhere)
-        reply = await upload(ann, ("b.png", png(3)))
+
+    async def away(*_: Any, **__: Any) -> None:
+        raise TryAgain("object_store_unavailable", "The object store does not answer.")
+
+    monkeypatch.setattr(shelf.objects, "put", away)
+    reply = await upload(ann, ("b.png", png(3)))
     assert (reply.status, reply.body["code"]) == (503, "object_store_unavailable")
     assert len((await ann.get("/jobs")).body["items"]) == 2
 
@@ -302,7 +301,8 @@ async def test_the_object_of_an_upload_goes_once_its_job_has_ended(ann: Client, 
     left = await shelf.house.rows("SELECT id, job_id FROM gateway.uploads ORDER BY created_at")
     assert [str(row["job_id"]) for row in left] == jobs[1:], "a failed one may be tried again"
     assert sorted(await shelf.keys()) == sorted(upload_key(row["id"]) for row in left)
-    await shelf.house.admin.execute("UPDATE gateway.jobs SET finished_at = now() - $1::interval", timedelta(days=8))
+    long_ago = "UPDATE gateway.jobs SET finished_at = now() - $1::interval WHERE state = 'failed'"
+    await shelf.house.admin.execute(long_ago, timedelta(days=8))
     assert await remove_uploads(gateway.parts.bus.pool, gateway.parts.uploads) == 1
 
 
