@@ -10,7 +10,8 @@ import structlog
 from services.gateway.handlers import REACTIONS
 from services.gateway.identity import Tokens, issuers_of
 from services.gateway.links import Links
-from services.gateway.rounds import keep_house, let_uploads_go, reconcile
+from services.gateway.rounds import keep_house, reconcile
+from services.gateway.rounds.uploads import let_uploads_go
 from services.gateway.rounds.webhooks import Courier
 from services.gateway.routes import application
 from services.gateway.routes.desk import Desk

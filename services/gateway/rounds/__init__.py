@@ -12,9 +12,7 @@ import structlog
 from contracts.jobs import CancelJob, ReportJobs
 from services.gateway.rules.silence import LAST_ASK_SECONDS
 from services.gateway.store import expiry, projection, silence
-from services.gateway.store import uploads as upload_store
 from services.gateway.store.tenancy import DatabaseAwayError, answering
-from services.gateway.uploads import Uploads
 from shared.bus import Bus
 from shared.database import Pool
 
@@ -23,10 +21,6 @@ _LOOK_SECONDS: Final = 2.0
 _LOOK_LIMIT: Final = 2000
 _ASK_LIMIT: Final = 1000
 _HOUSEKEEPING_SECONDS: Final = 3600.0
-_UPLOADS_SECONDS: Final = 60.0
-_UPLOADS_LIMIT: Final = 100
-_LATE_SECONDS: Final = 3600.0
-"""What somebody began to send while his leave lasted may still come for so long."""
 _PROGRESS_KEPT: Final = timedelta(hours=1)
 _REVOKED_KEYS_KEPT: Final = timedelta(days=90)  # whoever asks under which key something was submitted finds it
 _DELIVERIES_KEPT: Final = timedelta(days=30)
@@ -113,30 +107,6 @@ async def clean_up(pool: Pool, kept: Mapping[str, timedelta]) -> None:
             raise
         except Exception:  # noqa: BLE001 - the others are not held up, and the next round may fare better
             _log.exception("housekeeping_failed", statement=statement)
-
-
-async def let_uploads_go(pool: Pool, uploads: Uploads) -> None:
-    """Remove what came in and is needed no more, until cancelled."""
-    while True:
-        try:
-            await remove_uploads(pool, uploads)
-        except DatabaseAwayError as error:
-            _log.warning("uploads_kept", error=repr(error))
-        except Exception:  # noqa: BLE001 - the bucket would grow for ever if nobody went the rounds any more
-            _log.exception("uploads_kept")
-        await asyncio.sleep(_UPLOADS_SECONDS)
-
-
-async def remove_uploads(pool: Pool, uploads: Uploads, *, grace_seconds: float = _LATE_SECONDS) -> int:
-    """Remove the objects of uploads that are over, then forget them; tell how many. Raises DatabaseAwayError."""
-    removed = 0
-    while ids := await upload_store.select_over(pool, grace_seconds=grace_seconds, limit=_UPLOADS_LIMIT):
-        gone = [upload_id for upload_id in ids if await uploads.remove(upload_id)]
-        await upload_store.delete_over(pool, gone)
-        removed += len(gone)
-        if len(gone) < len(ids):
-            break  # the object store is away; the next round goes on
-    return removed
 
 
 def _pages(job_ids: Sequence[UUID]) -> list[Sequence[UUID]]:

@@ -20,9 +20,9 @@ from services.gateway.routes import (
     sockets,
     streams,
     tickets,
-    webhooks,
     uploading,
     uploads,
+    webhooks,
     work,
 )
 from services.gateway.routes.dashboard import dashboard

@@ -12,11 +12,12 @@ from fastapi import Request, Response
 from contracts.envelope import Command
 from services.gateway.routes.callers import Caller, parts_of
 from services.gateway.routes.desk import Answer, replay
+from services.gateway.routes.problems import Problem
 from services.gateway.routes.replies import Json, accepted
 from services.gateway.routes.submitting import remembered
+from services.gateway.routes.versions import etag_of
 from services.gateway.rules.happenings import job_happening
 from services.gateway.rules.jobs import JobRow, job_of_command
-from services.gateway.routes.versions import etag_of
 from services.gateway.store import projection, submissions
 from services.gateway.store.submissions import AnsweredElsewhereError, Remembered
 from services.gateway.store.tenancy import answering, name_projects
@@ -91,11 +92,16 @@ async def _recalled(tx: Transaction, remember: Remembered) -> Answer | None:
 
 
 async def begin(tx: Transaction, commands: Sequence[Command]) -> list[JobRow]:
-    """Make jobs of commands and say them; the caller's right to their projects has been checked."""
+    """Make jobs of commands and say them; the caller's right to their projects has been checked.
+
+    Raises a 404 problem where one was deleted meanwhile.
+    """
     now = datetime.now(UTC)
     jobs = [job_of_command(command, now) for command in commands]
     if jobs:
-        await projection.insert_jobs(tx.connection, jobs)
+        born = await projection.insert_jobs(tx.connection, jobs, living=True)
+        if len(born) < len(jobs):
+            raise Problem(404, "project_not_found", "The project was deleted; nothing was handed in.")
         await projection.insert_events(tx.connection, [job_happening("job.submitted", job) for job in jobs])
     for command in commands:
         tx.say(command)

@@ -11,18 +11,22 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from contracts.media import DeleteMedia
 from services.gateway.routes.acting import act_once, acting, begin
+from services.gateway.routes.auditing import entry, note
 from services.gateway.routes.callers import Caller, Calling, parts_of
 from services.gateway.routes.desk import Answer
 from services.gateway.routes.models import MANY, ImagesAsked, Page, Prose, Tag, Tags
 from services.gateway.routes.problems import Problem, not_found
 from services.gateway.routes.replies import API, Json, image_reply, job_location, page, plain, submitted_job
+from services.gateway.routes.second_looks import SecondLook
 from services.gateway.routes.submitting import new_job
+from services.gateway.routes.told import told
 from services.gateway.routes.versions import IF_MATCH, check_version, etag_of
-from services.gateway.rules.cursors import encode_text, parse_text
 from services.gateway.rules.happenings import Happening
+from services.gateway.rules.places import read_place, words, write_place
 from services.gateway.rules.tags import TAGS_LIMIT
 from services.gateway.store import edits as store
 from services.gateway.store import projection
+from services.gateway.store.audit import insert_audit
 from services.gateway.store.edits import Edit
 from services.gateway.store.images import ImageFilter, select_image
 from services.gateway.store.reading import Row
@@ -31,8 +35,9 @@ from shared.database import Connection
 from shared.outbox import Transaction
 
 _IMAGES: Final = f"{API}/images"
+_EDITING: Final = ("404 image_not_found", "403 viewer_only", "412 version_stale", "400 if_match_invalid")
 _DONE: Final = {"tag": "tagged", "untag": "untagged", "delete": "deleted"}
-routes = APIRouter(prefix=API, tags=["images"])
+routes = APIRouter(prefix=API, tags=["images"], route_class=SecondLook)
 
 
 class ImageEdited(BaseModel):
@@ -121,7 +126,12 @@ class TagsPage(Page):
     prefix: Tag | None = Field(default=None, description="how they begin")
 
 
-@routes.patch("/images/{image_id}", summary="Say something else of an image", openapi_extra=IF_MATCH)
+@routes.patch(
+    "/images/{image_id}",
+    summary="Say something else of an image",
+    responses=told(None, *_EDITING, versioned=True),
+    openapi_extra=IF_MATCH,
+)
 async def patch_image(request: Request, caller: Calling, image_id: UUID, asked: ImageEdited) -> Response:
     """Change title, alt, caption or tags. What people say wins over what was found with the image, for good.
 
@@ -132,8 +142,11 @@ async def patch_image(request: Request, caller: Calling, image_id: UUID, asked: 
         check_version(request, row["version"])
         version = await _edit(tx, caller, row, asked)
         await projection.insert_events(tx.connection, [_happening("image.edited", row, version=version)])
+        said = sorted(asked.model_fields_set)
+        await note(tx.connection, caller, "image.update", image_id, row["project_id"], fields=said)
         row = await _image(tx.connection, caller, image_id)
-    return Json(await image_reply(row, parts_of(request).links), headers={"ETag": etag_of(row["version"])})
+    shown = await image_reply(row, parts_of(request).links)
+    return Json(shown, headers={"ETag": etag_of(row["version"], shown)})
 
 
 async def _edit(tx: Transaction, caller: Caller, row: Row, asked: ImageEdited) -> int:
@@ -146,7 +159,13 @@ async def _edit(tx: Transaction, caller: Caller, row: Row, asked: ImageEdited) -
     return await store.upsert_edit(tx.connection, edit)
 
 
-@routes.delete("/images/{image_id}", status_code=202, summary="Delete an image", openapi_extra=IF_MATCH)
+@routes.delete(
+    "/images/{image_id}",
+    status_code=202,
+    summary="Delete an image",
+    responses=told(None, *_EDITING, status=202),
+    openapi_extra=IF_MATCH,
+)
 async def delete_image(request: Request, caller: Calling, image_id: UUID) -> Response:
     """Delete an image with its maps. It is gone for the next look; the job removes what is stored of it.
 
@@ -175,8 +194,11 @@ async def _delete(tx: Transaction, caller: Caller, rows: Sequence[Row]) -> list[
     commands = [DeleteMedia(**new_job(caller, row["project_id"]), asset_id=row["id"]) for row in rows]
     jobs = await begin(tx, commands)
     await store.update_deleting(tx.connection, {command.asset_id: command.job_id for command in commands})
-    told = [_happening("image.deleting", row, job_id=job.id) for row, job in zip(rows, jobs, strict=True)]
-    await projection.insert_events(tx.connection, told)
+    done = list(zip(rows, jobs, strict=True))
+    happenings = [_happening("image.deleting", row, job_id=job.id) for row, job in done]
+    await projection.insert_events(tx.connection, happenings)
+    noted = [entry(caller, "image.delete", row["id"], row["project_id"], job_id=job.id) for row, job in done]
+    await insert_audit(tx.connection, noted)
     return jobs
 
 
@@ -207,8 +229,8 @@ class _Plan:
     "/images/bulk",
     summary="Tag, untag or delete many images",
     responses={
-        200: {"model": ManyDone, "description": "It is done; or, with `dry_run`, it would be"},
-        202: {"model": ManyDone, "description": "Each of these images is gone, and a job removes what is stored of it"},
+        **told(ManyDone, "404 image_not_found", "403 viewer_only", "403 not_a_member"),
+        202: {"model": ManyDone, "description": "These images are gone, and jobs remove what is stored of them"},
     },
 )
 async def post_bulk(request: Request, caller: Calling, asked: ManyEdited) -> Response:
@@ -287,8 +309,10 @@ async def _carry_out(tx: Transaction, caller: Caller, asked: ManyEdited, plan: _
     else:
         await store.delete_tags(tx.connection, list(images), asked.tags)
     plan.versions = await store.upsert_versions(tx.connection, images, caller.user_id)
-    told = [_happening("image.edited", row, version=plan.versions[row["id"]]) for row in plan.rows]
-    await projection.insert_events(tx.connection, told)
+    happenings = [_happening("image.edited", row, version=plan.versions[row["id"]]) for row in plan.rows]
+    await projection.insert_events(tx.connection, happenings)
+    noted = [entry(caller, "image.update", row["id"], row["project_id"], fields=["tags"]) for row in plan.rows]
+    await insert_audit(tx.connection, noted)
 
 
 def _reply(asked: ManyEdited, plan: _Plan) -> dict[str, Any]:
@@ -305,11 +329,15 @@ def _reply(asked: ManyEdited, plan: _Plan) -> dict[str, Any]:
     return {**about, "items": items, "total": len(items), "skipped": plan.skipped}
 
 
-@routes.get("/tags", summary="The tags of your images, and how many have each", responses={200: {"model": TagsFound}})
+@routes.get(
+    "/tags",
+    summary="The tags of your images, and how many have each",
+    responses=told(TagsFound, "403 not_a_member", "400 cursor_invalid"),
+)
 async def get_tags(request: Request, caller: Calling, asked: Annotated[TagsPage, Query()]) -> Response:
     projects = caller.seeing(asked.project_id)
-    after = parse_text(asked.cursor)
+    (after,) = read_place(asked.cursor, "tags", words) or (None,)
     async with as_tenant(parts_of(request).pool, projects) as connection:
         rows = await store.select_tag_counts(connection, projects, asked.prefix, after, asked.limit)
     items = [{"tag": row["tag"], "count": row["images"]} for row in rows[: asked.limit]]
-    return page(items, encode_text(items[-1]["tag"]) if len(rows) > asked.limit else None)
+    return page(items, write_place("tags", items[-1]["tag"]) if len(rows) > asked.limit else None)

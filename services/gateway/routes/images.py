@@ -36,7 +36,8 @@ async def get_images(request: Request, caller: Calling, asked: Annotated[ImagesP
 @routes.get("/images/{image_id}", summary="An image with the state of each step and URLs of its files")
 async def get_image(request: Request, caller: Calling, image_id: UUID) -> Response:
     image = await _image(request, caller, image_id)
-    return Json(await image_reply(image, parts_of(request).links), headers={"ETag": etag_of(image["version"])})
+    shown = await image_reply(image, parts_of(request).links)
+    return Json(shown, headers={"ETag": etag_of(image["version"], shown)})
 
 
 @routes.get("/images/{image_id}/file", status_code=307, summary="Where a file of an image lies")

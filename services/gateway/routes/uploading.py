@@ -16,12 +16,13 @@ from starlette.requests import ClientDisconnect
 from contracts.media import AcceptUpload
 from contracts.scraper import ImageContext
 from services.gateway.routes.acting import act_once, begin
-from services.gateway.routes.callers import Caller, Calling, parts_of
+from services.gateway.routes.callers import Caller, CallingNow, parts_of
 from services.gateway.routes.desk import Answer
 from services.gateway.routes.models import DEFAULT_PIPELINE, Asked, Pipeline, Prose, Tags
 from services.gateway.routes.problems import Problem, passing
 from services.gateway.routes.replies import API, image_reply, job_location, plain, submitted_job
 from services.gateway.routes.submitting import new_job
+from services.gateway.routes.told import told
 from services.gateway.store import uploads as store
 from services.gateway.store.images import select_image
 from services.gateway.store.reading import Row
@@ -37,6 +38,13 @@ PATH: Final = f"{API}/images/upload"
 ACCEPTED_TYPES: Final = tuple(known.content_type for known in IMAGE_FORMATS.values())
 _ACCEPTED, _DUPLICATE, _REFUSED = 202, 200, 400
 _STATUSES: Final = {"file_too_large": 413, "body_empty": 422}
+_PROBLEMS: Final = (
+    *("400 multipart_invalid", "400 multipart_incomplete", "403 not_a_member", "403 viewer_only"),
+    *("408 upload_stalled", "409 image_being_deleted", "413 file_too_large", "413 too_many_files"),
+    *("413 form_too_large", "413 body_too_large", "415 media_type_unsupported", "415 web_page_not_image"),
+    *("415 not_an_image", "415 format_refused", "415 format_not_supported", "422 body_empty", "422 no_files"),
+    *("422 no_file_taken", "503 uploads_busy", "503 object_store_unavailable"),
+)
 _SEVERAL: Final = frozenset({"tags", "pipeline"})
 _FORM: Final = {
     "type": "object",
@@ -111,12 +119,12 @@ class FilesTaken(BaseModel):
     status_code=202,
     summary="Upload images, one or many",
     responses={
-        202: {"model": FilesTaken, "description": "At least one file is on its way into the project"},
+        **told(FilesTaken, *_PROBLEMS, status=202),
         200: {"model": FilesTaken, "description": "The project has all of them already"},
     },
     openapi_extra={"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FORM}}}},
 )
-async def post_upload(request: Request, caller: Calling) -> Response:
+async def post_upload(request: Request, caller: CallingNow) -> Response:
     """Take up to 20 files in; what else the form says is said of every one that is new to the project.
 
     Each is answered for itself: with a job, with the image that the project has already, or with the problem for which

@@ -15,7 +15,9 @@ from services.gateway.routes.desk import Answer
 from services.gateway.routes.models import Words
 from services.gateway.routes.problems import Problem, not_found
 from services.gateway.routes.replies import API, Json, image_reply, job_location, job_reply, plain, submitted_job
+from services.gateway.routes.second_looks import SecondLook
 from services.gateway.routes.submitting import new_job
+from services.gateway.routes.told import told
 from services.gateway.routes.uploading import ACCEPTED_TYPES, FormFields
 from services.gateway.store import uploads as store
 from services.gateway.store.images import select_image
@@ -28,8 +30,16 @@ from shared.object_keys import upload_key
 from shared.outbox import Transaction
 
 _PATH: Final = f"{API}/uploads"
+_ANNOUNCING: Final = (
+    *("403 not_a_member", "403 viewer_only", "409 image_being_deleted", "413 file_too_large"),
+    "415 media_type_unsupported",
+)
+_COMPLETING: Final = (
+    *("404 upload_not_found", "403 viewer_only", "409 upload_missing", "409 upload_size_differs"),
+    *("410 upload_expired", "503 object_store_unavailable"),
+)
 _SHOWN: Final = ("id", "project_id", "filename", "content_type", "size_bytes", "sha256", "pipeline", "tags")
-routes = APIRouter(prefix=API, tags=["uploads"])
+routes = APIRouter(prefix=API, tags=["uploads"], route_class=SecondLook)
 
 
 class UploadAsked(FormFields):
@@ -83,7 +93,7 @@ class UploadSpared(BaseModel):
     status_code=201,
     summary="Get leave to upload a file directly into the object store",
     responses={
-        201: {"model": UploadBegun, "description": "PUT the bytes to `url`, then `POST` to `links.complete`"},
+        **told(UploadBegun, *_ANNOUNCING, status=201),
         200: {"model": UploadSpared, "description": "The project has these bytes already, nothing need be sent"},
     },
 )
@@ -144,7 +154,11 @@ def _row(asked: UploadAsked, caller: Caller, project_id: UUID, upload_id: UUID, 
     }
 
 
-@routes.get("/uploads/{upload_id}", summary="How an upload is coming on", responses={200: {"model": UploadPromised}})
+@routes.get(
+    "/uploads/{upload_id}",
+    summary="How an upload is coming on",
+    responses=told(UploadPromised, "404 upload_not_found"),
+)
 async def get_upload(request: Request, caller: Calling, upload_id: UUID) -> Response:
     async with as_tenant(parts_of(request).pool, caller.memberships) as connection:
         row = await store.select_upload(connection, list(caller.memberships), upload_id)
@@ -158,7 +172,7 @@ async def get_upload(request: Request, caller: Calling, upload_id: UUID) -> Resp
     "/uploads/{upload_id}/complete",
     status_code=202,
     summary="Say that the bytes of an upload lie in the object store",
-    responses={202: {"model": dict[str, Any], "description": "The job that takes it in"}},
+    responses=told(None, *_COMPLETING, status=202),
 )
 async def post_complete(request: Request, caller: Calling, upload_id: UUID) -> Response:
     """Have what was sent taken in. Whoever repeats this is told of the same job.
@@ -211,7 +225,12 @@ def _command(caller: Caller, upload: Row) -> AcceptUpload:
     )
 
 
-@routes.delete("/uploads/{upload_id}", status_code=204, summary="Give an upload up", response_class=Response)
+@routes.delete(
+    "/uploads/{upload_id}",
+    status_code=204,
+    summary="Give an upload up",
+    responses=told(None, "404 upload_not_found", "403 viewer_only", "409 upload_completed", status=204),
+)
 async def delete_upload(request: Request, caller: Calling, upload_id: UUID) -> Response:
     """Give up what was not completed; what was sent is removed. 409 where it was completed: cancel its job instead."""
     async with acting(request, caller) as tx:

@@ -31,26 +31,4 @@ def parse_cursor(text: str | None) -> Cursor | None:
         at = _EPOCH + int.from_bytes(raw[:8], "big", signed=True) * _MICROSECOND
         return Cursor(at, UUID(bytes=raw[8:]))
     except (ValueError, OverflowError) as error:
-        raise _invalid() from error
-
-
-def encode_text(text: str) -> str:
-    """Write the cursor of a list that is ordered by a text."""
-    return urlsafe_b64encode(text.encode()).decode()
-
-
-def parse_text(cursor: str | None) -> str | None:
-    """Read the cursor of a list that is ordered by a text. Raises Refused `cursor_invalid`."""
-    if cursor is None:
-        return None
-    try:
-        text = urlsafe_b64decode(cursor.encode("ascii")).decode()
-    except ValueError as error:
-        raise _invalid() from error
-    if "\x00" in text:
-        raise _invalid()
-    return text
-
-
-def _invalid() -> Refused:
-    return Refused("cursor_invalid", "The cursor was not made here; begin again without one.")
+        raise Refused("cursor_invalid", "The cursor was not made here; begin again without one.") from error

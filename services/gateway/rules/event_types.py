@@ -25,7 +25,9 @@ EVENT_TYPES: Final = {
     "image.described": "Colours and fingerprint of an image are known.",
     "image.mapped": "Depth and edge maps of an image are there.",
     "image.rejected": "An image was not taken; its code says why.",
-    "image.deleted": "An image is gone.",
+    "image.edited": "Somebody says something else of an image; its version.",
+    "image.deleting": "Somebody has deleted an image: it is shown no more unless that fails.",
+    "image.deleted": "An image is gone, with what was stored of it.",
     "webhook.disabled": "A webhook was switched off because its receiver is gone or has failed for days.",
 }
 """Each with the moment at which it is told."""

@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 
 from contracts.media import AcceptUpload
-from services.gateway.rounds import remove_uploads
+from services.gateway.rounds.uploads import remove_uploads
 from shared.object_keys import upload_key
 from tests.gateway.living import Client, Gateway, Reply
 from tests.gateway.sayings import said_to

@@ -35,10 +35,14 @@ async def test_what_somebody_says_of_an_image_wins_over_what_was_found_with_it(a
     async with ann.events() as events:
         reply = await _patch(ann, image_id, {"title": "Mine", "tags": [" Sea ", "CAFE\u0301", "sea"]})
         assert (await events.next())["type"] == "image.edited"
-    assert (reply.status, reply.headers["etag"]) == (200, '"2"')
+    assert (reply.status, reply.headers["etag"][:3]) == (200, '"2.')
     assert (reply.body["title"], reply.body["alt"], reply.body["tags"]) == ("Mine", "found too", ["café", "sea"])
     shown = await ann.get(f"/images/{image_id}")
-    assert (shown.body["title"], shown.body["edited_by"], shown.headers["etag"]) == ("Mine", "ann", '"2"')
+    assert (shown.body["title"], shown.body["edited_by"], shown.headers["etag"]) == (
+        "Mine",
+        "ann",
+        reply.headers["etag"],
+    )
     assert (await ann.get("/images")).body["items"][0]["tags"] == ["café", "sea"]
     emptied = await _patch(ann, image_id, {"title": None, "alt": ""})
     assert (emptied.body["title"], emptied.body["alt"], emptied.body["version"]) == ("found", "", 3)
@@ -59,7 +63,7 @@ async def test_an_edit_of_what_has_changed_meanwhile_is_refused(ann: Client, gat
     image_id = await image_of(ann, gateway)
     seen = (await ann.get(f"/images/{image_id}")).headers["etag"]
     assert (await _patch(ann, image_id, {"title": "first"}, **{"If-Match": seen})).status == 200
-    for headers in ({"If-Match": seen}, {"If-Match": 'W/"2"'}, {"If-Match": "x, y"}):
+    for headers in ({"If-Match": seen}, {"If-Match": 'W/"2"'}, {"If-Match": '"x", "y"'}):
         for late in (
             await _patch(ann, image_id, {"title": "late"}, **headers),
             await _delete(ann, image_id, **headers),

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from contracts.media import AcceptUpload, MediaDeleted
-from services.gateway.rounds import remove_uploads
+from services.gateway.rounds.uploads import remove_uploads
 from services.gateway.uploads import receiving
 from shared.errors import TryAgain
 from shared.object_keys import upload_key
