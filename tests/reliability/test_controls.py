@@ -10,7 +10,7 @@ from tests.reliability.laboratory.experiment import drain_limit_seconds, experim
 from tests.reliability.laboratory.mutated import launcher_of
 from tests.reliability.laboratory.premises import Premises
 
-SEED, SECONDS = 43, 14
+SEED, SECONDS = 43, 6
 PATIENCE_SECONDS = drain_limit_seconds((), datetime.now(UTC))
 """By the bar all is over by then, unless a retry is waited for."""
 SOUND = {control.put_to_the_test: control for control in CONTROLS}.values()
@@ -41,7 +41,7 @@ async def test_a_guarantee_that_is_broken_is_noticed_by_what_is_lost_or_happens_
 
 async def test_an_experiment_in_a_house_that_forgets_what_it_said_ends_with_losses(premises: Premises) -> None:
     """What judges all that is broken at random gives a bad verdict where there is one to give."""
-    async with premises.launching("media", launcher_of("outbox", "media")):
+    async with premises.launching("media", launcher_of("outbox_now_and_then", "media")):
         outcome = await experiment(premises, seed=SEED, seconds=SECONDS, patience_seconds=PATIENCE_SECONDS)
     assert outcome.count("lost") > 0
     assert any(sentence.startswith("lost: ") for sentence in outcome.shortcomings())

@@ -48,6 +48,17 @@ def break_outbox() -> None:
     _replace(Relay, run=run, relay_batch=relay_batch)
 
 
+def break_outbox_now_and_then() -> None:
+    """Forget one in ten of what was said, whether anything else is broken or not."""
+    relay_batch = Relay.relay_batch
+
+    async def forgetful(self: Relay) -> int:
+        await self._pool.execute("DELETE FROM outbox WHERE id % 10 = 0 AND queue IS NULL")
+        return await relay_batch(self)
+
+    _replace(Relay, relay_batch=forgetful)
+
+
 def break_inbox() -> None:
     """Take every message for one that was never heard before."""
 
@@ -117,6 +128,7 @@ def _replace(owner: Any, **parts: Any) -> None:
 
 MUTATIONS: dict[str, Callable[[], None]] = {
     "outbox": break_outbox,
+    "outbox_now_and_then": break_outbox_now_and_then,
     "inbox": break_inbox,
     "fencing": break_fencing,
     "replay": break_replay,
