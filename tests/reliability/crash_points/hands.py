@@ -13,6 +13,8 @@ from contracts.envelope import Command
 from deploy.gateway_client import Gateway
 from services.gateway.rules.people import personal_project_of
 from tests.journeys.end_state import Books
+from tests.reliability.crash_points.client import Client
+from tests.reliability.crash_points.receiver import Receiver
 from tests.reliability.crash_points.site import Site
 from tests.reliability.crash_points.voice import Voice, same_id
 
@@ -34,11 +36,12 @@ class Hands:
 
     """
 
-    gateway: Gateway
+    gateway: Client
     operator: Gateway
     voice: Voice
     books: Books
     site: Site
+    receiver: Receiver
     s3: S3Client
     bucket: str
     go_on: asyncio.Event

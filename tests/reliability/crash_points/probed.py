@@ -28,6 +28,8 @@ SMALL: Final[Mapping[str, str]] = {
     "shared.worker": "_SWEEP_SECONDS = 0.2",
     "shared.jobs": "_LONG_RECORDING_SECONDS = -1.0",
     "services.gateway.rounds": "_LOOK_SECONDS, LAST_ASK_SECONDS = 0.2, 0.5",
+    "services.gateway.rounds.uploads": "_PAUSE_SECONDS = 0.5",
+    "services.gateway.rules.webhooks": "LEASE_SECONDS, _RETRY_SECONDS = 3.0, (3600,) * 9",
     "services.media.library": "_COLLECT_SECONDS = 0.5",
     "services.image_generation.providers.directory": (
         "from tests.reliability.crash_points.hired import HIRED; MAKERS = {**MAKERS, **HIRED}"

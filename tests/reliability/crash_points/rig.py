@@ -22,11 +22,13 @@ from services.gateway.identity.issuers import LOCAL
 from services.gateway.settings import Settings
 from tests.deploy.clients import objects
 from tests.journeys.end_state import Books, until_quiet
+from tests.reliability.crash_points.client import Client
 from tests.reliability.crash_points.hands import OPERATOR, USER, Hands, Piece
 from tests.reliability.crash_points.hired import BUSY, PAID, Till
 from tests.reliability.crash_points.ledger import Ledger
 from tests.reliability.crash_points.outcome import Outcome, keys_of, outcome_of
 from tests.reliability.crash_points.probed import MISTAKES_FILE, POINTS_FILE, Mistakes
+from tests.reliability.crash_points.receiver import Receiver
 from tests.reliability.crash_points.site import Site
 from tests.reliability.crash_points.steps import points_of
 from tests.reliability.crash_points.voice import Voice
@@ -147,6 +149,7 @@ class Rig:
         for ledger in self.ledgers.values():
             ledger.clear()
         self.hands.site.begin()
+        self.hands.receiver.refuses = True
         self.hands.go_on.set()
         self.till.clear()
         s3, bucket = self.hands.s3, self.hands.bucket
@@ -199,33 +202,36 @@ async def rigged(directory: Path) -> AsyncIterator[Rig]:
                 service: held.enter_context(Ledger(folder / f"{service}.ledger", points)) for service in SERVICES
             }
             till = directory / "till"
+            receiver = await held.enter_async_context(Receiver().served())
             stack = await held.enter_async_context(
-                Stack(directory / "stack", service_environment=_settings(till), launchers=launchers)
+                Stack(directory / "stack", service_environment=_settings(till, receiver), launchers=launchers)
             )
-            yield Rig(stack, folder, points, ledgers, await _hands(held, stack), Till(till))
+            yield Rig(stack, folder, points, ledgers, await _hands(held, stack, receiver), Till(till))
     finally:
         child.STABLE_SECONDS = pause
 
 
-def _settings(till: Path) -> dict[str, Mapping[str, str]]:
-    """Give the settings of all services, with providers that keep their books in a till."""
+def _settings(till: Path, receiver: Receiver) -> dict[str, Mapping[str, str]]:
+    """Give the settings of all services: providers keep their books in a till, and one receiver may be told."""
     providers = {"sketch": {}, **{name: {"folder": str(till)} for name in (BUSY, PAID)}}
     drawing = {**SETTINGS["image_generation"], "IMAGE_PROVIDERS": orjson.dumps(providers).decode()}
-    return {**SETTINGS, "image_generation": drawing}
+    telling = {**SETTINGS["gateway"], "OUTBOUND_ALLOW": receiver.address}
+    return {**SETTINGS, "gateway": telling, "image_generation": drawing}
 
 
-async def _hands(held: AsyncExitStack, stack: Stack) -> Hands:
+async def _hands(held: AsyncExitStack, stack: Stack, receiver: Receiver) -> Hands:
     state = read_state(stack.directory)
     if state is None:
         raise LookupError("the stack has not said how it is reached")
     books = _Shared(stack)
     held.push_async_callback(books.close)
     return Hands(
-        gateway=await held.enter_async_context(Gateway(stack.gateway_url, _token(stack, USER))),
+        gateway=await held.enter_async_context(Client(stack.gateway_url, _token(stack, USER))),
         operator=await held.enter_async_context(Gateway(stack.gateway_url, _token(stack, OPERATOR, "operator"))),
         voice=await held.enter_async_context(Voice(stack.rabbitmq_url)),
         books=books,
         site=await held.enter_async_context(Site(state.urls["sample_site"]).served()),
+        receiver=receiver,
         s3=await held.enter_async_context(objects(stack.object_store)),
         bucket=stack.object_store.bucket,
         go_on=asyncio.Event(),

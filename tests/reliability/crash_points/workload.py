@@ -23,6 +23,13 @@ from tests.reliability.crash_points.operating import (
     let_probes_wait_and_end_them,
     retry_a_broken_picture,
 )
+from tests.reliability.crash_points.people import (
+    keep_a_project,
+    keep_customers,
+    send_files_and_edit_them,
+    sign_in_otherwise,
+    tell_others,
+)
 from tests.reliability.crash_points.site import OTHER_PAGE, PAGE, SINGLE, SLOW_PAGE
 from tests.reliability.crash_points.voice import same_id
 
@@ -169,6 +176,11 @@ PIECES: Final[Sequence[Piece]] = (
     say_what_nobody_hears,
     leave_what_cannot_be_read,
     condemn_bytes,
+    send_files_and_edit_them,
+    keep_a_project,
+    keep_customers,
+    sign_in_otherwise,
+    tell_others,
 )
 
 
