@@ -7,6 +7,8 @@ may be imported before the probe is in place.
 import ast
 import builtins
 import json
+import marshal
+import os
 import runpy
 import sys
 from collections.abc import Awaitable, Mapping, Sequence
@@ -65,13 +67,26 @@ class Around:
 
 
 class Probing(SourceFileLoader):
-    """Loads a module with its probes; nothing is kept on the disk, where others would load it."""
+    """Loads a module with its probes; compiled it is kept where only other processes of this house find it."""
 
-    def __init__(self, name: str, path: str, mistakes: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, name: str, path: str, compiled: Path, mistakes: Sequence[tuple[str, str]]) -> None:
         super().__init__(name, path)
+        self._compiled = compiled / f"{name}.code"
         self._mistakes = mistakes
 
     def get_code(self, fullname: str) -> CodeType:
+        if self._mistakes:
+            return self._rewritten(fullname)
+        if self._compiled.exists():
+            kept: CodeType = marshal.loads(self._compiled.read_bytes())  # noqa: S302 - another of these has written it
+            return kept
+        code = self._rewritten(fullname)
+        written = self._compiled.with_suffix(f".{os.getpid()}")
+        written.write_bytes(marshal.dumps(code))
+        written.replace(self._compiled)
+        return code
+
+    def _rewritten(self, fullname: str) -> CodeType:
         source = Path(self.path).read_text()
         for right, wrong in self._mistakes:
             if right not in source:
@@ -79,14 +94,16 @@ class Probing(SourceFileLoader):
             source = source.replace(right, wrong)
         tree, _ = rewritten(source, fullname)
         tree.body += ast.parse(SMALL.get(fullname, "")).body
-        return compile(tree, self.path, "exec")
+        code: CodeType = compile(tree, self.path, "exec")
+        return code
 
 
 class Finder(MetaPathFinder):
     """Has the modules of the house loaded with their probes."""
 
-    def __init__(self, probed: frozenset[str], mistakes: Mistakes) -> None:
+    def __init__(self, probed: frozenset[str], compiled: Path, mistakes: Mistakes) -> None:
         self._probed = probed
+        self._compiled = compiled
         self._mistakes = mistakes
 
     def find_spec(
@@ -96,7 +113,7 @@ class Finder(MetaPathFinder):
             return None
         spec = PathFinder.find_spec(fullname, path)
         if spec is not None and spec.origin is not None:
-            spec.loader = Probing(fullname, spec.origin, self._mistakes.get(fullname, ()))
+            spec.loader = Probing(fullname, spec.origin, self._compiled, self._mistakes.get(fullname, ()))
         return spec
 
 
@@ -107,7 +124,7 @@ def install(service: str, folder: Path) -> None:
     mistakes: Mistakes = json.loads(mistakes_file.read_text()) if mistakes_file.exists() else {}
     ledger = Ledger(folder / f"{service}.ledger", points)
     probed = frozenset(point.partition(":")[0] for point in points) | SMALL.keys() | mistakes.keys()
-    sys.meta_path.insert(0, Finder(probed, mistakes))
+    sys.meta_path.insert(0, Finder(probed, folder, mistakes))
 
     def around(before: str, within: str, after: str, context: AbstractAsyncContextManager[Any]) -> Around:
         return Around(ledger, (before, within, after), context)

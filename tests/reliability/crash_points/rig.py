@@ -201,22 +201,24 @@ async def rigged(directory: Path) -> AsyncIterator[Rig]:
             ledgers = {
                 service: held.enter_context(Ledger(folder / f"{service}.ledger", points)) for service in SERVICES
             }
-            till = directory / "till"
             receiver = await held.enter_async_context(Receiver().served())
             stack = await held.enter_async_context(
-                Stack(directory / "stack", service_environment=_settings(till, receiver), launchers=launchers)
+                Stack(directory / "stack", service_environment=_settings(directory, receiver), launchers=launchers)
             )
-            yield Rig(stack, folder, points, ledgers, await _hands(held, stack, receiver), Till(till))
+            yield Rig(stack, folder, points, ledgers, await _hands(held, stack, receiver), Till(directory / "till"))
     finally:
         child.STABLE_SECONDS = pause
 
 
-def _settings(till: Path, receiver: Receiver) -> dict[str, Mapping[str, str]]:
+def _settings(directory: Path, receiver: Receiver) -> dict[str, Mapping[str, str]]:
     """Give the settings of all services: providers keep their books in a till, and one receiver may be told."""
-    providers = {"sketch": {}, **{name: {"folder": str(till)} for name in (BUSY, PAID)}}
+    providers = {"sketch": {}, **{name: {"folder": str(directory / "till")} for name in (BUSY, PAID)}}
     drawing = {**SETTINGS["image_generation"], "IMAGE_PROVIDERS": orjson.dumps(providers).decode()}
     telling = {**SETTINGS["gateway"], "OUTBOUND_ALLOW": receiver.address}
-    return {**SETTINGS, "gateway": telling, "image_generation": drawing}
+    # Each death is followed by a start, and most of that would be compiling what others have compiled before.
+    compiled = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(directory / "compiled")}
+    own = {**SETTINGS, "gateway": telling, "image_generation": drawing}
+    return {service: {**settings, **compiled} for service, settings in own.items()}
 
 
 async def _hands(held: AsyncExitStack, stack: Stack, receiver: Receiver) -> Hands:
