@@ -8,9 +8,11 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from hashlib import sha256
 from typing import Any, Final
 
+from aiohttp import ClientPayloadError
 from types_aiobotocore_s3 import S3Client
 
 from contracts.catalogue import CATALOGUE
@@ -61,6 +63,7 @@ _MADE_UP: Final = re.compile(r"(?<=whsec_)[\w+/=]+|(?<=msg_)[0-9a-f]{32}|(?<=\?)
 
 _LEASED_KEY: Final = re.compile(rf"(generated/{_UUID.pattern})/\d+/")
 _LINKS_FOLLOWED: Final = 4
+_READS: Final = 10
 
 
 async def outcome_of(books: Books, s3: S3Client, bucket: str) -> Outcome:
@@ -119,11 +122,18 @@ async def _objects_of(s3: S3Client, bucket: str) -> set[str]:
     """Name each object and its content; what two leases of one generation stored is the same picture."""
 
     async def told(key: str) -> str:
-        answer = await s3.get_object(Bucket=bucket, Key=key)
-        digest = sha256(await answer["Body"].read()).hexdigest()
+        digest = sha256(await _read(s3, bucket, key)).hexdigest()
         return _LEASED_KEY.sub(r"\1/_/", f"{bucket}/{key} holds {digest}")
 
     return set(await asyncio.gather(*map(told, await keys_of(s3, bucket))))
+
+
+async def _read(s3: S3Client, bucket: str, key: str) -> bytes:
+    for _ in range(_READS):
+        with suppress(ClientPayloadError):  # of an object that has just been written, this store may give a part
+            answer = await s3.get_object(Bucket=bucket, Key=key)
+            return await answer["Body"].read()
+    raise AssertionError(f"{key} cannot be read to its end")
 
 
 async def keys_of(s3: S3Client, bucket: str) -> list[str]:
