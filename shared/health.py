@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import JSONResponse
@@ -50,26 +51,38 @@ async def _problem(check: Check) -> str | None:
 def router(health: Health) -> APIRouter:
     """Serve `/livez`, `/readyz`, `/startupz` and `/metrics`."""
     routes = APIRouter(tags=["health"])
+    told = _said("status", status={"type": "string"})
+    readiness = _said("status", "problems", status={"type": "string"}, problems={"type": "object"})
 
-    @routes.get("/livez", summary="The process answers")
-    async def livez() -> dict[str, str]:
-        return {"status": "alive"}
+    @routes.get("/livez", summary="The process answers", responses={200: told})
+    async def livez() -> JSONResponse:
+        return JSONResponse({"status": "alive"})
 
-    @routes.get("/startupz", summary="The process has finished starting")
+    @routes.get("/startupz", summary="The process has finished starting", responses={200: told, 503: told})
     async def startupz() -> JSONResponse:
         return JSONResponse({"status": "started" if health.started else "starting"}, 200 if health.started else 503)
 
-    @routes.get("/readyz", summary="Everything the process depends on answers")
+    @routes.get(
+        "/readyz", summary="Everything the process depends on answers", responses={200: readiness, 503: readiness}
+    )
     async def readyz() -> JSONResponse:
         problems = await health.problems()
         body = {"status": "not ready" if problems else "ready", "problems": problems}
         return JSONResponse(body, 503 if problems else 200)
 
-    @routes.get("/metrics", summary="Prometheus metrics")
+    written = {"content": {"text/plain": {"schema": {"type": "string"}}}}
+
+    @routes.get("/metrics", summary="Prometheus metrics", response_class=Response, responses={200: written})
     async def metrics() -> Response:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     return routes
+
+
+def _said(*required: str, **properties: dict[str, Any]) -> dict[str, Any]:
+    """Describe a reply in JSON."""
+    schema = {"type": "object", "required": list(required), "properties": properties}
+    return {"content": {"application/json": {"schema": schema}}}
 
 
 def health_app(health: Health) -> FastAPI:

@@ -34,6 +34,12 @@ class Surroundings:
     """`ip:port` that may be fetched although it is not public: where `make demo` serves its gallery."""
 
 
+LOCAL_RATE_LIMITS = ",".join(
+    f"{name}=1000000/minute" for name in ("read", "write", "submit", "search", "stream", "anonymous")
+)
+"""On one machine whoever measures is one user, and shall meet the machine's limits; RATE_LIMITS wins."""
+
+
 def service_names(service: str, processes: int) -> list[str]:
     """Name the processes of a service: `media`, then `media-2` and so on."""
     return [service, *(f"{service}-{number}" for number in range(2, processes + 1))]
@@ -68,6 +74,7 @@ def service_environment(service: str, name: str, port: int, around: Surroundings
     if service == GATEWAY:
         own["PROJECTION_DATABASE_URL"] = around.database_url(PROJECTION_ROLE)
         own["SECRET_KEY"] = around.secret_key
+        own["RATE_LIMITS"] = around.inherited.get("RATE_LIMITS") or LOCAL_RATE_LIMITS
     if service in FETCHERS and around.sample_site:
         allowed = (around.inherited.get("OUTBOUND_ALLOW"), around.sample_site)
         own["OUTBOUND_ALLOW"] = ",".join(pair for pair in allowed if pair)

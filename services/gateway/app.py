@@ -9,6 +9,7 @@ import structlog
 
 from services.gateway.handlers import REACTIONS
 from services.gateway.identity import Tokens, issuers_of
+from services.gateway.limiting import limiter_of
 from services.gateway.links import Links
 from services.gateway.rounds import keep_house, reconcile
 from services.gateway.rounds.uploads import let_uploads_go
@@ -21,6 +22,7 @@ from services.gateway.store import feed
 from services.gateway.store.access import Memberships
 from services.gateway.store.api_keys import ApiKeys
 from services.gateway.store.health import select_nothing
+from services.gateway.store.rate_limits import taker
 from services.gateway.stream import Stream
 from services.gateway.uploads import Spools, Uploads
 from shared.broker import BROKER_AWAY
@@ -36,6 +38,7 @@ from shared.worker import stop_signal
 
 _NAME = "gateway"
 _FAREWELL_SECONDS = 2.0
+_WAITERS = 500
 _LETTERS_KEPT = 4  # times the retention, as the services keep their own
 _log = structlog.get_logger(__name__)
 
@@ -110,6 +113,8 @@ async def gateway(settings: Settings) -> AsyncIterator[Parts]:
             outbound=outbound,
             uploads=uploads,
             health=health,
+            limiter=limiter_of(settings, taker(projections)),
+            waiters=asyncio.Semaphore(_WAITERS),
         )
 
 

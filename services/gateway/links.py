@@ -40,6 +40,11 @@ class Links:
         self._clock = clock
         self._known: OrderedDict[File, Link] = OrderedDict()
 
+    @property
+    def era(self) -> int:
+        """A number that changes while the links given before still work, for as long as a quarter of `seconds`."""
+        return int(self._clock() / (self._seconds / 4))
+
     async def to(self, file: File) -> Link:
         """Give a link to a file."""
         now = self._clock()

@@ -1,20 +1,39 @@
 """What the gateway reads from the environment."""
 
-from ipaddress import ip_address
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Annotated, Final, TypeAlias
 from urllib.parse import urlsplit
 
+from limits import RateLimitItem, parse
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import NoDecode
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from shared.settings import ObjectSettings, OutboundSettings, ServiceSettings
 
 VERSION = "0.1.0"
 _SECRET_BYTES = 32  # RFC 7518 §3.2: an HS256 key is at least as long as its hash
+_LARGEST_QUOTA: Final = 10**9
+_LONGEST_WINDOW_SECONDS: Final = 24 * 3600
+
+RateLimits: TypeAlias = Mapping[str, RateLimitItem | None]
+Networks: TypeAlias = tuple[IPv4Network | IPv6Network, ...]
+
+DEFAULT_RATE_LIMITS: Final = {
+    "read": "6000/minute",
+    "write": "1200/minute",
+    "submit": "1200/minute",
+    "search": "1200/minute",
+    "stream": "600/minute",
+    "anonymous": "1200/minute",
+}
+"""What one user may do in a window, by class of routes; `anonymous` is what one address may without signing in."""
 
 
 class Settings(OutboundSettings, ObjectSettings, ServiceSettings):
     """The gateway's settings; names of variables are those of the fields in upper case."""
+
+    model_config = SettingsConfigDict(arbitrary_types_allowed=True)
 
     projection_database_url: str = Field(
         pattern=r"^postgres(ql)?://", description="the same database as the role gateway_projection"
@@ -44,18 +63,34 @@ class Settings(OutboundSettings, ObjectSettings, ServiceSettings):
     )
     audit_retention_days: int = Field(default=365, ge=1, description="how long it is known who did what")
     events_retention_days: int = Field(default=7, ge=1, description="how far back a stream can be resumed")
-    allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(), description="origins of other sites whose pages may use the API, comma-separated"
+    rate_limits: Annotated[RateLimits, NoDecode] = Field(
+        default_factory=lambda: parse_rate_limits(""),
+        description="`submit=600/minute,read=off`: what shall not have its default; `off` alone is for all",
     )
+    rate_limit_redis_url: str | None = Field(
+        default=None, pattern=r"^(rediss?|redis\+unix)://", description="counts there instead of in PostgreSQL"
+    )
+    trusted_proxies: Annotated[Networks, NoDecode] = Field(
+        default=(), description="addresses and networks, comma-separated, whose X-Forwarded-For and -Proto are believed"
+    )
+    allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="origins, comma-separated, whose pages may call the API; `*` for all; default: its own"
+    )
+
+    @field_validator("rate_limits", mode="before")
+    @classmethod
+    def _parse_rate_limits(cls, value: object) -> object:
+        return parse_rate_limits(value) if isinstance(value, str) else value
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _parse_networks(cls, value: object) -> object:
+        return tuple(ip_network(one) for one in _listed(value)) if isinstance(value, str) else value
 
     @field_validator("allowed_origins", mode="before")
     @classmethod
     def _parse_origins(cls, value: object) -> object:
-        return (
-            tuple(part.strip().rstrip("/") for part in value.split(",") if part.strip())
-            if isinstance(value, str)
-            else value
-        )
+        return tuple(_origin(one) for one in _listed(value)) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _somebody_can_come_in(self) -> "Settings":
@@ -103,3 +138,37 @@ def _is_loopback(url: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def parse_rate_limits(text: str) -> dict[str, RateLimitItem | None]:
+    """Read `submit=600/minute,search=off`; what is not named has its default. Raises ValueError."""
+    if text.strip() == "off":
+        return dict.fromkeys(DEFAULT_RATE_LIMITS)
+    asked = dict(DEFAULT_RATE_LIMITS)
+    for one in _listed(text):
+        name, _, limit = (part.strip() for part in one.partition("="))
+        if name not in DEFAULT_RATE_LIMITS or not limit:
+            raise ValueError(f"`{one}` is not one of {', '.join(DEFAULT_RATE_LIMITS)} with a limit: `read=600/minute`")
+        asked[name] = limit
+    return {name: None if limit == "off" else _limit(limit) for name, limit in asked.items()}
+
+
+def _limit(text: str) -> RateLimitItem:
+    item = parse(text)
+    if not (1 <= item.amount <= _LARGEST_QUOTA and 1 <= item.get_expiry() <= _LONGEST_WINDOW_SECONDS):
+        raise ValueError(f"`{text}` allows nothing, or more than {_LARGEST_QUOTA}, or counts for longer than a day")
+    return item
+
+
+def _origin(text: str) -> str:
+    text = text.removesuffix("/")
+    if text == "*":
+        return text
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or text != f"{parts.scheme}://{parts.netloc}" or not parts.hostname:
+        raise ValueError(f"`{text}` is not an origin such as https://app.example.org")
+    return text
+
+
+def _listed(text: str) -> Iterator[str]:
+    return (part.strip() for part in text.split(",") if part.strip())

@@ -13,6 +13,7 @@ import aiohttp
 import orjson
 
 from contracts.envelope import Event, Message
+from deploy.local.service_programs import LOCAL_RATE_LIMITS
 from deploy.local.stack import Stack
 from services.gateway.app import gateway as put_together
 from services.gateway.handlers import REACTIONS
@@ -25,6 +26,7 @@ from services.gateway.settings import Settings
 from shared.handling import Heard, bind_reaction
 from shared.identifiers import uuid7
 from shared.server import serve
+from tests.gateway.documented import Judge, judge_of
 from tests.living import until
 
 SECRET = "a secret of thirty-two bytes or more"
@@ -45,6 +47,7 @@ def gateway_settings(servers: Stack, **changes: Any) -> Settings:
         "s3_secret_access_key": store.secret_access_key,
         "s3_region": store.region,
         "membership_seconds": 0,
+        "rate_limits": LOCAL_RATE_LIMITS,
         **changes,
     }
     return Settings(**values)
@@ -66,10 +69,11 @@ class Reply:
 
 
 class Client:
-    """One user's client."""
+    """One user's client. Each reply to it is as the document of the API says, or the test fails."""
 
-    def __init__(self, session: aiohttp.ClientSession, user_id: str) -> None:
+    def __init__(self, session: aiohttp.ClientSession, user_id: str, judge: Judge | None = None) -> None:
         self.session = session
+        self.judge = judge
         self.user_id = user_id
         self.project_id = personal_project_of(user_id)
 
@@ -78,7 +82,10 @@ class Client:
             text = await response.read()
             is_json = "json" in response.headers.get("content-type", "")
             headers = {name.lower(): value for name, value in response.headers.items()}
-            return Reply(response.status, orjson.loads(text) if is_json and text else text, headers)
+            reply = Reply(response.status, orjson.loads(text) if is_json and text else text, headers)
+        if self.judge is not None:
+            self.judge.judge(method, path, reply.status, reply.headers, reply.body)
+        return reply
 
     async def get(self, path: str, **options: Any) -> Reply:
         return await self.send("GET", f"/api/v1{path}", **options)
@@ -134,10 +141,13 @@ class Gateway:
         self.url = f"http://127.0.0.1:{settings.http_port}"
         self._stack = AsyncExitStack()
         self.parts: Parts
+        self.judge: Judge
 
     async def __aenter__(self) -> Self:
         self.parts = await self._stack.enter_async_context(put_together(self.settings))
-        await self._stack.enter_async_context(serve(application(self.parts), self.settings))
+        edge = application(self.parts)
+        self.judge = judge_of(edge.app)
+        await self._stack.enter_async_context(serve(edge, self.settings))
         self._stack.callback(self.parts.stream.close)
         self.parts.health.started = True
         return self
@@ -160,7 +170,7 @@ class Gateway:
     async def client(self, user_id: str = "ann", roles: tuple[str, ...] = ()) -> AsyncIterator[Client]:
         headers = {"Authorization": f"Bearer {self.token(user_id, roles)}"}
         async with aiohttp.ClientSession(self.url, headers=headers) as session:
-            yield Client(session, user_id)
+            yield Client(session, user_id, self.judge)
 
     async def hear(self, *messages: Message) -> None:
         """Have the gateway react to messages as if they had come in one batch."""

@@ -43,7 +43,7 @@ async def test_every_error_is_a_problem(ann: Client) -> None:
             _is_problem(await ann.get(path, params={name: moment}), 422, "validation_failed")
     _is_problem(await ann.get("/jobs?kind=%00"), 400, "bad_request")
     _is_problem(await ann.get("/chapters/a%00b/images"), 400, "bad_request")
-    _is_problem(await ann.send("POST", "/api/v1/scrapes", data=b"{"), 422, "validation_failed")
+    _is_problem(await ann.send("POST", "/api/v1/scrapes", data=b"{"), 415, "media_type_unsupported")
     json_type = {"Content-Type": "application/json"}
     _is_problem(await ann.send("POST", "/api/v1/scrapes", data=b"{", headers=json_type), 422, "validation_failed")
     _is_problem(await ann.send("POST", "/api/v1/scrapes", data=b"\xff", headers=json_type), 400, "bad_request")

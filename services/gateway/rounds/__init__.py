@@ -24,6 +24,7 @@ _HOUSEKEEPING_SECONDS: Final = 3600.0
 _PROGRESS_KEPT: Final = timedelta(hours=1)
 _REVOKED_KEYS_KEPT: Final = timedelta(days=90)  # whoever asks under which key something was submitted finds it
 _DELIVERIES_KEPT: Final = timedelta(days=30)
+_WINDOWS_KEPT: Final = timedelta(minutes=5)
 
 _log = structlog.get_logger(__name__)
 
@@ -87,6 +88,7 @@ async def keep_house(
         expiry.TICKETS: timedelta(0),
         expiry.REVOKED_KEYS: _REVOKED_KEYS_KEPT,
         expiry.DELIVERIES: _DELIVERIES_KEPT,
+        expiry.RATE_LIMITS: _WINDOWS_KEPT,
     }
     while True:
         pause_seconds = _HOUSEKEEPING_SECONDS

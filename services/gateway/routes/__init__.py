@@ -27,14 +27,13 @@ from services.gateway.routes import (
 )
 from services.gateway.routes.dashboard import dashboard
 from services.gateway.routes.docs import describe, docs
-from services.gateway.routes.edge import Edge
+from services.gateway.routes.edge.door import Edge
+from services.gateway.routes.edge.exchange import BodyLimits
 from services.gateway.routes.parts import Parts
 from services.gateway.routes.replies import API
 from services.gateway.settings import VERSION
 from services.gateway.uploads import FILES_LIMIT
 from shared.health import router as health_for_machines
-
-_DESCRIPTION = "Submit work, follow it live, browse the results. Sign in with a bearer token: of a user, or an API key."
 
 
 def application(parts: Parts) -> Edge:
@@ -42,7 +41,8 @@ def application(parts: Parts) -> Edge:
     app = FastAPI(
         title=parts.settings.project_name,
         version=VERSION,
-        description=_DESCRIPTION,
+        generate_unique_id_function=lambda route: route.name,
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -84,4 +84,4 @@ def application(parts: Parts) -> Edge:
         app.routes.append(board)
     limit_bytes = parts.settings.maximum_body_bytes
     form_bytes = FILES_LIMIT * parts.settings.maximum_upload_bytes + limit_bytes
-    return Edge(app, maximum_body_bytes=limit_bytes, larger={uploading.PATH: form_bytes})
+    return Edge(app, parts.settings, BodyLimits(limit_bytes, {uploading.PATH: form_bytes}))

@@ -16,6 +16,7 @@ from services.gateway.routes.problems import Problem
 from services.gateway.routes.replies import Json, accepted
 from services.gateway.routes.submitting import remembered
 from services.gateway.routes.versions import etag_of
+from services.gateway.routes.waiting import Shown, accepted_or_ended
 from services.gateway.rules.happenings import job_happening
 from services.gateway.rules.jobs import JobRow, job_of_command
 from services.gateway.store import projection, submissions
@@ -30,14 +31,28 @@ Act = Callable[[Transaction], Awaitable[Answer]]
 
 
 async def act_once(
-    request: Request, caller: Caller, act: Act, *, looks_only: bool = False, said: bytes | None = None
+    request: Request,
+    caller: Caller,
+    act: Act,
+    *,
+    looks_only: bool = False,
+    said: bytes | None = None,
+    show: Shown | None = None,
 ) -> Response:
     """Do something as this caller and answer; raises Problem and DatabaseAwayError.
 
-    `looks_only`: it changes nothing, so nobody who writes waits for it. `said`: what tells one request from another,
-    where that is not its body.
+    Args:
+        request: what asks for it.
+        caller: who asks.
+        act: does it, in a transaction.
+        looks_only: it changes nothing, so nobody who writes waits for it.
+        said: what tells one request from another, where that is not its body.
+        show: tells what became of the one job that the answer may be about, whose end a client can wait for.
+
     """
     told = await _once(request, caller, act, locks=not looks_only, said=said)
+    if show is not None and not looks_only:
+        return await accepted_or_ended(request, caller, told, show=show)
     return accepted(told.body, told.location, status=told.status, replayed=told.replayed)
 
 

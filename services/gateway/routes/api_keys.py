@@ -6,13 +6,14 @@ from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.identity import new_api_key
 from services.gateway.routes.acting import act_once
 from services.gateway.routes.auditing import note
 from services.gateway.routes.callers import Caller, Calling, parts_of
 from services.gateway.routes.desk import Answer
+from services.gateway.routes.documented import told
 from services.gateway.routes.models import Asked, Moment, Name, Page
 from services.gateway.routes.problems import Problem, not_found
 from services.gateway.routes.replies import API, Json, page, plain
@@ -29,11 +30,14 @@ from shared.outbox import Transaction
 _KEYS: Final = f"{API}/api-keys"
 _MANY: Final = 100
 _LONGEST_OPERATION: Final = timedelta(days=90)
+_MAKING: Final = ("not_a_member", "viewer_only", "users_only")
 routes = APIRouter(prefix=_KEYS, tags=["people"])
 
 
 class KeyAsked(Asked):
     """An API key to be made."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "nightly import", "scopes": ["read", "write"]}]})
 
     name: Name = Field(description="what it is for; you will look for it when it leaks")
     scopes: Annotated[tuple[Scope, ...], Field(min_length=1, max_length=10)] = Field(
@@ -86,7 +90,18 @@ class _ShownOnce(Answer):
         return {"body": {**self.body, "key": None}, "location": self.location, "status": self.status}
 
 
-@routes.post("", status_code=201, summary="Make an API key", responses={201: {"model": ApiKeyMade}})
+@routes.post(
+    "",
+    status_code=201,
+    summary="Make an API key",
+    **told(
+        "create_api_key",
+        ApiKeyMade,
+        status=201,
+        problems=(*_MAKING, "owner_only", "operator_only", "too_many_api_keys", "expiry_invalid"),
+        once=True,
+    ),
+)
 async def post_api_key(request: Request, caller: Calling, asked: KeyAsked) -> Response:
     """Make a key for a machine that works in one project. Owners and editors may; keys may not.
 
@@ -125,7 +140,11 @@ def _check_scopes(caller: Caller, project_id: UUID, asked: KeyAsked) -> None:
         raise Problem(422, "expiry_invalid", "A key with the scope `operate` ends within 90 days: give `expires_at`.")
 
 
-@routes.get("", summary="API keys, the newest first", responses={200: {"model": ApiKeysListed}})
+@routes.get(
+    "",
+    summary="API keys, the newest first",
+    **told("list_api_keys", ApiKeysListed, problems=("cursor_invalid", "not_a_member")),
+)
 async def get_api_keys(request: Request, caller: Calling, asked: Annotated[KeysPage, Query()]) -> Response:
     """List the keys of your projects. No secret is told: none is kept."""
     projects = caller.seeing(asked.project_id)
@@ -136,14 +155,19 @@ async def get_api_keys(request: Request, caller: Calling, asked: Annotated[KeysP
     return page([_reply(row) for row in rows[: asked.limit]], next_cursor(rows, asked.limit))
 
 
-@routes.get("/{key_id}", summary="An API key", responses={200: {"model": ApiKey}})
+@routes.get("/{key_id}", summary="An API key", **told("get_api_key", ApiKey, problems=("api_key_not_found",)))
 async def get_api_key(request: Request, caller: Calling, key_id: UUID) -> Response:
     projects = caller.seeing(None)
     async with as_tenant(parts_of(request).pool, projects) as connection:
         return Json(_reply(_found(await store.select_api_key(connection, projects, key_id))))
 
 
-@routes.delete("/{key_id}", status_code=204, summary="Revoke an API key")
+@routes.delete(
+    "/{key_id}",
+    status_code=204,
+    summary="Revoke an API key",
+    **told("revoke_api_key", status=204, problems=("api_key_not_found", "owner_only", "users_only")),
+)
 async def delete_api_key(request: Request, caller: Calling, key_id: UUID) -> Response:
     """Revoke a key; whoever made it may, and the owners of its project. It works nowhere a few seconds later.
 

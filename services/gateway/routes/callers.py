@@ -2,15 +2,17 @@
 
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Query, Request
 from starlette.requests import HTTPConnection
 
-from services.gateway.identity import Principal, is_ticket, key_id_of, looks_like_a_key
+from services.gateway.identity import NotAUserError, Principal, is_ticket, key_id_of, looks_like_a_key
+from services.gateway.routes.edge.limiting import admit, admit_stranger
 from services.gateway.routes.parts import Parts
 from services.gateway.routes.problems import Problem, unauthenticated
 from services.gateway.rules.people import KEY_PREFIX, OPERATOR, OWNER, Scope
@@ -148,8 +150,8 @@ async def still_sees(parts: Parts, caller: Caller, projects: Iterable[UUID]) -> 
 
 
 async def known_caller(request: Request) -> Caller:
-    """Find out who calls, whatever his credential is good for; raises a 401 problem."""
-    caller = await _caller(parts_of(request), await _principal(request))
+    """Find out who calls, whatever his credential is good for, and count it; raises 401 and 429 problems."""
+    caller = await _caller(parts_of(request), await _counted(request, _principal))
     request.state.caller = caller
     return caller
 
@@ -157,7 +159,7 @@ async def known_caller(request: Request) -> Caller:
 async def caller_of(request: Request) -> Caller:
     """Find out who calls, and whether his credential is good for looking, or for changing something.
 
-    Raises 401 and 403 problems.
+    Raises 401, 403 and 429 problems.
     """
     caller = await known_caller(request)
     caller.needs("read" if request.method in _LOOKING else "write")
@@ -165,7 +167,7 @@ async def caller_of(request: Request) -> Caller:
 
 
 async def reader_of(request: Request) -> Caller:
-    """Find out who calls where nothing is changed, whatever the method; raises 401 and 403 problems."""
+    """Find out who calls where nothing is changed, whatever the method; raises 401, 403 and 429 problems."""
     caller = await known_caller(request)
     caller.needs("read")
     return caller
@@ -179,17 +181,31 @@ async def streaming_caller_of(
 ) -> Caller:
     """Find out who wants to follow a stream, of a request or a WebSocket: by his credential, or by a ticket.
 
-    A ticket is gone afterwards, whatever becomes of the request. Raises 400, 401 and 403 problems.
+    A ticket is gone afterwards, whatever becomes of the request. Raises 400, 401, 403 and 429 problems.
     """
     if ticket is None:
-        principal = await _principal(connection)
+        principal = await _counted(connection, _principal)
     elif "authorization" in connection.headers:
         raise Problem(400, "two_credentials", "Send a ticket or an Authorization header, not both.")
     else:
-        principal = await _principal_of_ticket(connection, ticket)
+        principal = await _counted(connection, partial(_principal_of_ticket, ticket=ticket))
     caller = await _caller(parts_of(connection), principal)
     caller.needs("read")
     return caller
+
+
+async def _counted(connection: HTTPConnection, find: Callable[[HTTPConnection], Awaitable[Principal]]) -> Principal:
+    """Count a request once, of whoever sends it, or of the address of one who cannot say who he is."""
+    parts = parts_of(connection)
+    try:
+        principal = await find(connection)
+    except (Problem, NotAUserError):
+        # A request without a header was counted when it came in, and nobody saw a WebSocket come in.
+        if connection.scope["type"] == "websocket" or "authorization" in connection.headers:
+            await admit_stranger(connection, parts)
+        raise
+    await admit(connection, principal, parts)
+    return principal
 
 
 async def _principal_of_ticket(connection: HTTPConnection, ticket: str) -> Principal:

@@ -18,7 +18,10 @@ class Dashboard(Mount):
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         if scope["type"] == "http" and scope["path"].startswith("/api/"):
             return Match.NONE, {}
-        return super().matches(scope)
+        match, child_scope = super().matches(scope)
+        if match is Match.FULL and scope.get("method", "GET") not in {"GET", "HEAD"}:
+            match = Match.PARTIAL
+        return match, child_scope
 
 
 class _Files(StaticFiles):
@@ -38,6 +41,7 @@ class _Files(StaticFiles):
         response = await super().get_response(path, scope)
         response.headers["Content-Security-Policy"] = self._policy
         response.headers["Cache-Control"] = "no-cache"
+        response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
         return response
 
 

@@ -11,6 +11,9 @@ from services.gateway.routes.acting import act_once
 from services.gateway.routes.auditing import entry
 from services.gateway.routes.callers import Caller, Calling, parts_of
 from services.gateway.routes.desk import Answer
+from services.gateway.routes.documented import told
+from services.gateway.routes.documented.shapes.operators import InstructedLetters, Letter, LetterDetail
+from services.gateway.routes.documented.shapes.shape import PageOf
 from services.gateway.routes.problems import Problem, not_found
 from services.gateway.routes.replies import API, Json, letter_reply, page, plain
 from services.gateway.routes.second_looks import SecondLook
@@ -29,10 +32,30 @@ LETTERS_LIMIT: Final = 1000
 _DEAD: Final = "dead"
 _ACTS: Final = {RedriveDeadLetters: "dead_letter.redrive", DiscardDeadLetters: "dead_letter.discard"}
 _ON_THE_WAY: Final = {RedriveDeadLetters: "redriving", DiscardDeadLetters: "discarding"}
+_INSTRUCTION: Final[Any] = {
+    "status": 202,
+    "also": {200: InstructedLetters},
+    "problems": ("dead_letter_not_found", "not_a_member", "viewer_only"),
+    "once": True,
+}
 routes = APIRouter(prefix=API, tags=["operators"], route_class=SecondLook)
 
 
-@routes.get("/dead-letters", summary="Messages that could not be read or taken in, the newest first")
+@routes.get(
+    "/dead-letters",
+    summary="Messages that could not be read or taken in, the newest first",
+    **told(
+        "list_dead_letters",
+        PageOf[Letter],
+        problems=("cursor_invalid", "not_a_member"),
+        links={
+            "dead_letter": {
+                "operationId": "get_dead_letter",
+                "parameters": {"letter_id": "$response.body#/items/0/id"},
+            }
+        },
+    ),
+)
 async def get_letters(request: Request, caller: Calling, asked: Annotated[LettersPage, Query()]) -> Response:
     """Show dead letters: to operators those of everybody, to others those about the jobs of their projects."""
     projects = [asked.project_id] if asked.project_id and caller.is_operator else caller.reach
@@ -45,7 +68,11 @@ async def get_letters(request: Request, caller: Calling, asked: Annotated[Letter
     return page([letter_reply(row) for row in rows[: asked.limit]], next_cursor(rows, asked.limit))
 
 
-@routes.get("/dead-letters/{letter_id}", summary="A dead letter, and how its body begins")
+@routes.get(
+    "/dead-letters/{letter_id}",
+    summary="A dead letter, and how its body begins",
+    **told("get_dead_letter", LetterDetail, problems=("dead_letter_not_found",)),
+)
 async def get_letter(request: Request, caller: Calling, letter_id: UUID) -> Response:
     async with as_tenant(parts_of(request).pool, caller.memberships, operator=caller.is_operator) as connection:
         row = await store.select_letter(connection, caller.reach, letter_id)
@@ -54,7 +81,12 @@ async def get_letter(request: Request, caller: Calling, letter_id: UUID) -> Resp
     return Json({**letter_reply(row), "excerpt": row["excerpt"]})
 
 
-@routes.post("/dead-letters/redrive", status_code=202, summary="Deliver dead letters once more")
+@routes.post(
+    "/dead-letters/redrive",
+    status_code=202,
+    summary="Deliver dead letters once more",
+    **told("redrive_dead_letters", InstructedLetters, **_INSTRUCTION),
+)
 async def post_redrive(request: Request, caller: Calling, asked: LettersMeant) -> Response:
     """Have their services take letters in once more, under their own ids: at most 1000 at once.
 
@@ -66,7 +98,12 @@ async def post_redrive(request: Request, caller: Calling, asked: LettersMeant) -
     return await _have_done(request, caller, asked, RedriveDeadLetters)
 
 
-@routes.post("/dead-letters/discard", status_code=202, summary="Give dead letters up")
+@routes.post(
+    "/dead-letters/discard",
+    status_code=202,
+    summary="Give dead letters up",
+    **told("discard_dead_letters", InstructedLetters, **_INSTRUCTION),
+)
 async def post_discard(request: Request, caller: Calling, asked: LettersMeant) -> Response:
     """Have letters kept for their time and never delivered again: at most 1000 at once.
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.gateway.routes.acting import act_once
 from services.gateway.routes.callers import Caller, Calling, parts_of
 from services.gateway.routes.desk import Answer
+from services.gateway.routes.documented import told
 from services.gateway.routes.problems import Problem, not_found
 from services.gateway.routes.replies import Json, page, plain
 from services.gateway.routes.webhooks import WEBHOOKS, seen_webhook
@@ -31,6 +32,7 @@ _SAME: Final = (
     *("id", "webhook_id", "project_id", "sequence", "type", "at", "state", "attempts", "next_attempt_at"),
     *("status_code", "response_excerpt", "duration_ms", "attempted_at", "created_at"),
 )
+_TELLING: Final = ("webhook_not_found", "viewer_only", "webhook_disabled")
 routes = APIRouter(prefix=WEBHOOKS, tags=["webhooks"])
 
 
@@ -97,7 +99,11 @@ class DeliveryDetail(DeliveryReply):
     attempt_log: list[AttemptReply] = Field(description="the last 30, also those before it was sent again")
 
 
-@routes.get("/{webhook_id}/deliveries", summary="What a webhook was told", responses={200: {"model": DeliveryList}})
+@routes.get(
+    "/{webhook_id}/deliveries",
+    summary="What a webhook was told",
+    **told("list_deliveries", DeliveryList, problems=("webhook_not_found", "cursor_invalid")),
+)
 async def get_deliveries(
     request: Request, caller: Calling, webhook_id: UUID, asked: Annotated[DeliveriesPage, Query()]
 ) -> Response:
@@ -112,7 +118,7 @@ async def get_deliveries(
 @routes.get(
     "/{webhook_id}/deliveries/{delivery_id}",
     summary="A delivery with what is sent and each attempt",
-    responses={200: {"model": DeliveryDetail}},
+    **told("get_delivery", DeliveryDetail, problems=("delivery_not_found",)),
 )
 async def get_delivery(request: Request, caller: Calling, webhook_id: UUID, delivery_id: UUID) -> Response:
     async with as_tenant(parts_of(request).pool, caller.memberships) as connection:
@@ -126,7 +132,13 @@ async def get_delivery(request: Request, caller: Calling, webhook_id: UUID, deli
     "/{webhook_id}/deliveries/{delivery_id}/resend",
     status_code=202,
     summary="Send a delivery once more",
-    responses={202: {"model": DeliveryReply}},
+    **told(
+        "resend_delivery",
+        DeliveryReply,
+        status=202,
+        problems=(*_TELLING, "delivery_not_found", "delivery_under_way"),
+        once=True,
+    ),
 )
 async def post_resend(request: Request, caller: Calling, webhook_id: UUID, delivery_id: UUID) -> Response:
     """Send it now, under the same `webhook-id`, and again on schedule where that fails."""
@@ -145,7 +157,7 @@ async def post_resend(request: Request, caller: Calling, webhook_id: UUID, deliv
     "/{webhook_id}/test",
     status_code=202,
     summary="Send a ping",
-    responses={202: {"model": DeliveryReply}},
+    **told("test_webhook", DeliveryReply, status=202, problems=_TELLING, once=True),
 )
 async def post_test(request: Request, caller: Calling, webhook_id: UUID) -> Response:
     """Send an event of type `ping`, whatever the webhook is told otherwise; it is not tried again.

@@ -1,50 +1,31 @@
 """The description of the API: OpenAPI, and a page for people that loads nothing from elsewhere."""
 
+import asyncio
 from collections.abc import Iterator, Mapping
+from functools import cache
+from hashlib import sha256
 from html import escape
 from typing import Any, Final
 
-from fastapi import APIRouter, FastAPI
+import orjson
+from fastapi import APIRouter, FastAPI, Response
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse
 
-_OPEN: Final = ("/health", "/livez", "/readyz", "/startupz", "/metrics", "/asyncapi.yaml", "/schemas", "/docs")
-_PROBLEM: Final = {
-    "type": "object",
-    "required": ["type", "title", "status", "code", "detail"],
-    "properties": {
-        "type": {"type": "string", "description": "`urn:diorama:problem:` and the code"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "code": {"type": "string", "description": "stable; branch on it"},
-        "detail": {"type": "string", "description": "what happened, for people"},
-        "trace_id": {"type": ["string", "null"], "description": "finds it in the logs"},
-        "errors": {"type": "array", "items": {"type": "object"}},
-    },
-}
-_CREDENTIALS: Final = {
-    "bearer": {
-        "type": "http",
-        "scheme": "bearer",
-        "bearerFormat": "JWT",
-        "description": "a user's token, or an API key (`POST /api/v1/api-keys`), which begins with `dio_`",
-    },
-    "ticket": {
-        "type": "apiKey",
-        "in": "query",
-        "name": "ticket",
-        "description": "from `POST /api/v1/tickets`: opens one stream, once, where no header can be sent",
-    },
-}
+from services.gateway.routes.documented.completion import completed
+from services.gateway.routes.documented.headers import PARAMETERS
+from services.gateway.rules.entity_tags import weak_tag
+
 _STYLE: Final = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
     "code{font-family:ui-monospace,monospace}td,th{padding:.2rem .8rem .2rem 0;text-align:left;vertical-align:top}"
-    "summary{cursor:pointer}h2{margin-top:2rem}details p{white-space:pre-line}"
+    "details p,.said{white-space:pre-line}summary{cursor:pointer}h2{margin-top:2rem}"
 )
+_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
 
 
 def describe(app: FastAPI) -> None:
-    """Have an application describe itself with problems and bearer tokens."""
+    """Have an application describe itself completely."""
     document: dict[str, Any] = {}
 
     def openapi() -> dict[str, Any]:
@@ -56,45 +37,35 @@ def describe(app: FastAPI) -> None:
                 routes=app.routes,
                 webhooks=app.webhooks.routes,
             )
-            document.update(_completed(known))
+            document.update(completed(known))
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]  # fastapi documents this as the way to extend it
 
 
-def _completed(document: dict[str, Any]) -> dict[str, Any]:
-    components = document.setdefault("components", {})
-    components["securitySchemes"] = _CREDENTIALS
-    components.setdefault("schemas", {})["Problem"] = _PROBLEM
-    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    for operations in (*document["paths"].values(), *document.get("webhooks", {}).values()):
-        for operation in operations.values():
-            operation["responses"].pop("422", None)
-    for path, operations in document["paths"].items():
-        for operation in operations.values():
-            operation["responses"]["default"] = {"description": "A problem (RFC 9457)", "content": problem}
-            if not path.removeprefix("/api/v1").startswith(_OPEN) or path.endswith("/detailed"):
-                operation["security"] = _security(operation)
-    return document
-
-
-def _security(operation: dict[str, Any]) -> list[dict[str, list[str]]]:
-    """Give the credentials of which an operation takes one; a ticket is told of once, as what it is."""
-    own = operation.get("parameters", [])
-    others = [one for one in own if one["name"] != "ticket"]
-    if len(others) == len(own):
-        return [{"bearer": []}]
-    operation["parameters"] = others
-    return [{"bearer": []}, {"ticket": []}]
-
-
 def docs(app: FastAPI) -> APIRouter:
-    """Serve the description as a page."""
+    """Serve the description, as a document and as a page; each is written once."""
     routes = APIRouter()
+
+    @cache
+    def document() -> tuple[bytes, str]:
+        written = orjson.dumps(app.openapi())
+        return written, weak_tag(app.version, sha256(written).hexdigest())
+
+    @cache
+    def page() -> str:
+        return "".join(_page(app.openapi()))
+
+    @routes.get("/openapi.json", include_in_schema=False)
+    async def get_openapi_document() -> Response:
+        written, tag = await asyncio.to_thread(document)
+        return Response(written, 200, {"ETag": tag, "Cache-Control": "no-cache"}, "application/json")
 
     @routes.get("/docs", include_in_schema=False)
     async def get_docs() -> HTMLResponse:
-        return HTMLResponse("".join(_page(app.openapi())))
+        return HTMLResponse(
+            await asyncio.to_thread(page), headers={"Content-Security-Policy": _POLICY, "Cache-Control": "no-cache"}
+        )
 
     return routes
 
@@ -102,7 +73,7 @@ def docs(app: FastAPI) -> APIRouter:
 def _page(document: Mapping[str, Any]) -> Iterator[str]:
     title = escape(document["info"]["title"])
     yield f"<!doctype html><html lang=en><meta charset=utf-8><title>{title} API</title><style>{_STYLE}</style>"
-    yield f"<h1>{title} API</h1><p>{escape(document['info'].get('description', ''))}</p>"
+    yield f"<h1>{title} API</h1><p class=said>{escape(document['info'].get('description', ''))}</p>"
     yield '<p><a href="/openapi.json">openapi.json</a> <a href="/asyncapi.yaml">asyncapi.yaml</a></p>'
     tag = None
     for path, operations in document["paths"].items():
@@ -117,7 +88,8 @@ def _operation(path: str, method: str, operation: Mapping[str, Any]) -> Iterator
     summary = escape(operation.get("summary", ""))
     yield f"<details><summary><code>{method.upper()} {escape(path)}</code> {summary}</summary>"
     yield f"<p>{escape(operation.get('description', ''))}</p><table>"
-    for parameter in operation.get("parameters", ()):
+    for told in operation.get("parameters", ()):
+        parameter = PARAMETERS[told["$ref"].rpartition("/")[2]] if "$ref" in told else told
         about = escape(parameter.get("description", ""))
         yield f"<tr><td><code>{escape(parameter['name'])}</code><td>{parameter['in']}<td>{about}"
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})

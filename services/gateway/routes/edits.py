@@ -14,13 +14,18 @@ from services.gateway.routes.acting import act_once, acting, begin
 from services.gateway.routes.auditing import entry, note
 from services.gateway.routes.callers import Caller, Calling, parts_of
 from services.gateway.routes.desk import Answer
-from services.gateway.routes.models import MANY, ImagesAsked, Page, Prose, Tag, Tags
+from services.gateway.routes.documented import told
+from services.gateway.routes.documented.operations import JOB_LINKS
+from services.gateway.routes.documented.shapes.images import Image
+from services.gateway.routes.documented.shapes.jobs import Job
+from services.gateway.routes.documented.shapes.shape import PageOf
+from services.gateway.routes.images import shown_image
+from services.gateway.routes.models import MANY, ImagesAsked, Page, Prose, Tag, Tags, exactly_one
 from services.gateway.routes.problems import Problem, not_found
-from services.gateway.routes.replies import API, Json, image_reply, job_location, page, plain, submitted_job
+from services.gateway.routes.replies import API, job_location, page, plain, submitted_job
 from services.gateway.routes.second_looks import SecondLook
 from services.gateway.routes.submitting import new_job
-from services.gateway.routes.told import told
-from services.gateway.routes.versions import IF_MATCH, check_version, etag_of
+from services.gateway.routes.versions import check_version
 from services.gateway.rules.happenings import Happening
 from services.gateway.rules.places import read_place, words, write_place
 from services.gateway.rules.tags import TAGS_LIMIT
@@ -35,7 +40,7 @@ from shared.database import Connection
 from shared.outbox import Transaction
 
 _IMAGES: Final = f"{API}/images"
-_EDITING: Final = ("404 image_not_found", "403 viewer_only", "412 version_stale", "400 if_match_invalid")
+_EDITING: Final = ("image_not_found", "viewer_only")
 _DONE: Final = {"tag": "tagged", "untag": "untagged", "delete": "deleted"}
 routes = APIRouter(prefix=API, tags=["images"], route_class=SecondLook)
 
@@ -43,7 +48,11 @@ routes = APIRouter(prefix=API, tags=["images"], route_class=SecondLook)
 class ImageEdited(BaseModel):
     """What somebody says of an image; what is left out stays as it is."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={"examples": [{"title": "Hills at dusk", "tags": ["dusk", "hills"]}], "minProperties": 1},
+    )
 
     title: Prose | None = Field(default=None, description="null: as it was found; empty: none")
     alt: Prose | None = Field(default=None, description="likewise")
@@ -60,7 +69,17 @@ class ImageEdited(BaseModel):
 class ManyEdited(BaseModel):
     """Something that shall be done to images that are named, or that a filter finds."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={
+            "examples": [{"action": "tag", "filter": {"tag": ["dusk"]}, "tags": ["hills"], "dry_run": True}],
+            **exactly_one("ids", "filter"),
+            "if": {"properties": {"action": {"const": "delete"}}},
+            "then": {"properties": {"tags": {"maxItems": 0}}},
+            "else": {"required": ["tags"], "properties": {"tags": {"minItems": 1}}},
+        },
+    )
 
     action: Literal["tag", "untag", "delete"]
     ids: Annotated[tuple[UUID, ...], Field(min_length=1, max_length=MANY)] | None = None
@@ -113,13 +132,6 @@ class TagCount(BaseModel):
     count: int
 
 
-class TagsFound(BaseModel):
-    """A page of tags."""
-
-    items: list[TagCount]
-    next_cursor: str | None
-
-
 class TagsPage(Page):
     """A page of tags."""
 
@@ -129,8 +141,7 @@ class TagsPage(Page):
 @routes.patch(
     "/images/{image_id}",
     summary="Say something else of an image",
-    responses=told(None, *_EDITING, versioned=True),
-    openapi_extra=IF_MATCH,
+    **told("update_image", Image, problems=_EDITING, tagged=True, edits=True),
 )
 async def patch_image(request: Request, caller: Calling, image_id: UUID, asked: ImageEdited) -> Response:
     """Change title, alt, caption or tags. What people say wins over what was found with the image, for good.
@@ -145,8 +156,7 @@ async def patch_image(request: Request, caller: Calling, image_id: UUID, asked: 
         said = sorted(asked.model_fields_set)
         await note(tx.connection, caller, "image.update", image_id, row["project_id"], fields=said)
         row = await _image(tx.connection, caller, image_id)
-    shown = await image_reply(row, parts_of(request).links)
-    return Json(shown, headers={"ETag": etag_of(row["version"], shown)})
+    return await shown_image(row, parts_of(request).links)
 
 
 async def _edit(tx: Transaction, caller: Caller, row: Row, asked: ImageEdited) -> int:
@@ -163,8 +173,15 @@ async def _edit(tx: Transaction, caller: Caller, row: Row, asked: ImageEdited) -
     "/images/{image_id}",
     status_code=202,
     summary="Delete an image",
-    responses=told(None, *_EDITING, status=202),
-    openapi_extra=IF_MATCH,
+    **told(
+        "delete_image",
+        Job,
+        status=202,
+        problems=(*_EDITING, "project_not_found"),
+        once=True,
+        edits=True,
+        links=JOB_LINKS,
+    ),
 )
 async def delete_image(request: Request, caller: Calling, image_id: UUID) -> Response:
     """Delete an image with its maps. It is gone for the next look; the job removes what is stored of it.
@@ -228,10 +245,13 @@ class _Plan:
 @routes.post(
     "/images/bulk",
     summary="Tag, untag or delete many images",
-    responses={
-        **told(ManyDone, "404 image_not_found", "403 viewer_only", "403 not_a_member"),
-        202: {"model": ManyDone, "description": "These images are gone, and jobs remove what is stored of them"},
-    },
+    **told(
+        "edit_images",
+        ManyDone,
+        also={202: ManyDone},
+        problems=("image_not_found", "project_not_found", "viewer_only", "not_a_member"),
+        once=True,
+    ),
 )
 async def post_bulk(request: Request, caller: Calling, asked: ManyEdited) -> Response:
     """Do something to the images that are named, or to those that a filter finds: at most 500 at once, oldest first.
@@ -332,7 +352,7 @@ def _reply(asked: ManyEdited, plan: _Plan) -> dict[str, Any]:
 @routes.get(
     "/tags",
     summary="The tags of your images, and how many have each",
-    responses=told(TagsFound, "403 not_a_member", "400 cursor_invalid"),
+    **told("list_tags", PageOf[TagCount], problems=("not_a_member", "cursor_invalid")),
 )
 async def get_tags(request: Request, caller: Calling, asked: Annotated[TagsPage, Query()]) -> Response:
     projects = caller.seeing(asked.project_id)

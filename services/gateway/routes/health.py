@@ -8,6 +8,8 @@ from fastapi import APIRouter, Request, Response
 
 from services.gateway.identity import PublishedKeys
 from services.gateway.routes.callers import Calling, parts_of
+from services.gateway.routes.documented import told
+from services.gateway.routes.documented.shapes.health import DatabaseHealth, DetailedHealth, Health
 from services.gateway.routes.parts import Parts
 from services.gateway.routes.replies import Json
 from services.gateway.settings import VERSION, Settings
@@ -18,7 +20,7 @@ _STARTED: Final = time.monotonic()
 routes = APIRouter(tags=["health"])
 
 
-@routes.get("/health", summary="Whether the gateway answers, and its database too")
+@routes.get("/health", summary="Whether the gateway answers, and its database too", **told("get_health", Health))
 async def get_health(request: Request) -> Response:
     problems = await _problems(parts_of(request))
     status = "degraded" if problems else "healthy"
@@ -26,7 +28,11 @@ async def get_health(request: Request) -> Response:
     return Json({"status": status, "version": VERSION, "database": "database" not in problems, "broker": broker})
 
 
-@routes.get("/health/database", summary="Whether the database answers, how fast, and with all its tables")
+@routes.get(
+    "/health/database",
+    summary="Whether the database answers, how fast, and with all its tables",
+    **told("get_database_health", DatabaseHealth, also={503: DatabaseHealth}),
+)
 async def get_database_health(request: Request) -> Response:
     began = time.perf_counter()
     try:
@@ -44,7 +50,11 @@ async def get_database_health(request: Request) -> Response:
     return Json(body, 503 if missing else 200)
 
 
-@routes.get("/health/detailed", summary="Everything an operator asks first; for signed-in users")
+@routes.get(
+    "/health/detailed",
+    summary="Everything an operator asks first; for signed-in users",
+    **told("get_detailed_health", DetailedHealth),
+)
 async def get_detailed_health(request: Request, _caller: Calling) -> Response:
     parts = parts_of(request)
     problems = await _problems(parts)

@@ -7,8 +7,12 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
+from services.gateway.links import Links
 from services.gateway.routes.callers import Caller, Calling, parts_of
-from services.gateway.routes.models import ImagesPage
+from services.gateway.routes.documented import told
+from services.gateway.routes.documented.shapes.images import Image, Maps
+from services.gateway.routes.documented.shapes.shape import PageOf
+from services.gateway.routes.models import ImagesPage, Words
 from services.gateway.routes.problems import Problem, not_found
 from services.gateway.routes.replies import API, Json, image_files, image_reply, map_reply, page
 from services.gateway.routes.second_looks import SecondLook
@@ -23,7 +27,19 @@ from services.gateway.store.tenancy import as_tenant
 routes = APIRouter(prefix=API, tags=["images"], route_class=SecondLook)
 
 
-@routes.get("/images", summary="Images, the newest first")
+@routes.get(
+    "/images",
+    summary="Images, the newest first",
+    **told(
+        "list_images",
+        PageOf[Image],
+        problems=("cursor_invalid", "not_a_member"),
+        links={
+            name: {"operationId": name, "parameters": {"image_id": "$response.body#/items/0/id"}}
+            for name in ("get_image", "get_image_file", "list_image_maps")
+        },
+    ),
+)
 async def get_images(request: Request, caller: Calling, asked: Annotated[ImagesPage, Query()]) -> Response:
     wanted = ImageFilter(**asked.model_dump(include={field.name for field in fields(ImageFilter)}))
     projects, links = caller.seeing(asked.project_id), parts_of(request).links
@@ -33,20 +49,34 @@ async def get_images(request: Request, caller: Calling, asked: Annotated[ImagesP
     return page(items, next_cursor(rows, asked.limit))
 
 
-@routes.get("/images/{image_id}", summary="An image with the state of each step and URLs of its files")
+@routes.get(
+    "/images/{image_id}",
+    summary="An image with the state of each step and URLs of its files",
+    **told("get_image", Image, problems=("image_not_found",), tagged=True),
+)
 async def get_image(request: Request, caller: Calling, image_id: UUID) -> Response:
-    image = await _image(request, caller, image_id)
-    shown = await image_reply(image, parts_of(request).links)
-    return Json(shown, headers={"ETag": etag_of(image["version"], shown)})
+    row, links = await _image(request, caller, image_id), parts_of(request).links
+    return await shown_image(row, links)
 
 
-@routes.get("/images/{image_id}/file", status_code=307, summary="Where a file of an image lies")
+async def shown_image(row: Row, links: Links) -> Response:
+    """Answer with an image under a tag that stays while nothing of it has changed and its URLs work."""
+    tag = etag_of(row["version"], {**row, "era": links.era})
+    return Json(await image_reply(row, links), headers={"ETag": tag})
+
+
+@routes.get(
+    "/images/{image_id}/file",
+    status_code=307,
+    summary="Where a file of an image lies",
+    **told("get_image_file", status=307, problems=("image_not_found", "variant_not_found")),
+)
 async def get_image_file(
     request: Request,
     caller: Calling,
     image_id: UUID,
     variant: Annotated[
-        str, Query(max_length=40, description="`original`, a rendition, `depth`, `edges`, `depth_preview` ...")
+        Words, Query(max_length=40, description="`original`, a rendition, `depth`, `edges`, `depth_preview` ...")
     ] = "original",
 ) -> Response:
     files = image_files(await _image(request, caller, image_id))
@@ -57,7 +87,11 @@ async def get_image_file(
     return RedirectResponse(link.url, status_code=307, headers={"Cache-Control": "private, max-age=60"})
 
 
-@routes.get("/images/{image_id}/maps", summary="The depth and edge maps of an image")
+@routes.get(
+    "/images/{image_id}/maps",
+    summary="The depth and edge maps of an image",
+    **told("list_image_maps", PageOf[Maps], problems=("image_not_found",)),
+)
 async def get_image_maps(request: Request, caller: Calling, image_id: UUID) -> Response:
     image = await _image(request, caller, image_id)
     async with as_tenant(parts_of(request).pool, [image["project_id"]]) as connection:

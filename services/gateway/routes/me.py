@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from services.gateway.routes.callers import Caller, Known
+from services.gateway.routes.documented import told
 from services.gateway.routes.replies import API
 from services.gateway.rules.people import Scope
 
@@ -35,7 +36,7 @@ class Me(BaseModel):
     expires_at: datetime | None = Field(description="of the credential; streams end then. An API key may have no end")
 
 
-@routes.get("/me", summary="Who you are here, and what your credential is good for")
+@routes.get("/me", summary="Who you are here, and what your credential is good for", **told("get_me", Me))
 async def get_me(caller: Known) -> Me:
     principal = caller.principal
     return Me(

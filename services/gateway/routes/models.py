@@ -12,17 +12,18 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    StrictBool,
     StringConstraints,
     model_validator,
 )
 from pydantic_core import Url as ParsedUrl
 
 from contracts.envelope import Step
-from services.gateway.rules.tags import TAGS_LIMIT, distinct, normalised
+from services.gateway.rules.tags import TAG_CHARACTERS, TAG_PATTERN, TAGS_LIMIT, distinct, normalised
 
 DEFAULT_PIPELINE: Final = ("describe", "depth", "edges")
 MANY: Final = 500
-_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
+_MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE)
 
 
 def _no_nul(text: str) -> str:
@@ -44,13 +45,6 @@ def _web_url(text: str) -> str:
     return text
 
 
-def _written_out(moment: Any) -> Any:
-    """Refuse numbers, which would be read as seconds or as milliseconds, whichever seems likelier."""
-    if not isinstance(moment, datetime) and not (isinstance(moment, str) and _DATE.match(moment)):
-        raise ValueError("it is not a time as RFC 3339 writes it, as in 2030-01-01T00:00:00Z")
-    return moment
-
-
 def _in_utc(moment: datetime) -> datetime:
     try:
         return moment.astimezone(UTC)
@@ -58,14 +52,55 @@ def _in_utc(moment: datetime) -> datetime:
         raise ValueError("in UTC it lies outside the years 1 to 9999") from error
 
 
-Moment = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_in_utc)]
-Words = Annotated[str, AfterValidator(_no_nul)]
+def _as_written(moment: object) -> object:
+    """Refuse numbers, which would be read as seconds or as milliseconds, whichever seems likelier."""
+    if not isinstance(moment, datetime) and not (isinstance(moment, str) and _MOMENT.fullmatch(moment)):
+        raise ValueError("it is not a time as RFC 3339 writes it, as in 2030-01-01T00:00:00Z")
+    return moment
+
+
+def _as_number(number: object) -> object:
+    if isinstance(number, str | bool):
+        raise ValueError("write it as a number")  # noqa: TRY004 - pydantic makes a message of this kind alone
+    return number
+
+
+def _true_or_false(flag: object) -> object:
+    if not isinstance(flag, bool) and not (isinstance(flag, str) and flag.lower() in {"true", "false"}):
+        raise ValueError("say `true` or `false`")
+    return flag
+
+
+def exactly_one(*names: str) -> dict[str, Any]:
+    """Say in a schema that one of several members is there, and the others are not, or null."""
+    return {"oneOf": [{"required": [name], "properties": {name: {"not": {"type": "null"}}}} for name in names]}
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_as_written), AfterValidator(_in_utc)]
+Flag = Annotated[bool, BeforeValidator(_true_or_false)]
+"""Of a query; in a body it is a boolean."""
+
+Words = Annotated[str, AfterValidator(_no_nul), Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})]
 Name = Annotated[Words, StringConstraints(min_length=1, max_length=200)]
-WebUrl = Annotated[Words, StringConstraints(min_length=1, max_length=4096), AfterValidator(_web_url)]
 Prose = Annotated[Words, StringConstraints(max_length=2000)]
-Tag = Annotated[Words, StringConstraints(max_length=400), AfterValidator(normalised)]
+Tag = Annotated[
+    Words,
+    StringConstraints(max_length=400),
+    AfterValidator(normalised),
+    Field(
+        description=f"at most {TAG_CHARACTERS} characters once it is trimmed, composed and in small letters",
+        json_schema_extra={"pattern": TAG_PATTERN},
+    ),
+]
 Tags = Annotated[
     tuple[Tag, ...], Field(max_length=4 * TAGS_LIMIT, description=f"at most {TAGS_LIMIT}"), AfterValidator(distinct)
+]
+Cursor = Annotated[str, Field(max_length=200, json_schema_extra={"pattern": r"^[A-Za-z0-9_=-]*$"})]
+WebUrl = Annotated[
+    Words,
+    StringConstraints(min_length=1, max_length=4096),
+    AfterValidator(_web_url),
+    Field(json_schema_extra={"format": "uri"}),
 ]
 Pipeline = Annotated[tuple[Step, ...], Field(max_length=16, description="what should happen with each image")]
 
@@ -80,6 +115,19 @@ class Asked(BaseModel):
 
 class ScrapeAsked(Asked):
     """Pages whose images are wanted."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": ["url"], "properties": {"url": {"type": "string"}}},
+                {"required": ["urls"], "properties": {"urls": {"minItems": 1}}},
+            ],
+            "examples": [
+                {"url": "https://example.org/gallery"},
+                {"urls": ["https://example.org/a", "https://example.org/b"], "pipeline": ["describe"]},
+            ],
+        }
+    )
 
     urls: Annotated[tuple[WebUrl, ...], Field(max_length=MANY)] = ()
     url: WebUrl | None = Field(default=None, description="short for `urls` with one page")
@@ -101,6 +149,12 @@ class ScrapeAsked(Asked):
 
 class StoreAsked(Asked):
     """One image to download and keep."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"url": "https://example.org/a.jpg", "scene_id": "chapter-1/3", "alt": "Hills at dusk"}]
+        }
+    )
 
     url: WebUrl
     scene_id: Name | None = Field(default=None, description="the scene that shall show it")
@@ -124,8 +178,8 @@ class ImagesAsked(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     job_id: UUID | None = Field(default=None, description="stored by this job, or in the tree under it")
-    mapped: bool | None = Field(default=None, description="with, or without, depth and edge maps")
-    described: bool | None = None
+    mapped: StrictBool | None = Field(default=None, description="with, or without, depth and edge maps")
+    described: StrictBool | None = None
     content_type: Name | None = None
     created_after: Moment | None = None
     created_before: Moment | None = None
@@ -140,7 +194,7 @@ class Page(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     project_id: UUID | None = Field(default=None, description="default: all your projects")
-    cursor: Annotated[str, Field(max_length=200)] | None = Field(default=None, description="`next_cursor` of a page")
+    cursor: Cursor | None = Field(default=None, description="`next_cursor` of a page")
     limit: int = Field(default=50, ge=1, le=200)
 
 
@@ -149,11 +203,14 @@ class ImagesPage(Page, ImagesAsked):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
+    mapped: Flag | None = Field(default=None, description="with, or without, depth and edge maps")
+    described: Flag | None = None
+
 
 class JobsPage(Page):
     """A page of jobs."""
 
-    everybody: bool = Field(default=False, description="of all projects; for operators")
+    everybody: Flag = Field(default=False, description="of all projects; for operators")
 
     state: list[Literal["pending", "in_progress", "completed", "failed", "cancelled"]] | None = Field(
         default=None, description="repeat it for several"
@@ -163,13 +220,20 @@ class JobsPage(Page):
     error_code: Name | None = None
     parent_id: UUID | None = None
     root_id: UUID | None = None
-    roots: bool = Field(default=False, description="only jobs that are nobody's child")
+    roots: Flag = Field(default=False, description="only jobs that are nobody's child")
     created_after: Moment | None = None
     created_before: Moment | None = None
 
 
 class MapsAsked(Asked):
     """Images whose depth and edge maps are to be drawn: one, many, or those that a filter finds."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            **exactly_one("image_id", "image_ids", "filter"),
+            "examples": [{"image_id": "5b7c2d1e-8f90-5a1b-8c2d-3e4f5a6b7c8d"}, {"filter": {"mapped": False}}],
+        }
+    )
 
     image_id: UUID | None = None
     image_ids: Annotated[tuple[UUID, ...], Field(max_length=MANY)] | None = None
@@ -186,11 +250,26 @@ class MapsAsked(Asked):
 class ProbeAsked(Asked):
     """The worker that is to answer."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"service": "media"}]})
+
     service: Literal["scraper", "media", "image_generation", "depth_map"]
 
 
 class SceneAsked(Asked):
     """What the image of a scene shall be."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "scene_description": "Hills at dusk, a red house in the foreground",
+                    "style": "watercolour",
+                    "aspect_ratio": "16:9",
+                    "user_tier": "pro",
+                }
+            ]
+        }
+    )
 
     scene_description: Annotated[Words, StringConstraints(min_length=1, max_length=4000)] | None = Field(
         default=None, description="default: the description under which the scene is registered"
@@ -202,7 +281,7 @@ class SceneAsked(Asked):
         default=None, description="`free`, `basic`, `pro`, `premium` or `enterprise`: sets the priority"
     )
     negative_prompt: Annotated[Words, StringConstraints(max_length=2000)] | None = None
-    seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**32), BeforeValidator(_as_number)] | None = None
     provider: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_\-]{1,40}$")] | None = None
     pipeline: Pipeline = DEFAULT_PIPELINE
 

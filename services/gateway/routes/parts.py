@@ -1,8 +1,10 @@
 """What the routes work with; `app.py` puts it together."""
 
+import asyncio
 from dataclasses import dataclass
 
 from services.gateway.identity import Tokens
+from services.gateway.limiting import Limiter
 from services.gateway.links import Links
 from services.gateway.routes.desk import Desk
 from services.gateway.settings import Settings
@@ -23,6 +25,7 @@ class Parts:
     Attributes:
         pool: as the role `gateway`, which row-level security holds to the projects that a transaction names.
         outbound: the only way to addresses that users name.
+        waiters: how many more may wait for the end of a job; whoever comes when it is locked is answered at once.
 
     """
 
@@ -38,3 +41,5 @@ class Parts:
     outbound: Outbound
     uploads: Uploads
     health: Health
+    limiter: Limiter
+    waiters: asyncio.Semaphore

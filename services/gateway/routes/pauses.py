@@ -12,6 +12,9 @@ from services.gateway.routes.acting import act_once
 from services.gateway.routes.auditing import note
 from services.gateway.routes.callers import Caller, Calling, parts_of
 from services.gateway.routes.desk import Answer
+from services.gateway.routes.documented import told
+from services.gateway.routes.documented.shapes.operators import Pause, Resumed
+from services.gateway.routes.documented.shapes.shape import PageOf
 from services.gateway.routes.problems import Problem
 from services.gateway.routes.replies import API, page, plain
 from services.gateway.routes.wishes import PauseAsked, ResumeAsked
@@ -24,13 +27,24 @@ _WORK: Final = f"{API}/work"
 routes = APIRouter(prefix=_WORK, tags=["operators"])
 
 
-@routes.get("/pauses", summary="The kinds of work that rest")
+@routes.get("/pauses", summary="The kinds of work that rest", **told("list_pauses", PageOf[Pause]))
 async def get_pauses(request: Request, caller: Calling) -> Response:
     async with as_tenant(parts_of(request).pool, caller.memberships) as connection:
         return page(await store.select_pauses(connection), None)
 
 
-@routes.post("/pause", status_code=202, summary="Have a kind of work rest for a while; for operators")
+@routes.post(
+    "/pause",
+    status_code=202,
+    summary="Have a kind of work rest for a while; for operators",
+    **told(
+        "pause_work",
+        Pause,
+        status=202,
+        problems=("operator_only", "paused_by_another", "kind_unknown", "pause_end_invalid"),
+        once=True,
+    ),
+)
 async def post_pause(request: Request, caller: Calling, asked: PauseAsked) -> Response:
     """Start no more jobs of a kind until it is resumed or the pause expires; what runs goes on.
 
@@ -51,7 +65,18 @@ async def post_pause(request: Request, caller: Calling, asked: PauseAsked) -> Re
     return await act_once(request, caller, act)
 
 
-@routes.post("/resume", status_code=202, summary="Have a kind of work go on; for operators")
+@routes.post(
+    "/resume",
+    status_code=202,
+    summary="Have a kind of work go on; for operators",
+    **told(
+        "resume_work",
+        Resumed,
+        status=202,
+        problems=("operator_only", "paused_by_another", "kind_unknown", "pause_not_found"),
+        once=True,
+    ),
+)
 async def post_resume(request: Request, caller: Calling, asked: ResumeAsked) -> Response:
     """End the pause of a kind; 404 where it does not rest, 409 where it rests by the wish of somebody else."""
     caller.operating()

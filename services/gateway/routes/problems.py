@@ -1,22 +1,26 @@
 """Every error as a problem (RFC 9457): a stable type, a sentence, and the trace that finds it in the logs."""
 
+import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
 import orjson
 import structlog
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Request, Response, params
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from services.gateway.identity import KeysUnavailableError, NotAUserError
+from services.gateway.routes.methods import methods_of
 from services.gateway.store.tenancy import DatabaseAwayError
 from shared.errors import Refused, TryAgain
 from shared.telemetry import trace_id_of
 
 MEDIA_TYPE: Final = "application/problem+json"
 _RETRY_SECONDS: Final = 2
+_JSON: Final = re.compile(r"application/([\w.-]+\+)?json\s*(;.*)?", re.IGNORECASE)
+_FORM: Final = re.compile(r"(multipart/form-data|application/x-www-form-urlencoded)\s*(;.*)?", re.IGNORECASE)
 _CODES: Final = {
     400: "bad_request",
     401: "unauthenticated",
@@ -26,6 +30,7 @@ _CODES: Final = {
     413: "body_too_large",
     415: "media_type_unsupported",
     422: "validation_failed",
+    429: "quota_exceeded",
     503: "unavailable",
 }
 
@@ -37,6 +42,7 @@ class Problem(Exception):
         code: stable; the last part of the problem's `type`.
         sentence: what happened and what to do about it.
         errors: the places of the request that are wrong, as `{"pointer", "message"}`.
+        members: what this kind of problem says beside that.
 
     """
 
@@ -48,6 +54,7 @@ class Problem(Exception):
         *,
         errors: Sequence[Mapping[str, str]] = (),
         headers: Mapping[str, str] | None = None,
+        members: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(f"{status} {code}: {sentence}")
         self.status = status
@@ -55,6 +62,7 @@ class Problem(Exception):
         self.sentence = sentence
         self.errors = errors
         self.headers = dict(headers or {})
+        self.members = members or {}
 
 
 def not_found(thing: str) -> Problem:
@@ -71,6 +79,8 @@ def answer(problem: Problem, traceparent: str | None) -> Response:
         "code": problem.code,
         "detail": problem.sentence,
         "trace_id": trace_id_of(traceparent),
+        "request_id": structlog.contextvars.get_contextvars().get("request_id"),
+        **problem.members,
     }
     if problem.errors:
         body["errors"] = list(problem.errors)
@@ -131,8 +141,39 @@ def _invalid(error: RequestValidationError) -> Problem:
     return Problem(422, "validation_failed", f"{first['pointer']}: {first['message']}."[:500], errors=errors)
 
 
-async def _handle(_request: Request, error: Exception) -> Response:
-    return answer(problem_of(error), structlog.contextvars.get_contextvars().get("traceparent"))
+async def _handle(request: Request, error: Exception) -> Response:
+    problem = problem_of(error)
+    if problem.status == HTTPStatus.METHOD_NOT_ALLOWED:
+        problem.headers["Allow"] = ", ".join(methods_of(request.app.router.routes, request.scope))
+    if isinstance(error, RequestValidationError) and _is_strange(request, error):
+        problem = _media_type_unsupported(request)
+    return answer(problem, structlog.contextvars.get_contextvars().get("traceparent"))
+
+
+def _is_strange(request: Request, error: RequestValidationError) -> bool:
+    """Tell whether a body could not be read because it is of another type than the route reads."""
+    has_body = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
+    of_body = any(one["loc"][:1] == ("body",) for one in error.errors())
+    is_read_here = getattr(request.scope.get("route"), "body_field", None) is not None
+    return (
+        has_body and of_body and is_read_here and not _reads(request).fullmatch(request.headers.get("content-type", ""))
+    )
+
+
+def _reads(request: Request) -> re.Pattern[str]:
+    field: Any = getattr(request.scope.get("route"), "body_field", None)
+    return _FORM if isinstance(getattr(field, "field_info", None), params.Form) else _JSON
+
+
+def _media_type_unsupported(request: Request) -> Problem:
+    wanted = "multipart/form-data" if _reads(request) is _FORM else "application/json"
+    sent = request.headers.get("content-type") or "nothing"
+    return Problem(
+        415,
+        "media_type_unsupported",
+        f"The body has to be {wanted}; Content-Type says {sent[:100]}.",
+        headers={"Accept": wanted},
+    )
 
 
 def install(app: FastAPI) -> None:

@@ -31,13 +31,25 @@ class Json(Response):
         return orjson.dumps(content, default=str)  # the driver's UUIDs are a class of its own
 
 
-def accepted(body: Mapping[str, Any], location: str, *, status: int = 202, replayed: bool = False) -> Response:
-    """Say that work was taken in, where to look, and when to look first; or that something was made at once (201)."""
+def accepted(
+    body: Mapping[str, Any],
+    location: str,
+    *,
+    status: int = 202,
+    replayed: bool = False,
+    waited_seconds: int | None = None,
+) -> Response:
+    """Say that work was taken in, where to look, and when to look first, or next where its end was waited for.
+
+    What was made at once (201) needs no second look.
+    """
     headers = {"Location": location}
     if status != HTTPStatus.CREATED:
         headers["Retry-After"] = str(_RETRY_SECONDS)
     if replayed:
         headers["Idempotency-Replayed"] = "true"
+    if waited_seconds is not None:
+        headers["Preference-Applied"] = f"wait={waited_seconds}"
     return Json(body, status, headers)
 
 

@@ -14,6 +14,8 @@ from services.gateway.routes.acting import act_once
 from services.gateway.routes.auditing import entry
 from services.gateway.routes.callers import Caller, Calling
 from services.gateway.routes.desk import Answer
+from services.gateway.routes.documented import told
+from services.gateway.routes.documented.shapes.jobs import RetriedJobs
 from services.gateway.routes.problems import Problem
 from services.gateway.routes.replies import API, job_reply, plain
 from services.gateway.routes.second_looks import SecondLook
@@ -59,7 +61,19 @@ class Plan:
         return {job_id: command.job_id for job_id, command in self.commands.items()}
 
 
-@routes.post("/jobs/retry", status_code=202, summary="Do failed jobs again")
+@routes.post(
+    "/jobs/retry",
+    status_code=202,
+    summary="Do failed jobs again",
+    **told(
+        "retry_jobs",
+        RetriedJobs,
+        status=202,
+        problems=("job_not_found", "not_a_member", "viewer_only", "operator_only"),
+        once=True,
+        waits=True,
+    ),
+)
 async def post_retry(request: Request, caller: Calling, asked: RetryAsked) -> Response:
     """Do again the jobs that are named, or those that a filter finds: at most 500 at once, the oldest first.
 
@@ -75,7 +89,12 @@ async def post_retry(request: Request, caller: Calling, asked: RetryAsked) -> Re
             await _carry_out(tx, caller, plan)
         return await _answer(tx, caller, asked, plan)
 
-    return await act_once(request, caller, act, looks_only=asked.dry_run)
+    return await act_once(request, caller, act, looks_only=asked.dry_run, show=_show_only_retry)
+
+
+async def _show_only_retry(told: Mapping[str, Any], job: Row) -> dict[str, Any]:
+    (item,) = told["items"]
+    return {**told, "items": [{**item, "job": job_reply(job)}]}
 
 
 async def _plan(tx: Transaction, caller: Caller, asked: RetryAsked) -> Plan:

@@ -1,8 +1,9 @@
 """Images of scenes: one record for each scene of a chapter, drawn anew on request."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
+from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Request, Response
@@ -10,7 +11,11 @@ from fastapi import APIRouter, Path, Request, Response
 from contracts.image_generation import GenerateImage
 from services.gateway.routes.callers import Caller, Calling, parts_of
 from services.gateway.routes.desk import Answer
-from services.gateway.routes.models import SceneAsked
+from services.gateway.routes.documented import told
+from services.gateway.routes.documented.operations import SUBMITTING, TASK_LINKS
+from services.gateway.routes.documented.shapes.images import Generation, SceneMedia, SceneTaken
+from services.gateway.routes.documented.shapes.shape import PageOf
+from services.gateway.routes.models import SceneAsked, Words
 from services.gateway.routes.people.fields import ChapterId, SceneNumber
 from services.gateway.routes.people.homes import known_chapter
 from services.gateway.routes.problems import Problem, not_found
@@ -18,7 +23,7 @@ from services.gateway.routes.replies import API, Json, generation_reply, page
 from services.gateway.routes.second_looks import SecondLook
 from services.gateway.routes.submitting import hand_in, new_job
 from services.gateway.rules.happenings import error_of
-from services.gateway.rules.jobs import JobRow
+from services.gateway.rules.jobs import ENDED, JobRow
 from services.gateway.rules.scenes import IMAGE_TYPE, UNMEASURED_SECONDS, drawing_of, priority_of
 from services.gateway.store.images import select_scene_media
 from services.gateway.store.reading import Row
@@ -32,7 +37,21 @@ _MEDIA_LIMIT: Final = 500
 routes = APIRouter(prefix=API, tags=["scenes"], route_class=SecondLook)
 
 
-@routes.post("/chapters/{chapter_id}/images/scenes/{scene_number}", status_code=202, summary="Draw a scene's image")
+@routes.post(
+    "/chapters/{chapter_id}/images/scenes/{scene_number}",
+    status_code=202,
+    summary="Draw a scene's image",
+    **told(
+        "draw_scene",
+        SceneTaken,
+        status=202,
+        ended=Generation,
+        problems=(*SUBMITTING, "generation_in_progress"),
+        once=True,
+        waits=True,
+        links=TASK_LINKS,
+    ),
+)
 async def post_scene(
     request: Request, caller: Calling, chapter_id: ChapterId, scene_number: SceneNumber, asked: SceneAsked
 ) -> Response:
@@ -68,7 +87,13 @@ async def post_scene(
             raise TypeError("a scene that was placed has its record")
         return _tell_scene(scene, held, seconds)
 
-    return await hand_in(request, caller, [command], answer=tell, scene=scene)
+    async def show(told: Mapping[str, Any], task: Row) -> dict[str, Any]:
+        rows = await _generations(request, caller, chapter_id, scene_number, command.project_id)
+        if task["state"] not in ENDED or not rows:
+            return dict(told)
+        return await generation_reply(rows[0], parts_of(request).links)
+
+    return await hand_in(request, caller, [command], answer=tell, show=show, scene=scene)
 
 
 def _tell_scene(scene: SceneWanted, held: SceneHeld, seconds: float) -> Answer:
@@ -82,7 +107,8 @@ def _tell_scene(scene: SceneWanted, held: SceneHeld, seconds: float) -> Answer:
         "scene_number": scene.scene_number,
         "retry_count": held.retry_count,
     }
-    return Answer(body, f"{API}/chapters/{scene.chapter_id}/images/scenes/{scene.scene_number}/status")
+    chapter = quote(scene.chapter_id, safe="")
+    return Answer(body, f"{API}/chapters/{chapter}/images/scenes/{scene.scene_number}/status")
 
 
 async def _look(request: Request, caller: Caller, place: tuple[str, int], asked: SceneAsked) -> tuple[UUID, str, float]:
@@ -99,7 +125,11 @@ async def _look(request: Request, caller: Caller, place: tuple[str, int], asked:
     return project_id, description, seconds or UNMEASURED_SECONDS
 
 
-@routes.get("/chapters/{chapter_id}/images/scenes/{scene_number}/status", summary="How a scene's image is coming on")
+@routes.get(
+    "/chapters/{chapter_id}/images/scenes/{scene_number}/status",
+    summary="How a scene's image is coming on",
+    **told("get_scene_status", Generation, problems=("not_a_member", "scene_image_not_found")),
+)
 async def get_scene_status(
     request: Request,
     caller: Calling,
@@ -113,7 +143,11 @@ async def get_scene_status(
     return Json(await generation_reply(rows[0], parts_of(request).links))
 
 
-@routes.get("/chapters/{chapter_id}/images", summary="The images of a chapter, in the order of its scenes")
+@routes.get(
+    "/chapters/{chapter_id}/images",
+    summary="The images of a chapter, in the order of its scenes",
+    **told("list_chapter_images", PageOf[Generation], problems=("not_a_member",)),
+)
 async def get_chapter_images(
     request: Request, caller: Calling, chapter_id: ChapterId, project_id: UUID | None = None
 ) -> Response:
@@ -129,11 +163,15 @@ async def _generations(
         return await select_generations(connection, projects, chapter_id, scene_number, _CHAPTER_LIMIT)
 
 
-@routes.get("/scenes/{scene_id}/media", summary="The media that were stored for a scene, and their state")
+@routes.get(
+    "/scenes/{scene_id}/media",
+    summary="The media that were stored for a scene, and their state",
+    **told("list_scene_media", PageOf[SceneMedia], problems=("not_a_member",)),
+)
 async def get_scene_media(
     request: Request,
     caller: Calling,
-    scene_id: Annotated[str, Path(min_length=1, max_length=200)],
+    scene_id: Annotated[Words, Path(min_length=1, max_length=200)],
     project_id: UUID | None = None,
 ) -> Response:
     projects = caller.seeing(project_id)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
 from random import uniform
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.types import Message, Send
 
 from services.gateway.routes.callers import Streaming, caller_of, parts_of
+from services.gateway.routes.documented import told
 from services.gateway.routes.journeys import (
     LARGEST_SEQUENCE,
     End,
@@ -44,12 +45,6 @@ _EXAMPLE: Final = (
     'data: {"sequence":4711,"type":"job.completed","at":"2026-01-31T12:00:00Z","job":{"state":"completed"}}\n\n'
     ": still here\n\n"
 )
-_ANSWER: Final[dict[int | str, dict[str, Any]]] = {
-    200: {
-        "description": "Server-sent events",
-        "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
-    }
-}
 _ABOUT: Final = f"""
 Follow from now on, or from behind `Last-Event-ID`; `0` replays all that is kept.
 
@@ -103,8 +98,12 @@ class EventStream(StreamingResponse):
     "/events",
     summary="Everything that happens in your projects (server-sent events)",
     description=_ABOUT,
-    response_class=EventStream,
-    responses=_ANSWER,
+    **told(
+        "follow_events",
+        content="text/event-stream",
+        example=_EXAMPLE,
+        problems=("last_event_id_invalid", "not_a_member"),
+    ),
 )
 async def get_events(
     request: Request,
@@ -122,8 +121,9 @@ async def get_events(
 @routes.get(
     "/jobs/{job_id}/events",
     summary="What happens to a job and its children (server-sent events)",
-    response_class=EventStream,
-    responses=_ANSWER,
+    **told(
+        "follow_job", content="text/event-stream", example=_EXAMPLE, problems=("last_event_id_invalid", "job_not_found")
+    ),
 )
 async def get_job_events(
     request: Request,
@@ -155,7 +155,7 @@ class EventTypeList(BaseModel):
 @routes.get(
     "/events/types",
     summary="What is told",
-    responses={200: {"model": EventTypeList}},
+    **told("list_event_types", EventTypeList),
     dependencies=[Depends(caller_of)],
 )
 async def get_event_types() -> Response:

@@ -13,7 +13,8 @@ from contracts.envelope import MAXIMUM_BODY_BYTES, Command
 from services.gateway.routes.callers import Caller, parts_of
 from services.gateway.routes.desk import Answer, Submission
 from services.gateway.routes.problems import Problem
-from services.gateway.routes.replies import accepted, job_location, submitted_job
+from services.gateway.routes.replies import job_location, submitted_job
+from services.gateway.routes.waiting import Shown, accepted_or_ended, show_job
 from services.gateway.rules.jobs import JobRow
 from services.gateway.store.submissions import Remembered, SceneHeld, SceneWanted
 from shared.identifiers import uuid7
@@ -43,10 +44,14 @@ async def hand_in(
     commands: Sequence[Command],
     *,
     answer: Tell | None = None,
+    show: Shown = show_job,
     scene: SceneWanted | None = None,
     scene_media: dict[str, Any] | None = None,
 ) -> Response:
-    """Hand commands in, and answer once they are written: 202 with where to look and when to look first."""
+    """Hand commands in, and answer once they are written: 202 with where to look and when to look first.
+
+    Where the client would rather wait, `show` tells what became of the job: 200 if it has ended by then.
+    """
     _check_sizes(commands)
     submission = Submission(
         commands=commands,
@@ -57,7 +62,7 @@ async def hand_in(
         scene_media=scene_media,
     )
     told = await parts_of(request).desk.hand_in(submission)
-    return accepted(told.body, told.location, status=told.status, replayed=told.replayed)
+    return await accepted_or_ended(request, caller, told, show=show)
 
 
 def _check_sizes(commands: Sequence[Command]) -> None:

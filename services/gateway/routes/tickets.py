@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from services.gateway.identity import new_ticket
 from services.gateway.routes.callers import Reading, parts_of
+from services.gateway.routes.documented import told
 from services.gateway.routes.replies import API
 from services.gateway.store.presenting import digest_of
 from services.gateway.store.tenancy import as_tenant
@@ -24,7 +25,12 @@ class TicketMade(BaseModel):
     expires_at: datetime
 
 
-@routes.post("/tickets", status_code=201, summary="Get a ticket for one stream, where no header can be sent")
+@routes.post(
+    "/tickets",
+    status_code=201,
+    summary="Get a ticket for one stream, where no header can be sent",
+    **told("create_ticket", TicketMade, status=201),
+)
 async def post_ticket(request: Request, caller: Reading) -> TicketMade:
     """Get a ticket that opens one stream (`GET /events`, `GET /jobs/{job_id}/events`, `WS /ws`) within 60 s, once.
 

@@ -18,11 +18,13 @@ from contracts.scraper import ImageContext
 from services.gateway.routes.acting import act_once, begin
 from services.gateway.routes.callers import Caller, CallingNow, parts_of
 from services.gateway.routes.desk import Answer
+from services.gateway.routes.documented import told
+from services.gateway.routes.documented.shapes.images import Image
+from services.gateway.routes.documented.shapes.jobs import Job
 from services.gateway.routes.models import DEFAULT_PIPELINE, Asked, Pipeline, Prose, Tags
 from services.gateway.routes.problems import Problem, passing
 from services.gateway.routes.replies import API, image_reply, job_location, plain, submitted_job
 from services.gateway.routes.submitting import new_job
-from services.gateway.routes.told import told
 from services.gateway.store import uploads as store
 from services.gateway.store.images import select_image
 from services.gateway.store.reading import Row
@@ -36,14 +38,14 @@ from shared.outbox import Transaction
 
 PATH: Final = f"{API}/images/upload"
 ACCEPTED_TYPES: Final = tuple(known.content_type for known in IMAGE_FORMATS.values())
-_ACCEPTED, _DUPLICATE, _REFUSED = 202, 200, 400
+_ACCEPTED, _DUPLICATE, _REFUSED, _UNSUPPORTED = 202, 200, 400, 415
 _STATUSES: Final = {"file_too_large": 413, "body_empty": 422}
 _PROBLEMS: Final = (
-    *("400 multipart_invalid", "400 multipart_incomplete", "403 not_a_member", "403 viewer_only"),
-    *("408 upload_stalled", "409 image_being_deleted", "413 file_too_large", "413 too_many_files"),
-    *("413 form_too_large", "413 body_too_large", "415 media_type_unsupported", "415 web_page_not_image"),
-    *("415 not_an_image", "415 format_refused", "415 format_not_supported", "422 body_empty", "422 no_files"),
-    *("422 no_file_taken", "503 uploads_busy", "503 object_store_unavailable"),
+    *("multipart_invalid", "multipart_incomplete", "client_disconnected", "not_a_member", "viewer_only"),
+    *("project_not_found", "upload_stalled", "image_being_deleted", "file_too_large", "too_many_files"),
+    *("form_too_large", "body_too_large", "media_type_unsupported", "validation_failed"),
+    *("web_page_not_image", "not_an_image", "format_refused", "format_not_supported"),
+    *("body_empty", "no_files", "no_file_taken", "uploads_busy", "object_store_unavailable"),
 )
 _SEVERAL: Final = frozenset({"tags", "pipeline"})
 _FORM: Final = {
@@ -99,8 +101,8 @@ class FileTaken(BaseModel):
     content_type: str | None = Field(description="by its bytes")
     status: int = Field(description="202: taken, see `job`; 200: the project has it, see `image`; else see `problem`")
     duplicate: bool = Field(description="the project, or this form, has the same bytes already")
-    job: dict[str, Any] | None
-    image: dict[str, Any] | None
+    job: Job | None
+    image: Image | None
     problem: FileProblem | None
 
 
@@ -118,11 +120,7 @@ class FilesTaken(BaseModel):
     "/images/upload",
     status_code=202,
     summary="Upload images, one or many",
-    responses={
-        **told(FilesTaken, *_PROBLEMS, status=202),
-        200: {"model": FilesTaken, "description": "The project has all of them already"},
-    },
-    openapi_extra={"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FORM}}}},
+    **told("upload_images", FilesTaken, status=202, also={200: FilesTaken}, problems=_PROBLEMS, once=True, form=_FORM),
 )
 async def post_upload(request: Request, caller: CallingNow) -> Response:
     """Take up to 20 files in; what else the form says is said of every one that is new to the project.
@@ -192,7 +190,7 @@ class Delivery:
                         self._files.append(_File.of(spool, None if spool.refusal else await self._keep(spool)))
                 self._fields = form.fields
         except FormRefused as refusal:
-            raise Problem(refusal.status, refusal.code, refusal.sentence) from refusal
+            raise Problem(refusal.status, refusal.code, refusal.sentence, headers=_accepting(refusal)) from refusal
         except Busy as busy:
             sentence = "Too many files come in at this moment; nothing was taken, please try again shortly."
             raise passing("uploads_busy", sentence) from busy
@@ -258,7 +256,7 @@ class _Intake:
     async def _item(self, file: _File, held: Row | None) -> dict[str, Any]:
         item = _blank(file)
         if file.refusal is not None:
-            return _with_problem(item, _STATUSES.get(file.refusal.code, 415), file.refusal)
+            return _with_problem(item, _STATUSES.get(file.refusal.code, _UNSUPPORTED), file.refusal)
         if held is not None and not held["visible"]:
             sentence = "The project is about to delete this very image; send it again once that is done."
             return _with_problem(item, 409, Refused("image_being_deleted", sentence))
@@ -308,6 +306,10 @@ def fields_of(pairs: Iterable[tuple[str, str]]) -> FormFields:
         return FormFields.model_validate(said)
     except ValidationError as error:
         raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in error.errors()]) from error
+
+
+def _accepting(refusal: FormRefused) -> dict[str, str]:
+    return {"Accept": "multipart/form-data"} if refusal.status == _UNSUPPORTED else {}
 
 
 def _blank(file: _File) -> dict[str, Any]:

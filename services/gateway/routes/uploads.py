@@ -5,19 +5,22 @@ from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from contracts.media import AcceptUpload
 from contracts.scraper import ImageContext
 from services.gateway.routes.acting import act_once, acting, begin
 from services.gateway.routes.callers import Caller, Calling, parts_of
 from services.gateway.routes.desk import Answer
+from services.gateway.routes.documented import told
+from services.gateway.routes.documented.operations import JOB_LINKS
+from services.gateway.routes.documented.shapes.images import Image
+from services.gateway.routes.documented.shapes.jobs import Job
 from services.gateway.routes.models import Words
 from services.gateway.routes.problems import Problem, not_found
 from services.gateway.routes.replies import API, Json, image_reply, job_location, job_reply, plain, submitted_job
 from services.gateway.routes.second_looks import SecondLook
 from services.gateway.routes.submitting import new_job
-from services.gateway.routes.told import told
 from services.gateway.routes.uploading import ACCEPTED_TYPES, FormFields
 from services.gateway.store import uploads as store
 from services.gateway.store.images import select_image
@@ -30,14 +33,15 @@ from shared.object_keys import upload_key
 from shared.outbox import Transaction
 
 _PATH: Final = f"{API}/uploads"
-_ANNOUNCING: Final = (
-    *("403 not_a_member", "403 viewer_only", "409 image_being_deleted", "413 file_too_large"),
-    "415 media_type_unsupported",
-)
+_ANNOUNCING: Final = ("not_a_member", "viewer_only", "image_being_deleted", "file_too_large")
 _COMPLETING: Final = (
-    *("404 upload_not_found", "403 viewer_only", "409 upload_missing", "409 upload_size_differs"),
-    *("410 upload_expired", "503 object_store_unavailable"),
+    *("upload_not_found", "project_not_found", "viewer_only", "upload_missing", "upload_size_differs"),
+    *("upload_expired", "object_store_unavailable"),
 )
+_UPLOAD: Final = {
+    name: {"operationId": name, "parameters": {"upload_id": "$response.body#/id"}}
+    for name in ("get_upload", "complete_upload", "cancel_upload")
+}
 _SHOWN: Final = ("id", "project_id", "filename", "content_type", "size_bytes", "sha256", "pipeline", "tags")
 routes = APIRouter(prefix=API, tags=["uploads"], route_class=SecondLook)
 
@@ -45,9 +49,15 @@ routes = APIRouter(prefix=API, tags=["uploads"], route_class=SecondLook)
 class UploadAsked(FormFields):
     """A file that a client is about to send, as it will be."""
 
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={"examples": [{"filename": "a.jpg", "content_type": "image/jpeg", "size_bytes": 123456}]},
+    )
+
     filename: Annotated[Words, StringConstraints(min_length=1, max_length=255)] | None = None
     content_type: Annotated[Words, StringConstraints(min_length=1, max_length=100)] = Field(
-        description=f"one of {', '.join(ACCEPTED_TYPES)}", examples=["image/jpeg"]
+        json_schema_extra={"enum": list(ACCEPTED_TYPES)}
     )
     size_bytes: Annotated[int, Field(ge=1, lt=2**63)]
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = Field(
@@ -67,7 +77,7 @@ class UploadPromised(BaseModel):
     sha256: str | None
     pipeline: list[str]
     tags: list[str]
-    job: dict[str, Any] | None = Field(description="what takes it in, once it was completed")
+    job: Job | None = Field(description="what takes it in, once it was completed")
     expires_at: datetime | None = Field(description="until then it can be sent and completed")
     created_at: datetime
     links: dict[str, str]
@@ -85,17 +95,22 @@ class UploadSpared(BaseModel):
     """The image that the project has of these bytes."""
 
     duplicate: Literal[True]
-    image: dict[str, Any]
+    image: Image
 
 
 @routes.post(
     "/uploads",
     status_code=201,
     summary="Get leave to upload a file directly into the object store",
-    responses={
-        **told(UploadBegun, *_ANNOUNCING, status=201),
-        200: {"model": UploadSpared, "description": "The project has these bytes already, nothing need be sent"},
-    },
+    **told(
+        "create_upload",
+        UploadBegun,
+        status=201,
+        also={200: UploadSpared},
+        problems=_ANNOUNCING,
+        once=True,
+        links=_UPLOAD,
+    ),
 )
 async def post_uploads(request: Request, caller: Calling, asked: UploadAsked) -> Response:
     """Announce one file by its type and size, and get an address of the object store to which exactly that may be sent.
@@ -157,7 +172,7 @@ def _row(asked: UploadAsked, caller: Caller, project_id: UUID, upload_id: UUID, 
 @routes.get(
     "/uploads/{upload_id}",
     summary="How an upload is coming on",
-    responses=told(UploadPromised, "404 upload_not_found"),
+    **told("get_upload", UploadPromised, problems=("upload_not_found",)),
 )
 async def get_upload(request: Request, caller: Calling, upload_id: UUID) -> Response:
     async with as_tenant(parts_of(request).pool, caller.memberships) as connection:
@@ -172,7 +187,7 @@ async def get_upload(request: Request, caller: Calling, upload_id: UUID) -> Resp
     "/uploads/{upload_id}/complete",
     status_code=202,
     summary="Say that the bytes of an upload lie in the object store",
-    responses=told(None, *_COMPLETING, status=202),
+    **told("complete_upload", Job, status=202, problems=_COMPLETING, once=True, links=JOB_LINKS),
 )
 async def post_complete(request: Request, caller: Calling, upload_id: UUID) -> Response:
     """Have what was sent taken in. Whoever repeats this is told of the same job.
@@ -229,7 +244,7 @@ def _command(caller: Caller, upload: Row) -> AcceptUpload:
     "/uploads/{upload_id}",
     status_code=204,
     summary="Give an upload up",
-    responses=told(None, "404 upload_not_found", "403 viewer_only", "409 upload_completed", status=204),
+    **told("cancel_upload", status=204, problems=("upload_not_found", "viewer_only", "upload_completed")),
 )
 async def delete_upload(request: Request, caller: Calling, upload_id: UUID) -> Response:
     """Give up what was not completed; what was sent is removed. 409 where it was completed: cancel its job instead."""

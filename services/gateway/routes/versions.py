@@ -16,19 +16,6 @@ from pydantic import BaseModel
 from services.gateway.routes.problems import Problem
 from services.gateway.routes.replies import Json
 
-IF_MATCH: Final[dict[str, Any]] = {
-    "parameters": [
-        {
-            "name": "If-Match",
-            "in": "header",
-            "required": False,
-            "schema": {"type": "string"},
-            "description": "the `ETag` that you have seen; 412 `version_stale` where it has changed since",
-        }
-    ]
-}
-"""What the description of an edit says of it, as `openapi_extra`."""
-
 _TAG: Final = re.compile(r'(?P<weak>W/)?"(?P<tag>[\x21\x23-\x7e\x80-\xff]*)"')
 
 

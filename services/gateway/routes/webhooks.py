@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from services.gateway.routes.acting import act_once
 from services.gateway.routes.callers import Caller, Calling, parts_of
 from services.gateway.routes.desk import Answer
+from services.gateway.routes.documented import told
+from services.gateway.routes.documented.operations import URL_PROBLEMS
 from services.gateway.routes.journeys import EventTypes
 from services.gateway.routes.models import Asked, Page, WebUrl, Words
 from services.gateway.routes.parts import Parts
@@ -43,6 +45,7 @@ and so do five days of failures; `webhook.disabled` tells of it.
 
 The `secret` is shown here and never again.
 """
+_CHANGING: Final = ("webhook_not_found", "viewer_only")
 routes = APIRouter(prefix=WEBHOOKS, tags=["webhooks"])
 sent = APIRouter(tags=["webhooks"])
 """What receivers are sent: described, never called."""
@@ -54,7 +57,9 @@ class WebhookAsked(Asked):
     """A receiver that is to be told."""
 
     model_config = ConfigDict(
-        json_schema_extra={"example": {"url": "https://example.org/hooks", "event_types": ["job.completed", "image.*"]}}
+        json_schema_extra={
+            "examples": [{"url": "https://example.org/hooks", "event_types": ["job.completed", "image.*"]}]
+        }
     )
 
     url: WebUrl = Field(description="public; https in production")
@@ -66,7 +71,7 @@ class WebhookAsked(Asked):
 class WebhookChanged(BaseModel):
     """What is to be different; what is left out stays."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra={"examples": [{"active": True}]})
 
     url: WebUrl | None = None
     event_types: EventTypes | None = None
@@ -77,7 +82,9 @@ class WebhookChanged(BaseModel):
 class RotateAsked(BaseModel):
     """For how long the last secret signs too."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, json_schema_extra={"examples": [{"keep_previous_hours": 24}]}
+    )
 
     keep_previous_hours: int = Field(
         default=SECRET_OVERLAP_HOURS, ge=0, le=_LONGEST_OVERLAP_HOURS, description="0 where it has leaked"
@@ -141,7 +148,11 @@ def receive_event(
     """Verify the signature, answer any 2xx within 15 s, and absorb what you have had already by its `webhook-id`."""
 
 
-@routes.get("", summary="Webhooks, the newest first", responses={200: {"model": WebhookList}})
+@routes.get(
+    "",
+    summary="Webhooks, the newest first",
+    **told("list_webhooks", WebhookList, problems=("cursor_invalid", "not_a_member")),
+)
 async def get_webhooks(request: Request, caller: Calling, asked: Annotated[WebhooksPage, Query()]) -> Response:
     projects = caller.seeing(asked.project_id)
     async with as_tenant(parts_of(request).pool, projects) as connection:
@@ -155,7 +166,14 @@ async def get_webhooks(request: Request, caller: Calling, asked: Annotated[Webho
     status_code=201,
     summary="Have another system told what happens",
     description=_ABOUT,
-    responses={201: {"model": WebhookWithSecret}},
+    **told(
+        "create_webhook",
+        WebhookWithSecret,
+        status=201,
+        problems=(*URL_PROBLEMS, "not_a_member", "viewer_only", "too_many_webhooks"),
+        once=True,
+        tagged=True,
+    ),
 )
 async def post_webhook(request: Request, caller: Calling, asked: WebhookAsked) -> Response:
     project_id = caller.writing(asked.project_id)
@@ -177,14 +195,22 @@ async def post_webhook(request: Request, caller: Calling, asked: WebhookAsked) -
     return with_etag(await act_once(request, caller, act), 1)
 
 
-@routes.get("/{webhook_id}", summary="A webhook", responses={200: {"model": WebhookReply}})
+@routes.get(
+    "/{webhook_id}",
+    summary="A webhook",
+    **told("get_webhook", WebhookReply, problems=("webhook_not_found",), tagged=True),
+)
 async def get_webhook(request: Request, caller: Calling, webhook_id: UUID) -> Response:
     async with as_tenant(parts_of(request).pool, caller.memberships) as connection:
         row = await seen_webhook(connection, caller, webhook_id)
     return with_etag(Json(webhook_reply(row)), row["version"])
 
 
-@routes.patch("/{webhook_id}", summary="Change a webhook", responses={200: {"model": WebhookReply}})
+@routes.patch(
+    "/{webhook_id}",
+    summary="Change a webhook",
+    **told("update_webhook", WebhookReply, problems=(*URL_PROBLEMS, *_CHANGING), tagged=True, edits=True),
+)
 async def patch_webhook(request: Request, caller: Calling, webhook_id: UUID, asked: WebhookChanged) -> Response:
     """Change where a webhook leads, what it is told, or whether.
 
@@ -200,7 +226,12 @@ async def patch_webhook(request: Request, caller: Calling, webhook_id: UUID, ask
     return with_etag(Json(webhook_reply(row)), row["version"])
 
 
-@routes.delete("/{webhook_id}", status_code=204, summary="Delete a webhook and its log")
+@routes.delete(
+    "/{webhook_id}",
+    status_code=204,
+    summary="Delete a webhook and its log",
+    **told("delete_webhook", status=204, problems=_CHANGING, edits=True),
+)
 async def delete_webhook(request: Request, caller: Calling, webhook_id: UUID) -> Response:
     async with as_tenant(parts_of(request).pool, caller.memberships) as connection:
         await _changing(request, connection, caller, webhook_id)
@@ -211,7 +242,7 @@ async def delete_webhook(request: Request, caller: Calling, webhook_id: UUID) ->
 @routes.post(
     "/{webhook_id}/rotate",
     summary="Sign with a new secret",
-    responses={200: {"model": WebhookWithSecret}},
+    **told("rotate_webhook_secret", WebhookWithSecret, problems=_CHANGING, once=True, edits=True),
 )
 async def post_rotate(
     request: Request, caller: Calling, webhook_id: UUID, asked: RotateAsked | None = None

@@ -4,11 +4,18 @@ from datetime import datetime, timedelta
 from typing import Annotated, Final, Literal, Protocol, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
-from services.gateway.routes.models import MANY, Moment, Name, Page
+from contracts.catalogue import CATALOGUE
+from contracts.envelope import Command
+from services.gateway.routes.models import MANY, Moment, Name, Page, exactly_one
 
 _LONGEST_PAUSE_SECONDS: Final = 30 * 24 * 3600
+_KINDS: Final = sorted(name for name, message in CATALOGUE.items() if issubclass(message, Command))
+
+Kind = Annotated[
+    Name, Field(description="wire name of a command", json_schema_extra={"enum": _KINDS, "pattern": r"^\S+$"})
+]
 
 
 class _EitherWay(Protocol):
@@ -35,7 +42,7 @@ class FailedJobs(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     project_id: UUID | None = Field(default=None, description="default: all in which you may change something")
-    everybody: bool = Field(default=False, description="of all projects; for operators")
+    everybody: StrictBool = Field(default=False, description="of all projects; for operators")
     kind: Name | None = None
     service: Name | None = None
     error_code: Name | None = None
@@ -48,11 +55,21 @@ class FailedJobs(BaseModel):
 class RetryAsked(BaseModel):
     """Failed jobs that shall be done again: those that are named, or those that a filter finds."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={
+            **exactly_one("ids", "filter"),
+            "examples": [
+                {"ids": ["01990b6e-6c4d-7d4e-9a52-1f0c8c1d2e3f"]},
+                {"filter": {"error_code": "http_server_error"}, "dry_run": True},
+            ],
+        },
+    )
 
     ids: Annotated[tuple[UUID, ...], Field(min_length=1, max_length=MANY)] | None = None
     filter: FailedJobs | None = None
-    dry_run: bool = Field(default=False, description="only say what would be done")
+    dry_run: StrictBool = Field(default=False, description="only say what would be done")
 
     @model_validator(mode="after")
     def _one_way(self) -> "RetryAsked":
@@ -85,11 +102,21 @@ class LettersPage(Page, LettersAsked):
 class LettersMeant(BaseModel):
     """Dead letters that are named, or those that a filter finds."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={
+            **exactly_one("ids", "filter"),
+            "examples": [
+                {"ids": ["01990b6e-6c50-7a11-8e21-77aa0b1c2d3e"]},
+                {"filter": {"service": "media"}, "dry_run": True},
+            ],
+        },
+    )
 
     ids: Annotated[tuple[UUID, ...], Field(min_length=1, max_length=MANY)] | None = None
     filter: LettersAsked | None = Field(default=None, description="an empty one finds all")
-    dry_run: bool = Field(default=False, description="only say what would be done")
+    dry_run: StrictBool = Field(default=False, description="only say what would be done")
 
     @model_validator(mode="after")
     def _one_way(self) -> "LettersMeant":
@@ -99,12 +126,19 @@ class LettersMeant(BaseModel):
 class PauseAsked(BaseModel):
     """A kind of work that shall rest for a while."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={
+            **exactly_one("seconds", "expires_at"),
+            "examples": [{"kind": "media.fetch_media.v1", "seconds": 3600}],
+        },
+    )
 
-    kind: Name = Field(description="wire name of a command, such as `media.fetch_media.v1`")
-    seconds: Annotated[float, Field(gt=0, le=_LONGEST_PAUSE_SECONDS)] | None = None
+    kind: Kind
+    seconds: Annotated[float, Field(gt=0, le=_LONGEST_PAUSE_SECONDS, strict=True)] | None = None
     expires_at: Moment | None = None
-    take_over: bool = Field(default=False, description="also where somebody else has paused it")
+    take_over: StrictBool = Field(default=False, description="also where somebody else has paused it")
 
     @model_validator(mode="after")
     def _one_end(self) -> "PauseAsked":
@@ -123,7 +157,11 @@ class PauseAsked(BaseModel):
 class ResumeAsked(BaseModel):
     """A kind of work that shall go on."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={"examples": [{"kind": "media.fetch_media.v1"}]},
+    )
 
-    kind: Name
-    take_over: bool = Field(default=False, description="also where somebody else has paused it")
+    kind: Kind
+    take_over: StrictBool = Field(default=False, description="also where somebody else has paused it")

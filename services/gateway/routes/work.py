@@ -1,6 +1,6 @@
 """Handing in work: pages to scrape, images to keep, maps to draw, and probes of the workers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,9 +12,12 @@ from contracts.media import FetchMedia
 from contracts.scraper import ImageContext, ScrapePages
 from services.gateway.routes.callers import Caller, Calling, parts_of
 from services.gateway.routes.desk import Answer
+from services.gateway.routes.documented import told
+from services.gateway.routes.documented.operations import JOB_LINKS, SUBMITTING
+from services.gateway.routes.documented.shapes.jobs import Job, MapJobs
 from services.gateway.routes.models import MapsAsked, ProbeAsked, ScrapeAsked, StoreAsked
 from services.gateway.routes.problems import Problem
-from services.gateway.routes.replies import API, job_location, submitted_job
+from services.gateway.routes.replies import API, job_location, job_reply, submitted_job
 from services.gateway.routes.second_looks import SecondLook
 from services.gateway.routes.submitting import hand_in, new_job
 from services.gateway.rules.jobs import JobRow
@@ -24,16 +27,24 @@ from services.gateway.store.submissions import SceneHeld
 from services.gateway.store.tenancy import as_tenant
 
 MAPS_LIMIT: Final = 500
+_ONE_JOB: Final[Any] = {"status": 202, "problems": SUBMITTING, "once": True, "waits": True, "links": JOB_LINKS}
 routes = APIRouter(prefix=API, tags=["work"], route_class=SecondLook)
 
 
-@routes.post("/scrapes", status_code=202, summary="Scrape pages and keep their images")
+@routes.post(
+    "/scrapes",
+    status_code=202,
+    summary="Scrape pages and keep their images",
+    **told("create_scrape", Job, **_ONE_JOB),
+)
 async def post_scrape(request: Request, caller: Calling, asked: ScrapeAsked) -> Response:
     job = new_job(caller, caller.writing(asked.project_id), asked.pipeline)
     return await hand_in(request, caller, [ScrapePages(**job, urls=asked.pages)])
 
 
-@routes.post("/media/store", status_code=202, summary="Download and keep one image")
+@routes.post(
+    "/media/store", status_code=202, summary="Download and keep one image", **told("store_media", Job, **_ONE_JOB)
+)
 async def post_media(request: Request, caller: Calling, asked: StoreAsked) -> Response:
     job = new_job(caller, caller.writing(asked.project_id), asked.pipeline)
     command = FetchMedia(**job, url=asked.url, context=ImageContext(**asked.context))
@@ -46,13 +57,23 @@ async def post_media(request: Request, caller: Calling, asked: StoreAsked) -> Re
     return await hand_in(request, caller, [command], scene_media=media or None)
 
 
-@routes.post("/probes", status_code=202, summary="Have a worker do nothing, to see that jobs go there and back")
+@routes.post(
+    "/probes",
+    status_code=202,
+    summary="Have a worker do nothing, to see that jobs go there and back",
+    **told("create_probe", Job, **_ONE_JOB),
+)
 async def post_probe(request: Request, caller: Calling, asked: ProbeAsked) -> Response:
     job = new_job(caller, caller.writing(asked.project_id))
     return await hand_in(request, caller, [CheckWorker(**job, service=asked.service)])
 
 
-@routes.post("/maps", status_code=202, summary="Draw the depth and edge maps of images")
+@routes.post(
+    "/maps",
+    status_code=202,
+    summary="Draw the depth and edge maps of images",
+    **told("create_maps", MapJobs, status=202, problems=(*SUBMITTING, "image_not_found"), once=True, waits=True),
+)
 async def post_maps(request: Request, caller: Calling, asked: MapsAsked) -> Response:
     """Draw the maps of one image, of many, or of those that a filter finds: at most 500 at once, the oldest first.
 
@@ -75,7 +96,11 @@ async def post_maps(request: Request, caller: Calling, asked: MapsAsked) -> Resp
         location = job_location(jobs[0].id) if len(jobs) == 1 else f"{API}/jobs?kind={MapDepth.wire_name}"
         return Answer(body, location)
 
-    return await hand_in(request, caller, commands, answer=tell)
+    return await hand_in(request, caller, commands, answer=tell, show=_show_only_map)
+
+
+async def _show_only_map(told: Mapping[str, Any], job: Row) -> dict[str, Any]:
+    return {**told, "items": [job_reply(job)]}
 
 
 async def _originals(request: Request, caller: Caller, asked: MapsAsked) -> tuple[list[Row], bool]:

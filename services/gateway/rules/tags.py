@@ -6,6 +6,10 @@ from typing import Final
 
 TAGS_LIMIT: Final = 50
 TAG_CHARACTERS: Final = 80
+_SPACES: Final = r"\u0009-\u000d\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+_NEVER: Final = r",\u0000-\u0008\u000e-\u001b\u007f-\u0084\u0086-\u009f"
+TAG_PATTERN: Final = f"^[^{_NEVER}]*[^{_NEVER}{_SPACES}][^{_NEVER}]*$"
+"""What may become a tag, as a regular expression of a JSON Schema; how long it is then, none can say."""
 
 
 def normalised(tag: str) -> str:

@@ -35,6 +35,9 @@ DELIVERIES: Final = """
     DELETE FROM webhook_deliveries WHERE id IN (
         SELECT id FROM webhook_deliveries WHERE created_at < now() - $1::interval LIMIT $2)
 """
+RATE_LIMITS: Final = """
+    DELETE FROM rate_limits WHERE key IN (SELECT key FROM rate_limits WHERE ends_at < now() - $1::interval LIMIT $2)
+"""
 
 
 async def delete_expired(pool: Pool, statement: str, age: timedelta) -> None:

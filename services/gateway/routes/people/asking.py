@@ -1,5 +1,7 @@
 """What clients send about projects, chapters, scenes and customers."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Final, Literal
 from uuid import UUID
 
@@ -46,18 +48,20 @@ class Slice(BaseModel):
     limit: int = Field(default=50, ge=1, le=200)
 
 
-def _leave_out_defaults(schema: dict[str, Any]) -> None:
+def _describe_edit(schema: dict[str, Any], edit: type["Edit"]) -> None:
     """Say nowhere that a field is null by default: one that is left out stays as it is."""
     for field in schema["properties"].values():
         field.pop("default", None)
+    schema["examples"] = [dict(edit.example)]
 
 
 class Edit(BaseModel):
     """Changes of a thing: what is not named stays as it is."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_leave_out_defaults)
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_describe_edit)
     emptied: ClassVar[frozenset[str]] = frozenset()
     """The fields that may be null."""
+    example: ClassVar[Mapping[str, Any]] = {}
 
     @model_validator(mode="after")
     def _nothing_else_is_emptied(self) -> "Edit":
@@ -86,6 +90,8 @@ class ProjectAsked(BaseModel):
 class ProjectEdit(Edit):
     """Changes of a project."""
 
+    example = MappingProxyType({"name": "Lighthouses of the North"})
+
     name: Label | Kept = None
     description: Prose | Kept = None
 
@@ -101,6 +107,10 @@ class MemberAsked(BaseModel):
 class ChapterAsked(Asked):
     """A chapter to register."""
 
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, json_schema_extra={"examples": [{"id": "chapter-1", "title": "The keeper"}]}
+    )
+
     id: NewChapterId | None = Field(default=None, description="unique in its project; made here where none is given")
     title: Line = ""
     description: Prose = ""
@@ -112,6 +122,7 @@ class ChapterEdit(Edit):
     """Changes of a chapter; `script_id` may be null."""
 
     emptied = frozenset({"script_id"})
+    example = MappingProxyType({"title": "The storm", "position": 2})
 
     title: Line | Kept = None
     description: Prose | Kept = None
@@ -129,7 +140,11 @@ class ChaptersPage(Slice):
 class ChapterSceneAsked(BaseModel):
     """A scene to register."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={"examples": [{"number": 3, "description": "Hills at dusk, a red house"}]},
+    )
 
     number: Annotated[int, Field(ge=0, le=LARGEST_NUMBER)] | None = Field(
         default=None, description="unique in its chapter; default: the next"
@@ -143,6 +158,8 @@ class ChapterSceneAsked(BaseModel):
 
 class ChapterSceneEdit(Edit):
     """Changes of a scene."""
+
+    example = MappingProxyType({"description": "The lamp room at night, rain on the panes"})
 
     title: Line | Kept = None
     description: Description | Kept = None
@@ -173,6 +190,7 @@ class CustomerEdit(Edit):
     """Changes of a customer; `external_id`, `email`, `phone` and `company` may be null."""
 
     emptied = frozenset({"external_id", "email", "phone", "company"})
+    example = MappingProxyType({"email": "ada@example.org", "tags": ["first", "printed"]})
 
     external_id: Label | None = None
     name: Label | Kept = None

@@ -6,12 +6,12 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 
 from services.gateway.routes.callers import Caller, Calling, parts_of
+from services.gateway.routes.documented import told
 from services.gateway.routes.people.asking import AuditPage
 from services.gateway.routes.people.listing import shown_page
 from services.gateway.routes.people.showing import ActShown, PageOf
 from services.gateway.routes.replies import API
 from services.gateway.routes.second_looks import SecondLook
-from services.gateway.routes.told import told
 from services.gateway.rules.cursors import Cursor, parse_cursor
 from services.gateway.store.audit import AuditFilter, select_audit
 from services.gateway.store.tenancy import as_tenant
@@ -22,7 +22,7 @@ routes = APIRouter(prefix=API, tags=["people"], route_class=SecondLook)
 @routes.get(
     "/audit",
     summary="Who did what, the latest first; for owners of projects and operators",
-    responses=told(PageOf[ActShown], "403 owner_only", "403 not_a_member", "400 cursor_invalid"),
+    **told("list_audit_entries", PageOf[ActShown], problems=("owner_only", "not_a_member", "cursor_invalid")),
 )
 async def get_audit(request: Request, caller: Calling, asked: Annotated[AuditPage, Query()]) -> Response:
     """Show what was done in the projects that you own; to operators also what was done everywhere else."""

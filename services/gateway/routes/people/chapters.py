@@ -9,6 +9,7 @@ from services.gateway.routes.acting import create_once
 from services.gateway.routes.auditing import note
 from services.gateway.routes.callers import Caller, Calling, parts_of
 from services.gateway.routes.desk import Answer
+from services.gateway.routes.documented import told
 from services.gateway.routes.people.asking import ChapterAsked, ChapterEdit, ChaptersPage, Slice
 from services.gateway.routes.people.fields import ChapterId
 from services.gateway.routes.people.homes import chapter_of
@@ -18,8 +19,7 @@ from services.gateway.routes.people.showing import ChapterDetail, ChapterShown, 
 from services.gateway.routes.problems import Problem, not_found
 from services.gateway.routes.replies import API, Json
 from services.gateway.routes.second_looks import SecondLook
-from services.gateway.routes.told import told
-from services.gateway.routes.versions import IF_MATCH, check_version, versioned
+from services.gateway.routes.versions import check_version, versioned
 from services.gateway.rules.places import identifier, number, read_place, words
 from services.gateway.store import chapters as store
 from services.gateway.store.chapter_scenes import select_chapter_scenes, select_drawings_under_way
@@ -32,8 +32,8 @@ from shared.identifiers import uuid7
 from shared.outbox import Transaction
 
 _ORDER: Final = "chapters"
-_WHICH: Final = ("404 chapter_not_found", "409 chapter_ambiguous", "403 not_a_member")
-_EDITING: Final = ("403 viewer_only", "412 version_stale", "400 if_match_invalid")
+_WHICH: Final = ("chapter_not_found", "chapter_ambiguous", "not_a_member")
+_EDITING: Final = ("viewer_only",)
 routes = APIRouter(prefix=f"{API}/chapters", tags=["chapters"], route_class=SecondLook)
 
 
@@ -41,8 +41,13 @@ routes = APIRouter(prefix=f"{API}/chapters", tags=["chapters"], route_class=Seco
     "",
     status_code=201,
     summary="Register a chapter",
-    responses=told(
-        ChapterShown, "409 chapter_exists", "403 not_a_member", "403 viewer_only", status=201, versioned=True
+    **told(
+        "create_chapter",
+        ChapterShown,
+        status=201,
+        problems=("chapter_exists", "not_a_member", "viewer_only"),
+        tagged=True,
+        once=True,
     ),
 )
 async def post_chapter(request: Request, caller: Calling, asked: ChapterAsked) -> Response:
@@ -68,7 +73,7 @@ async def post_chapter(request: Request, caller: Calling, asked: ChapterAsked) -
 @routes.get(
     "",
     summary="Chapters, in their order",
-    responses=told(PageOf[ChapterShown], "403 not_a_member", "400 cursor_invalid"),
+    **told("list_chapters", PageOf[ChapterShown], problems=("not_a_member", "cursor_invalid")),
 )
 async def get_chapters(request: Request, caller: Calling, asked: Annotated[ChaptersPage, Query()]) -> Response:
     projects = caller.seeing(asked.project_id)
@@ -82,7 +87,7 @@ async def get_chapters(request: Request, caller: Calling, asked: Annotated[Chapt
 @routes.get(
     "/{chapter_id}",
     summary="A chapter, and how many of its scenes have which state",
-    responses=told(ChapterDetail, *_WHICH, versioned=True),
+    **told("get_chapter", ChapterDetail, problems=(*_WHICH,), tagged=True),
 )
 async def get_chapter(
     request: Request, caller: Calling, chapter_id: ChapterId, project_id: UUID | None = None
@@ -95,8 +100,7 @@ async def get_chapter(
 @routes.patch(
     "/{chapter_id}",
     summary="Change a chapter",
-    responses=told(ChapterDetail, *_WHICH, *_EDITING, versioned=True),
-    openapi_extra=IF_MATCH,
+    **told("update_chapter", ChapterDetail, problems=(*_WHICH, *_EDITING), tagged=True, edits=True),
 )
 async def patch_chapter(
     request: Request,
@@ -120,8 +124,7 @@ async def patch_chapter(
     "/{chapter_id}",
     status_code=204,
     summary="Delete a chapter and its scenes",
-    responses=told(None, *_WHICH, *_EDITING, "409 chapter_in_use", status=204),
-    openapi_extra=IF_MATCH,
+    **told("delete_chapter", None, status=204, problems=(*_WHICH, *_EDITING, "chapter_in_use"), edits=True),
 )
 async def delete_chapter(
     request: Request, caller: Calling, chapter_id: ChapterId, project_id: UUID | None = None
@@ -143,7 +146,7 @@ async def delete_chapter(
 @routes.get(
     "/{chapter_id}/grid",
     summary="A chapter's scenes and their images at a glance",
-    responses=told(Grid, *_WHICH, "400 cursor_invalid"),
+    **told("get_chapter_grid", Grid, problems=(*_WHICH, "cursor_invalid")),
 )
 async def get_grid(
     request: Request,

@@ -7,12 +7,14 @@ from fastapi import APIRouter, Query, Request, Response
 
 from services.gateway.routes.auditing import note
 from services.gateway.routes.callers import Caller, Calling, parts_of
+from services.gateway.routes.documented import told
+from services.gateway.routes.documented.shapes.images import Image
+from services.gateway.routes.documented.shapes.shape import PageOf
 from services.gateway.routes.people.asking import Slice
 from services.gateway.routes.people.customers import changed_customer, customer_of
 from services.gateway.routes.problems import Problem, not_found
 from services.gateway.routes.replies import API, image_reply, page
 from services.gateway.routes.second_looks import SecondLook
-from services.gateway.routes.told import told
 from services.gateway.rules.cursors import parse_cursor
 from services.gateway.store import customers as store
 from services.gateway.store.images import ImageFilter, select_image, select_images
@@ -21,12 +23,14 @@ from services.gateway.store.reading import Row
 from services.gateway.store.tenancy import as_tenant
 from shared.database import Connection
 
-_CHANGING: Final = ("404 customer_not_found", "404 image_not_found", "403 viewer_only")
+_CHANGING: Final = ("customer_not_found", "image_not_found", "viewer_only")
 routes = APIRouter(prefix=f"{API}/customers/{{customer_id}}/images", tags=["customers"], route_class=SecondLook)
 
 
 @routes.get(
-    "", summary="A customer's images, as `GET /images` lists them", responses=told(None, "404 customer_not_found")
+    "",
+    summary="A customer's images, as `GET /images` lists them",
+    **told("list_customer_images", PageOf[Image], problems=("customer_not_found", "cursor_invalid")),
 )
 async def get_customer_images(
     request: Request, caller: Calling, customer_id: UUID, asked: Annotated[Slice, Query()]
@@ -44,7 +48,7 @@ async def get_customer_images(
     "/{image_id}",
     status_code=204,
     summary="Note that an image is a customer's",
-    responses=told(None, *_CHANGING, "409 image_in_another_project", status=204),
+    **told("add_customer_image", None, status=204, problems=(*_CHANGING, "image_in_another_project")),
 )
 async def put_customer_image(request: Request, caller: Calling, customer_id: UUID, image_id: UUID) -> Response:
     """Note that an image of the customer's project is his; again at will."""
@@ -70,7 +74,7 @@ async def _check_image(connection: Connection, caller: Caller, customer: Row, im
     "/{image_id}",
     status_code=204,
     summary="Forget that an image is a customer's",
-    responses=told(None, *_CHANGING, status=204),
+    **told("remove_customer_image", None, status=204, problems=(*_CHANGING,)),
 )
 async def delete_customer_image(request: Request, caller: Calling, customer_id: UUID, image_id: UUID) -> Response:
     """Take an image from a customer; it stays in the library."""

@@ -9,14 +9,14 @@ from services.gateway.routes.acting import create_once
 from services.gateway.routes.auditing import note
 from services.gateway.routes.callers import Caller, Calling, parts_of
 from services.gateway.routes.desk import Answer
+from services.gateway.routes.documented import told
 from services.gateway.routes.people.asking import CustomerAsked, CustomerEdit, CustomersPage
 from services.gateway.routes.people.listing import dumped, place_behind, shown_page
 from services.gateway.routes.people.showing import CustomerShown, PageOf
 from services.gateway.routes.problems import Problem, not_found
 from services.gateway.routes.replies import API
 from services.gateway.routes.second_looks import SecondLook
-from services.gateway.routes.told import told
-from services.gateway.routes.versions import IF_MATCH, check_version, versioned
+from services.gateway.routes.versions import check_version, versioned
 from services.gateway.rules.places import identifier, moment, read_place, words
 from services.gateway.store import customers as store
 from services.gateway.store.customers import CustomerFilter, ExternalIdTakenError
@@ -27,7 +27,7 @@ from shared.database import Connection
 from shared.identifiers import uuid7
 from shared.outbox import Transaction
 
-_EDITING: Final = ("404 customer_not_found", "403 viewer_only", "412 version_stale", "400 if_match_invalid")
+_EDITING: Final = ("customer_not_found", "viewer_only")
 _READS: Final = {"created_at": moment, "name": words}
 routes = APIRouter(prefix=f"{API}/customers", tags=["customers"], route_class=SecondLook)
 
@@ -36,8 +36,13 @@ routes = APIRouter(prefix=f"{API}/customers", tags=["customers"], route_class=Se
     "",
     status_code=201,
     summary="Note a customer",
-    responses=told(
-        CustomerShown, "409 external_id_taken", "403 not_a_member", "403 viewer_only", status=201, versioned=True
+    **told(
+        "create_customer",
+        CustomerShown,
+        status=201,
+        problems=("external_id_taken", "not_a_member", "viewer_only"),
+        tagged=True,
+        once=True,
     ),
 )
 async def post_customer(request: Request, caller: Calling, asked: CustomerAsked) -> Response:
@@ -64,7 +69,7 @@ def _taken() -> Problem:
 @routes.get(
     "",
     summary="Customers, searched and filtered",
-    responses=told(PageOf[CustomerShown], "403 not_a_member", "400 cursor_invalid"),
+    **told("list_customers", PageOf[CustomerShown], problems=("not_a_member", "cursor_invalid")),
 )
 async def get_customers(request: Request, caller: Calling, asked: Annotated[CustomersPage, Query()]) -> Response:
     """Show customers, the newest first unless `sort` says otherwise. A cursor goes on in the order it was made in."""
@@ -86,7 +91,7 @@ def _wanted(asked: CustomersPage) -> CustomerFilter:
 @routes.get(
     "/{customer_id}",
     summary="A customer",
-    responses=told(CustomerShown, "404 customer_not_found", versioned=True),
+    **told("get_customer", CustomerShown, problems=("customer_not_found",), tagged=True),
 )
 async def get_customer(request: Request, caller: Calling, customer_id: UUID) -> Response:
     async with as_tenant(parts_of(request).pool, caller.memberships) as connection:
@@ -97,8 +102,7 @@ async def get_customer(request: Request, caller: Calling, customer_id: UUID) -> 
 @routes.patch(
     "/{customer_id}",
     summary="Change a customer",
-    responses=told(CustomerShown, *_EDITING, "409 external_id_taken", versioned=True),
-    openapi_extra=IF_MATCH,
+    **told("update_customer", CustomerShown, problems=(*_EDITING, "external_id_taken"), tagged=True, edits=True),
 )
 async def patch_customer(request: Request, caller: Calling, customer_id: UUID, asked: CustomerEdit) -> Response:
     async with as_tenant(parts_of(request).pool, caller.memberships) as connection:
@@ -122,8 +126,7 @@ async def _edit(connection: Connection, customer_id: UUID, changes: dict[str, An
     "/{customer_id}",
     status_code=204,
     summary="Delete a customer",
-    responses=told(None, *_EDITING, status=204),
-    openapi_extra=IF_MATCH,
+    **told("delete_customer", None, status=204, problems=(*_EDITING,), edits=True),
 )
 async def delete_customer(request: Request, caller: Calling, customer_id: UUID) -> Response:
     """Delete what is known of a customer; the images that were his stay in the library."""

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from services.gateway.routes.auditing import note
 from services.gateway.routes.callers import CallingNow, not_an_owner, parts_of
+from services.gateway.routes.documented import told
 from services.gateway.routes.people.asking import MemberAsked, Slice
 from services.gateway.routes.people.fields import UserId
 from services.gateway.routes.people.listing import place_behind, shown_page
@@ -15,8 +16,7 @@ from services.gateway.routes.people.showing import MemberShown, PageOf
 from services.gateway.routes.problems import Problem, not_found
 from services.gateway.routes.replies import API
 from services.gateway.routes.second_looks import SecondLook
-from services.gateway.routes.told import told
-from services.gateway.routes.versions import IF_MATCH, check_version, versioned
+from services.gateway.routes.versions import check_version, versioned
 from services.gateway.rules.people import OWNER
 from services.gateway.rules.places import moment, read_place, words
 from services.gateway.store import members as store
@@ -27,8 +27,8 @@ from shared.database import Connection
 
 _ORDER: Final = "members"
 _REFUSALS: Final = (
-    *("404 project_not_found", "403 owner_only", "409 last_owner", "409 personal_project"),
-    *("412 version_stale", "400 if_match_invalid"),
+    *("project_not_found", "owner_only", "last_owner", "personal_project"),
+    *("version_stale", "if_match_invalid"),
 )
 routes = APIRouter(prefix=f"{API}/projects/{{project_id}}/members", tags=["people"], route_class=SecondLook)
 
@@ -36,7 +36,7 @@ routes = APIRouter(prefix=f"{API}/projects/{{project_id}}/members", tags=["peopl
 @routes.get(
     "",
     summary="A project's members, in the order in which they came",
-    responses=told(PageOf[MemberShown], "404 project_not_found", "400 cursor_invalid"),
+    **told("list_members", PageOf[MemberShown], problems=("project_not_found", "cursor_invalid")),
 )
 async def get_members(
     request: Request, caller: CallingNow, project_id: UUID, asked: Annotated[Slice, Query()]
@@ -52,8 +52,7 @@ async def get_members(
 @routes.put(
     "/{user_id}",
     summary="Let a user into a project, or change what he is in it; for its owners",
-    responses=told(MemberShown, *_REFUSALS, "409 too_many_projects", versioned=True),
-    openapi_extra=IF_MATCH,
+    **told("set_member", MemberShown, problems=(*_REFUSALS, "too_many_projects"), tagged=True, edits=True),
 )
 async def put_member(
     request: Request, caller: CallingNow, *, project_id: UUID, user_id: UserId, asked: MemberAsked
@@ -84,8 +83,7 @@ async def _put(connection: Connection, project_id: UUID, user_id: str, role: str
     "/{user_id}",
     status_code=204,
     summary="Leave a project, or send somebody out of it",
-    responses=told(None, *_REFUSALS, "404 member_not_found", status=204),
-    openapi_extra=IF_MATCH,
+    **told("remove_member", None, status=204, problems=(*_REFUSALS, "member_not_found"), edits=True),
 )
 async def delete_member(request: Request, caller: CallingNow, project_id: UUID, user_id: UserId) -> Response:
     """Everybody may leave; owners may send others out. The last owner stays: make somebody else one first."""

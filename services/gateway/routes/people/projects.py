@@ -9,14 +9,14 @@ from services.gateway.routes.acting import create_once
 from services.gateway.routes.auditing import note
 from services.gateway.routes.callers import Caller, CallingNow, not_an_owner, parts_of
 from services.gateway.routes.desk import Answer
+from services.gateway.routes.documented import told
 from services.gateway.routes.people.asking import ProjectAsked, ProjectEdit, Slice
 from services.gateway.routes.people.listing import dumped, shown_page
 from services.gateway.routes.people.showing import PageOf, ProjectShown
 from services.gateway.routes.problems import Problem, not_found
 from services.gateway.routes.replies import API
 from services.gateway.routes.second_looks import SecondLook
-from services.gateway.routes.told import told
-from services.gateway.routes.versions import IF_MATCH, check_version, versioned
+from services.gateway.routes.versions import check_version, versioned
 from services.gateway.rules.cursors import parse_cursor
 from services.gateway.rules.people import MEMBERSHIPS_LIMIT, OWNER, in_the_way
 from services.gateway.store import members as member_store
@@ -30,7 +30,7 @@ from shared.identifiers import uuid7
 from shared.outbox import Transaction
 
 _COUNTED: Final = 1000
-_EDITING: Final = ("404 project_not_found", "403 owner_only", "412 version_stale", "400 if_match_invalid")
+_EDITING: Final = ("project_not_found", "owner_only")
 _PROJECTS: Final = f"{API}/projects"
 routes = APIRouter(prefix=_PROJECTS, tags=["people"], route_class=SecondLook)
 
@@ -39,7 +39,7 @@ routes = APIRouter(prefix=_PROJECTS, tags=["people"], route_class=SecondLook)
     "",
     status_code=201,
     summary="Make a project",
-    responses=told(ProjectShown, "409 too_many_projects", status=201, versioned=True),
+    **told("create_project", ProjectShown, status=201, problems=("too_many_projects",), tagged=True, once=True),
 )
 async def post_project(request: Request, caller: CallingNow, asked: ProjectAsked) -> Response:
     """Make a project of which you are the owner. With an `Idempotency-Key`, only once."""
@@ -66,7 +66,11 @@ async def check_room(connection: Connection, user_id: str) -> None:
         raise Problem(409, "too_many_projects", sentence)
 
 
-@routes.get("", summary="Your projects, the newest first", responses=told(PageOf[ProjectShown], "400 cursor_invalid"))
+@routes.get(
+    "",
+    summary="Your projects, the newest first",
+    **told("list_projects", PageOf[ProjectShown], problems=("cursor_invalid",)),
+)
 async def get_projects(request: Request, caller: CallingNow, asked: Annotated[Slice, Query()]) -> Response:
     async with as_tenant(parts_of(request).pool, caller.memberships) as connection:
         rows = await store.select_projects(connection, caller.person_id, parse_cursor(asked.cursor), asked.limit)
@@ -76,7 +80,7 @@ async def get_projects(request: Request, caller: CallingNow, asked: Annotated[Sl
 @routes.get(
     "/{project_id}",
     summary="A project, and what you are in it",
-    responses=told(ProjectShown, "404 project_not_found", versioned=True),
+    **told("get_project", ProjectShown, problems=("project_not_found",), tagged=True),
 )
 async def get_project(request: Request, caller: CallingNow, project_id: UUID) -> Response:
     async with as_tenant(parts_of(request).pool, caller.memberships) as connection:
@@ -87,8 +91,7 @@ async def get_project(request: Request, caller: CallingNow, project_id: UUID) ->
 @routes.patch(
     "/{project_id}",
     summary="Change a project's name or description; for its owners",
-    responses=told(ProjectShown, *_EDITING, versioned=True),
-    openapi_extra=IF_MATCH,
+    **told("update_project", ProjectShown, problems=(*_EDITING,), tagged=True, edits=True),
 )
 async def patch_project(request: Request, caller: CallingNow, project_id: UUID, asked: ProjectEdit) -> Response:
     async with as_tenant(parts_of(request).pool, caller.memberships) as connection:
@@ -104,8 +107,9 @@ async def patch_project(request: Request, caller: CallingNow, project_id: UUID, 
     "/{project_id}",
     status_code=204,
     summary="Delete an empty project; for its owners",
-    responses=told(None, *_EDITING, "409 personal_project", "409 project_not_empty", status=204),
-    openapi_extra=IF_MATCH,
+    **told(
+        "delete_project", None, status=204, problems=(*_EDITING, "personal_project", "project_not_empty"), edits=True
+    ),
 )
 async def delete_project(request: Request, caller: CallingNow, project_id: UUID) -> Response:
     """Delete a project with its members, chapters, scenes and customers.

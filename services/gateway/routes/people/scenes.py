@@ -11,6 +11,7 @@ from services.gateway.routes.acting import create_once
 from services.gateway.routes.auditing import note
 from services.gateway.routes.callers import Caller, Calling, parts_of
 from services.gateway.routes.desk import Answer
+from services.gateway.routes.documented import told
 from services.gateway.routes.people.asking import ChapterSceneAsked, ChapterSceneEdit, Slice
 from services.gateway.routes.people.fields import ChapterId, SceneNumber
 from services.gateway.routes.people.homes import chapter_of
@@ -19,8 +20,7 @@ from services.gateway.routes.people.showing import GridCell, PageOf, SceneShown
 from services.gateway.routes.problems import Problem, not_found
 from services.gateway.routes.replies import API
 from services.gateway.routes.second_looks import SecondLook
-from services.gateway.routes.told import told
-from services.gateway.routes.versions import IF_MATCH, check_version, versioned
+from services.gateway.routes.versions import check_version, versioned
 from services.gateway.rules import places
 from services.gateway.store import chapter_scenes as store
 from services.gateway.store.chapters import select_locked_chapter
@@ -31,8 +31,8 @@ from shared.database import Connection
 from shared.outbox import Transaction
 
 SCENES_ORDER: Final = "scenes"
-_WHICH: Final = ("404 chapter_not_found", "409 chapter_ambiguous", "403 not_a_member")
-_EDITING: Final = ("404 scene_not_found", "403 viewer_only", "412 version_stale", "400 if_match_invalid")
+_WHICH: Final = ("chapter_not_found", "chapter_ambiguous", "not_a_member")
+_EDITING: Final = ("scene_not_found", "viewer_only")
 routes = APIRouter(prefix=f"{API}/chapters/{{chapter_id}}/scenes", tags=["chapters"], route_class=SecondLook)
 
 
@@ -40,7 +40,14 @@ routes = APIRouter(prefix=f"{API}/chapters/{{chapter_id}}/scenes", tags=["chapte
     "",
     status_code=201,
     summary="Register a scene",
-    responses=told(SceneShown, *_WHICH, "403 viewer_only", "409 scene_exists", status=201, versioned=True),
+    **told(
+        "create_scene",
+        SceneShown,
+        status=201,
+        problems=(*_WHICH, "viewer_only", "scene_exists"),
+        tagged=True,
+        once=True,
+    ),
 )
 async def post_chapter_scene(
     request: Request,
@@ -88,7 +95,7 @@ async def _scene(
 @routes.get(
     "",
     summary="The scenes of a chapter, in their order",
-    responses=told(PageOf[SceneShown], *_WHICH, "400 cursor_invalid"),
+    **told("list_scenes", PageOf[SceneShown], problems=(*_WHICH, "cursor_invalid")),
 )
 async def get_chapter_scenes(
     request: Request,
@@ -109,7 +116,7 @@ async def get_chapter_scenes(
 @routes.get(
     "/{number}",
     summary="A scene, and how its image is coming on",
-    responses=told(SceneShown, *_WHICH, "404 scene_not_found", versioned=True),
+    **told("get_scene", SceneShown, problems=(*_WHICH, "scene_not_found"), tagged=True),
 )
 async def get_chapter_scene(
     request: Request, caller: Calling, chapter_id: ChapterId, number: SceneNumber, project_id: UUID | None = None
@@ -123,8 +130,7 @@ async def get_chapter_scene(
 @routes.patch(
     "/{number}",
     summary="Change a scene",
-    responses=told(SceneShown, *_WHICH, *_EDITING, versioned=True),
-    openapi_extra=IF_MATCH,
+    **told("update_scene", SceneShown, problems=(*_WHICH, *_EDITING), tagged=True, edits=True),
 )
 async def patch_chapter_scene(
     request: Request,
@@ -151,8 +157,7 @@ async def patch_chapter_scene(
     "/{number}",
     status_code=204,
     summary="Delete a scene",
-    responses=told(None, *_WHICH, *_EDITING, "409 scene_in_use", status=204),
-    openapi_extra=IF_MATCH,
+    **told("delete_scene", None, status=204, problems=(*_WHICH, *_EDITING, "scene_in_use"), edits=True),
 )
 async def delete_chapter_scene(
     request: Request,

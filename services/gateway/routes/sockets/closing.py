@@ -32,9 +32,14 @@ _MEANINGS: Final = {
     Close.UNAUTHENTICATED: "no good credential came in time, or it has expired: sign in again",
     Close.FORBIDDEN: "this origin may not connect, or a membership was withdrawn",
     Close.SLOW: "you have read too slowly: connect again and resume behind the last sequence that you saw",
-    Close.TOO_MANY_WORDS: "you have sent too many messages",
+    Close.TOO_MANY_WORDS: "you have sent too many messages, or connected too often",
 }
-_OF_STATUS: Final = {401: Close.UNAUTHENTICATED, 403: Close.FORBIDDEN, 503: Close.TRY_AGAIN_LATER}
+_OF_STATUS: Final = {
+    401: Close.UNAUTHENTICATED,
+    403: Close.FORBIDDEN,
+    429: Close.TOO_MANY_WORDS,
+    503: Close.TRY_AGAIN_LATER,
+}
 _OF_END: Final = {
     End.SLOW: (Close.SLOW, "too_slow"),
     End.LEAVING: (Close.GOING_AWAY, "going_away"),

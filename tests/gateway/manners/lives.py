@@ -1,0 +1,175 @@
+"""A life in which everything has happened that replies tell of."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+
+from contracts.jobs import Child, JobChildrenNamed, JobCompleted, JobFailed, JobStarted
+from contracts.media import FetchMedia, MediaRejected, NamedColour
+from contracts.media import MediaDescribed as Described
+from contracts.scraper import PageScraped, SkippedImage
+from shared.identifiers import uuid7
+from tests.gateway.living import Client, Gateway, Voice, gateway_settings
+from tests.gateway.sayings import command_of, depth_mapped, media_stored, set_aside
+from tests.gateway.uploads.pictures import form, png
+from tests.living import House, until
+from tests.shared.strangers import Stranger, answer
+
+STARTED = "2025-01-01T00:00:00Z"
+WORK = "/work"
+
+
+@dataclass
+class Life:
+    """A gateway, its clients, and the ids of what happened there.
+
+    Attributes:
+        values: for the placeholders of addresses.
+        values_of_oz: those of what is his.
+        bodies: for what is posted, by the names of operations; what makes them, where they are no JSON.
+        abandoned: an upload that is to be given up.
+
+    """
+
+    gateway: Gateway
+    ann: Client
+    oz: Client
+    receiver: Stranger
+    values: dict[str, str] = field(default_factory=dict)
+    values_of_oz: dict[str, str] = field(default_factory=dict)
+    bodies: dict[str, Any] = field(default_factory=dict)
+    abandoned: str = ""
+
+
+@asynccontextmanager
+async def lived(house: House) -> AsyncIterator[Life]:
+    """A gateway where ann and oz have seen everything; it may reach a receiver of webhooks."""
+    async with Stranger(otherwise=answer(b"thanks")) as receiver:
+        allow = frozenset({("127.0.0.1", receiver.port)})
+        async with Gateway(gateway_settings(house.servers, outbound_allow=allow)) as gateway:
+            await gateway.until_well()
+            async with gateway.client("ann") as ann, gateway.client("oz", roles=("operator",)) as oz:
+                life = Life(gateway, ann, oz, receiver)
+                for client in (oz, ann):
+                    await _work(life, client)
+                    await _people(life, client)
+                    await _machines(life, client)
+                    await _uploads(life, client)
+                    if client is oz:
+                        life.values_of_oz = dict(life.values)
+                yield life
+
+
+async def _work(life: Life, client: Client) -> None:
+    gateway = life.gateway
+    scrape = (await client.post("/scrapes", {"url": "https://example.org"})).body
+    voice, child = Voice(scrape), Child(job_id=uuid7(), kind=FetchMedia.wire_name)
+    skipped = SkippedImage(url="https://example.org/dot.gif", code="too_small", sentence="It is too small.")
+    found = {"title": "A page", "images_found": 2, "images_skipped": 1, "skipped": (skipped,)}
+    refused = {"url": "https://example.org/b.jpg", "code": "too_large", "sentence": "It is too large."}
+    await gateway.hear(
+        voice.says(JobStarted, attempt=1, started_at=STARTED, worker="w"),
+        voice.says(JobChildrenNamed, children=(child,)),
+        voice.says(JobCompleted, attempt=1, started_at=STARTED, children_total=1, result={"pages": 1}),
+        voice.states(PageScraped, url="https://example.org", **found),
+        voice.states(MediaRejected, **refused),
+    )
+    store = Voice((await client.post("/media/store", {"url": "https://example.org/a.jpg", "scene_id": "s"})).body)
+    stored = media_stored(store)
+    palette = (NamedColour(hex="#224466", name="dark blue", share=0.5),)
+    described = {"asset_id": stored.asset_id, "subject_version": 1, "origin": "tests", "palette": palette}
+    await gateway.hear(stored, store.states(Described, **described, perceptual_hash="c3d4e5f60718293a"))
+    await gateway.hear(depth_mapped(store, stored))
+    failing = Voice((await client.post("/probes", {"service": "media"})).body)
+    await gateway.hear(failing.says(JobFailed, attempt=1, code="broken", sentence="It broke."))
+    letter = set_aside()
+    await gateway.hear(letter, command_of(failing))
+    pause = {"kind": FetchMedia.wire_name, "seconds": 60}
+    await life.oz.post(f"{WORK}/pause", pause)
+    life.values |= {
+        "job_id": scrape["id"],
+        "image_id": str(stored.asset_id),
+        "letter_id": str(letter.dead_letter_id),
+        "scene_id": "s",
+        "message_type": FetchMedia.wire_name,
+    }
+    life.bodies |= {
+        "create_scrape": {"url": "https://example.org"},
+        "store_media": {"url": "https://example.org/a.jpg"},
+        "create_probe": {"service": "media"},
+        "create_maps": {"image_id": str(stored.asset_id)},
+        "draw_scene": {"scene_description": "A view"},
+        "retry_jobs": {"ids": [failing.job["id"]]},
+        "redrive_dead_letters": {"filter": {}},
+        "discard_dead_letters": {"filter": {}, "dry_run": True},
+        "pause_work": pause,
+        "resume_work": {"kind": FetchMedia.wire_name},
+    }
+
+
+async def _people(life: Life, client: Client) -> None:
+    project = (await client.post("/projects", {"name": "Lighthouses"})).body["id"]
+    await client.send("PUT", f"/api/v1/projects/{project}/members/bob", json={"role": "viewer"})
+    for chapter in ("c", "k"):
+        await client.post("/chapters", {"id": chapter})
+        await client.post(f"/chapters/{chapter}/scenes", {"number": 1, "description": "A view"})
+    await client.post("/chapters/c/images/scenes/1", {"scene_description": "A view"})
+    customer = (await client.post("/customers", {"name": "Ada"})).body["id"]
+    images = f"/api/v1/customers/{customer}/images/{life.values['image_id']}"
+    assert (await client.send("PUT", images)).status == 204
+    life.values |= {"project_id": project, "user_id": "bob", "chapter_id": "k", "number": "1", "scene_number": "1"}
+    life.values |= {"customer_id": customer}
+    life.bodies |= {
+        "create_project": {"name": "Windmills"},
+        "update_project": {"name": "Towers"},
+        "set_member": {"role": "editor"},
+        "create_chapter": {"title": "The storm"},
+        "update_chapter": {"title": "The keeper"},
+        "create_scene": {"description": "Rain"},
+        "update_scene": {"title": "Night"},
+        "create_customer": {"name": "Grace"},
+        "update_customer": {"notes": "Calls back."},
+    }
+
+
+async def _machines(life: Life, client: Client) -> None:
+    key = (await client.post("/api-keys", {"name": "import", "scopes": ["read"]})).body["id"]
+    # Nothing is told of but pings, so that whatever else happens makes no noise.
+    hook = {"url": f"http://127.0.0.1:{life.receiver.port}/hook", "event_types": ["webhook.disabled"]}
+    webhook = (await client.post("/webhooks", hook)).body["id"]
+    delivery = (await client.post(f"/webhooks/{webhook}/test")).body["id"]
+
+    async def delivered() -> bool:
+        told = await client.get(f"/webhooks/{webhook}/deliveries/{delivery}")
+        return bool(told.body["state"] == "delivered")
+
+    await until(delivered)
+    life.values |= {"key_id": key, "webhook_id": webhook, "delivery_id": delivery}
+    life.bodies |= {
+        "create_api_key": {"name": "export", "scopes": ["read"]},
+        "create_webhook": hook,
+        "update_webhook": {"description": "Ours"},
+        "rotate_webhook_secret": {"keep_previous_hours": 1},
+    }
+
+
+async def _uploads(life: Life, client: Client) -> None:
+    await life.gateway.parts.uploads._objects.ensure_bucket()
+    picture = png()
+    announced = {"content_type": "image/png", "size_bytes": len(picture)}
+    sent, given_up = [(await client.post("/uploads", announced)).body for _ in range(2)]
+    async with (
+        aiohttp.ClientSession() as session,
+        session.put(sent["url"], data=picture, headers=sent["headers"]) as put,
+    ):
+        assert put.status == 200
+    life.values["upload_id"], life.abandoned = sent["id"], given_up["id"]
+    life.bodies |= {
+        "create_upload": announced,
+        "upload_images": lambda: form(("a.png", picture), title="A view"),
+        "update_image": {"tags": ["dusk"]},
+        "edit_images": {"action": "tag", "filter": {}, "tags": ["hills"]},
+    }
