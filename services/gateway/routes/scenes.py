@@ -46,7 +46,7 @@ routes = APIRouter(prefix=API, tags=["scenes"], route_class=SecondLook)
         SceneTaken,
         status=202,
         ended=Generation,
-        problems=(*SUBMITTING, "generation_in_progress"),
+        problems=(*SUBMITTING, "chapter_ambiguous", "generation_in_progress"),
         once=True,
         waits=True,
         links=TASK_LINKS,

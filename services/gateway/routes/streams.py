@@ -102,7 +102,7 @@ class EventStream(StreamingResponse):
         "follow_events",
         content="text/event-stream",
         example=_EXAMPLE,
-        problems=("last_event_id_invalid", "not_a_member"),
+        problems=("last_event_id_invalid", "two_credentials", "not_a_member"),
     ),
 )
 async def get_events(
@@ -122,7 +122,10 @@ async def get_events(
     "/jobs/{job_id}/events",
     summary="What happens to a job and its children (server-sent events)",
     **told(
-        "follow_job", content="text/event-stream", example=_EXAMPLE, problems=("last_event_id_invalid", "job_not_found")
+        "follow_job",
+        content="text/event-stream",
+        example=_EXAMPLE,
+        problems=("last_event_id_invalid", "two_credentials", "job_not_found"),
     ),
 )
 async def get_job_events(

@@ -8,7 +8,7 @@ from fastapi import Response
 MARK: Final = "x-told"
 """Under this name an operation carries what the document is completed with; it does not leave the house."""
 
-SUBMITTING: Final = ("not_a_member", "viewer_only", "request_too_large")
+SUBMITTING: Final = ("not_a_member", "viewer_only", "project_not_found", "request_too_large")
 """What may go wrong with whatever hands work in."""
 
 URL_PROBLEMS: Final = (

@@ -45,7 +45,7 @@ routes = APIRouter(prefix=f"{API}/chapters", tags=["chapters"], route_class=Seco
         "create_chapter",
         ChapterShown,
         status=201,
-        problems=("chapter_exists", "not_a_member", "viewer_only"),
+        problems=("chapter_exists", "not_a_member", "viewer_only", "project_not_found"),
         tagged=True,
         once=True,
     ),

@@ -40,7 +40,7 @@ routes = APIRouter(prefix=f"{API}/customers", tags=["customers"], route_class=Se
         "create_customer",
         CustomerShown,
         status=201,
-        problems=("external_id_taken", "not_a_member", "viewer_only"),
+        problems=("external_id_taken", "not_a_member", "viewer_only", "project_not_found"),
         tagged=True,
         once=True,
     ),
