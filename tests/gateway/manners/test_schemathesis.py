@@ -11,7 +11,7 @@ from tests.gateway.manners.trial import ENDLESS, Asked, Trial
 from tests.living import House
 
 CASES: Final = 2000
-EXAMPLES: Final = 20
+EXAMPLES: Final = 23
 
 
 @pytest.fixture

@@ -31,6 +31,9 @@ ENDLESS: Final = ("follow_events", "follow_job")
 LONGEST_ADDRESS: Final = 60_000
 """What is longer the server cuts off by itself, before anybody could tell a problem."""
 
+ACCEPTED: Final = ("2xx", "3xx", "401", "403", "404", "409", "412", "429", "5xx")
+"""What may be answered to what is well-formed: 412 where there is nothing that could have a version."""
+
 MADE_HERE: Final = frozenset({"cursor", "children_cursor", "tag", "prefix"})
 """What nobody could make up from the document, and what only people call something."""
 SENSE: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -107,6 +110,7 @@ def run(asked: Asked) -> Trial:
 
 
 def _config(asked: Asked) -> SchemathesisConfig:
+    stateful = 60 if asked.examples > 1 else 3
     generation = {"max-examples": asked.examples, "deterministic": True, "database": "none", "no-shrink": True}
     return SchemathesisConfig.from_dict(
         {
@@ -116,9 +120,13 @@ def _config(asked: Asked) -> SchemathesisConfig:
             "continue-on-failure": True,
             "workers": 1,
             "generation": generation,
+            "checks": {"positive_data_acceptance": {"expected-statuses": list(ACCEPTED)}},
             "phases": {
                 "coverage": {"enabled": False},
-                "stateful": {"max-steps": 6, "generation": {**generation, "max-examples": 3 * asked.examples}},
+                "stateful": {
+                    "max-steps": 6,
+                    "generation": {**generation, "max-examples": stateful},
+                },
             },
         }
     )
