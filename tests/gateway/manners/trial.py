@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from itertools import cycle
+from random import Random
 from typing import Any, Final, Self
 
 import schemathesis
@@ -25,6 +25,7 @@ from tests.gateway.uploads.pictures import png
 from tests.house.sources import HOUSE
 
 SEED: Final = 20250901
+_HALF: Final = 0.5
 ENDLESS: Final = ("follow_events", "follow_job")
 """Streams end with their clients; what they send is looked at elsewhere."""
 
@@ -135,12 +136,12 @@ def _config(asked: Asked) -> SchemathesisConfig:
 @contextmanager
 def _as_a_person_would(values: Mapping[str, str]) -> Iterator[None]:
     """Have well-formed requests say what makes sense: new keys, no made-up cursors, often ids of what is there."""
-    turns = cycle((True, False))
+    turns = Random(SEED)  # noqa: S311 - a coin, for in strict turns all of one operation's might come to be the same
 
     def before_call(_context: Any, case: Case, _arguments: Any) -> None:
         if case.meta is None or case.meta.generation.mode.is_negative:
             return
-        if case.method != "DELETE" and case.meta.phase.name != TestPhase.STATEFUL and next(turns):
+        if case.method != "DELETE" and case.meta.phase.name != TestPhase.STATEFUL and turns.random() < _HALF:
             case.path_parameters |= {name: values[name] for name in case.path_parameters.keys() & values.keys()}
         if "Idempotency-Key" in (case.headers or {}):
             case.headers["Idempotency-Key"] = str(uuid7())

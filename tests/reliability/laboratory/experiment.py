@@ -218,18 +218,20 @@ async def _break_under_load(premises: Premises, load: Load, planned: dict[Lane, 
 
 async def _along(premises: Premises, lane: Lane, faults: Sequence[Planned], began: float) -> list[Inflicted]:
     """Inflict the faults of one lane, each when it is due and the one before it is over."""
-    inflicted = []
+    inflicted: list[Inflicted] = []
     for planned in faults:
+        if inflicted:
+            await asyncio.sleep(lane.rest_seconds)
         await asyncio.sleep(max(0.0, began + planned.at_seconds - time.monotonic()))
         inflicted.append(await inflict(premises, planned))
-        await asyncio.sleep(lane.rest_seconds)
     return inflicted
 
 
 async def _drained(servers: Stack, last_at: datetime, patience_seconds: float) -> tuple[float | None, str | None]:
     """Wait until nothing is left to do; return how long that took, and what lingered where it took long."""
     lingering = None
-    swift_seconds = min(patience_seconds, drain_limit_seconds((), last_at))
+    passed_seconds = (datetime.now(UTC) - last_at).total_seconds()
+    swift_seconds = min(patience_seconds, max(0.0, drain_limit_seconds((), last_at) - passed_seconds))
     for seconds in (swift_seconds, patience_seconds - swift_seconds):
         try:
             await until_quiet(servers, seconds=seconds)
