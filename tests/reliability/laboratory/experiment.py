@@ -39,6 +39,7 @@ _TAKE_OVER_SECONDS, _SLACK_SECONDS = 5.0, 10.0
 PATIENCE_SECONDS = 140.0
 _HEARD_SECONDS = 20.0
 _LOOK_SECONDS = 0.2
+_LATEST = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +56,7 @@ class Outcome:
         drained_seconds: from the end of the last fault until nothing was left to do; None where that never came.
         drain_limit_seconds: what that may take.
         lingering: what was left to do when that would have been over without any retry.
+        latest: the jobs that ended last, and when since the end of the last fault.
         recoveries: for each fault, from its end until the services that it struck had ended a newer job, in seconds.
 
     """
@@ -71,6 +73,7 @@ class Outcome:
     orphans: Sequence[str]
     drained_seconds: float | None
     lingering: str | None
+    latest: Sequence[str] = ()
     drain_limit_seconds: float
     recoveries: Sequence[float]
 
@@ -126,7 +129,8 @@ class Outcome:
         """Name what took longer than it may on a machine that has nothing else to do."""
         if self.drained_seconds is None or self.drained_seconds <= self.drain_limit_seconds:
             return []
-        return [f"drained in {self.drained_seconds:.1f} s, not in {self.drain_limit_seconds:.1f} s: {self.lingering}"]
+        late = f"drained in {self.drained_seconds:.1f} s, not in {self.drain_limit_seconds:.1f} s"
+        return [f"{late}: {'; '.join([self.lingering or 'what was told last came late', *self.latest])}"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +204,7 @@ async def experiment(
                 orphans=contents.orphans,
                 drained_seconds=drained_seconds,
                 lingering=lingering,
+                latest=await _latest(books, last_at),
                 drain_limit_seconds=drain_limit_seconds(await _retries(books), last_at),
                 recoveries=await _recoveries(books, faults),
             )
@@ -240,6 +245,27 @@ async def _drained(servers: Stack, last_at: datetime, patience_seconds: float) -
         else:
             return (datetime.now(UTC) - last_at).total_seconds(), lingering
     return None, lingering
+
+
+async def _latest(books: Books, last_at: datetime) -> list[str]:
+    tasks = " UNION ALL ".join(
+        f"SELECT id, kind, attempt, created_at, started_at, finished_at FROM {service}.tasks" for service in WORKERS
+    )
+    rows = await books.rows(
+        f"""
+        SELECT tasks.kind, tasks.attempt, updated_at - $1 AS shown,
+               tasks.created_at - $1 AS made, tasks.started_at - $1 AS begun, tasks.finished_at - $1 AS ended
+        FROM gateway.jobs JOIN ({tasks}) AS tasks USING (id) ORDER BY updated_at DESC LIMIT {_LATEST}
+        """,
+        last_at,
+    )
+    return [
+        f"{row['kind']}, attempt {row['attempt']}: "
+        + ", ".join(
+            f"{what} {row[what].total_seconds():+.1f} s" for what in ("made", "begun", "ended", "shown") if row[what]
+        )
+        for row in rows
+    ]
 
 
 async def _retries(books: Books) -> list[Retry]:
