@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
+from typing import NamedTuple
 
 from deploy.local.stack import Stack
 
@@ -18,6 +19,8 @@ _PROC = Path("/proc")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _MEBIBYTE = 1024**2
 _PAIRS_AT_MOST = 300
+_ESTABLISHED, _LISTENS = "01", "0A"
+"""As proc(5) tells states of TCP."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,9 @@ class Holding:
 
     Attributes:
         rss_mib: memory of each process, by its number.
+        descriptors: all that it has open, but for what its clients hold.
+        sockets: those among them that are.
+        clients: connections that others have opened to it, and hold. One that only it still holds counts as its own.
 
     """
 
@@ -33,6 +39,7 @@ class Holding:
     rss_mib: Mapping[int, float]
     descriptors: int
     sockets: int
+    clients: int = 0
 
 
 Course = list[Holding]
@@ -61,15 +68,42 @@ async def watched(stack: Stack, names: Iterable[str], every_seconds: float) -> A
 def holding_of(leader: int) -> Holding:
     """Look at a process and at all that it has started in its session."""
     rss_mib: dict[int, float] = {}
-    descriptors = sockets = 0
+    found: list[Open] = []
     for pid in _session_of(leader):
         with suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
             process = _PROC / str(pid)
             rss_mib[pid] = int((process / "statm").read_text().split()[1]) * _PAGE_BYTES / _MEBIBYTE
-            links = [_target(link) for link in (process / "fd").iterdir()]
-            descriptors += len(links)
-            sockets += sum(link.startswith("socket:") for link in links)
-    return Holding(time.monotonic(), rss_mib, descriptors, sockets)
+            found.append(open_in(process))
+    return Holding(
+        time.monotonic(),
+        rss_mib,
+        descriptors=sum(one.descriptors for one in found),
+        sockets=sum(one.sockets for one in found),
+        clients=sum(one.clients for one in found),
+    )
+
+
+class Open(NamedTuple):
+    """What one process has open; see `Holding`."""
+
+    descriptors: int
+    sockets: int
+    clients: int
+
+
+def open_in(process: Path) -> Open:
+    """Look at what a process has open, by its folder in `/proc`."""
+    links = [_target(link) for link in (process / "fd").iterdir()]
+    clients = _held_by_clients(process, links)
+    return Open(len(links) - clients, sum(link.startswith("socket:") for link in links) - clients, clients)
+
+
+def _held_by_clients(process: Path, links: Sequence[str]) -> int:
+    """Count the established connections to ports on which a process listens."""
+    rows = [line.split() for line in (process / "net" / "tcp").read_text().splitlines()[1:]]
+    own = [(row[1].rpartition(":")[2], row[3]) for row in rows if f"socket:[{row[9]}]" in links]
+    listens_on = {port for port, state in own if state == _LISTENS}
+    return sum(port in listens_on and state == _ESTABLISHED for port, state in own)
 
 
 def _session_of(leader: int) -> list[int]:

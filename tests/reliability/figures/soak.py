@@ -224,4 +224,5 @@ def _held(course: Course) -> list[Line]:
     return [
         at_most("more file descriptors at its end", descriptors, _MORE_AT_MOST),
         at_most("of them connections", sockets, _MORE_AT_MOST),
+        simply("and connections that clients hold", more_at_the_end([one.clients for one in course])),
     ]

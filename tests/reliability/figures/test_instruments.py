@@ -1,10 +1,12 @@
 """What the figures are measured with is itself measured: it has to notice whatever it is there for."""
 
 import math
+import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -23,11 +25,12 @@ from tests.reliability.figures.fates import nothing_lost
 from tests.reliability.figures.freezes import Freeze
 from tests.reliability.figures.hearers import Heard, heard_of
 from tests.reliability.figures.lines import Line, below
-from tests.reliability.figures.processes import Holding, growth_percent, more_at_the_end, step_percent
+from tests.reliability.figures.processes import Holding, growth_percent, more_at_the_end, open_in, step_percent
 from tests.reliability.figures.results import written
 from tests.reliability.figures.witnessed import END, RECORD, RENEWAL, START
 
 LOOKS = 300
+OWN = Path("/proc/self")
 
 
 def course(*rss_mib: Callable[[int], float]) -> list[Holding]:
@@ -83,6 +86,16 @@ def test_no_figure_takes_memory_for_flat_that_is_kept_at_one_stroke(
 def test_one_connection_that_is_left_open_now_and_then_is_noticed() -> None:
     assert more_at_the_end([10 + second // 30 for second in range(LOOKS)]) == 7
     assert more_at_the_end([10 + second % 3 for second in range(LOOKS)]) == 0
+
+
+def test_a_connection_is_a_clients_for_as_long_as_he_holds_it() -> None:
+    before = open_in(OWN)
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:
+        accepted, _ = server.accept()
+        with accepted:
+            assert open_in(OWN) == (before.descriptors + 2, before.sockets + 2, before.clients + 1)
+            client.close()
+            assert open_in(OWN) == (before.descriptors + 2, before.sockets + 2, before.clients)
 
 
 def test_older_figures_and_what_others_wrote_are_kept() -> None:
