@@ -74,6 +74,18 @@ class NamedColour(Record):
     share: float = Field(ge=0, le=1, description="share of the picture's area")
 
 
+class Embedding(Record):
+    """A vector by which pictures resemble each other: the larger the cosine of two of one origin, the more."""
+
+    origin: str = Field(
+        pattern=r"^[A-Za-z0-9_.:/\-]{1,80}$",
+        description="what made it, such as `diorama.descriptor.v1`; only vectors of one can be compared",
+    )
+    values: tuple[Annotated[float, Field(ge=-1000, le=1000)], ...] = Field(
+        min_length=8, max_length=1024, description="not all zero; a few digits suffice"
+    )
+
+
 class MediaDescribed(Event):
     """Said when a description of an asset is known. Describing again replaces what came from the same origin."""
 
@@ -83,6 +95,7 @@ class MediaDescribed(Event):
     origin: str = Field(max_length=80, description="what described it, such as `diorama.pixels`")
     palette: tuple[NamedColour, ...] = Field(default=(), max_length=16)
     perceptual_hash: str | None = Field(default=None, pattern=r"^[0-9a-f]{16}$", description="64-bit DCT hash")
+    embedding: Embedding | None = None
 
 
 class MediaRejected(Event):

@@ -20,9 +20,9 @@ SERVICES = ("gateway", "scraper", "media", "image_generation", "depth_map")
 WORKERS = SERVICES[1:]
 PROJECTION_ROLE = "gateway_projection"
 ROLES = (*SERVICES, *(f"{service}_owner" for service in SERVICES), PROJECTION_ROLE)
-# Roles whose tables have indexes of these extensions, which lie in the schema `public`.
+# Roles whose tables use these extensions, which lie in the schema `public`.
 EXTENDED = ("gateway_owner", "gateway", PROJECTION_ROLE)
-EXTENSIONS = ("pg_trgm",)
+EXTENSIONS = ("pg_trgm", "unaccent", "vector")
 # PostgreSQL refuses two sessions that alter one role at once; whoever comes second waits for the first to end.
 PREPARING = 0x64696F72616D61
 
@@ -77,10 +77,11 @@ async def _extend(admin: "asyncpg.Connection[asyncpg.Record]") -> None:
         await admin.execute(f'CREATE EXTENSION IF NOT EXISTS "{extension}" SCHEMA public')
     for role in EXTENDED:
         await admin.execute(f'GRANT USAGE ON SCHEMA public TO "{role}"')
-    # Behind row-level security an index serves only conditions that tell nothing of what they saw. This one does not,
-    # with the patterns that are made here; without superuser rights texts are found all the same, only later.
+    # Behind row-level security an index serves only conditions that tell nothing of what they saw. These do not, with
+    # the patterns that are made here; without superuser rights texts are found all the same, only later.
     with suppress(asyncpg.InsufficientPrivilegeError):
-        await admin.execute("ALTER FUNCTION pg_catalog.textlike(text, text) LEAKPROOF")
+        for function in ("textlike(text, text)", "ts_match_vq(tsvector, tsquery)"):
+            await admin.execute(f"ALTER FUNCTION pg_catalog.{function} LEAKPROOF")
 
 
 async def _create_schema(admin: "asyncpg.Connection[asyncpg.Record]", service: str) -> None:

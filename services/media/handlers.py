@@ -7,6 +7,7 @@ from contracts.image_generation import ImageGenerated
 from contracts.media import (
     AcceptUpload,
     DeleteMedia,
+    Embedding,
     FetchMedia,
     MediaDeleted,
     MediaDescribed,
@@ -132,6 +133,7 @@ def _stored(
 
 
 def _described(lineage: dict[str, Any], asset: store.Asset, held: Held) -> MediaDescribed:
+    embedding = held.facts.get("embedding")  # what was stored before there were any has none
     return MediaDescribed(
         **lineage,
         asset_id=asset.id,
@@ -139,6 +141,7 @@ def _described(lineage: dict[str, Any], asset: store.Asset, held: Held) -> Media
         origin=PIXELS,
         palette=tuple(NamedColour.model_validate(colour) for colour in held.facts["palette"]),
         perceptual_hash=held.facts["perceptual_hash"],
+        embedding=None if embedding is None else Embedding.model_validate(embedding),
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from services.media.analysis import describe
+from services.media.analysis import ORIGIN, describe
 from services.media.decoding import Bounds, Picture, decode
 from services.media.renditions import RENDITION_SIDES_PX, WEBP_QUALITY, Rendition, render, rendition_size
 
@@ -44,8 +44,8 @@ def process(payload: bytes, options: dict[str, Any]) -> tuple[dict[str, Any], li
         1 to 8, as it was before), `animated`, `frames` (pages of a TIFF), `has_alpha` (whether some pixel is
         not opaque), `thumbhash` (base64), `palette` (of `hex`, `name`, `share`), `dominant_colour` (`#rrggbb`,
         or None where nothing is visible), `perceptual_hash` (16 hex digits, or None for a picture without
-        structure), `exif` (of `camera`, `taken_at`), and `renditions` (of `name`, `width_px`, `height_px`,
-        `size_bytes`).
+        structure), `embedding` (of `origin`, `values`; or None for a grey area), `exif` (of `camera`, `taken_at`),
+        and `renditions` (of `name`, `width_px`, `height_px`, `size_bytes`).
 
     Raises:
         Refused: `body_empty`, `not_an_image`, `web_page_not_image`, `format_refused`, `format_not_supported`,
@@ -91,6 +91,7 @@ def _facts(picture: Picture, drawn: Iterable[Rendition]) -> dict[str, Any]:
         "palette": [asdict(swatch) for swatch in seen.palette],
         "dominant_colour": seen.palette[0].hex if seen.palette else None,
         "perceptual_hash": seen.perceptual_hash,
+        "embedding": None if seen.embedding is None else {"origin": ORIGIN, "values": list(seen.embedding)},
         "exif": {"camera": picture.metadata.camera, "taken_at": picture.metadata.taken_at},
         "renditions": _listed(drawn),
     }

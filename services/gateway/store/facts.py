@@ -67,12 +67,14 @@ async def upsert_descriptions(connection: Connection, rows: Rows) -> None:
     """Replace what came from the same origin by what is newer. Each asset and origin at most once."""
     await connection.execute(
         """
-        INSERT INTO descriptions AS held (asset_id, origin, project_id, subject_version, palette, perceptual_hash, at)
-        SELECT asset_id, origin, project_id, subject_version, palette, perceptual_hash, at
+        INSERT INTO descriptions AS held (asset_id, origin, project_id, subject_version, palette, perceptual_hash,
+                                          embedding_origin, embedding, at)
+        SELECT asset_id, origin, project_id, subject_version, palette, perceptual_hash, embedding_origin, embedding, at
         FROM jsonb_populate_recordset(NULL::descriptions, $1)
         ON CONFLICT (asset_id, origin) DO UPDATE
         SET subject_version = excluded.subject_version, palette = excluded.palette,
-            perceptual_hash = excluded.perceptual_hash, at = excluded.at
+            perceptual_hash = excluded.perceptual_hash, embedding_origin = excluded.embedding_origin,
+            embedding = excluded.embedding, at = excluded.at
         WHERE excluded.subject_version > held.subject_version
         """,
         rows,

@@ -121,6 +121,16 @@ async def select_image(connection: Connection, projects: list[UUID], image_id: U
     )
 
 
+async def select_images_by_id(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Row]:
+    """Select images that were found, by their ids; those that are shown no more are missing."""
+    rows = await fetch(
+        connection,
+        f"SELECT {_DETAILS} FROM assets AS asset {_AROUND} WHERE asset.id = ANY ($1) AND {VISIBLE}",  # noqa: S608 - see above
+        list(ids),
+    )
+    return {row["id"]: row for row in rows}
+
+
 async def select_originals(connection: Connection, projects: list[UUID], wanted: ImageFilter, limit: int) -> list[Row]:
     """Select what maps are drawn of, from the oldest to the newest."""
     conditions = wanted.conditions(projects, limit)

@@ -4,6 +4,7 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
+from services.media.analysis.descriptor import descriptor
 from services.media.analysis.palette import Swatch, find_palette
 from services.media.analysis.perceptual_hash import perceptual_hash
 from services.media.analysis.thumbhash import MAX_SIDE_PX, encode
@@ -19,12 +20,15 @@ class Description:
     Attributes:
         palette: at most six colours, the largest share first; empty where no pixel is visible.
         perceptual_hash: 16 hex digits, or None for a picture without structure.
+        embedding: `descriptor` of the picture; the closer two are, the larger is their inner product.
+            None for a picture that is grey all over.
         thumbhash: ThumbHash bytes of a blurred preview, 5 to 25 of them.
 
     """
 
     palette: tuple[Swatch, ...]
     perceptual_hash: str | None
+    embedding: tuple[float, ...] | None
     thumbhash: bytes
 
 
@@ -35,6 +39,7 @@ def describe(image: Image.Image) -> Description:
     return Description(
         palette=find_palette(np.asarray(studied.convert("RGBA"))),
         perceptual_hash=perceptual_hash(image),
+        embedding=descriptor(studied),
         thumbhash=encode(np.asarray(preview)),
     )
 

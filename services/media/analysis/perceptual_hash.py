@@ -26,7 +26,9 @@ def perceptual_hash(image: Image.Image) -> str | None:
     Lightness over white at 32 x 32 pixels, its 8 x 8 lowest cosine frequencies; a bit says whether a
     frequency is clearly above their median. Row by row, the highest bit first.
     """
-    levels = np.asarray(_over_white(image).resize((SIDE_PX, SIDE_PX), Image.Resampling.BOX), dtype=np.float64)
+    levels = np.asarray(
+        over_white(image).convert("L").resize((SIDE_PX, SIDE_PX), Image.Resampling.BOX), dtype=np.float64
+    )
     if levels.std() < _LEAST_SPREAD_LEVELS:
         return None
     # Without the mean, a picture and its brighter copy have the same hash.
@@ -35,7 +37,8 @@ def perceptual_hash(image: Image.Image) -> str | None:
     return np.packbits(bits).tobytes().hex() if bits.sum() >= _FEWEST_BITS else None
 
 
-def _over_white(image: Image.Image) -> Image.Image:
+def over_white(image: Image.Image) -> Image.Image:
+    """Lay an RGB or RGBA picture on white paper; RGB."""
     if image.mode == "RGBA":
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("L")
+    return image.convert("RGB")

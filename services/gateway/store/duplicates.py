@@ -1,0 +1,66 @@
+"""Finding images that are the same picture."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from services.gateway.store.pages import Conditions
+from services.gateway.store.reading import Row, fetch
+from shared.database import Connection
+
+
+async def select_same_bytes(
+    connection: Connection, projects: Sequence[UUID], place: Sequence[Any] | None, limit: int
+) -> list[Row]:
+    """Select a page of bytes that several of the projects hold, and one more: `id`, their SHA-256, and `members`."""
+    conditions = Conditions(list(projects), limit + 1)
+    conditions.behind("(asset.sha256)", place)
+    return await fetch(
+        connection,
+        f"""
+        SELECT asset.sha256 AS id, array_agg(asset.id ORDER BY asset.created_at, asset.id) AS members
+        FROM assets AS asset JOIN asset_search AS shown ON shown.asset_id = asset.id
+        WHERE asset.project_id = ANY ($1) AND asset.deleted_at IS NULL {conditions}
+        GROUP BY asset.sha256 HAVING count(*) > 1 ORDER BY asset.sha256 LIMIT $2
+        """,  # noqa: S608 - the conditions are texts of this file
+        *conditions.arguments,
+    )
+
+
+async def select_groups(
+    connection: Connection, projects: Sequence[UUID], tiers: Sequence[str], place: Sequence[Any] | None, limit: int
+) -> list[Row]:
+    """Select a page of groups and one more, by their first images from the newest: `id`, `group_at` and `members`.
+
+    A group holds its first image, and those that are in it by one of these tiers.
+    """
+    conditions = Conditions(list(projects), limit + 1, list(tiers))
+    conditions.behind("(group_at, group_id)", place, descending=True)
+    return await fetch(
+        connection,
+        f"""
+        SELECT group_id AS id, group_at, array_agg(asset_id ORDER BY tier NULLS FIRST, at, asset_id) AS members
+        FROM near_duplicates
+        WHERE project_id = ANY ($1) AND (tier IS NULL OR tier = ANY ($3)) {conditions}
+        GROUP BY group_id, group_at HAVING count(*) > 1
+        ORDER BY group_at DESC, group_id DESC LIMIT $2
+        """,  # noqa: S608 - the conditions are texts of this file
+        *conditions.arguments,
+    )
+
+
+async def select_pairs(connection: Connection, pairs: Sequence[tuple[UUID, UUID]]) -> list[Row]:
+    """Compare the images of each pair: `similarity` of their vectors, and in how many `bits` their hashes differ."""
+    return await fetch(
+        connection,
+        """
+        SELECT one, other, similarity, bits, tier_of(similarity, bits) AS tier
+        FROM unnest($1::uuid[], $2::uuid[]) AS pair (one, other)
+        CROSS JOIN LATERAL (
+            SELECT similarity_of(one, other) AS similarity, bit_count(hash_of(one) # hash_of(other))::integer AS bits
+            OFFSET 0
+        ) AS measured
+        """,
+        [one for one, _ in pairs],
+        [other for _, other in pairs],
+    )
