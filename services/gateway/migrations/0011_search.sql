@@ -141,29 +141,40 @@ CREATE FUNCTION similarity_of(one uuid, other uuid) RETURNS real LANGUAGE sql ST
       AND vector_dims(mine.embedding) = vector_dims(theirs.embedding)
 $$;
 
--- Have an image join the group of the one that it is nearest to; it, and that one, are compared with no further ones.
+-- Have an image join the group of the one that it is nearest to.
 CREATE FUNCTION join_duplicates(newcomer uuid) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
+    own_hash bit(64) := hash_of(newcomer);
+    own record;
     nearest record;
 BEGIN
+    SELECT origin, embedding, vector_dims(embedding) AS dimensions INTO own
+    FROM asset_vectors WHERE asset_id = newcomer ORDER BY origin LIMIT 1;
     SELECT other.asset_id, other.project_id, other.created_at, pair.tier INTO nearest
     FROM (
-        SELECT DISTINCT alike.asset_id FROM asset_bands AS mine CROSS JOIN LATERAL (
-            SELECT theirs.asset_id FROM asset_bands AS theirs
-            WHERE theirs.project_id = mine.project_id AND theirs.band = mine.band AND theirs.asset_id <> newcomer
-            LIMIT 200
+        SELECT alike.asset_id,
+               (SELECT -(theirs.embedding <#> own.embedding)::real FROM asset_vectors AS theirs
+                WHERE theirs.asset_id = alike.asset_id AND theirs.origin = own.origin
+                  AND vector_dims(theirs.embedding) = own.dimensions) AS similarity
+        FROM (
+            SELECT DISTINCT near.asset_id FROM asset_bands AS mine CROSS JOIN LATERAL (
+                SELECT theirs.asset_id FROM asset_bands AS theirs
+                WHERE theirs.project_id = mine.project_id AND theirs.band = mine.band AND theirs.asset_id <> newcomer
+                LIMIT 200
+            ) AS near
+            WHERE mine.asset_id = newcomer
         ) AS alike
-        WHERE mine.asset_id = newcomer
-    ) AS candidate
-    JOIN asset_search AS other ON other.asset_id = candidate.asset_id
-    CROSS JOIN LATERAL (
-        SELECT similarity_of(newcomer, other.asset_id) AS similarity,
-               bit_count(hash_of(newcomer) # hash_of(other.asset_id))::integer AS bits
         OFFSET 0
-    ) AS measured
-    CROSS JOIN LATERAL (SELECT tier_of(measured.similarity, measured.bits) AS tier) AS pair
+    ) AS candidate
+    -- Below that no hash makes a difference: see `tier_of`.
+    CROSS JOIN LATERAL (
+        SELECT bit_count(own_hash # hash_of(candidate.asset_id))::integer AS bits
+        WHERE coalesce(candidate.similarity, 1) >= 0.5 OFFSET 0
+    ) AS hashed
+    CROSS JOIN LATERAL (SELECT tier_of(candidate.similarity, hashed.bits) AS tier) AS pair
+    JOIN asset_search AS other ON other.asset_id = candidate.asset_id
     WHERE pair.tier IS NOT NULL
-    ORDER BY pair.tier, measured.similarity DESC NULLS LAST, measured.bits, other.created_at, other.asset_id LIMIT 1;
+    ORDER BY pair.tier, candidate.similarity DESC NULLS LAST, hashed.bits, other.created_at, other.asset_id LIMIT 1;
     IF FOUND THEN
         INSERT INTO near_duplicates (asset_id, project_id, group_id, group_at)
         VALUES (nearest.asset_id, nearest.project_id, nearest.asset_id, nearest.created_at)
@@ -180,6 +191,7 @@ $$;
 CREATE FUNCTION refresh_looks(changed uuid[]) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     one uuid;
+    hash bit(64);
 BEGIN
     DELETE FROM asset_colours WHERE asset_id = ANY (changed);
     INSERT INTO asset_colours (asset_id, position, project_id, cell, place, share)
@@ -204,10 +216,11 @@ BEGIN
     -- One after the other, so that also images which came together find each other.
     DELETE FROM asset_bands WHERE asset_id = ANY (changed);
     FOR one IN SELECT asset_id FROM asset_search WHERE asset_id = ANY (changed) ORDER BY created_at, asset_id LOOP
+        hash := hash_of(one);
         INSERT INTO asset_bands (asset_id, band, project_id)
         SELECT one, part.number * 65536 + part.bits, shown.project_id
         FROM asset_search AS shown CROSS JOIN LATERAL (
-            SELECT number, substring(hash_of(one) FROM 1 + 16 * number FOR 16)::bit(16)::integer AS bits
+            SELECT number, substring(hash FROM 1 + 16 * number FOR 16)::bit(16)::integer AS bits
             FROM generate_series(0, 3) AS number
             UNION ALL
             SELECT 16 + number, substring(signs FROM 1 + 12 * number FOR 12)::bit(12)::integer
@@ -334,6 +347,9 @@ BEGIN
     END LOOP;
 END
 $$;
+
+-- It only reads a setting. Without this, behind the walls no statement would be worked on by several processes.
+ALTER FUNCTION named_projects() PARALLEL SAFE;
 
 -- What was there before; the owner of the tables sees nothing as long as the walls hold him, too.
 DO $$

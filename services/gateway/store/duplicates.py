@@ -14,13 +14,18 @@ async def select_same_bytes(
 ) -> list[Row]:
     """Select a page of bytes that several of the projects hold, and one more: `id`, their SHA-256, and `members`."""
     conditions = Conditions(list(projects), limit + 1)
-    conditions.behind("(asset.sha256)", place)
+    conditions.behind("(sha256)", place)
     return await fetch(
         connection,
         f"""
+        WITH same AS MATERIALIZED (
+            SELECT sha256 FROM assets WHERE project_id = ANY ($1) AND deleted_at IS NULL {conditions}
+            GROUP BY sha256 HAVING count(*) > 1
+        )
         SELECT asset.sha256 AS id, array_agg(asset.id ORDER BY asset.created_at, asset.id) AS members
-        FROM assets AS asset JOIN asset_search AS shown ON shown.asset_id = asset.id
-        WHERE asset.project_id = ANY ($1) AND asset.deleted_at IS NULL {conditions}
+        FROM same JOIN assets AS asset ON asset.sha256 = same.sha256
+        JOIN asset_search AS shown ON shown.asset_id = asset.id
+        WHERE asset.project_id = ANY ($1) AND asset.deleted_at IS NULL
         GROUP BY asset.sha256 HAVING count(*) > 1 ORDER BY asset.sha256 LIMIT $2
         """,  # noqa: S608 - the conditions are texts of this file
         *conditions.arguments,

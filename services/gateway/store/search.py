@@ -16,11 +16,11 @@ Order = Literal["relevance", "colour", "newest", "oldest"]
 # Ranks are whole numbers, so that a cursor holds them exactly and sums do not depend on the order of their parts.
 _RANK: Final = 1_000_000
 _SHAPE: Final = """
-    CASE sign(found.width_px - found.height_px) WHEN 1 THEN 'landscape' WHEN 0 THEN 'square' ELSE 'portrait' END
+    CASE sign(width_px - height_px) WHEN 1 THEN 'landscape' WHEN 0 THEN 'square' ELSE 'portrait' END
 """
 # Weights of D, C, B and A, see the table; long texts count a little less.
 _RELEVANCE: Final = (
-    "(ts_rank('{0.1, 0.2, 0.5, 1.0}', found.words, to_tsquery('image_words', %s), 1) * 1000000)::integer"
+    "(ts_rank('{0.1, 0.2, 0.5, 1.0}', words, to_tsquery('image_words', %s), 1) * 1000000)::integer"
 )
 
 
@@ -29,7 +29,8 @@ class Wanted:
     """What images are searched for; None does not matter.
 
     Attributes:
-        colour: as `#rrggbb`, with the farthest `colour_distance` that still passes for it; black to white is 1.
+        colour: as `#rrggbb`, with the farthest `colour_distance` that still passes for it, where black to white is 1,
+            and the `colour_share` of the image that a shade must have to count.
         any_tag: one of the tags suffices.
         sources: hosts, with all below them.
 
@@ -38,6 +39,7 @@ class Wanted:
     query: Query | None = None
     colour: str | None = None
     colour_distance: float = 0.1
+    colour_share: float = 0.0
     tags: Sequence[str] = ()
     any_tag: bool = False
     kinds: Sequence[str] | None = None
@@ -53,31 +55,43 @@ class Wanted:
     until: datetime | None = None
 
     def conditions(self, *arguments: object) -> Conditions:
-        """Write it as conditions on `found`."""
+        """Write it as conditions on `asset_search`."""
         conditions = Conditions(*arguments)
         if self.query is not None:
-            conditions.add("found.words @@ to_tsquery('image_words', {})", self.query.text)
+            conditions.add("words @@ to_tsquery('image_words', {})", self.query.text)
         if self.any_tag and self.tags:
-            conditions.add("found.asset_id IN (SELECT asset_id FROM image_tags WHERE tag = ANY ({}))", list(self.tags))
+            conditions.add("asset_id IN (SELECT asset_id FROM image_tags WHERE tag = ANY ({}))", list(self.tags))
         for tag in () if self.any_tag else self.tags:
-            conditions.add("found.asset_id IN (SELECT asset_id FROM image_tags WHERE tag = {})", tag)
-        conditions.add("found.kinds && {}::text[]", self.kinds)
-        conditions.add("found.hosts && {}::text[]", self.sources)
-        conditions.add("found.width_px >= {}", self.min_width)
-        conditions.add("found.width_px <= {}", self.max_width)
-        conditions.add("found.height_px >= {}", self.min_height)
-        conditions.add("found.height_px <= {}", self.max_height)
-        conditions.add("found.size_bytes >= {}", self.min_bytes)
-        conditions.add("found.size_bytes <= {}", self.max_bytes)
+            conditions.add("asset_id IN (SELECT asset_id FROM image_tags WHERE tag = {})", tag)
+        conditions.add("kinds && {}::text[]", self.kinds)
+        conditions.add("hosts && {}::text[]", self.sources)
+        conditions.add("width_px >= {}", self.min_width)
+        conditions.add("width_px <= {}", self.max_width)
+        conditions.add("height_px >= {}", self.min_height)
+        conditions.add("height_px <= {}", self.max_height)
+        conditions.add("size_bytes >= {}", self.min_bytes)
+        conditions.add("size_bytes <= {}", self.max_bytes)
         conditions.add(f"{_SHAPE} = {{}}", self.orientation)
-        conditions.add("found.created_at >= {}", self.since)
-        conditions.add("found.created_at < {}", self.until)
+        conditions.add("created_at >= {}", self.since)
+        conditions.add("created_at < {}", self.until)
         return conditions
 
 
 async def plan_for_values(connection: Connection) -> None:
     """Have the rest of the transaction plan each statement for its values: one word is rare, and another is not."""
     await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+
+
+async def select_colour(connection: Connection, colour: str, distance: float) -> Row:
+    """Select where `#rrggbb` lies, and the cells in which everything lies that is no farther from it."""
+    row = await connection.fetchrow(
+        """
+        SELECT place::text, cells_around(place, $2) AS cells FROM (SELECT colour_place($1) AS place OFFSET 0) AS lying
+        """,
+        colour,
+        distance,
+    )
+    return dict(row or {})
 
 
 async def select_found(
@@ -89,29 +103,33 @@ async def select_found(
     place: Sequence[Any] | None,
     limit: int,
 ) -> list[Row]:
-    """Select a page of what is found and one more: `id`, and what they are ordered by, `rank` and `created_at`.
+    """Select a page of what is found and one more: `id`, and what they are ordered by, `rank` or `created_at`.
 
     `place` is the last of the page before, as `place_of` gives it.
     """
     if wanted.query is not None and not wanted.query.text:
         return []
     conditions = wanted.conditions(list(projects), limit + 1)
-    colours, rank = "", "NULL::integer"
+    filters = str(conditions)
+    source, time, rank = "asset_search", "created_at", "NULL::integer"
     if wanted.colour is not None:
-        colours = _colours(conditions, wanted)
-        rank = "coloured.rank" if order == "colour" else rank
+        coloured = _coloured(conditions, wanted, await select_colour(connection, wanted.colour, wanted.colour_distance))
+        if order == "colour":
+            rank = "coloured.rank"
+        if order == "colour" and not filters:
+            source, time = f"{coloured} AS coloured", "NULL::timestamptz"
+        else:
+            source = f"{source} JOIN {coloured} AS coloured USING (asset_id)"
     if order == "relevance" and wanted.query is not None:
         conditions.arguments.append(wanted.query.text)
         rank = _RELEVANCE % f"${len(conditions.arguments)}"
-    filters = str(conditions)
     behind = _behind(conditions, order, place)
     return await fetch(
         connection,
         f"""
         SELECT id, created_at, rank FROM (
-            SELECT found.asset_id AS id, found.created_at, {rank} AS rank
-            FROM asset_search AS found {colours}
-            WHERE found.project_id = ANY ($1) {filters}
+            SELECT asset_id AS id, {time} AS created_at, {rank} AS rank
+            FROM {source} WHERE project_id = ANY ($1) {filters}
         ) AS ranked
         WHERE true {behind}
         ORDER BY {_ORDERS[order]} LIMIT $2
@@ -122,7 +140,7 @@ async def select_found(
 
 _ORDERS: Final[dict[Order, str]] = {
     "relevance": "rank DESC, created_at DESC, id DESC",
-    "colour": "rank DESC, created_at DESC, id DESC",
+    "colour": "rank DESC, id DESC",
     "newest": "created_at DESC, id DESC",
     "oldest": "created_at, id",
 }
@@ -130,9 +148,13 @@ _ORDERS: Final[dict[Order, str]] = {
 
 def place_of(row: Row, order: Order) -> tuple[Any, ...]:
     """Give the place of something that was found, by its order."""
-    return (
-        (row["created_at"], row["id"]) if order in {"newest", "oldest"} else (row["rank"], row["created_at"], row["id"])
-    )
+    match order:
+        case "relevance":
+            return row["rank"], row["created_at"], row["id"]
+        case "colour":
+            return row["rank"], row["id"]
+        case _:
+            return row["created_at"], row["id"]
 
 
 def _behind(conditions: Conditions, order: Order, place: Sequence[Any] | None) -> str:
@@ -140,25 +162,28 @@ def _behind(conditions: Conditions, order: Order, place: Sequence[Any] | None) -
         return ""
     first = len(conditions.arguments) + 1
     conditions.arguments += place
-    if order in {"newest", "oldest"}:
-        return f"AND (created_at, id) {'>' if order == 'oldest' else '<'} (${first}, ${first + 1})"
-    return f"AND (rank, created_at, id) < (${first}::bigint, ${first + 1}, ${first + 2})"
+    match order:
+        case "relevance":
+            return f"AND (rank, created_at, id) < (${first}::bigint, ${first + 1}, ${first + 2})"
+        case "colour":
+            return f"AND (rank, id) < (${first}::bigint, ${first + 1})"
+        case _:
+            return f"AND (created_at, id) {'>' if order == 'oldest' else '<'} (${first}, ${first + 1})"
 
 
-def _colours(conditions: Conditions, wanted: Wanted) -> str:
-    """Join `coloured`: how much of an image has a colour, each share counting the more the nearer it is."""
-    conditions.arguments += [wanted.colour, wanted.colour_distance]
+def _coloured(conditions: Conditions, wanted: Wanted, colour: Row) -> str:
+    """Tell how much of each image has a colour, where each share counts the more the nearer it is."""
+    conditions.arguments += [colour["place"], colour["cells"] or [], wanted.colour_distance, wanted.colour_share]
     last = len(conditions.arguments)
-    place, distance = f"colour_place(${last - 1})", f"${last}::double precision"
-    return f"""
-        JOIN (
-            SELECT asset_id, sum((share * (1 - (place <-> {place}) / {distance}) * {_RANK})::integer)::integer AS rank
-            FROM asset_colours
-            WHERE project_id = ANY ($1) AND cell = ANY (cells_around({place}, {distance}))
-              AND place <-> {place} < {distance}
-            GROUP BY asset_id
-        ) AS coloured ON coloured.asset_id = found.asset_id
-    """  # noqa: S608 - texts of this file
+    place, distance = f"${last - 3}::text::vector", f"${last - 1}::double precision"
+    return f"""(
+        SELECT asset_id, project_id,
+               sum((share * (1 - (place <-> {place}) / {distance}) * {_RANK})::integer)::integer AS rank
+        FROM asset_colours
+        WHERE project_id = ANY ($1) AND cell = ANY (${last - 2}::smallint[]) AND share >= ${last}::real
+          AND place <-> {place} < {distance}
+        GROUP BY asset_id, project_id
+    )"""  # noqa: S608 - texts of this file
 
 
 async def select_vector(
@@ -199,14 +224,15 @@ async def select_similar(
     return await fetch(
         connection,
         """
-        WITH reference AS (SELECT embedding FROM asset_vectors WHERE asset_id = $2 AND origin = $3)
+        WITH reference AS MATERIALIZED (
+            SELECT embedding, vector_dims(embedding) AS dimensions FROM asset_vectors WHERE asset_id = $2 AND origin = $3
+        )
         SELECT id, rank FROM (
             SELECT other.asset_id AS id,
-                   (-1000000 * (other.embedding <#> (SELECT embedding FROM reference)))::integer AS rank
+                   CASE WHEN vector_dims(other.embedding) = (SELECT dimensions FROM reference) THEN
+                       (-1000000 * (other.embedding <#> (SELECT embedding FROM reference)))::integer END AS rank
             FROM asset_vectors AS other
             WHERE other.project_id = ANY ($1) AND other.origin = $3 AND other.asset_id <> $2
-              AND vector_dims(other.embedding) = (SELECT vector_dims(embedding) FROM reference)
-            OFFSET 0
         ) AS compared
         WHERE rank >= $4 AND (rank, id) < ($5::bigint, $6)
         ORDER BY rank DESC, id DESC LIMIT $7
