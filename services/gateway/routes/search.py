@@ -6,15 +6,18 @@ from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints
 
 from services.gateway.links import Links
 from services.gateway.routes.callers import Calling, parts_of
+from services.gateway.routes.documented import told
+from services.gateway.routes.documented.shapes.search import FoundImage, SamePicture
+from services.gateway.routes.documented.shapes.shape import PageOf
 from services.gateway.routes.models import Moment, Page, Tags, Words
 from services.gateway.routes.problems import Problem, not_found
 from services.gateway.routes.replies import API, image_reply, page
 from services.gateway.routes.second_looks import SecondLook
-from services.gateway.rules.places import identifier, moment, number, read_place, words, write_place
+from services.gateway.rules.places import Read, identifier, moment, number, read_place, words, write_place
 from services.gateway.rules.queries import parse_query
 from services.gateway.store import duplicates
 from services.gateway.store import search as store
@@ -32,13 +35,12 @@ _MEMBERS: Final = 10
 _SIMILAR: Final = "similar"
 _SAME_BYTES: Final = "exact"
 _NEAR: Final = ("resized", "similar")
-
-
-def _separately(given: Any) -> Any:
-    """Take `a,b` for `a` and `b`: no tag, host or kind holds a comma."""
-    if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
-        return given
-    return [part for one in given for part in one.split(",") if part.strip()]
+_PLACES: Final[dict[Order, tuple[Read, ...]]] = {
+    "relevance": (number, moment, identifier),
+    "colour": (number, identifier),
+    "newest": (moment, identifier),
+    "oldest": (moment, identifier),
+}
 
 
 def _six_digits(colour: str) -> str:
@@ -46,13 +48,10 @@ def _six_digits(colour: str) -> str:
     return "#" + (digits if len(digits) > 3 else "".join(2 * digit for digit in digits))  # noqa: PLR2004 - as in CSS
 
 
-Separately = BeforeValidator(_separately)
 Colour = Annotated[str, StringConstraints(pattern=r"^#?([0-9a-fA-F]{3}|[0-9a-fA-F]{6})$"), AfterValidator(_six_digits)]
 Host = Annotated[
     str,
-    StringConstraints(
-        strip_whitespace=True, to_lower=True, pattern=r"^[a-zA-Z0-9_\-]+(\.[a-zA-Z0-9_\-]+)*$", max_length=253
-    ),
+    StringConstraints(to_lower=True, pattern=r"^[a-zA-Z0-9_\-]+(\.[a-zA-Z0-9_\-]+)*$", max_length=253),
 ]
 Side = Annotated[int, Field(ge=0, le=_LARGEST_SIDE)]
 Size = Annotated[int, Field(ge=0, le=_LARGEST_FILE)]
@@ -70,12 +69,13 @@ class ImagesSought(Page):
     color_distance: float = Field(
         default=0.1, ge=0.01, le=0.25, description="how far another shade may be; black to white is 1 (OKLab)"
     )
-    tags: Annotated[Tags, Separately] = Field(default=(), description="repeat it for several, or put commas between")
+    color_share: float = Field(default=0.05, ge=0, le=1, description="how much of the image a shade must be to count")
+    tags: Tags = Field(default=(), description="repeat it for several")
     tags_match: Literal["all", "any"] = "all"
-    kind: Annotated[list[Literal["scraped", "uploaded", "generated"]], Separately] | None = Field(
+    kind: list[Literal["scraped", "uploaded", "generated"]] | None = Field(
         default=None, description="how it came; repeat it for any of several"
     )
-    source: Annotated[list[Host], Field(max_length=50), Separately] | None = Field(
+    source: Annotated[list[Host], Field(max_length=50)] | None = Field(
         default=None, description="host that it, or its page, came from, or a domain above it; any of several"
     )
     min_width: Side | None = Field(default=None, description="pixels")
@@ -89,16 +89,9 @@ class ImagesSought(Page):
     until: Moment | None = Field(default=None, alias="to", description="stored before")
     sort: Order | None = Field(
         default=None,
-        description="default: `relevance` where words are given, else `colour` where a colour is, else `newest`",
+        description="default: `relevance` where words are given, else `colour` where a colour is, else `newest`; so"
+        " are `relevance` without words and `colour` without one",
     )
-
-    @model_validator(mode="after")
-    def _can_be_sorted(self) -> "ImagesSought":
-        if self.sort == "relevance" and not self.q.strip():
-            raise ValueError("`relevance` is that of words; give `q`")
-        if self.sort == "colour" and self.color is None:
-            raise ValueError("give the `color`")
-        return self
 
     @property
     def wanted(self) -> Wanted:
@@ -108,6 +101,7 @@ class ImagesSought(Page):
             query=parse_query(self.q),
             colour=self.color,
             colour_distance=self.color_distance,
+            colour_share=self.color_share,
             tags=self.tags,
             any_tag=self.tags_match == "any",
             kinds=self.kind,
@@ -119,11 +113,12 @@ class ImagesSought(Page):
 
     def order(self, wanted: Wanted) -> Order:
         """In which order they are wanted. Where words shall only be absent, one image is as relevant as another."""
-        is_ranked = wanted.query is not None and wanted.query.says_what
-        if self.sort == "relevance" or self.sort is None:
-            fallback: Order = "newest" if self.sort or self.color is None else "colour"
-            return "relevance" if is_ranked else fallback
-        return self.sort
+        possible: list[Order] = ["newest"]
+        if self.color is not None:
+            possible.insert(0, "colour")
+        if wanted.query is not None and wanted.query.says_what:
+            possible.insert(0, "relevance")
+        return self.sort if self.sort in {*possible, "oldest"} else possible[0]
 
 
 class SimilarSought(Page):
@@ -147,7 +142,19 @@ class DuplicatesSought(Page):
     limit: int = Field(default=20, ge=1, le=50)
 
 
-@routes.get("/search/images", summary="Images by words, colour, tags and more")
+@routes.get(
+    "/search/images",
+    summary="Images by words, colour, tags and more",
+    **told(
+        "search_images",
+        PageOf[FoundImage],
+        problems=("cursor_invalid", "not_a_member"),
+        links={
+            name: {"operationId": name, "parameters": {"image_id": "$response.body#/items/0/id"}}
+            for name in ("get_image", "get_image_file")
+        },
+    ),
+)
 async def search_images(request: Request, caller: Calling, asked: Annotated[ImagesSought, Query()]) -> Response:
     """Find images by what is said of them and by how they look, the best first.
 
@@ -156,7 +163,7 @@ async def search_images(request: Request, caller: Calling, asked: Annotated[Imag
     """
     projects, wanted = caller.seeing(asked.project_id), asked.wanted
     order = asked.order(wanted)
-    reads = (moment, identifier) if order in {"newest", "oldest"} else (number, moment, identifier)
+    reads = _PLACES[order]
     place = read_place(asked.cursor, order, *reads)
     async with as_tenant(parts_of(request).pool, projects) as connection:
         await store.plan_for_values(connection)
@@ -166,7 +173,15 @@ async def search_images(request: Request, caller: Calling, asked: Annotated[Imag
     return page(items, _next(found, asked.limit, lambda last: write_place(order, *store.place_of(last, order))))
 
 
-@routes.get("/search/images/{image_id}/similar", summary="Images that look like one")
+@routes.get(
+    "/search/images/{image_id}/similar",
+    summary="Images that look like one",
+    **told(
+        "search_similar_images",
+        PageOf[FoundImage],
+        problems=("image_not_found", "embedding_not_found", "cursor_invalid", "not_a_member"),
+    ),
+)
 async def search_similar(
     request: Request, caller: Calling, image_id: UUID, asked: Annotated[SimilarSought, Query()]
 ) -> Response:
@@ -189,7 +204,11 @@ async def search_similar(
     return page(items, _next(found, asked.limit, lambda last: write_place(_SIMILAR, last["rank"], last["id"])))
 
 
-@routes.get("/search/images/duplicates", summary="Groups of images that are the same picture")
+@routes.get(
+    "/search/images/duplicates",
+    summary="Groups of images that are the same picture",
+    **told("search_duplicate_images", PageOf[SamePicture], problems=("cursor_invalid", "not_a_member")),
+)
 async def search_duplicates(request: Request, caller: Calling, asked: Annotated[DuplicatesSought, Query()]) -> Response:
     """Give groups of images that are one picture, with how near those of each pair are to each other.
 

@@ -19,9 +19,7 @@ _SHAPE: Final = """
     CASE sign(width_px - height_px) WHEN 1 THEN 'landscape' WHEN 0 THEN 'square' ELSE 'portrait' END
 """
 # Weights of D, C, B and A, see the table; long texts count a little less.
-_RELEVANCE: Final = (
-    "(ts_rank('{0.1, 0.2, 0.5, 1.0}', words, to_tsquery('image_words', %s), 1) * 1000000)::integer"
-)
+_RELEVANCE: Final = "(ts_rank('{0.1, 0.2, 0.5, 1.0}', words, to_tsquery('image_words', %s), 1) * 1000000)::integer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +117,7 @@ async def select_found(
         if order == "colour" and not filters:
             source, time = f"{coloured} AS coloured", "NULL::timestamptz"
         else:
-            source = f"{source} JOIN {coloured} AS coloured USING (asset_id)"
+            source = f"{source} JOIN {coloured} AS coloured USING (asset_id, project_id)"
     if order == "relevance" and wanted.query is not None:
         conditions.arguments.append(wanted.query.text)
         rank = _RELEVANCE % f"${len(conditions.arguments)}"
@@ -225,7 +223,8 @@ async def select_similar(
         connection,
         """
         WITH reference AS MATERIALIZED (
-            SELECT embedding, vector_dims(embedding) AS dimensions FROM asset_vectors WHERE asset_id = $2 AND origin = $3
+            SELECT embedding, vector_dims(embedding) AS dimensions FROM asset_vectors
+            WHERE asset_id = $2 AND origin = $3
         )
         SELECT id, rank FROM (
             SELECT other.asset_id AS id,

@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 
 from contracts.jobs import Child, JobChildrenNamed, JobCompleted, JobFailed, JobStarted
-from contracts.media import FetchMedia, MediaRejected, NamedColour
+from contracts.media import Embedding, FetchMedia, MediaRejected, NamedColour
 from contracts.media import MediaDescribed as Described
 from contracts.scraper import PageScraped, SkippedImage
 from shared.identifiers import uuid7
@@ -81,6 +81,7 @@ async def _work(life: Life, client: Client) -> None:
     stored = media_stored(store)
     palette = (NamedColour(hex="#224466", name="dark blue", share=0.5),)
     described = {"asset_id": stored.asset_id, "subject_version": 1, "origin": "tests", "palette": palette}
+    described |= {"embedding": Embedding(origin="tests.v1", values=(1.0,) * 8)}
     await gateway.hear(stored, store.states(Described, **described, perceptual_hash="c3d4e5f60718293a"))
     await gateway.hear(depth_mapped(store, stored))
     failing = Voice((await client.post("/probes", {"service": "media"})).body)

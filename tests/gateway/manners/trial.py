@@ -35,7 +35,7 @@ LONGEST_ADDRESS: Final = 60_000
 ACCEPTED: Final = ("2xx", "3xx", "401", "403", "404", "409", "412", "429", "5xx")
 """What may be answered to what is well-formed: 412 where there is nothing that could have a version."""
 
-MADE_HERE: Final = frozenset({"cursor", "children_cursor", "tag", "prefix"})
+MADE_HERE: Final = frozenset({"cursor", "children_cursor", "tag", "tags", "prefix", "origin"})
 """What nobody could make up from the document, and what only people call something."""
 SENSE: Final[Mapping[str, Mapping[str, Any]]] = {
     "draw_scene": {"scene_description": "A view"},

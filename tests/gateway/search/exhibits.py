@@ -74,7 +74,9 @@ async def found(client: Client, path: str = "/search/images", **asked: Any) -> l
 
 
 def _pairs(asked: dict[str, Any]) -> list[tuple[str, str]]:
-    return [(name, str(one)) for name, value in asked.items() for one in (value if isinstance(value, list) else [value])]
+    return [
+        (name, str(one)) for name, value in asked.items() for one in (value if isinstance(value, list) else [value])
+    ]
 
 
 def leaning(*weights: float, dimensions: int = 24) -> list[float]:

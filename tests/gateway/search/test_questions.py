@@ -11,10 +11,11 @@ from tests.gateway.search.exhibits import found
 from tests.living import House
 
 HOSTILE = [
-    "'", '"', "''", "\\", "\\'", "a'b", "a\\b", "'; DROP TABLE jobs; --", "!!", "&", "| |", "(", "((a)", "<->", "a <-> b",
-    ":*", "a:*", "a:ABCD", "*", "**", "-", "--", "- -", "-a", "-*", '-"', '"-"', "OR", "OR OR", "a OR", "OR a", "a OR -",
-    "a OR OR b", '"" ""', '"a', 'a"b"c', "🙂", "ﷺ", "\u202e", "\ud7ff", "a\tb\n", "%", "_", "https://a.example/b?c=d",
-    "a.b@c.example", "-1", "1e999", "x" * 500, "a " * 250, "(" * 500, "-a " * 166, "'" * 500, '"' * 499,
+    "'", '"', "''", "\\", "\\'", "a'b", "a\\b", "'; DROP TABLE jobs; --", "!!", "&", "| |", "(", "((a)", "<->",
+    "a <-> b", ":*", "a:*", "a:ABCD", "*", "**", "-", "--", "- -", "-a", "-*", '-"', '"-"', "OR", "OR OR", "a OR",
+    "OR a", "a OR -", "a OR OR b", '"" ""', '"a', 'a"b"c', "🙂", "ﷺ", "\u202e", "\ufffe", "a\tb\n", "%", "_", "-1",
+    "https://a.example/b?c=d", "a.b@c.example", "1e999", "x" * 500, "a " * 250, "(" * 500, "-a " * 166, "'" * 500,
+    '"' * 499,
 ]  # fmt: skip
 
 
@@ -45,9 +46,8 @@ def test_nothing_written_is_no_question() -> None:
 
 async def test_whatever_is_written_is_a_question(house: House) -> None:
     """The database parses each; none is an error."""
-    await house.admin.execute("CREATE EXTENSION IF NOT EXISTS unaccent SCHEMA public")
     texts = [query.text for one in HOSTILE if (query := parse_query(one)) is not None]
-    assert len(texts) > 40
+    assert len(texts) > 40, len(texts)
     for text in texts:
         await house.value("SELECT numnode(to_tsquery('gateway.image_words', $1))", text)
     with pytest.raises(asyncpg.PostgresSyntaxError):  # what is not quoted would be one

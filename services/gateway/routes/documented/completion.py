@@ -62,6 +62,7 @@ _TAGS: Final = {
     "streams": "What happens, as it happens: server-sent events that resume behind `Last-Event-ID`.",
     "images": "Stored images with the state of each step, and URLs of their files.",
     "uploads": "Files, through the gateway or straight into the object store.",
+    "search": "Find images by what is said of them and by how they look.",
     "people": "Projects and who belongs to them, API keys, and who did what.",
     "chapters": "Chapters and their scenes.",
     "customers": "For whom images are made.",

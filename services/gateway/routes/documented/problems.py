@@ -53,6 +53,7 @@ MEANINGS: Final[Mapping[int, Mapping[str, str]]] = {
         "job_not_found": "There is no such job, or it is not yours.",
         "image_not_found": "There is no such image, or it is not yours.",
         "scene_image_not_found": "No image of this scene was ever asked for.",
+        "embedding_not_found": "The image has no vector to compare by: it comes with the image's description.",
         "variant_not_found": "The image has no such variant; the problem says which it has.",
         "dead_letter_not_found": "There is no such dead letter, or it is not about a job of yours.",
         "pause_not_found": "This kind of work does not rest.",

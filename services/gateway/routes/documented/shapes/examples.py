@@ -163,3 +163,18 @@ PAUSE: Final[dict[str, Any]] = {
     "paused_at": _AT,
     "expires_at": "2025-09-01T13:00:00+00:00",
 }
+FOUND: Final[dict[str, Any]] = {**IMAGE, "match": {"by": "relevance", "score": 0.607927}}
+DUPLICATES: Final[dict[str, Any]] = {
+    "id": _IMAGE_ID,
+    "total": 2,
+    "images": [IMAGE, {**IMAGE, "id": _RECORD_ID, "width_px": 320, "height_px": 240}],
+    "pairs": [
+        {
+            "image_ids": [_IMAGE_ID, _RECORD_ID],
+            "tier": "resized",
+            "score": 0.998,
+            "similarity": 0.998,
+            "hash_distance": 2,
+        }
+    ],
+}
