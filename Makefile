@@ -74,8 +74,8 @@ lock: bootstrap ## Resolve every lock file anew, with hashes
 ##@ Prove
 
 .PHONY: bench
-bench: bootstrap ## Measure, and compare on equal terms
-	@$(PYTHON) -m tests.benchmarks
+bench: bootstrap ## Measure, and compare on equal terms: [of=searching] what, where not jobs
+	@$(PYTHON) -m tests.benchmarks$(if $(of),.$(of))
 
 .PHONY: chaos
 chaos: bootstrap ## Break everything at random under load: [seconds=300] [seed=1] [write=1] keep the result

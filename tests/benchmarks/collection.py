@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-import asyncpg
 import numpy as np
 import orjson
 from numpy.typing import NDArray
+
+from shared.database import Connection as Admin
 
 ORIGIN: Final = "bench.v1"
 DIMENSIONS: Final = 144
@@ -61,40 +62,53 @@ def ids_of(count: int, seed: int = 0) -> list[UUID]:
     return [UUID(int=chance.getrandbits(128), version=4) for _ in range(count)]
 
 
-async def fill(
-    admin: "asyncpg.Connection[asyncpg.Record]",
-    project_id: UUID,
-    ids: Sequence[UUID],
-    vectors: Vectors,
-    *,
-    seed: int = 0,
-) -> None:
+async def fill(admin: Admin, project_id: UUID, ids: Sequence[UUID], vectors: Vectors, *, seed: int = 0) -> None:
     """Have a project hold these images as if the gateway had heard of them, and derive what they are found by."""
     chance = random.Random(seed)  # noqa: S311 - repeatable
     rows = list(_rows(chance, project_id, ids, vectors))
     for begin in range(0, len(rows), _CHUNK):
         some = rows[begin : begin + _CHUNK]
         async with admin.transaction():
-            await admin.execute("SET LOCAL session_replication_role = replica")
-            for table, of_rows in (("assets", 0), ("asset_sources", 1), ("descriptions", 2), ("image_tags", 3)):
-                records = [record for row in some for record in row[of_rows]]
-                await admin.execute(
-                    f"INSERT INTO gateway.{table} SELECT (jsonb_populate_record(NULL::gateway.{table}, one)).*"
-                    " FROM jsonb_array_elements($1::text::jsonb) AS one",
-                    orjson.dumps(records, default=str).decode(),
-                )
-            await admin.execute("SET LOCAL session_replication_role = origin")
+            await _insert(admin, some)
             await admin.execute("SELECT gateway.refresh_search($1)", list(ids[begin : begin + _CHUNK]))
-    for table in (
-        "assets",
-        "asset_search",
-        "asset_colours",
-        "asset_vectors",
-        "asset_bands",
-        "near_duplicates",
-        "image_tags",
-    ):
+    for table in ("assets", "asset_search", "asset_colours", "asset_vectors", "asset_bands", "near_duplicates"):
         await admin.execute(f"VACUUM ANALYZE gateway.{table}")
+    await admin.execute("VACUUM ANALYZE gateway.image_tags")
+
+
+async def fill_with_vectors(admin: Admin, project_id: UUID, ids: Sequence[UUID], vectors: Vectors) -> None:
+    """Have a project hold these images, and only compare them."""
+    chance = random.Random(0)  # noqa: S311 - repeatable
+    async with admin.transaction():
+        await _insert(admin, list(_rows(chance, project_id, ids, vectors)))
+        await admin.execute(
+            """
+            INSERT INTO gateway.asset_search SELECT id, project_id, created_at, 1, 1, 1, '{}', '{}', ''
+            FROM gateway.assets WHERE id = ANY ($1)
+            """,
+            list(ids),
+        )
+        await admin.execute(
+            """
+            INSERT INTO gateway.asset_vectors SELECT asset_id, embedding_origin, project_id, embedding
+            FROM gateway.descriptions WHERE asset_id = ANY ($1)
+            """,
+            list(ids),
+        )
+    await admin.execute("ANALYZE gateway.asset_vectors")
+
+
+async def _insert(admin: Admin, rows: Sequence[tuple[list[dict[str, Any]], ...]]) -> None:
+    """Insert rows of tables, without what follows from them."""
+    await admin.execute("SET LOCAL session_replication_role = replica")
+    for number, table in enumerate(("assets", "asset_sources", "descriptions", "image_tags")):
+        records = orjson.dumps([record for row in rows for record in row[number]], default=str).decode()
+        await admin.execute(
+            f"INSERT INTO gateway.{table} SELECT (jsonb_populate_record(NULL::gateway.{table}, one)).*"
+            " FROM jsonb_array_elements($1::text::jsonb) AS one",
+            records,
+        )
+    await admin.execute("SET LOCAL session_replication_role = origin")
 
 
 def _rows(

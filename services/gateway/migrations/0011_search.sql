@@ -66,7 +66,7 @@ CREATE TABLE near_duplicates (
     group_id   uuid        NOT NULL,     -- the image that was there first
     group_at   timestamptz NOT NULL,     -- since when that was there
     tier       text        CHECK (tier IN ('resized', 'similar')),    -- of the nearest one; null for the first
-    at         timestamptz NOT NULL DEFAULT now()
+    at         timestamptz NOT NULL      -- since when the image is there
 );
 CREATE INDEX near_duplicates_by_group ON near_duplicates (project_id, group_at DESC, group_id DESC);
 
@@ -176,12 +176,13 @@ BEGIN
     WHERE pair.tier IS NOT NULL
     ORDER BY pair.tier, candidate.similarity DESC NULLS LAST, hashed.bits, other.created_at, other.asset_id LIMIT 1;
     IF FOUND THEN
-        INSERT INTO near_duplicates (asset_id, project_id, group_id, group_at)
-        VALUES (nearest.asset_id, nearest.project_id, nearest.asset_id, nearest.created_at)
+        INSERT INTO near_duplicates (asset_id, project_id, group_id, group_at, at)
+        VALUES (nearest.asset_id, nearest.project_id, nearest.asset_id, nearest.created_at, nearest.created_at)
         ON CONFLICT DO NOTHING;
-        INSERT INTO near_duplicates (asset_id, project_id, group_id, group_at, tier)
-        SELECT newcomer, project_id, group_id, group_at, nearest.tier
-        FROM near_duplicates WHERE asset_id = nearest.asset_id
+        INSERT INTO near_duplicates (asset_id, project_id, group_id, group_at, tier, at)
+        SELECT newcomer, held.project_id, held.group_id, held.group_at, nearest.tier, shown.created_at
+        FROM near_duplicates AS held, asset_search AS shown
+        WHERE held.asset_id = nearest.asset_id AND shown.asset_id = newcomer
         ON CONFLICT DO NOTHING;
     END IF;
 END

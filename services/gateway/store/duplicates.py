@@ -44,7 +44,7 @@ async def select_groups(
     return await fetch(
         connection,
         f"""
-        SELECT group_id AS id, group_at, array_agg(asset_id ORDER BY tier NULLS FIRST, at, asset_id) AS members
+        SELECT group_id AS id, group_at, array_agg(asset_id ORDER BY tier IS NOT NULL, at, asset_id) AS members
         FROM near_duplicates
         WHERE project_id = ANY ($1) AND (tier IS NULL OR tier = ANY ($3)) {conditions}
         GROUP BY group_id, group_at HAVING count(*) > 1

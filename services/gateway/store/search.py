@@ -80,6 +80,11 @@ async def plan_for_values(connection: Connection) -> None:
     await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
 
 
+def _scope(projects: Sequence[UUID]) -> tuple[str, Any]:
+    """Write as a condition, with its first argument, where to look. Only of one project an index gives the order."""
+    return ("project_id = $1", projects[0]) if len(projects) == 1 else ("project_id = ANY ($1)", list(projects))
+
+
 async def select_colour(connection: Connection, colour: str, distance: float) -> Row:
     """Select where `#rrggbb` lies, and the cells in which everything lies that is no farther from it."""
     row = await connection.fetchrow(
@@ -107,11 +112,12 @@ async def select_found(
     """
     if wanted.query is not None and not wanted.query.text:
         return []
-    conditions = wanted.conditions(list(projects), limit + 1)
-    filters = str(conditions)
+    conditions = wanted.conditions(*_scope(projects)[1:], limit + 1)
+    scope, filters = _scope(projects)[0], str(conditions)
     source, time, rank = "asset_search", "created_at", "NULL::integer"
     if wanted.colour is not None:
-        coloured = _coloured(conditions, wanted, await select_colour(connection, wanted.colour, wanted.colour_distance))
+        colour = await select_colour(connection, wanted.colour, wanted.colour_distance)
+        coloured = _coloured(conditions, wanted, colour, scope)
         if order == "colour":
             rank = "coloured.rank"
         if order == "colour" and not filters:
@@ -127,7 +133,7 @@ async def select_found(
         f"""
         SELECT id, created_at, rank FROM (
             SELECT asset_id AS id, {time} AS created_at, {rank} AS rank
-            FROM {source} WHERE project_id = ANY ($1) {filters}
+            FROM {source} WHERE {scope} {filters}
         ) AS ranked
         WHERE true {behind}
         ORDER BY {_ORDERS[order]} LIMIT $2
@@ -169,7 +175,7 @@ def _behind(conditions: Conditions, order: Order, place: Sequence[Any] | None) -
             return f"AND (created_at, id) {'>' if order == 'oldest' else '<'} (${first}, ${first + 1})"
 
 
-def _coloured(conditions: Conditions, wanted: Wanted, colour: Row) -> str:
+def _coloured(conditions: Conditions, wanted: Wanted, colour: Row, scope: str) -> str:
     """Tell how much of each image has a colour, where each share counts the more the nearer it is."""
     conditions.arguments += [colour["place"], colour["cells"] or [], wanted.colour_distance, wanted.colour_share]
     last = len(conditions.arguments)
@@ -178,7 +184,7 @@ def _coloured(conditions: Conditions, wanted: Wanted, colour: Row) -> str:
         SELECT asset_id, project_id,
                sum((share * (1 - (place <-> {place}) / {distance}) * {_RANK})::integer)::integer AS rank
         FROM asset_colours
-        WHERE project_id = ANY ($1) AND cell = ANY (${last - 2}::smallint[]) AND share >= ${last}::real
+        WHERE {scope} AND cell = ANY (${last - 2}::smallint[]) AND share >= ${last}::real
           AND place <-> {place} < {distance}
         GROUP BY asset_id, project_id
     )"""  # noqa: S608 - texts of this file

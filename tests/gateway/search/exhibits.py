@@ -34,7 +34,7 @@ class Exhibit:
         return media_stored(voice, **values)
 
     def described(self, voice: Voice, stored: MediaStored) -> MediaDescribed:
-        return voice.states(
+        said: MediaDescribed = voice.states(
             MediaDescribed,
             asset_id=stored.asset_id,
             subject_version=stored.subject_version,
@@ -43,6 +43,7 @@ class Exhibit:
             perceptual_hash=self.perceptual_hash,
             embedding=None if self.vector is None else Embedding(origin=ORIGIN, values=tuple(self.vector)),
         )
+        return said
 
 
 async def fetching(client: Client, **asked: Any) -> Voice:
