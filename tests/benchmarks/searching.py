@@ -39,7 +39,7 @@ QUESTIONS: Final[Sequence[tuple[str, Mapping[str, Any]]]] = [
     ("a common word, the newest first", {"q": "red", "sort": "newest"}),
     ("a common colour", {"color": "#808080"}),
     ("a rare colour", {"color": "#c02020"}),
-    ("a common colour and all near it", {"color": "#808080", "color_distance": "0.25", "color_share": "0"}),
+    ("a common colour and all near it", {"color": "#808080", "color_distance": "0.2", "color_share": "0"}),
     ("a colour and a word", {"color": "#404040", "q": "river"}),
     ("a common tag", {"tags": "common"}),
     ("two tags", {"tags": ["common", "tag7"]}),

@@ -67,7 +67,7 @@ class ImagesSought(Page):
     )
     color: Colour | None = Field(default=None, description="`#rrggbb`, or without `#`, or with one digit a channel")
     color_distance: float = Field(
-        default=0.1, ge=0.01, le=0.25, description="how far another shade may be; black to white is 1 (OKLab)"
+        default=0.1, ge=0.01, le=0.2, description="how far another shade may be; black to white is 1 (OKLab)"
     )
     color_share: float = Field(default=0.05, ge=0, le=1, description="how much of the image a shade must be to count")
     tags: Tags = Field(default=(), description="repeat it for several")

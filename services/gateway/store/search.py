@@ -121,9 +121,9 @@ async def select_found(
         if order == "colour":
             rank = "coloured.rank"
         if order == "colour" and not filters:
-            source, time = f"{coloured} AS coloured", "NULL::timestamptz"
+            source, time, scope = f"{coloured} AS coloured", "NULL::timestamptz", "true"
         else:
-            source = f"{source} JOIN {coloured} AS coloured USING (asset_id, project_id)"
+            source = f"{source} JOIN {coloured} AS coloured USING (asset_id)"
     if order == "relevance" and wanted.query is not None:
         conditions.arguments.append(wanted.query.text)
         rank = _RELEVANCE % f"${len(conditions.arguments)}"
@@ -181,12 +181,11 @@ def _coloured(conditions: Conditions, wanted: Wanted, colour: Row, scope: str) -
     last = len(conditions.arguments)
     place, distance = f"${last - 3}::text::vector", f"${last - 1}::double precision"
     return f"""(
-        SELECT asset_id, project_id,
-               sum((share * (1 - (place <-> {place}) / {distance}) * {_RANK})::integer)::integer AS rank
+        SELECT asset_id, sum((share * (1 - (place <-> {place}) / {distance}) * {_RANK})::integer)::integer AS rank
         FROM asset_colours
         WHERE {scope} AND cell = ANY (${last - 2}::smallint[]) AND share >= ${last}::real
           AND place <-> {place} < {distance}
-        GROUP BY asset_id, project_id
+        GROUP BY asset_id
     )"""  # noqa: S608 - texts of this file
 
 
