@@ -23,12 +23,11 @@ E = TypeVar("E", bound=Event)
 async def on_facts(tx: Transaction, facts: Sequence[Heard[Event]], stream: Stream) -> None:
     """Apply the facts that are newer than what is known, and bear the jobs that other services make of them."""
     await projection.lock_writers(tx.connection)
-    # Jobs come first: how an image came is told by the job that stored it.
-    await bear(tx, _born(facts))
     for kind, write in _WRITERS.items():
         of_kind = [heard for heard in facts if isinstance(heard.message, kind)]
         if of_kind:
             await write(tx, of_kind)
+    await bear(tx, _born(facts))
     await projection.insert_events(tx.connection, [rows.happening_of(heard.message, heard.time) for heard in facts])
     tx.after_commit(stream.wake)
 

@@ -1,9 +1,11 @@
 -- What images are found by: words, colours, and how they look. All of it is derived from what other tables hold, by
--- triggers, so that whoever writes there cannot forget it. Whoever does holds the lock of the writers.
+-- triggers, so that whoever writes there cannot forget it. Whoever does holds the lock of the writers, see `events`.
 -- An image that is not shown has no row here, so that no search has to ask again whether it may show what it found.
 
 ALTER TABLE descriptions ADD COLUMN embedding_origin text;
 ALTER TABLE descriptions ADD COLUMN embedding halfvec;
+-- Of an image that was generated this is the job that did it.
+ALTER TABLE asset_sources ADD COLUMN parent_job_id uuid;
 
 -- Words of any language: without accents, with English stems, and without stop words, for in other languages these are
 -- words, and titles such as "The Who" consist of them.
@@ -106,7 +108,8 @@ CREATE FUNCTION cells_around(place vector, distance double precision) RETURNS sm
     ), near AS (      -- along each axis: the step, and how far its nearer edge is from the centre
         SELECT axis, step, greatest(step * side - at[axis], 0, at[axis] - (step + 1) * side) AS apart
         FROM centre, generate_series(1, 3) AS axis,
-             generate_series(floor((at[axis] - distance) / side)::integer, floor((at[axis] + distance) / side)::integer) AS step
+             generate_series(floor((at[axis] - distance) / side)::integer,
+                             floor((at[axis] + distance) / side)::integer) AS step
         WHERE step BETWEEN CASE axis WHEN 1 THEN 0 ELSE -16 END AND CASE axis WHEN 1 THEN 20 ELSE 15 END
     )
     SELECT array_agg(colour_cell(l.step, a.step, b.step) ORDER BY l.step, a.step, b.step)
@@ -250,33 +253,29 @@ BEGIN
     WITH written AS (
         INSERT INTO asset_search AS held (
             asset_id, project_id, created_at, width_px, height_px, size_bytes, kinds, hosts, words)
-        SELECT asset.id, asset.project_id, asset.created_at, asset.width_px, asset.height_px, asset.size_bytes,
+        SELECT asset.id, asset.project_id, asset.created_at, coalesce(asset.width_px, 0), coalesce(asset.height_px, 0),
+               coalesce(asset.size_bytes, 0),
                coalesce(come.kinds, '{}'), coalesce(come.hosts, '{}'),
                setweight(to_tsvector('image_words', coalesce(edit.title, asset.context ->> 'title', '')), 'A')
                || setweight(to_tsvector('image_words', coalesce(tagged.tags, '')), 'B')
                || setweight(to_tsvector('image_words', coalesce(edit.alt, asset.context ->> 'alt', '')), 'C')
                || setweight(to_tsvector('image_words', coalesce(edit.caption, asset.context ->> 'caption', '')), 'C')
-               || setweight(to_tsvector('image_words', coalesce(drawn.prompt, come.prompt, '')), 'D')
+               || setweight(to_tsvector('image_words', coalesce(come.prompt, '')), 'D')
         FROM assets AS asset
         LEFT JOIN image_edits AS edit ON edit.asset_id = asset.id
         LEFT JOIN LATERAL (
             SELECT string_agg(tag, ', ' ORDER BY tag) AS tags FROM image_tags WHERE asset_id = asset.id
         ) AS tagged ON true
         LEFT JOIN LATERAL (
-            SELECT scene_description AS prompt FROM image_generations
-            WHERE asset_id = asset.id ORDER BY created_at LIMIT 1
-        ) AS drawn ON true
-        LEFT JOIN LATERAL (
             SELECT array_agg(DISTINCT way.kind ORDER BY way.kind) AS kinds,
                    array_agg(DISTINCT host) FILTER (WHERE host IS NOT NULL) AS hosts,
                    max(generating.request ->> 'description') AS prompt
             FROM asset_sources AS source
-            LEFT JOIN jobs AS storing ON storing.id = source.job_id
-            LEFT JOIN jobs AS generating ON generating.id = storing.parent_id
+            LEFT JOIN jobs AS generating ON generating.id = source.parent_job_id
                   AND generating.kind = 'image_generation.generate_image.v1'
             CROSS JOIN LATERAL (
                 SELECT CASE WHEN source.source_url IS NOT NULL THEN 'scraped'
-                            WHEN generating.id IS NOT NULL OR drawn.prompt IS NOT NULL THEN 'generated'
+                            WHEN generating.id IS NOT NULL THEN 'generated'
                             ELSE 'uploaded' END AS kind
             ) AS way
             LEFT JOIN LATERAL (
@@ -334,13 +333,13 @@ DECLARE
     written text[];
 BEGIN
     FOREACH written SLICE 1 IN ARRAY ARRAY[
-        ['assets', 'id', 'INSERT', 'NEW'], ['assets', 'id', 'UPDATE', 'NEW'], ['assets', 'id', 'DELETE', 'OLD'],
+        -- Whoever inserts an asset says next where it comes from.
+        ['assets', 'id', 'UPDATE', 'NEW'], ['assets', 'id', 'DELETE', 'OLD'],
         ['asset_sources', 'asset_id', 'INSERT', 'NEW'],
         ['descriptions', 'asset_id', 'INSERT', 'NEW'], ['descriptions', 'asset_id', 'UPDATE', 'NEW'],
         ['image_edits', 'asset_id', 'INSERT', 'NEW'], ['image_edits', 'asset_id', 'UPDATE', 'NEW'],
         ['image_edits', 'asset_id', 'DELETE', 'OLD'],
-        ['image_tags', 'asset_id', 'INSERT', 'NEW'], ['image_tags', 'asset_id', 'DELETE', 'OLD'],
-        ['image_generations', 'asset_id', 'UPDATE', 'NEW']
+        ['image_tags', 'asset_id', 'INSERT', 'NEW'], ['image_tags', 'asset_id', 'DELETE', 'OLD']
     ] LOOP
         EXECUTE format('CREATE TRIGGER %I AFTER %s ON %I REFERENCING %s TABLE AS changed'
                        ' FOR EACH STATEMENT EXECUTE FUNCTION search_follows(%L)',
@@ -355,13 +354,14 @@ ALTER FUNCTION named_projects() PARALLEL SAFE;
 -- What was there before; the owner of the tables sees nothing as long as the walls hold him, too.
 DO $$
 DECLARE
-    held text[] := ARRAY['assets', 'asset_sources', 'descriptions', 'image_edits', 'image_tags', 'image_generations', 'jobs'];
+    held text[] := ARRAY['assets', 'asset_sources', 'descriptions', 'image_edits', 'image_tags', 'jobs'];
     name text;
 BEGIN
     FOREACH name IN ARRAY held LOOP
         EXECUTE format('ALTER TABLE %I NO FORCE ROW LEVEL SECURITY', name);
     END LOOP;
-    PERFORM refresh_search(array_agg(id ORDER BY created_at)) FROM assets;
+    UPDATE asset_sources SET parent_job_id = jobs.parent_id FROM jobs WHERE jobs.id = asset_sources.job_id;
+    PERFORM refresh_search(array_agg(id)) FROM assets;
     FOREACH name IN ARRAY held LOOP
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', name);
     END LOOP;

@@ -118,7 +118,8 @@ class ImagesSought(Page):
             possible.insert(0, "colour")
         if wanted.query is not None and wanted.query.says_what:
             possible.insert(0, "relevance")
-        return self.sort if self.sort in {*possible, "oldest"} else possible[0]
+        possible.append("oldest")
+        return possible[0] if self.sort is None or self.sort not in possible else self.sort
 
 
 class SimilarSought(Page):

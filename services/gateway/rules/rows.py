@@ -27,7 +27,8 @@ def asset_of(fact: MediaStored, at: datetime) -> Row:
 
 
 def source_of(fact: MediaStored, at: datetime) -> Row:
-    return {**_in_job(fact, at), "asset_id": fact.asset_id, "source_url": fact.source_url}
+    about = {"asset_id": fact.asset_id, "source_url": fact.source_url, "parent_job_id": fact.parent_job_id}
+    return {**_in_job(fact, at), **about}
 
 
 def tombstone_of(fact: MediaDeleted, at: datetime) -> Row:

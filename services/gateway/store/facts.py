@@ -54,8 +54,8 @@ async def upsert_deleted_assets(connection: Connection, rows: Rows) -> None:
 async def insert_asset_sources(connection: Connection, rows: Rows) -> None:
     await connection.execute(
         """
-        INSERT INTO asset_sources (asset_id, job_id, project_id, root_job_id, source_url, at)
-        SELECT asset_id, job_id, project_id, root_job_id, source_url, at
+        INSERT INTO asset_sources (asset_id, job_id, parent_job_id, project_id, root_job_id, source_url, at)
+        SELECT asset_id, job_id, parent_job_id, project_id, root_job_id, source_url, at
         FROM jsonb_populate_recordset(NULL::asset_sources, $1)
         ON CONFLICT DO NOTHING
         """,

@@ -87,14 +87,15 @@ def _scope(projects: Sequence[UUID]) -> tuple[str, Any]:
 
 async def select_colour(connection: Connection, colour: str, distance: float) -> Row:
     """Select where `#rrggbb` lies, and the cells in which everything lies that is no farther from it."""
-    row = await connection.fetchrow(
+    row = await fetch_one(
+        connection,
         """
         SELECT place::text, cells_around(place, $2) AS cells FROM (SELECT colour_place($1) AS place OFFSET 0) AS lying
         """,
         colour,
         distance,
     )
-    return dict(row or {})
+    return row or {}
 
 
 async def select_found(
