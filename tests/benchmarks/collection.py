@@ -1,7 +1,7 @@
 """A large collection of images that never were: words, palettes and vectors as those of real ones are spread."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -20,6 +20,8 @@ COMMON: Final = (
     *("city", "night", "day", "light", "dark", "cat", "dog", "sea", "sun", "street"),
 )
 _CHUNK: Final = 2000
+_STORED: Final = ("assets", "asset_sources", "image_tags")
+_DESCRIBED: Final = ("descriptions",)
 _SITES: Final = tuple(f"{name}.example" for name in ("alpha", "beta", "gamma", "delta"))
 
 Vectors = NDArray[np.float32]
@@ -63,15 +65,33 @@ def ids_of(count: int, seed: int = 0) -> list[UUID]:
 
 
 async def fill(admin: Admin, project_id: UUID, ids: Sequence[UUID], vectors: Vectors, *, seed: int = 0) -> None:
-    """Have a project hold these images as if the gateway had heard of them, and derive what they are found by."""
+    """Have a project hold these images as if the gateway had heard of them, and derive what they are found by.
+
+    Which of them are copies is told, and not found out by comparing them one after the other.
+    """
     chance = random.Random(seed)  # noqa: S311 - repeatable
     rows = list(_rows(chance, project_id, ids, vectors))
     for begin in range(0, len(rows), _CHUNK):
-        some = rows[begin : begin + _CHUNK]
+        some, named = rows[begin : begin + _CHUNK], list(ids[begin : begin + _CHUNK])
         async with admin.transaction():
-            await _insert(admin, some)
-            await admin.execute("SELECT gateway.refresh_search($1)", list(ids[begin : begin + _CHUNK]))
-    for table in ("assets", "asset_search", "asset_colours", "asset_vectors", "asset_bands", "near_duplicates"):
+            # What is not described yet is compared with nothing.
+            await _insert(admin, some, _STORED)
+            await admin.execute("SELECT gateway.refresh_search($1)", named)
+            await _insert(admin, some, _DESCRIBED)
+            await admin.execute("SELECT gateway.refresh_looks($1)", named)
+    await admin.execute(
+        """
+        INSERT INTO gateway.near_duplicates (asset_id, project_id, group_id, group_at, tier, at)
+        SELECT one.asset_id, one.project_id, first.asset_id, first.created_at,
+               CASE WHEN one.asset_id <> first.asset_id THEN 'similar' END, one.created_at
+        FROM unnest($1::uuid[], $2::uuid[]) AS copied (original, copy)
+        JOIN gateway.asset_search AS first ON first.asset_id = copied.original
+        JOIN gateway.asset_search AS one ON one.asset_id IN (copied.original, copied.copy)
+        """,
+        list(ids[5 : len(ids) - 20 : 50]),
+        list(ids[25::50]),
+    )
+    for table in ("assets", "descriptions", "asset_search", "asset_colours", "asset_vectors", "near_duplicates"):
         await admin.execute(f"VACUUM ANALYZE gateway.{table}")
     await admin.execute("VACUUM ANALYZE gateway.image_tags")
 
@@ -80,7 +100,7 @@ async def fill_with_vectors(admin: Admin, project_id: UUID, ids: Sequence[UUID],
     """Have a project hold these images, and only compare them."""
     chance = random.Random(0)  # noqa: S311 - repeatable
     async with admin.transaction():
-        await _insert(admin, list(_rows(chance, project_id, ids, vectors)))
+        await _insert(admin, list(_rows(chance, project_id, ids, vectors)), (*_STORED, *_DESCRIBED))
         await admin.execute(
             """
             INSERT INTO gateway.asset_search SELECT id, project_id, created_at, 1, 1, 1, '{}', '{}', ''
@@ -98,11 +118,11 @@ async def fill_with_vectors(admin: Admin, project_id: UUID, ids: Sequence[UUID],
     await admin.execute("ANALYZE gateway.asset_vectors")
 
 
-async def _insert(admin: Admin, rows: Sequence[tuple[list[dict[str, Any]], ...]]) -> None:
+async def _insert(admin: Admin, rows: Sequence[Mapping[str, list[dict[str, Any]]]], tables: Sequence[str]) -> None:
     """Insert rows of tables, without what follows from them."""
     await admin.execute("SET LOCAL session_replication_role = replica")
-    for number, table in enumerate(("assets", "asset_sources", "descriptions", "image_tags")):
-        records = orjson.dumps([record for row in rows for record in row[number]], default=str).decode()
+    for table in tables:
+        records = orjson.dumps([record for row in rows for record in row[table]], default=str).decode()
         await admin.execute(
             f"INSERT INTO gateway.{table} SELECT (jsonb_populate_record(NULL::gateway.{table}, one)).*"
             " FROM jsonb_array_elements($1::text::jsonb) AS one",
@@ -113,7 +133,7 @@ async def _insert(admin: Admin, rows: Sequence[tuple[list[dict[str, Any]], ...]]
 
 def _rows(
     chance: random.Random, project_id: UUID, ids: Sequence[UUID], vectors: Vectors
-) -> Iterator[tuple[list[dict[str, Any]], ...]]:
+) -> Iterator[dict[str, list[dict[str, Any]]]]:
     for number, (image_id, vector) in enumerate(zip(ids, vectors, strict=True)):
         at = BEGINNING + timedelta(seconds=number)
         site = chance.choice(_SITES)
@@ -153,4 +173,9 @@ def _rows(
             {"common"} if chance.random() < 0.7 else set()
         )
         tagged = [{"asset_id": image_id, "project_id": project_id, "tag": tag} for tag in sorted(tags)]
-        yield [asset], [source | {"source_url": url}], [description], tagged
+        yield {
+            "assets": [asset],
+            "asset_sources": [source | {"source_url": url}],
+            "image_tags": tagged,
+            "descriptions": [description],
+        }

@@ -2,6 +2,7 @@
 
 import asyncio
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -139,10 +140,10 @@ def table_of(figures: Figures, images: int) -> Table:
     return table
 
 
-async def main() -> None:
+async def main(images: int = IMAGES) -> None:
     """Measure and print."""
-    Console().print(table_of(await measure_searches(), IMAGES))
+    Console().print(table_of(await measure_searches(images), images))
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else IMAGES))

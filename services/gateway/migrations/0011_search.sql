@@ -193,9 +193,6 @@ $$;
 
 -- Derive anew how images look, of those that are shown.
 CREATE FUNCTION refresh_looks(changed uuid[]) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-DECLARE
-    one uuid;
-    hash bit(64);
 BEGIN
     DELETE FROM asset_colours WHERE asset_id = ANY (changed);
     INSERT INTO asset_colours (asset_id, position, project_id, cell, place, share)
@@ -216,7 +213,15 @@ BEGIN
     WHERE shown.asset_id = ANY (changed) AND described.embedding IS NOT NULL
     ORDER BY described.at DESC
     ON CONFLICT DO NOTHING;
+END
+$$;
 
+-- Compare images with those that look like them, of which `refresh_looks` has told how they look.
+CREATE FUNCTION refresh_duplicates(changed uuid[]) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    one uuid;
+    hash bit(64);
+BEGIN
     -- One after the other, so that also images which came together find each other.
     DELETE FROM asset_bands WHERE asset_id = ANY (changed);
     FOR one IN SELECT asset_id FROM asset_search WHERE asset_id = ANY (changed) ORDER BY created_at, asset_id LOOP
@@ -298,7 +303,7 @@ BEGIN
     SELECT array_agg(asset_id) FILTER (WHERE is_new) INTO appeared FROM written;
     -- Most images appear before they are described.
     IF EXISTS (SELECT FROM descriptions WHERE asset_id = ANY (appeared)) THEN
-        PERFORM refresh_looks(appeared);
+        PERFORM refresh_looks(appeared), refresh_duplicates(appeared);
     END IF;
 END
 $$;
@@ -310,7 +315,7 @@ DECLARE
 BEGIN
     EXECUTE format('SELECT array_agg(DISTINCT %I) FROM changed WHERE %1$I IS NOT NULL', TG_ARGV[0]) INTO ids;
     IF ids IS NOT NULL AND TG_TABLE_NAME = 'descriptions' THEN
-        PERFORM refresh_looks(ids);
+        PERFORM refresh_looks(ids), refresh_duplicates(ids);
     ELSIF ids IS NOT NULL THEN
         PERFORM refresh_search(ids);
     END IF;

@@ -13,12 +13,13 @@ from services.gateway.routes.callers import Calling, parts_of
 from services.gateway.routes.documented import told
 from services.gateway.routes.documented.shapes.search import FoundImage, SamePicture
 from services.gateway.routes.documented.shapes.shape import PageOf
-from services.gateway.routes.models import Moment, Page, Tags, Words
+from services.gateway.routes.models import Moment, Page, Tag, Words
 from services.gateway.routes.problems import Problem, not_found
 from services.gateway.routes.replies import API, image_reply, page
 from services.gateway.routes.second_looks import SecondLook
 from services.gateway.rules.places import Read, identifier, moment, number, read_place, words, write_place
 from services.gateway.rules.queries import parse_query
+from services.gateway.rules.tags import TAGS_LIMIT
 from services.gateway.store import duplicates
 from services.gateway.store import search as store
 from services.gateway.store.images import select_images_by_id
@@ -70,7 +71,9 @@ class ImagesSought(Page):
         default=0.1, ge=0.01, le=0.2, description="how far another shade may be; black to white is 1 (OKLab)"
     )
     color_share: float = Field(default=0.05, ge=0, le=1, description="how much of the image a shade must be to count")
-    tags: Tags = Field(default=(), description="repeat it for several")
+    tags: Annotated[list[Tag], Field(max_length=TAGS_LIMIT)] | None = Field(
+        default=None, description="repeat it for several"
+    )
     tags_match: Literal["all", "any"] = "all"
     kind: list[Literal["scraped", "uploaded", "generated"]] | None = Field(
         default=None, description="how it came; repeat it for any of several"
@@ -102,7 +105,7 @@ class ImagesSought(Page):
             colour=self.color,
             colour_distance=self.color_distance,
             colour_share=self.color_share,
-            tags=self.tags,
+            tags=self.tags or (),
             any_tag=self.tags_match == "any",
             kinds=self.kind,
             sources=self.source,
