@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any, Final
 from uuid import UUID
 
@@ -70,9 +71,9 @@ async def fill(admin: Admin, project_id: UUID, ids: Sequence[UUID], vectors: Vec
     Which of them are copies is told, and not found out by comparing them one after the other.
     """
     chance = random.Random(seed)  # noqa: S311 - repeatable
-    rows = list(_rows(chance, project_id, ids, vectors))
-    for begin in range(0, len(rows), _CHUNK):
-        some, named = rows[begin : begin + _CHUNK], list(ids[begin : begin + _CHUNK])
+    rows = _rows(chance, project_id, ids, vectors)
+    while some := list(islice(rows, _CHUNK)):
+        named = [row["assets"][0]["id"] for row in some]
         async with admin.transaction():
             # What is not described yet is compared with nothing.
             await _insert(admin, some, _STORED)
@@ -124,8 +125,8 @@ async def _insert(admin: Admin, rows: Sequence[Mapping[str, list[dict[str, Any]]
     for table in tables:
         records = orjson.dumps([record for row in rows for record in row[table]], default=str).decode()
         await admin.execute(
-            f"INSERT INTO gateway.{table} SELECT (jsonb_populate_record(NULL::gateway.{table}, one)).*"
-            " FROM jsonb_array_elements($1::text::jsonb) AS one",
+            f"INSERT INTO gateway.{table}"
+            f" SELECT * FROM jsonb_populate_recordset(NULL::gateway.{table}, $1::text::jsonb)",
             records,
         )
     await admin.execute("SET LOCAL session_replication_role = origin")
