@@ -14,7 +14,7 @@ from contracts.media import Embedding
 from services.media.analysis import ORIGIN
 from services.media.analysis.descriptor import DIMENSIONS, descriptor
 from services.media.processing import process
-from tests.media.samples import encoded, photo
+from tests.media.samples import PIXELS, encoded, photo
 
 
 def likeness(one: Image.Image, other: Image.Image) -> float:
@@ -39,7 +39,7 @@ def test_copies_are_alike_and_others_are_not() -> None:
 
 @given(arrays(np.uint8, some.tuples(some.integers(1, 40), some.integers(1, 40), some.sampled_from([3, 4]))))
 @settings(max_examples=60, deadline=None)
-def test_any_picture_has_the_same_short_vector_each_time(pixels: np.ndarray) -> None:
+def test_any_picture_has_the_same_short_vector_each_time(pixels: PIXELS) -> None:
     image = Image.fromarray(pixels)
     vector = descriptor(image)
     assert vector == descriptor(image)
