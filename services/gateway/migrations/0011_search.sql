@@ -26,7 +26,7 @@ CREATE TABLE asset_search (
     words      tsvector    NOT NULL      -- A: title, B: tags, C: alt and caption, D: the prompt
 );
 CREATE INDEX asset_search_by_time  ON asset_search (project_id, created_at DESC, asset_id DESC);
-CREATE INDEX asset_search_by_words ON asset_search USING gin (words);
+CREATE INDEX asset_search_by_words ON asset_search USING gin (words) WITH (fastupdate = off);
 
 -- The palettes. Places are OKLab colours whose chroma counts double, as media measures them; cells have sides of 0.05,
 -- since behind row-level security only plain comparisons are answered from an index.
@@ -138,7 +138,7 @@ CREATE FUNCTION hash_of(of_asset uuid) RETURNS bit(64) LANGUAGE sql STABLE PARAL
 $$;
 
 CREATE FUNCTION similarity_of(one uuid, other uuid) RETURNS real LANGUAGE sql STABLE PARALLEL SAFE AS $$
-    SELECT max(-(mine.embedding <#> theirs.embedding))::real
+    SELECT least(1, max(-(mine.embedding <#> theirs.embedding)))::real
     FROM asset_vectors AS mine JOIN asset_vectors AS theirs USING (origin)
     WHERE mine.asset_id = one AND theirs.asset_id = other
       AND vector_dims(mine.embedding) = vector_dims(theirs.embedding)

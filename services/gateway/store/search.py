@@ -235,7 +235,8 @@ async def select_similar(
         SELECT id, rank FROM (
             SELECT other.asset_id AS id,
                    CASE WHEN vector_dims(other.embedding) = (SELECT dimensions FROM reference) THEN
-                       (-1000000 * (other.embedding <#> (SELECT embedding FROM reference)))::integer END AS rank
+                       least(1000000, -1000000 * (other.embedding <#> (SELECT embedding FROM reference)))::integer
+                   END AS rank
             FROM asset_vectors AS other
             WHERE other.project_id = ANY ($1) AND other.origin = $3 AND other.asset_id <> $2
         ) AS compared
