@@ -37,6 +37,9 @@ class Message(Record):
     """
 
     wire_name: ClassVar[str]
+    fleeting: ClassVar[bool] = False
+    """It tells how something is at the moment and the next one takes its place: it is said without the outbox, heard
+    without the inbox, and may be lost."""
 
     @classmethod
     def addressed_service(cls) -> str:

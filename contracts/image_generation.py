@@ -35,3 +35,4 @@ class ImageGenerated(Event):
     seed: int | None = None
     generation_seconds: float = Field(ge=0)
     description: str = Field(max_length=4000)
+    paid: bool | None = Field(default=None, description="whether the provider is paid for each call")

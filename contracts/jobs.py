@@ -223,6 +223,39 @@ class DeadLettersSettled(Report):
     at: AwareDatetime = Field(description="by the clock of the service's database")
 
 
+class WaitingWork(Record):
+    """The jobs of one kind that a worker's service holds and has not ended."""
+
+    kind: str
+    waiting: int = Field(ge=0)
+    running: int = Field(ge=0)
+    oldest_waiting_at: AwareDatetime | None = Field(default=None, description="since when the first of them waits")
+
+
+class WorkerReported(Report):
+    """Said by every process of every service when it comes, every 10 s, and when it goes. May be lost."""
+
+    wire_name: ClassVar = "jobs.worker_reported.v1"
+    fleeting: ClassVar = True
+    worker: str = Field(max_length=300, description="host and process, as in JobStarted")
+    version: str = Field(max_length=100)
+    started_at: AwareDatetime
+    at: AwareDatetime = Field(description="by the clock of the process")
+    state: str = Field(max_length=20, description="`working`, `stopping` while it lets its work end, or `stopped`")
+    kinds: tuple[str, ...] = Field(default=(), max_length=200, description="wire names of the commands it obeys")
+    capacity: int = Field(default=0, ge=0, description="jobs that it runs at once")
+    running: int = Field(default=0, ge=0, description="jobs that it runs now")
+    unacknowledged: int = Field(default=0, ge=0, description="messages delivered to it and not taken in yet")
+    heard_per_second: float = Field(default=0, ge=0, description="messages taken in, since its last report")
+    said_per_second: float = Field(default=0, ge=0, description="messages published, since its last report")
+    oldest_unacknowledged_at: AwareDatetime | None = Field(
+        default=None, description="when the first message that it has not taken in yet was said"
+    )
+    unsaid: int = Field(default=0, ge=0, description="messages in its service's outbox")
+    memory_bytes: int | None = Field(default=None, ge=0, description="resident, without its children")
+    work: tuple[WaitingWork, ...] = Field(default=(), max_length=200, description="of its whole service, by kind")
+
+
 class CheckWorker(Command):
     """A job that does nothing, to see that jobs go there and back; obeyed by every worker under its own name."""
 

@@ -7,15 +7,22 @@ consumers fall silent.
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from uuid import UUID
 
 import aio_pika
 import aiormq
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, AbstractIncomingMessage
-from aio_pika.exceptions import AMQPError, ChannelInvalidStateError, DeliveryError, PublishError
+from aio_pika.exceptions import (
+    AMQPError,
+    ChannelInvalidStateError,
+    ChannelNotFoundEntity,
+    DeliveryError,
+    PublishError,
+)
 from yarl import URL
 
 from contracts.envelope import CONTENT_TYPE
@@ -133,6 +140,14 @@ async def _until_closed(it: AbstractConnection | AbstractChannel) -> None:
     await it.closed()
 
 
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How many messages wait in a queue to be delivered, and how many processes listen on it."""
+
+    ready: int
+    consumers: int
+
+
 class Publisher:
     """Publishes persistently, mandatorily and confirmed, with a bound on what is in flight and on every wait."""
 
@@ -144,6 +159,8 @@ class Publisher:
         self._exchanges: dict[str, AbstractExchange] = {}
         self._room = asyncio.Semaphore(_IN_FLIGHT)
         self._lost = asyncio.Event()
+        self.published = 0
+        """Messages that were confirmed since the start; marks are none."""
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
@@ -191,6 +208,27 @@ class Publisher:
             self._lost.set()  # a half-open connection is given up rather than waited for
             raise
         metrics.PUBLISHED.labels(type_).inc()
+        self.published += exchange != topology.MARKS
+
+    async def depths(self, queues: Sequence[str]) -> dict[str, Depth | None]:
+        """Count what waits in each queue, without what was delivered already, and who listens; None: it is missing.
+
+        Raises what BROKER_AWAY holds where the broker does not answer.
+        """
+        return dict(zip(queues, await asyncio.gather(*map(self._depth, queues)), strict=True))
+
+    async def _depth(self, queue: str) -> Depth | None:
+        found: list[Depth] = []
+
+        async def look(channel: AbstractChannel) -> None:
+            told = (await channel.get_queue(queue)).declaration_result
+            found.append(Depth(told.message_count or 0, told.consumer_count or 0))
+
+        try:
+            await self._lend(look)
+        except ChannelNotFoundEntity:
+            return None
+        return found[0]
 
     async def bind(self, queue: str, exchange: str, routing_key: str) -> None:
         """Bind a queue, on a channel of its own."""

@@ -20,6 +20,7 @@ from shared.intake import BoundReaction, Intake
 from shared.outbox import Outbox, Transaction
 from shared.redriving import DeadLetters
 from shared.relay import Relay
+from shared.reporting import Reporting
 from shared.settings import ServiceSettings
 from shared.topology import Topology
 
@@ -59,6 +60,14 @@ class Bus:
             intake=self.intake,
             hears=declared.hears.get(service, ()),
         )
+        self.reporting = Reporting(
+            self.outbox,
+            self.publisher,
+            intake=self.intake,
+            housekeeping=self._housekeeping,
+            health=health,
+            pause_seconds=settings.report_seconds,
+        )
         self._tasks: list[asyncio.Task[None]] = []
         self._leaving = False
         self.died: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -87,7 +96,7 @@ class Bus:
     async def __aenter__(self) -> Self:
         self._relaying = self._start(self._relay_when_prepared)
         self._taking_in = self._start(self.intake.run)
-        for run in (self.publisher.run, self._housekeeping.run, self._hearing.run):
+        for run in (self.publisher.run, self._housekeeping.run, self._hearing.run, self.reporting.run):
             self._start(run)
         return self
 
@@ -99,6 +108,7 @@ class Bus:
         await asyncio.wait((self._taking_in,))
         try:
             await self._relay.stop(self._relaying, seconds=_FLUSH_SECONDS)
+            await self.reporting.leave()
         finally:
             for task in self._tasks:
                 task.cancel()

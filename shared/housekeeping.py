@@ -26,6 +26,8 @@ class Housekeeping:
         self._pool = pool
         self._retention_days = retention_days
         self._works = works
+        self.unsaid = 0
+        """Messages in the outbox when it was looked at last."""
 
     async def prepare(self) -> None:
         """Make the partitions of the next days; nothing can be published before they are there."""
@@ -40,7 +42,7 @@ class Housekeeping:
                     await self.prepare()
                     await self._delete_expired()
                     clean_at = time.monotonic() + _CLEAN_SECONDS
-                await _measure_outbox(self._pool)
+                self.unsaid = await _measure_outbox(self._pool)
             except AWAY as error:
                 _log.warning("housekeeping_paused", error=repr(error))
             await asyncio.sleep(_MEASURE_SECONDS)
@@ -81,7 +83,7 @@ async def _delete_in_pages(pool: Pool, statement: str, days: int) -> None:
         pass
 
 
-async def _measure_outbox(pool: Pool) -> None:
+async def _measure_outbox(pool: Pool) -> int:
     row = await pool.fetchrow(
         """
         SELECT (SELECT count(*) FROM (SELECT FROM outbox LIMIT 100000) AS counted) AS depth,
@@ -90,8 +92,9 @@ async def _measure_outbox(pool: Pool) -> None:
         """
     )
     if row is None:  # a select without a table always gives a row
-        return
+        return 0
     metrics.OUTBOX_DEPTH.set(row["depth"])
     # The first 48 bits of a UUIDv7 are the millisecond in which it was made.
     said_at = (row["oldest"].int >> 80) / 1000 if row["oldest"] else row["now"]
     metrics.OUTBOX_OLDEST.set(max(0.0, row["now"] - said_at))
+    return int(row["depth"])

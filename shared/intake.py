@@ -66,8 +66,18 @@ class Intake:
         self._reactions: dict[type[Message], BoundReaction] = {}
         self._deliveries: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
         self._remembered_at = 0.0
+        self._under_way = 0
+        self.taken_in = 0
+        """Messages that were taken in, or set aside, since the start."""
+        self.oldest_at: datetime | None = None
+        """When the first of the messages that are being taken in was said."""
         self.remembers_progress = False
         """Whether the queue is known to be the one that was heard all along, so that its progress may be noted."""
+
+    @property
+    def unacknowledged(self) -> int:
+        """Count the deliveries that are here and not acknowledged yet."""
+        return self._under_way + self._deliveries.qsize()
 
     def react(self, reactions: Mapping[type[Message], BoundReaction]) -> None:
         """Add reactions; they are ready to be called with a transaction and a batch."""
@@ -86,11 +96,14 @@ class Intake:
             batch = [await self._deliveries.get()]
             while len(batch) < _LIMIT and not self._deliveries.empty():
                 batch.append(self._deliveries.get_nowait())
+            self._under_way = len(batch)
             await self._take_in(batch)
             await _acknowledge(batch)
+            self._under_way, self.oldest_at = 0, None
 
     async def _take_in(self, batch: list[AbstractIncomingMessage]) -> None:
         readings = [self._read(delivery) for delivery in batch if delivery.type != MARK_TYPE]
+        self.oldest_at = min((one.heard.time for one in readings if isinstance(one, Readable)), default=None)
         pause_seconds = 0.1
         slow_tries = 0
         while readings:
@@ -102,6 +115,7 @@ class Intake:
                 await asyncio.sleep(pause_seconds)
                 pause_seconds = min(pause_seconds * 2, 2)
             else:
+                self.taken_in += len(readings)
                 return
 
     def _read(self, delivery: AbstractIncomingMessage) -> Reading:
@@ -152,11 +166,13 @@ class Intake:
         for item in heard:
             if type(item.message) in self._works:
                 tx.work(item.message, heard=True)
-        reacting = {item.id: item for item in reversed(heard) if type(item.message) in self._reactions}
+        told = [item for item in heard if type(item.message) in self._reactions]
+        reacting = {item.id: item for item in reversed(told) if not item.message.fleeting}
         if reacting:
             fresh = await _insert_inbox(tx.connection, list(reacting))
-            await self._react(tx, [item for item in heard if item.id in fresh and reacting[item.id] is item])
             metrics.DUPLICATES.inc(len(reacting) - len(fresh))
+            told = [item for item in told if item.message.fleeting or (item.id in fresh and reacting[item.id] is item)]
+        await self._react(tx, told)
         if heard and self.remembers_progress and time.monotonic() - self._remembered_at > _REMEMBER_SECONDS:
             await _update_heard_until(tx.connection, min(item.time for item in heard))
             self._remembered_at = time.monotonic()

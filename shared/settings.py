@@ -8,6 +8,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.addresses import parse_allow_list
 
+VERSION = "0.1.0"
+"""Of the whole house: its services are released together."""
+
 
 class ServiceSettings(BaseSettings):
     """What every service needs."""
@@ -22,6 +25,7 @@ class ServiceSettings(BaseSettings):
     database_pool_size: int = Field(default=8, ge=2, le=100)
     rabbitmq_url: str = Field(pattern=r"^amqps?://", description="RabbitMQ with user, password and vhost")
     said_retention_days: int = Field(default=7, ge=1, description="how long what was said can be said again")
+    report_seconds: float = Field(default=10, ge=0.5, le=15, description="how often a process says how it does")
     otel_exporter_otlp_endpoint: str | None = Field(default=None, description="absent: traces are not exported")
 
 

@@ -168,9 +168,16 @@ async def announce_silent(connection: Connection) -> list[dict[str, Any]]:
     return [dict(row) for row in rows]
 
 
-async def count_tasks(pool: Pool) -> list[asyncpg.Record]:
-    """Count what waits and what runs, by kind."""
+async def count_tasks(pool: Pool, worker: str) -> list[asyncpg.Record]:
+    """Count what waits and what runs, by kind; `own` is what runs in this process."""
     rows = await pool.fetch(
-        "SELECT kind, state, count(*) AS tasks FROM tasks WHERE state IN ('pending', 'in_progress') GROUP BY 1, 2"
+        """
+        SELECT kind, count(*) FILTER (WHERE state = 'pending') AS waiting,
+               count(*) FILTER (WHERE state = 'in_progress') AS running,
+               count(*) FILTER (WHERE state = 'in_progress' AND worker = $1) AS own,
+               min(created_at) FILTER (WHERE state = 'pending') AS oldest_waiting_at
+        FROM tasks WHERE state IN ('pending', 'in_progress') GROUP BY 1 ORDER BY 1
+        """,
+        worker,
     )
     return list(rows)

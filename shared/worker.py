@@ -1,10 +1,7 @@
 """A worker: on the bus, with tasks of its own, until it is told to stop."""
 
 import asyncio
-import os
 import signal
-import socket
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
@@ -13,7 +10,7 @@ from typing import Any, Self
 import structlog
 
 from contracts.envelope import Message
-from contracts.jobs import CancelJob, CheckWorker, JobAccepted, PauseWork, ReportJobs, ResumeWork
+from contracts.jobs import CancelJob, CheckWorker, JobAccepted, PauseWork, ReportJobs, ResumeWork, WaitingWork
 from shared import metrics, sweep
 from shared.broker import BROKER_AWAY, Unroutable
 from shared.bus import Bus
@@ -24,6 +21,7 @@ from shared.identifiers import uuid7
 from shared.instructions import Instructions
 from shared.jobs import Bench, Clock, Job
 from shared.outbox import Transaction
+from shared.reporting import Doing, name_worker
 from shared.retry import ATTEMPTS, CRASHES
 from shared.runner import DEADLINE_EXCEEDED, Runner
 from shared.schema import SchemaError, verify
@@ -32,7 +30,6 @@ from shared.settings import WorkSettings
 from shared.telemetry import configure_logging, configure_tracing
 
 _SWEEP_SECONDS = 1.0
-_COUNT_SECONDS = 10.0
 _FLUSH_SECONDS = 8.0  # of the grace period, for what comes after the work
 
 WORKER_LOST = ("worker_lost", "The worker that ran it went away without an answer.")
@@ -56,7 +53,7 @@ class Worker:
         self._stack = AsyncExitStack()
         self._progress: set[asyncio.Task[None]] = set()
         self._clock = Clock()
-        self._count_at = 0.0
+        self._doing = Doing()
         self._recalled = False
         self._alongside: list[Callable[[], Awaitable[None]]] = []
         self.pool: Pool
@@ -70,12 +67,13 @@ class Worker:
         await self._verify_schema()
         kinds = frozenset(self._works)
         self.bus = Bus(self.service, self.settings, hears=self._hears, pool=self.pool, health=self.health, works=kinds)
-        bench = Bench(self.service, self.pool, self.bus.outbox, self._clock, _name_worker(), kinds, self._say_progress)
+        bench = Bench(self.service, self.pool, self.bus.outbox, self._clock, name_worker(), kinds, self._say_progress)
         # Leases are renewed on connections of their own: handlers that hold all others must not cost their leases.
         self._pulse = await self._open_pool("pulse", 2)
         self._runner = Runner(bench, self.settings, self._pulse)
         self._instructions = Instructions(self.service, self._runner)
         self.bus.outbox.tasks = self._runner
+        self.bus.reporting.look = self._look
         self.health.add("database", self._check_database)
         return self
 
@@ -117,7 +115,7 @@ class Worker:
             loops = (self._runner.claim, self._runner.beat, self._runner.tell_starts, self._sweep, *self._alongside)
             running = [asyncio.ensure_future(run()) for run in loops]
             self.health.started = True
-            _log.info("working", worker=_name_worker(), concurrency=self.settings.concurrency)
+            _log.info("working", worker=name_worker(), concurrency=self.settings.concurrency)
             stopped = asyncio.ensure_future(stop.wait())
             ends: list[asyncio.Future[Any]] = [stopped, self.bus.died, *running]
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -175,12 +173,26 @@ class Worker:
             async with self.bus.transaction() as tx:
                 more = await self._sweep_up(tx, survey)
                 tx.after_commit(self._runner.look_for_work)
-        if time.monotonic() >= self._count_at:
-            self._count_at = time.monotonic() + _COUNT_SECONDS
-            metrics.TASKS.clear()
-            for row in await sweep.count_tasks(self._pulse):
-                metrics.TASKS.labels(row["kind"], row["state"]).set(row["tasks"])
         return more
+
+    async def _look(self) -> Doing:
+        """Find out what this process does and what there is to do; what was known last while the database is away."""
+        try:
+            counted = await sweep.count_tasks(self._pulse, name_worker())
+        except AWAY as error:
+            _log.warning("tasks_not_counted", error=repr(error))
+            return self._doing
+        metrics.TASKS.clear()
+        for row in counted:
+            metrics.TASKS.labels(row["kind"], "pending").set(row["waiting"])
+            metrics.TASKS.labels(row["kind"], "in_progress").set(row["running"])
+        self._doing = Doing(
+            kinds=tuple(sorted(self._runner.kinds)),
+            capacity=self.settings.concurrency,
+            running=sum(row["own"] for row in counted),
+            work=tuple(WaitingWork.model_validate(dict(row)) for row in counted),
+        )
+        return self._doing
 
     async def _sweep_up(self, tx: Transaction, survey: sweep.Survey) -> bool:
         say = self._instructions
@@ -226,11 +238,3 @@ def stop_signal() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     return stop
-
-
-_BORN = uuid7()
-
-
-def _name_worker() -> str:
-    """Name this process: host, process id, and what tells it from an earlier one with the same id."""
-    return f"{socket.gethostname()}/{os.getpid()}/{_BORN.hex[-8:]}"

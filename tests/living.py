@@ -83,7 +83,10 @@ class House:
         return saying.message_id
 
     async def heard(self, service: str = "gateway") -> list[Message]:
-        """Take everything that waits in a service's queue, each message once, however often it was published."""
+        """Take everything that waits in a service's queue, each message once, however often it was published.
+
+        What processes say of themselves by the clock is passed over, as marks are.
+        """
         connection = await aio_pika.connect(self.servers.rabbitmq_url)
         async with connection, connection.channel() as channel:
             queue = await channel.get_queue(queue_of(service), ensure=False)
@@ -91,7 +94,9 @@ class House:
             while (delivery := await queue.get(no_ack=True, fail=False)) is not None:
                 if delivery.type != "diorama.mark":
                     envelope = open_envelope(orjson.loads(delivery.body))
-                    messages[envelope.id] = understand(envelope)
+                    message = understand(envelope)
+                    if not message.fleeting:
+                        messages[envelope.id] = message
             return list(messages.values())
 
     async def rows(self, sql: str, *arguments: Any) -> list[asyncpg.Record]:

@@ -15,6 +15,7 @@ from contracts.jobs import (
     MessageDeadLettered,
     RedriveDeadLetters,
     ReplayOutbox,
+    WorkerReported,
 )
 
 Table = tuple[Iterable[type[Message]], Iterable[type[Command]]]
@@ -24,6 +25,7 @@ Tables = Mapping[str, Table]
 """Service to table."""
 
 GATEWAY = "gateway"
+_EVERYBODYS_WORDS = (ReplayOutbox, MessageDeadLettered, DeadLettersSettled, WorkerReported)
 
 
 class ContractBrokenError(Exception):
@@ -105,14 +107,14 @@ def own_words(tables: Tables) -> dict[str, list[type[Message]]]:
 def said(tables: Tables) -> dict[str, list[type[Message]]]:
     """Give for each service its own words and those that `shared` says for it, by wire name.
 
-    Every service reports what it dead-lettered and what became of it, and asks for a replay when its queue was created
-    anew; every worker tells the news of its jobs.
+    Every service reports how it does, what it dead-lettered and what became of it, and asks for a replay when its queue
+    was created anew; every worker tells the news of its jobs.
     """
     news = {message for message in CATALOGUE.values() if issubclass(message, JobNews | JobUnknown)}
     holders = workers(tables)
     return {
         service: _by_wire_name(
-            {*own, ReplayOutbox, MessageDeadLettered, DeadLettersSettled, *(news if service in holders else ())},
+            {*own, *_EVERYBODYS_WORDS, *(news if service in holders else ())},
         )
         for service, own in own_words(tables).items()
     }

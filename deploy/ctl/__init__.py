@@ -1,1 +1,1 @@
-"""The operators' hands on the command line: jobs, dead letters and pauses, through the gateway."""
+"""`make ctl`: the command line of the gateway, for the stack that runs here."""

@@ -1,37 +1,34 @@
-"""The operators' command line: `python -m deploy.ctl jobs | dead-letters | work`.
+"""`python -m deploy.ctl` is `python -m services.gateway.cli` that finds the stack which runs here by itself."""
 
-Exit status: 0 done, 1 refused or none found, 2 not understood, 3 no gateway could be reached.
-"""
-
-import sys
-
-import typer
-
-from deploy.ctl import dead_letters, jobs, work
-from deploy.ctl.telling import CANNOT_REACH, REFUSED_OR_NONE
-from deploy.gateway_client import GatewayAway, GatewayProblem
+from deploy.ctl.settings import Settings
+from deploy.local.control import ask
 from deploy.local.errors import CannotRun
+from deploy.local.service_programs import GATEWAY
+from deploy.local.state import running
+from services.gateway.cli.application import main
+from services.gateway.cli.client import GatewayAway
+from shared.settings import load
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Jobs, dead letters and pauses of a Diorama.")
-app.add_typer(jobs.app, name="jobs")
-app.add_typer(dead_letters.app, name="dead-letters")
-app.add_typer(work.app, name="work")
 
+async def locate(token: str | None) -> tuple[str, str]:
+    """Give the address and a token of the gateway that `.env` names, or of the stack that runs here.
 
-def main() -> None:
-    """Run a command; what is refused or away is told in a sentence."""
+    Raises GatewayAway where there is none.
+    """
+    settings = load(Settings)
+    token = token or settings.gateway_token
+    if settings.gateway_url is not None:
+        if token is None:
+            raise GatewayAway("token_missing", "GATEWAY_URL needs GATEWAY_TOKEN beside it.")
+        return settings.gateway_url, token
+    state = running(settings.directory)
+    if state is None or not state.ready or GATEWAY not in state.parts:
+        raise GatewayAway("not_running", "No gateway runs here: `make up` starts one, GATEWAY_URL names another.")
     try:
-        app()
-    except GatewayProblem as problem:
-        sys.exit(_told(problem.sentence, REFUSED_OR_NONE))
-    except (GatewayAway, CannotRun, OSError) as error:
-        sys.exit(_told(getattr(error, "sentence", str(error)), CANNOT_REACH))
-
-
-def _told(sentence: str, status: int) -> int:
-    typer.echo("".join(character for character in sentence if character.isprintable()), err=True)
-    return status
+        return state.urls["gateway"], token or str(await ask(state, "token"))
+    except CannotRun as error:
+        raise GatewayAway(error.code, error.sentence) from error
 
 
 if __name__ == "__main__":
-    main()
+    main(locate)

@@ -1,4 +1,4 @@
-"""Which gateway is spoken to, and as whom."""
+"""Where the stack is that is meant where no gateway is named."""
 
 from pydantic import Field
 
@@ -12,4 +12,4 @@ class Settings(local.Settings):
     """
 
     gateway_url: str | None = Field(default=None, pattern=r"^https?://", description="speak to this one")
-    gateway_token: str | None = Field(default=None, repr=False, description="of an operator")
+    gateway_token: str | None = Field(default=None, repr=False, description="a user's token, or an API key")

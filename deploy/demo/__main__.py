@@ -20,8 +20,8 @@ from deploy.demo.lodging import Lodging, parts_of
 from deploy.demo.pictures import version
 from deploy.demo.screen import Screen, screen_for
 from deploy.demo.stages import stages_of
-from deploy.gateway_client import Gateway
 from deploy.local.settings import Settings
+from services.gateway.cli.client import Gateway
 from shared.errors import Failure
 from shared.schema import SchemaError
 from shared.settings import load

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from deploy.demo.standing import Standing, file_of
-from deploy.gateway_client import Gateway
+from services.gateway.cli.client import Gateway
 
 _LOOKED_AT: Final = 4
 _DEPTH_BITS: Final = 16

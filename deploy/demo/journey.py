@@ -11,7 +11,7 @@ from deploy.demo.completeness import Expectation, missing
 from deploy.demo.inspection import faults
 from deploy.demo.pictures import SCENE_DESCRIPTION, SCENE_SEED
 from deploy.demo.standing import ENDED, Scene, Standing, look
-from deploy.gateway_client import Gateway, Told
+from services.gateway.cli.client import Gateway, Told
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ from uuid import UUID
 from contracts.depth_map import MapDepth
 from contracts.media import FetchMedia
 from contracts.scraper import ScrapePages
-from deploy.gateway_client import Gateway
+from services.gateway.cli.client import Gateway
 
 Json = dict[str, Any]
 

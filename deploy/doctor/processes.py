@@ -8,7 +8,7 @@ import aiohttp
 
 from deploy.doctor.addresses import Addresses
 from deploy.doctor.findings import Ill
-from deploy.gateway_client import Gateway
+from services.gateway.cli.client import Gateway
 
 _ANSWER_SECONDS: Final = 10.0
 _JOB_SECONDS: Final = 15.0

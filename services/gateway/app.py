@@ -11,8 +11,10 @@ from services.gateway.handlers import REACTIONS
 from services.gateway.identity import Tokens, issuers_of
 from services.gateway.limiting import limiter_of
 from services.gateway.links import Links
+from services.gateway.queues import Queues
 from services.gateway.rounds import keep_house, reconcile
 from services.gateway.rounds.uploads import let_uploads_go
+from services.gateway.rounds.usage import keep_usage
 from services.gateway.rounds.webhooks import Courier
 from services.gateway.routes import application
 from services.gateway.routes.desk import Desk
@@ -81,6 +83,7 @@ async def gateway(settings: Settings) -> AsyncIterator[Parts]:
         desk = Desk(bus, pool, wake=stream.wake)
         tokens = Tokens(issuers_of(settings))
         uploads = _uploads(objects, settings)
+        queues = Queues(bus.publisher.depths)
         _watch(health, pool, projections)
         await stack.enter_async_context(bus)
         stack.push_async_callback(_stop_hearing, bus)
@@ -99,6 +102,8 @@ async def gateway(settings: Settings) -> AsyncIterator[Parts]:
             )
         )
         bus.alongside(lambda: let_uploads_go(projections, uploads))
+        bus.alongside(queues.run)
+        bus.alongside(lambda: keep_usage(projections))
         stack.push_async_callback(desk.drain)
         yield Parts(
             settings=settings,
@@ -112,6 +117,7 @@ async def gateway(settings: Settings) -> AsyncIterator[Parts]:
             links=Links(objects.presign_get, seconds=settings.presigned_seconds),
             outbound=outbound,
             uploads=uploads,
+            queues=queues,
             health=health,
             limiter=limiter_of(settings, taker(projections)),
             waiters=asyncio.Semaphore(_WAITERS),

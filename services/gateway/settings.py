@@ -9,9 +9,10 @@ from limits import RateLimitItem, parse
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from shared import settings as house
 from shared.settings import ObjectSettings, OutboundSettings, ServiceSettings
 
-VERSION = "0.1.0"
+VERSION = house.VERSION
 _SECRET_BYTES = 32  # RFC 7518 §3.2: an HS256 key is at least as long as its hash
 _LARGEST_QUOTA: Final = 10**9
 _LONGEST_WINDOW_SECONDS: Final = 24 * 3600

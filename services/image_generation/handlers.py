@@ -71,6 +71,7 @@ async def generate_image(job: Job[GenerateImage], studio: Studio) -> None:
                 seed=picture.seed,
                 generation_seconds=round(time.monotonic() - begun, 3),
                 description=command.description,
+                paid=provider.capabilities.costs_money,
             )
         )
         tx.result(provider=provider.name, model=done.model, seed=picture.seed, notes=[*notes, *done.notes])

@@ -4,7 +4,7 @@ from contracts.catalogue import CATALOGUE
 from contracts.depth_map import DepthMapped, MapDepth
 from contracts.envelope import Command, Message
 from contracts.image_generation import GenerateImage, ImageGenerated
-from contracts.jobs import DeadLettersSettled, JobNews, JobUnknown, MessageDeadLettered
+from contracts.jobs import DeadLettersSettled, JobNews, JobUnknown, MessageDeadLettered, WorkerReported
 from contracts.media import (
     AcceptUpload,
     DeleteMedia,
@@ -25,7 +25,7 @@ def tables() -> dict[str, Table]:
     media_facts: list[type[Message]] = [MediaStored, MediaDescribed, MediaRejected, MediaDeleted]
     facts: list[type[Message]] = [ImageFound, PageScraped, *media_facts, ImageGenerated, DepthMapped]
     return {
-        "gateway": ([*news, JobUnknown, MessageDeadLettered, DeadLettersSettled, *facts], []),
+        "gateway": ([*news, JobUnknown, MessageDeadLettered, DeadLettersSettled, WorkerReported, *facts], []),
         "scraper": ([], [ScrapePages]),
         "media": ([ImageFound, ImageGenerated], [FetchMedia, AcceptUpload, DeleteMedia]),
         "image_generation": ([], [GenerateImage]),

@@ -6,7 +6,7 @@ import pytest
 
 from contracts.catalogue import CATALOGUE
 from contracts.depth_map import MapDepth
-from contracts.jobs import CancelJob, DeadLettersSettled, JobStarted, MessageDeadLettered, ReplayOutbox
+from contracts.jobs import CancelJob, DeadLettersSettled, JobStarted, MessageDeadLettered, ReplayOutbox, WorkerReported
 from contracts.media import MediaStored
 from contracts.scraper import PageScraped, ScrapePages
 from deploy.contracts.tables import ContractBrokenError, heard, read_tables, said, workers
@@ -111,6 +111,7 @@ def test_facts_are_said_by_their_owner_news_by_workers_and_commands_by_the_gatew
     assert [service for service, words in says.items() if MessageDeadLettered in words] == sorted(tables())
     assert [service for service, words in says.items() if DeadLettersSettled in words] == sorted(tables())
     assert [service for service, words in says.items() if ReplayOutbox in words] == sorted(tables())
+    assert [service for service, words in says.items() if WorkerReported in words] == sorted(tables())
     assert [service for service, words in says.items() if ScrapePages in words] == ["gateway"]
     assert {word for words in says.values() for word in words} == set(CATALOGUE.values())
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from deploy.gateway_client import EventReading, Gateway, GatewayAway, GatewayProblem, Told
+from services.gateway.cli.client import EventReading, Gateway, GatewayAway, GatewayProblem, Told
 from tests.deploy.answering import serving
 
 UNAVAILABLE = {"type": "urn:x", "code": "database_unavailable", "detail": "Try again shortly.", "status": 503}

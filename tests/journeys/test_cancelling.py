@@ -9,9 +9,9 @@ from uuid import UUID
 import pytest
 
 from contracts.scraper import ScrapePages
-from deploy.gateway_client import Gateway
 from deploy.local.processes import Identity, identity, send
 from deploy.local.stack import Stack
+from services.gateway.cli.client import Gateway
 from tests.journeys.gallery import Gallery
 from tests.journeys.visitors import Visitor
 from tests.living import until

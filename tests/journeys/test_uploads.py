@@ -4,8 +4,8 @@ from typing import Any
 
 import aiohttp
 
-from deploy.gateway_client import API, Gateway
 from deploy.local.stack import Stack
+from services.gateway.cli.client import API, Gateway
 from tests.journeys.end_state import books_of, until_quiet
 from tests.journeys.gallery import draw, web_page_in_disguise
 from tests.journeys.visitors import Visitor

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
-from deploy.gateway_client import Gateway
 from deploy.local.stack import Stack
+from services.gateway.cli.client import Gateway
 from services.gateway.identity import issuers_of, mint
 from services.gateway.identity.issuers import LOCAL
 from services.gateway.rules.people import personal_project_of

@@ -14,6 +14,7 @@ from contracts.jobs import (
     JobStarted,
     JobUnknown,
     MessageDeadLettered,
+    WorkerReported,
 )
 from contracts.media import MediaDeleted, MediaDescribed, MediaRejected, MediaStored
 from contracts.scraper import ImageFound, PageScraped
@@ -21,6 +22,7 @@ from services.gateway.handlers.facts import on_facts
 from services.gateway.handlers.letters import on_dead_letters
 from services.gateway.handlers.losses import on_job_unknown
 from services.gateway.handlers.news import on_job_news
+from services.gateway.handlers.reports import on_reports
 from shared.handling import Reactions, Works
 
 REACTIONS: Reactions = {
@@ -35,6 +37,7 @@ REACTIONS: Reactions = {
     JobUnknown: on_job_unknown,
     MessageDeadLettered: on_dead_letters,
     DeadLettersSettled: on_dead_letters,
+    WorkerReported: on_reports,
     ImageFound: on_facts,
     PageScraped: on_facts,
     MediaStored: on_facts,

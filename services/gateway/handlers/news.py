@@ -72,6 +72,9 @@ def _apply(jobs: dict[Any, JobRow], news: Sequence[JobNews]) -> list[Happening]:
     happenings = []
     for one in news:
         job = jobs[one.job_id]
+        presumed = job.presumed
         if type(one) in EVENT_TYPES and apply_news(job, one):
+            if presumed and not job.presumed:
+                happenings.append(job_happening("job.revived", job))
             happenings.append(job_happening(EVENT_TYPES[type(one)], job))
     return happenings

@@ -25,6 +25,7 @@ _PROGRESS_KEPT: Final = timedelta(hours=1)
 _REVOKED_KEYS_KEPT: Final = timedelta(days=90)  # whoever asks under which key something was submitted finds it
 _DELIVERIES_KEPT: Final = timedelta(days=30)
 _WINDOWS_KEPT: Final = timedelta(minutes=5)
+_WORKERS_KEPT: Final = timedelta(hours=1)
 
 _log = structlog.get_logger(__name__)
 
@@ -89,6 +90,7 @@ async def keep_house(
         expiry.REVOKED_KEYS: _REVOKED_KEYS_KEPT,
         expiry.DELIVERIES: _DELIVERIES_KEPT,
         expiry.RATE_LIMITS: _WINDOWS_KEPT,
+        expiry.WORKERS: _WORKERS_KEPT,
     }
     while True:
         pause_seconds = _HOUSEKEEPING_SECONDS

@@ -30,6 +30,7 @@ from services.gateway.routes.dashboard import dashboard
 from services.gateway.routes.docs import describe, docs
 from services.gateway.routes.edge.door import Edge
 from services.gateway.routes.edge.exchange import BodyLimits
+from services.gateway.routes.operating import failures, queues, usage
 from services.gateway.routes.parts import Parts
 from services.gateway.routes.replies import API
 from services.gateway.settings import VERSION
@@ -70,6 +71,9 @@ def application(parts: Parts) -> Edge:
         pauses,
         webhooks,
         deliveries,
+        queues,
+        failures,
+        usage,
     ):
         # Side by side instead of nested, which would cost each request a search of its own.
         app.router.routes.extend(module.routes.routes)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from services.gateway.identity import Tokens
 from services.gateway.limiting import Limiter
 from services.gateway.links import Links
+from services.gateway.queues import Queues
 from services.gateway.routes.desk import Desk
 from services.gateway.settings import Settings
 from services.gateway.store.access import Memberships
@@ -40,6 +41,7 @@ class Parts:
     links: Links
     outbound: Outbound
     uploads: Uploads
+    queues: Queues
     health: Health
     limiter: Limiter
     waiters: asyncio.Semaphore

@@ -90,6 +90,7 @@ def happening_of(fact: Event, at: datetime) -> Happening:
         case MediaStored():
             told = {"type_": "image.stored", "image_id": fact.asset_id, "source_url": fact.source_url}
             told |= {"already_stored": fact.already_stored, "thumbhash": fact.thumbhash}
+            told["size_bytes"] = fact.size_bytes
         case MediaDescribed():
             told = {"type_": "image.described", "image_id": fact.asset_id, "origin": fact.origin}
         case MediaRejected():
@@ -98,6 +99,7 @@ def happening_of(fact: Event, at: datetime) -> Happening:
             told = {"type_": "image.deleted", "image_id": fact.asset_id}
         case ImageGenerated():
             told = {"type_": "image.generated", "object_key": fact.object_key, "model": fact.model}
+            told |= {"provider": fact.provider, "generation_seconds": fact.generation_seconds, "paid": fact.paid}
         case DepthMapped():
             told = {"type_": "image.mapped", "image_id": fact.asset_id, "recipe": fact.recipe}
         case _:

@@ -38,6 +38,10 @@ DELIVERIES: Final = """
 RATE_LIMITS: Final = """
     DELETE FROM rate_limits WHERE key IN (SELECT key FROM rate_limits WHERE ends_at < now() - $1::interval LIMIT $2)
 """
+WORKERS: Final = """
+    DELETE FROM workers WHERE (service, worker) IN (
+        SELECT service, worker FROM workers WHERE heard_at < now() - $1::interval LIMIT $2)
+"""
 
 
 async def delete_expired(pool: Pool, statement: str, age: timedelta) -> None:

@@ -35,8 +35,8 @@ LONGEST_ADDRESS: Final = 60_000
 ACCEPTED: Final = ("2xx", "3xx", "401", "403", "404", "409", "412", "429", "5xx")
 """What may be answered to what is well-formed: 412 where there is nothing that could have a version."""
 
-MADE_HERE: Final = frozenset({"cursor", "children_cursor", "tag", "tags", "prefix", "origin"})
-"""What nobody could make up from the document, and what only people call something."""
+MADE_HERE: Final = frozenset({"cursor", "children_cursor", "tag", "tags", "prefix", "origin", "since", "until"})
+"""What nobody could make up from the document, what only people call something, and days that lie together."""
 SENSE: Final[Mapping[str, Mapping[str, Any]]] = {
     "draw_scene": {"scene_description": "A view"},
     "pause_work": {"seconds": 60, "expires_at": None},

@@ -8,7 +8,7 @@ from typing import Any, Final
 import aiohttp
 import orjson
 
-from deploy.gateway_client import API, Gateway, GatewayProblem, check
+from services.gateway.cli.client import API, Gateway, GatewayProblem, check
 from tests.journeys.gallery import Picture
 from tests.reliability.crash_points.voice import same_id
 

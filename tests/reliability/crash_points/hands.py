@@ -10,7 +10,7 @@ import orjson
 from types_aiobotocore_s3 import S3Client
 
 from contracts.envelope import Command
-from deploy.gateway_client import Gateway
+from services.gateway.cli.client import Gateway
 from services.gateway.rules.people import personal_project_of
 from tests.journeys.end_state import Books
 from tests.reliability.crash_points.client import Client

@@ -26,17 +26,21 @@ Outcome = Counter[str]
 """Rows and objects, each as a text, and how often there is the same."""
 
 _NOT_COMPARED: Final = frozenset(
-    {"schema_migrations", "bus_mark", "inbox", "tickets", "rate_limits", "near_duplicates"}
+    {
+        *("schema_migrations", "bus_mark", "inbox", "tickets", "rate_limits", "near_duplicates"),
+        *("workers", "usage_mark"),
+    }
 )
 """The inbox knows what was heard, and so also the news of attempts; a ticket that nobody heard of is replaced, and
-requests that are made once more are counted. Which of two images that look alike was there first is chance."""
+requests that are made once more are counted. Which of two images that look alike was there first is chance. Processes
+say who they are, and how far was counted is no matter."""
 
 _OF_ATTEMPTS: Final = frozenset(
     {
         *("attempt", "crashes", "suspect", "worker", "lease_token", "lease_until", "lease_epoch", "sequence"),
         *("progress", "stage", "announced", "waiting_for", "next_attempt_at", "started_at"),
         *("generation_seconds", "generation_time_seconds", "last_attempted_at", "traceparent", "trace_id"),
-        *("asks", "ask_at", "asked_at", "unanswered_since", "unknown_at", "updated_at", "run_at", "headers"),
+        *("asks", "ask_at", "asked_at", "unanswered_since", "unknown_at", "updated_at", "run_at", "headers", "day"),
         *("duration_ms", "attempted_at", "last_used_at", "digest", "fingerprint"),
     }
 )

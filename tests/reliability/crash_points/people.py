@@ -3,7 +3,7 @@
 from typing import Any, Final
 from uuid import UUID
 
-from deploy.gateway_client import GatewayProblem
+from services.gateway.cli.client import GatewayProblem
 from tests.journeys.gallery import Picture, draw
 from tests.reliability.crash_points.client import Client
 from tests.reliability.crash_points.hands import Hands

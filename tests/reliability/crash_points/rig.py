@@ -12,11 +12,11 @@ import asyncpg
 import orjson
 
 from deploy.database import SERVICES, WORKERS
-from deploy.gateway_client import Gateway
 from deploy.local import child
 from deploy.local.settings import REPOSITORY
 from deploy.local.stack import Stack
 from deploy.local.state import read_state
+from services.gateway.cli.client import Gateway
 from services.gateway.identity import issuers_of, mint
 from services.gateway.identity.issuers import LOCAL
 from services.gateway.settings import Settings
@@ -34,9 +34,13 @@ from tests.reliability.crash_points.steps import points_of
 from tests.reliability.crash_points.voice import Voice
 from tests.reliability.crash_points.workload import PIECES, work
 
-QUICK: Final = {"LEASE_SECONDS": "4", "HEARTBEAT_SECONDS": "0.5", "GRACE_SECONDS": "4"}
+_REPORTING: Final = {"REPORT_SECONDS": "2"}
+QUICK: Final = {"LEASE_SECONDS": "4", "HEARTBEAT_SECONDS": "0.5", "GRACE_SECONDS": "4", **_REPORTING}
 SETTINGS: Final[Mapping[str, Mapping[str, str]]] = {
-    "gateway": {"MEMBERSHIP_SECONDS": "0"},  # who comes in each round for the first time is not remembered
+    "gateway": {
+        "MEMBERSHIP_SECONDS": "0",
+        **_REPORTING,
+    },  # who comes in each round for the first time is not remembered
     "scraper": {**QUICK, "HOST_PAUSE_SECONDS": "0"},
     "media": {**QUICK, "DECODER_PROCESSES": "1"},
     "image_generation": QUICK,

@@ -13,7 +13,7 @@ import asyncpg
 from contracts.depth_map import DepthMapped
 from contracts.envelope import Event, routing_key_of
 from contracts.image_generation import ImageGenerated
-from contracts.jobs import JobProgressed
+from contracts.jobs import JobProgressed, WorkerReported
 from contracts.media import AcceptUpload, FetchMedia, MediaDescribed, MediaRejected, MediaStored
 from contracts.scraper import ImageFound, PageScraped
 from deploy.database import SERVICES, WORKERS
@@ -24,7 +24,7 @@ from tests.reliability.laboratory.listener import ENDS, Listener
 RECONSIDERED_SECONDS = 3.0
 """What somebody has learnt a moment ago is written down and passed on by then."""
 _LOOK_SECONDS = 0.2
-_PROGRESS = routing_key_of(JobProgressed)
+_UNKEPT = frozenset((routing_key_of(JobProgressed), routing_key_of(WorkerReported)))
 _ENDED = ("completed", "failed", "cancelled")
 _FACTS: dict[type[Event], str] = {
     PageScraped: "page.scraped",
@@ -230,8 +230,10 @@ class Checker:
                     yield Finding("lost", sentence)
 
     async def _unwritten(self) -> AsyncIterator[Finding]:
-        """What was heard outside is kept by whoever said it, apart from progress, so that it can be said again."""
-        heard = [id_ for id_, key in self.listener.keys.items() if key != _PROGRESS and id_ not in self.listener.asked]
+        """What was heard outside is kept by who said it, to be said again; progress and reports are not."""
+        heard = [
+            id_ for id_, key in self.listener.keys.items() if key not in _UNKEPT and id_ not in self.listener.asked
+        ]
         kept = " UNION ALL ".join(f"SELECT message_id FROM {service}.said" for service in SERVICES)
         unwritten = f"SELECT id FROM unnest($1::uuid[]) AS heard (id) WHERE id NOT IN ({kept})"
         for row in await self.books.rows(unwritten, heard):

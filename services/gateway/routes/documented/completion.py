@@ -67,7 +67,7 @@ _TAGS: Final = {
     "chapters": "Chapters and their scenes.",
     "customers": "For whom images are made.",
     "webhooks": "Other systems that are told what happens (Standard Webhooks), and how telling them went.",
-    "operators": "Dead letters and pauses: what operators look after.",
+    "operators": "Queues, processes, failures, dead letters, pauses and usage: what operators look after.",
     "health": "How the gateway is.",
     "contracts": "What is said on the bus, for other systems that take part.",
 }

@@ -116,6 +116,7 @@ MEANINGS: Final[Mapping[int, Mapping[str, str]]] = {
         "idempotency_key_reused": "The Idempotency-Key was used for another request.",
         "kind_unknown": "There is no work of that kind.",
         "pause_end_invalid": "A pause ends within the next thirty days.",
+        "range_invalid": "`since` is not later than `until`, and a range has at most 366 days.",
         "body_empty": "A file has no bytes.",
         "no_files": "The form holds no file.",
         "no_file_taken": "None of the files can be taken; `errors` says why of each.",

@@ -10,10 +10,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from deploy.ctl.paging import Listing
+from services.gateway.cli.paging import Listing
 
-REFUSED_OR_NONE: Final = 1
+FAILED_OR_NONE: Final = 1
 CANNOT_REACH: Final = 3
+REFUSED: Final = 4
 _PIPED_WIDTH_CHARACTERS: Final = 240
 
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print what the gateway answered, for programs.")]
@@ -70,10 +71,10 @@ def shown(value: Any) -> Text:
     return Text("".join(character if character.isprintable() else "·" for character in text))
 
 
-def end_unless(found: object) -> None:
-    """End with the status that says that nothing was found, where nothing was."""
+def end_unless(found: object, status: int = FAILED_OR_NONE) -> None:
+    """End with the status that says that nothing was found, or another one, where nothing was."""
     if not found:
-        raise typer.Exit(REFUSED_OR_NONE)
+        raise typer.Exit(status)
 
 
 def _at(record: Mapping[str, Any], path: str) -> Any:

@@ -5,8 +5,8 @@ from typing import Annotated, Any, Final, TypeAlias
 
 import typer
 
-from deploy.ctl.asking import ask
-from deploy.gateway_client import Gateway
+from services.gateway.cli.asking import ask
+from services.gateway.cli.client import Gateway
 
 _PAGE: Final = 200
 """As many as the gateway gives at once."""

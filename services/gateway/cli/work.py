@@ -4,8 +4,8 @@ from typing import Annotated, Final
 
 import typer
 
-from deploy.ctl.asking import ask
-from deploy.ctl.telling import AsJson, end_unless, tell, tell_json, tell_table
+from services.gateway.cli.asking import ask
+from services.gateway.cli.telling import AsJson, end_unless, tell, tell_json, tell_table
 
 # Not one text: a path of the gateway that begins like a folder of some machines.
 _WORK: Final = "/work"

@@ -6,11 +6,21 @@ from uuid import UUID
 
 import typer
 
-from deploy.ctl.asking import ask
-from deploy.ctl.meaning import After, Before, Ids, given, meant
-from deploy.ctl.paging import Limit, WholeList, listed
-from deploy.ctl.telling import AsJson, DryRun, end_unless, tell, tell_fields, tell_json, tell_list, tell_table
-from deploy.gateway_client import Gateway, GatewayProblem
+from services.gateway.cli.asking import ask
+from services.gateway.cli.client import Gateway, GatewayProblem
+from services.gateway.cli.meaning import After, Before, Ids, given, meant
+from services.gateway.cli.paging import Limit, WholeList, listed
+from services.gateway.cli.telling import (
+    REFUSED,
+    AsJson,
+    DryRun,
+    end_unless,
+    tell,
+    tell_fields,
+    tell_json,
+    tell_list,
+    tell_table,
+)
 
 _COLUMNS: Final = {
     "id": "id",
@@ -99,11 +109,11 @@ def retry(
     if as_json:
         tell_json(answer)
     else:
-        _tell_retries(answer)
+        tell_retries(answer)
     end_unless(answer["items"])
 
 
-def _tell_retries(answer: dict[str, Any]) -> None:
+def tell_retries(answer: dict[str, Any]) -> None:
     if answer["items"]:
         tell_table(answer["items"], {"failed job": "id", "outcome": "outcome", "new job": "job.id"})
     if answer["skipped"]:
@@ -128,7 +138,7 @@ def cancel(ids: Annotated[list[UUID], typer.Argument()], *, as_json: AsJson = Fa
             tell_json(answers)
         elif answers:
             tell_table(answers, _CANCELLED)
-    end_unless(all(answer["outcome"] != _REFUSED for answer in answers))
+    end_unless(all(answer["outcome"] != _REFUSED for answer in answers), REFUSED)
 
 
 async def _cancelled(gateway: Gateway, job_id: UUID) -> dict[str, Any]:

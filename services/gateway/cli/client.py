@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 from uuid import uuid4
@@ -20,11 +21,13 @@ API: Final = "/api/v1"
 _FIRST_PAUSE_SECONDS: Final = 0.2
 _LONGEST_PAUSE_SECONDS: Final = 3.0
 _ANSWER_SECONDS: Final = 20.0
+_UPLOAD_SECONDS: Final = 600.0
 _SILENCE_SECONDS: Final = 40.0
 """The gateway sends a sign of life every 15 s; a stream that is silent for longer leads nowhere."""
 
 _PASSING: Final = frozenset({408, 425, 429, 502, 503, 504})
 _ERRORS: Final = 400
+_NOTHING_TO_SAY: Final = 204
 _LINE_BYTES: Final = 1024 * 1024
 _AWAY: Final = (aiohttp.ClientError, ConnectionError, TimeoutError)
 
@@ -81,6 +84,23 @@ class Gateway:
         headers = {"Content-Type": "application/json", "Idempotency-Key": str(uuid4())}
         return await self._asked("POST", f"{API}{path}", data=orjson.dumps(body), headers=headers)
 
+    async def send_file(self, path: str, file: Path, **fields: str) -> dict[str, Any]:
+        """Send a file as a form, once, however often the way there breaks."""
+        key = str(uuid4())
+
+        async def ask() -> dict[str, Any]:
+            form = aiohttp.FormData(fields)
+            with file.open("rb") as opened:
+                form.add_field("file", opened, filename=file.name)
+                headers = {"Idempotency-Key": key}
+                return await self._answered("POST", f"{API}{path}", _UPLOAD_SECONDS, data=form, headers=headers)
+
+        return await self._persistently(ask)
+
+    async def delete(self, path: str) -> None:
+        """Delete what lies at a path below `/api/v1`."""
+        await self._asked("DELETE", f"{API}{path}")
+
     async def items(self, path: str, **parameters: Any) -> list[dict[str, Any]]:
         """Read a list to its end, page after page."""
         found: list[dict[str, Any]] = []
@@ -103,17 +123,16 @@ class Gateway:
         return {"Authorization": f"Bearer {self._token}"}
 
     async def _asked(self, method: str, path: str, **request: Any) -> dict[str, Any]:
+        return await self._persistently(lambda: self._answered(method, path, _ANSWER_SECONDS, **request))
+
+    async def _answered(self, method: str, path: str, seconds: float, **request: Any) -> dict[str, Any]:
         headers = {**self._authorised(), **request.pop("headers", {})}
-
-        async def ask() -> dict[str, Any]:
-            timeout = aiohttp.ClientTimeout(total=_ANSWER_SECONDS)
-            url = f"{self.url}{path}"
-            async with self._session.request(method, url, headers=headers, timeout=timeout, **request) as answer:
-                body = await answer.read()
-                check(answer.status, body, answer.headers)
-                return _record(answer.status, body)
-
-        return await self._persistently(ask)
+        timeout = aiohttp.ClientTimeout(total=seconds)
+        url = f"{self.url}{path}"
+        async with self._session.request(method, url, headers=headers, timeout=timeout, **request) as answer:
+            body = await answer.read()
+            check(answer.status, body, answer.headers)
+            return {} if answer.status == _NOTHING_TO_SAY else _record(answer.status, body)
 
     async def _downloaded(self, url: str) -> bytes:
         async with self._session.get(url, timeout=aiohttp.ClientTimeout(total=_ANSWER_SECONDS)) as answer:

@@ -6,10 +6,10 @@ from uuid import UUID
 
 import typer
 
-from deploy.ctl.asking import ask
-from deploy.ctl.meaning import After, Before, Ids, given, meant
-from deploy.ctl.paging import Limit, WholeList, listed
-from deploy.ctl.telling import AsJson, DryRun, end_unless, tell, tell_fields, tell_json, tell_list, tell_table
+from services.gateway.cli.asking import ask
+from services.gateway.cli.meaning import After, Before, Ids, given, meant
+from services.gateway.cli.paging import Limit, WholeList, listed
+from services.gateway.cli.telling import AsJson, DryRun, end_unless, tell, tell_fields, tell_json, tell_list, tell_table
 
 _COLUMNS: Final = {
     "id": "id",

@@ -1,0 +1,22 @@
+"""What the processes say of themselves."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from contracts.jobs import WorkerReported
+from services.gateway.store import workers
+from shared.handling import Heard
+from shared.outbox import Transaction
+
+
+async def on_reports(tx: Transaction, facts: Sequence[Heard[WorkerReported]]) -> None:
+    """Keep of each process what it said last."""
+    newest: dict[tuple[str, str], dict[str, Any]] = {}
+    for heard in sorted(facts, key=_said_at):
+        newest[heard.message.service, heard.message.worker] = heard.message.model_dump(mode="json")
+    await workers.upsert_workers(tx.connection, list(newest.values()))
+
+
+def _said_at(heard: Heard[WorkerReported]) -> datetime:
+    return heard.message.at

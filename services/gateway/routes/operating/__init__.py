@@ -1,0 +1,1 @@
+"""What operators look after: queues, processes, failures by reason, and how much is done for whom."""
