@@ -1,12 +1,18 @@
 """What depth mapping obeys and says."""
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from contracts.envelope import Command, Event, Record, SubjectVersion
+from contracts.jobs import Code
 from contracts.media import ObjectKey, Sha256
+
+Verdict = Literal["approved", "rejected", "unreviewed"]
+"""What somebody has decided of maps; `unreviewed`: an earlier decision was taken back."""
+
+Reasons = Annotated[tuple[Code, ...], Field(max_length=20)]
 
 
 class MapDepth(Command):
@@ -46,3 +52,39 @@ class DepthMapped(Event):
     estimator: str = Field(max_length=120)
     recipe: str = Field(max_length=80)
     quality: dict[str, Any] = Field(default_factory=dict, description="signals that sort the review")
+
+
+class ReviewDepthMap(Command):
+    """Record what somebody has decided of the maps that one recipe has drawn of an image.
+
+    Decisions of the same maps are numbered by whoever lets people decide: the highest number holds, in whatever order
+    they come.
+    """
+
+    wire_name: ClassVar = "depth_map.review_depth_map.v1"
+    asset_id: UUID
+    recipe: str = Field(max_length=80)
+    decision: SubjectVersion = Field(description="its number among the decisions of these maps")
+    map_version: SubjectVersion = Field(description="the version of the maps that were looked at")
+    verdict: Verdict
+    reasons: Reasons = Field(default=(), description="why maps are rejected")
+    note: str | None = Field(default=None, max_length=2000, description="in the reviewer's own words")
+    reviewed_by: str = Field(max_length=200)
+    reviewed_at: AwareDatetime
+
+
+class DepthMapReviewed(Event):
+    """Said once a decision about maps is recorded, and again to whoever asked for one that a later one outranks."""
+
+    wire_name: ClassVar = "depth_map.depth_map_reviewed.v1"
+    asset_id: UUID
+    recipe: str = Field(max_length=80)
+    subject_version: SubjectVersion = Field(description="the number of the decision that holds")
+    map_version: SubjectVersion = Field(
+        description="the version of the maps that it is about; of newer ones it is none"
+    )
+    verdict: Verdict
+    reasons: Reasons = ()
+    note: str | None = Field(default=None, max_length=2000)
+    reviewed_by: str = Field(max_length=200)
+    reviewed_at: AwareDatetime

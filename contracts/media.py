@@ -10,6 +10,7 @@ from contracts.jobs import Code, Sentence
 from contracts.scraper import ImageContext, Url
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Kind = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}$")]
 ObjectKey = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 
 
@@ -28,6 +29,16 @@ class AcceptUpload(Command):
     wire_name: ClassVar = "media.accept_upload.v1"
     object_key: ObjectKey
     context: ImageContext = ImageContext()
+
+
+class DescribeMedia(Command):
+    """Describe a stored image anew. What the same origins have said of it before is replaced, and nothing else."""
+
+    wire_name: ClassVar = "media.describe_media.v1"
+    asset_id: UUID
+    kinds: tuple[Kind, ...] = Field(
+        default=(), max_length=16, description="what to look for, such as `colours`; empty: all that is known here"
+    )
 
 
 class DeleteMedia(Command):

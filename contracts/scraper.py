@@ -31,6 +31,21 @@ class ImageContext(Record):
     position: int | None = Field(default=None, ge=0, description="place on the page, from 0")
 
 
+class ManifestRow(Record):
+    """A row of a manifest: an image, and what is said about it there."""
+
+    fetch_job_id: UUID = Field(description="the job under which media fetches it")
+    url: Url
+    context: ImageContext = ImageContext()
+
+
+class ImportManifest(Command):
+    """Have the images of a manifest's rows fetched, each as a child job. A long manifest comes as several commands."""
+
+    wire_name: ClassVar = "scraper.import_manifest.v1"
+    rows: tuple[ManifestRow, ...] = Field(min_length=1, max_length=500)
+
+
 class ImageFound(Event):
     """Said for every image that a page shows, once it is known; media answers by fetching it as a child job."""
 

@@ -1,9 +1,9 @@
-"""What depth mapping hears: stored images whose pipeline asks for depth, and the command to map one."""
+"""What depth mapping hears: stored images whose pipeline asks for depth, and commands to map one and to review maps."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from contracts.depth_map import DepthMapped, MapDepth, StoredMap
+from contracts.depth_map import DepthMapped, DepthMapReviewed, MapDepth, ReviewDepthMap, StoredMap
 from contracts.media import MediaStored
 from services.depth_map import store
 from services.depth_map.mapping import DepthMapping, Maps
@@ -71,5 +71,36 @@ def _mapped(command: MapDepth, version: int, recipe: str, maps: dict[str, Any], 
     )
 
 
+async def review_depth_map(job: Job[ReviewDepthMap]) -> None:
+    """Record what somebody has decided of maps, unless a later decision is here already; say which one holds."""
+    command = job.command
+    decided = command.model_dump(include={"decision", "map_version", "verdict", "reasons", "note"})
+    async with job.completing() as tx:
+        about = (command.asset_id, command.recipe, command.project_id)
+        await store.upsert_review(
+            tx.connection, *about, **decided, reviewed_by=command.reviewed_by, reviewed_at=command.reviewed_at
+        )
+        held = await store.select_review(tx.connection, *about)
+        if held is None:
+            raise Refused("map_unknown", "No maps of this image by this recipe were drawn here.")
+        tx.say(_reviewed(command, held))
+        tx.result(verdict=held["verdict"], holds=held["decision"] == command.decision)
+
+
+def _reviewed(command: ReviewDepthMap, held: dict[str, Any]) -> DepthMapReviewed:
+    return DepthMapReviewed(
+        **command.own_lineage(),
+        asset_id=command.asset_id,
+        recipe=command.recipe,
+        subject_version=held["decision"],
+        map_version=held["map_version"],
+        verdict=held["verdict"],
+        reasons=tuple(held["reasons"]),
+        note=held["note"],
+        reviewed_by=held["reviewed_by"],
+        reviewed_at=held["reviewed_at"],
+    )
+
+
 REACTIONS: Reactions = {MediaStored: on_media_stored}
-WORK: Works = {MapDepth: map_depth}
+WORK: Works = {MapDepth: map_depth, ReviewDepthMap: review_depth_map}

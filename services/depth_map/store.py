@@ -1,5 +1,7 @@
-"""Depth mapping's SQL: the current maps of each asset."""
+"""Depth mapping's SQL: the current maps of each asset, and what was decided of them."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -39,3 +41,57 @@ async def upsert_depth_map(
         facts,
     )
     return version
+
+
+async def upsert_review(
+    connection: Connection,
+    asset_id: UUID,
+    recipe: str,
+    project_id: UUID,
+    *,
+    decision: int,
+    map_version: int,
+    verdict: str,
+    reasons: Sequence[str],
+    note: str | None,
+    reviewed_by: str,
+    reviewed_at: datetime,
+) -> None:
+    """Record a decision about maps of this project; one that is not newer than what is here changes nothing."""
+    await connection.execute(
+        """
+        INSERT INTO map_reviews AS held (
+            asset_id, recipe, project_id, decision, map_version, verdict, reasons, note, reviewed_by, reviewed_at)
+        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
+        FROM depth_maps WHERE asset_id = $1 AND recipe = $2 AND project_id = $3
+        ON CONFLICT (asset_id, recipe) DO UPDATE
+        SET decision = excluded.decision, map_version = excluded.map_version, verdict = excluded.verdict,
+            reasons = excluded.reasons, note = excluded.note, reviewed_by = excluded.reviewed_by,
+            reviewed_at = excluded.reviewed_at
+        WHERE excluded.decision > held.decision
+        """,
+        asset_id,
+        recipe,
+        project_id,
+        decision,
+        map_version,
+        verdict,
+        list(reasons),
+        note,
+        reviewed_by,
+        reviewed_at,
+    )
+
+
+async def select_review(connection: Connection, asset_id: UUID, recipe: str, project_id: UUID) -> dict[str, Any] | None:
+    """Find the decision that holds; read behind the upsert, which has waited for whoever decided at the same time."""
+    row = await connection.fetchrow(
+        """
+        SELECT decision, map_version, verdict, reasons, note, reviewed_by, reviewed_at
+        FROM map_reviews WHERE asset_id = $1 AND recipe = $2 AND project_id = $3
+        """,
+        asset_id,
+        recipe,
+        project_id,
+    )
+    return dict(row) if row else None

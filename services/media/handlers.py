@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from contracts.image_generation import ImageGenerated
 from contracts.media import (
     AcceptUpload,
     DeleteMedia,
+    DescribeMedia,
     Embedding,
     FetchMedia,
     MediaDeleted,
@@ -28,6 +30,9 @@ from shared.outbox import Transaction
 
 PIXELS = "diorama.pixels"
 """The origin of what media reads from the pixels alone."""
+
+KINDS = frozenset({"colours"})
+"""What is looked for when an image is described; all of it comes from the pixels."""
 
 
 async def on_image_found(tx: Transaction, found: Sequence[Heard[ImageFound]]) -> None:
@@ -75,6 +80,30 @@ async def accept_upload(job: Job[AcceptUpload], library: Library) -> None:
         await _store(job, held, job.command.context, source_url=None)
 
 
+async def describe_media(job: Job[DescribeMedia], library: Library) -> None:
+    """Look at a stored image again; what was seen in its pixels before is replaced."""
+    command = job.command
+    if strange := [kind for kind in command.kinds if kind not in KINDS]:
+        known = ", ".join(sorted(KINDS))
+        raise Refused(
+            "kind_unknown", f"Nobody looks for {strange[0]} here; ask for {known}, or for nothing in particular."
+        )
+    original = await store.select_original(library.pool, command.asset_id, command.project_id)
+    if original is None:
+        raise _gone()
+    seen = await library.look_again(original["sha256"], original["original_key"], job.progress)
+    async with job.completing() as tx:
+        version = await store.update_asset_described(tx.connection, command.asset_id, command.project_id)
+        if version is None:
+            raise _gone()
+        tx.say(_described(command.own_lineage(), command.asset_id, version, seen))
+        tx.result(origin=PIXELS, version=version)
+
+
+def _gone() -> Refused:
+    return Refused("image_unknown", "The project has no such image: it was deleted, or was never stored.")
+
+
 async def delete_media(job: Job[DeleteMedia]) -> None:
     """Turn an asset into a tombstone."""
     command = job.command
@@ -96,7 +125,7 @@ async def _store(job: Job[Any], held: Held, context: ImageContext, *, source_url
         )
         tx.say(_stored(command.own_lineage(), asset, held, context, source_url))
         if not asset.already_stored:
-            tx.say(_described(command.own_lineage(), asset, held))
+            tx.say(_described(command.own_lineage(), asset.id, asset.described_version, held.facts))
         _name_steps(tx, command, asset)
         tx.result(asset_id=str(asset.id), already_stored=asset.already_stored)
 
@@ -132,15 +161,15 @@ def _stored(
     )
 
 
-def _described(lineage: dict[str, Any], asset: store.Asset, held: Held) -> MediaDescribed:
-    embedding = held.facts.get("embedding")  # what was stored before there were any has none
+def _described(lineage: dict[str, Any], asset_id: UUID, version: int, facts: dict[str, Any]) -> MediaDescribed:
+    embedding = facts.get("embedding")  # what was stored before there were any has none
     return MediaDescribed(
         **lineage,
-        asset_id=asset.id,
-        subject_version=asset.subject_version,
+        asset_id=asset_id,
+        subject_version=version,
         origin=PIXELS,
-        palette=tuple(NamedColour.model_validate(colour) for colour in held.facts["palette"]),
-        perceptual_hash=held.facts["perceptual_hash"],
+        palette=tuple(NamedColour.model_validate(colour) for colour in facts["palette"]),
+        perceptual_hash=facts["perceptual_hash"],
         embedding=None if embedding is None else Embedding.model_validate(embedding),
     )
 
@@ -151,4 +180,9 @@ async def _reject(job: Job[Any], refusal: Refused, **what: str) -> None:
 
 
 REACTIONS: Reactions = {ImageFound: on_image_found, ImageGenerated: on_image_generated}
-WORK: Works = {FetchMedia: fetch_media, AcceptUpload: accept_upload, DeleteMedia: delete_media}
+WORK: Works = {
+    FetchMedia: fetch_media,
+    AcceptUpload: accept_upload,
+    DescribeMedia: describe_media,
+    DeleteMedia: delete_media,
+}

@@ -12,7 +12,7 @@ import structlog
 
 from services.media import store
 from services.media.downloads import download
-from services.media.processing import process
+from services.media.processing import look, process
 from shared.database import AWAY, Pool
 from shared.errors import TryAgain
 from shared.fetch import Outbound
@@ -52,7 +52,7 @@ class Library:
     def __init__(
         self, *, pool: Pool, objects: ObjectStore, outbound: Outbound, sandbox: Sandbox, scratch: Path, limits: Limits
     ) -> None:
-        self._pool = pool
+        self.pool = pool
         self._objects = objects
         self._outbound = outbound
         self._sandbox = sandbox
@@ -82,8 +82,21 @@ class Library:
         finally:
             path.unlink(missing_ok=True)
 
+    async def look_again(self, sha256: str, key: str, report: Report) -> dict[str, Any]:
+        """See anew what a stored original looks like, and remember it; raises Refused or TryAgain."""
+        path = self._scratch / f"{uuid4().hex}.original"
+        report(0.05, "reading")
+        try:
+            await self._objects.save(key, path)
+            report(0.4, "looking")
+            seen, _ = await self._sandbox.run(look, path)
+        finally:
+            path.unlink(missing_ok=True)
+        await store.update_blob_seen(self.pool, sha256, seen)
+        return seen
+
     async def _hold(self, path: Path, sha256: str, size_bytes: int, report: Report) -> Held:
-        known = await store.select_blob(self._pool, sha256)
+        known = await store.select_blob(self.pool, sha256)
         if known is not None:
             return Held(sha256, known["size_bytes"], known["original_key"], known["facts"])
         report(0.4, "decoding")
@@ -121,7 +134,7 @@ class Library:
 
     async def _collect_page(self) -> bool:
         """Delete a page of condemned bytes while their rows are locked; tell whether there may be more."""
-        async with self._pool.acquire() as connection, connection.transaction():
+        async with self.pool.acquire() as connection, connection.transaction():
             await store.keep_locks(connection)
             condemned = await store.select_condemned(connection, _CONDEMNED_AT_ONCE)
             for blob in condemned:

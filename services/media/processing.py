@@ -65,6 +65,12 @@ def redraw(payload: bytes, options: dict[str, Any]) -> tuple[dict[str, Any], lis
     return {"renditions": _listed(drawn)}, [rendition.content for rendition in drawn]
 
 
+def look(payload: bytes, options: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+    """See anew what an image looks like; as `process`, but the facts are what is seen alone, and nothing is drawn."""
+    seen = _seen(_decoded(payload, Order(**options)))
+    return seen, []
+
+
 def _decoded(payload: bytes, order: Order) -> Picture:
     return decode(payload, Bounds(**order.bounds), longest_px=max(order.renditions.values()))
 
@@ -76,7 +82,6 @@ def _drawn(picture: Picture, order: Order) -> Iterable[Rendition]:
 
 
 def _facts(picture: Picture, drawn: Iterable[Rendition]) -> dict[str, Any]:
-    seen = describe(picture.image)
     return {
         "format": picture.format.name,
         "extension": picture.format.extension,
@@ -87,13 +92,20 @@ def _facts(picture: Picture, drawn: Iterable[Rendition]) -> dict[str, Any]:
         "animated": picture.animated,
         "frames": picture.frames,
         "has_alpha": picture.image.mode == "RGBA",
+        **_seen(picture),
+        "exif": {"camera": picture.metadata.camera, "taken_at": picture.metadata.taken_at},
+        "renditions": _listed(drawn),
+    }
+
+
+def _seen(picture: Picture) -> dict[str, Any]:
+    seen = describe(picture.image)
+    return {
         "thumbhash": base64.b64encode(seen.thumbhash).decode("ascii"),
         "palette": [asdict(swatch) for swatch in seen.palette],
         "dominant_colour": seen.palette[0].hex if seen.palette else None,
         "perceptual_hash": seen.perceptual_hash,
         "embedding": None if seen.embedding is None else {"origin": ORIGIN, "values": list(seen.embedding)},
-        "exif": {"camera": picture.metadata.camera, "taken_at": picture.metadata.taken_at},
-        "renditions": _listed(drawn),
     }
 
 

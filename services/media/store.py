@@ -16,6 +16,7 @@ class Asset:
 
     id: UUID
     subject_version: int
+    described_version: int
     already_stored: bool
 
 
@@ -65,13 +66,17 @@ async def upsert_asset(
         ), stored AS (
             INSERT INTO assets (id, project_id, sha256, source_url) VALUES ($1, $2, $3, $4)
             ON CONFLICT (id) DO UPDATE
-            SET subject_version = assets.subject_version + (assets.deleted_at IS NOT NULL)::int, deleted_at = NULL
-            RETURNING subject_version
+            SET subject_version = assets.subject_version + (assets.deleted_at IS NOT NULL)::int, deleted_at = NULL,
+                described_version = greatest(assets.described_version, assets.subject_version)
+                                    + (assets.deleted_at IS NOT NULL)::int
+            RETURNING subject_version, described_version
         ), counted AS (
             UPDATE blobs SET asset_count = asset_count + 1
             WHERE sha256 = $3 AND NOT EXISTS (SELECT FROM before WHERE deleted_at IS NULL)
         )
-        SELECT subject_version, EXISTS (SELECT FROM before WHERE deleted_at IS NULL) AS already_stored FROM stored
+        SELECT subject_version, described_version,
+               EXISTS (SELECT FROM before WHERE deleted_at IS NULL) AS already_stored
+        FROM stored
         """,
         asset_id,
         project_id,
@@ -80,7 +85,39 @@ async def upsert_asset(
     )
     if row is None:  # an upsert always gives its row
         raise LookupError(f"asset {asset_id} was not stored")
-    return Asset(asset_id, row["subject_version"], row["already_stored"])
+    return Asset(asset_id, row["subject_version"], row["described_version"], row["already_stored"])
+
+
+async def select_original(pool: Pool, asset_id: UUID, project_id: UUID) -> dict[str, Any] | None:
+    """Find where the bytes of an asset lie; None where the project has no such asset."""
+    row = await pool.fetchrow(
+        """
+        SELECT blobs.sha256, blobs.original_key FROM assets JOIN blobs USING (sha256)
+        WHERE assets.id = $1 AND assets.project_id = $2 AND assets.deleted_at IS NULL
+        """,
+        asset_id,
+        project_id,
+    )
+    return dict(row) if row else None
+
+
+async def update_blob_seen(pool: Pool, sha256: str, seen: dict[str, Any]) -> None:
+    """Remember of bytes what was seen in them now, for whoever stores them next."""
+    await pool.execute("UPDATE blobs SET facts = facts || $2 WHERE sha256 = $1", sha256, seen)
+
+
+async def update_asset_described(connection: Connection, asset_id: UUID, project_id: UUID) -> int | None:
+    """Count another description of an asset; return its version, or None where the asset was deleted."""
+    version: int | None = await connection.fetchval(
+        """
+        UPDATE assets SET described_version = greatest(described_version, subject_version) + 1
+        WHERE id = $1 AND project_id = $2 AND deleted_at IS NULL
+        RETURNING described_version
+        """,
+        asset_id,
+        project_id,
+    )
+    return version
 
 
 async def update_asset_deleted(connection: Connection, asset_id: UUID, project_id: UUID) -> int | None:

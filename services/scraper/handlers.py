@@ -1,7 +1,7 @@
-"""What the scraper hears: the command to scrape pages."""
+"""What the scraper hears: the commands to scrape pages and to import manifests."""
 
 from contracts.media import FetchMedia
-from contracts.scraper import ImageContext, ImageFound, PageScraped, ScrapePages, SkippedImage
+from contracts.scraper import ImageContext, ImageFound, ImportManifest, PageScraped, ScrapePages, SkippedImage
 from services.scraper import store
 from services.scraper.crawler import Crawler
 from services.scraper.extraction import FoundImage, Page
@@ -12,6 +12,7 @@ from shared.identifiers import child_id
 from shared.jobs import Completion, Job
 
 _SKIPPED_AT_MOST = 100
+_MANIFEST = "manifest"
 
 
 async def scrape_pages(job: Job[ScrapePages], crawler: Crawler) -> None:
@@ -90,9 +91,26 @@ def _scraped(command: ScrapePages, url: str, page: Page) -> PageScraped:
     )
 
 
+async def import_manifest(job: Job[ImportManifest]) -> None:
+    """Have the image of each row fetched; whoever sent the manifest has read it and refused what is no row."""
+    async with job.completing() as tx:
+        for row in job.command.rows:
+            tx.name_child(row.fetch_job_id, FetchMedia.wire_name)
+            tx.say(
+                ImageFound(
+                    **job.command.own_lineage(),
+                    fetch_job_id=row.fetch_job_id,
+                    url=row.url,
+                    found_in=_MANIFEST,
+                    context=row.context,
+                )
+            )
+        tx.result(rows=len(job.command.rows))
+
+
 def _at_most(text: str | None) -> str | None:
     return text[:2000] if text else None
 
 
 REACTIONS: Reactions = {}
-WORK: Works = {ScrapePages: scrape_pages}
+WORK: Works = {ScrapePages: scrape_pages, ImportManifest: import_manifest}

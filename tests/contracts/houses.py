@@ -1,20 +1,21 @@
 """The services of the plan, told by hand, so that the generators are tried without any service."""
 
 from contracts.catalogue import CATALOGUE
-from contracts.depth_map import DepthMapped, MapDepth
+from contracts.depth_map import DepthMapped, DepthMapReviewed, MapDepth, ReviewDepthMap
 from contracts.envelope import Command, Message
 from contracts.image_generation import GenerateImage, ImageGenerated
 from contracts.jobs import DeadLettersSettled, JobNews, JobUnknown, MessageDeadLettered, WorkerReported
 from contracts.media import (
     AcceptUpload,
     DeleteMedia,
+    DescribeMedia,
     FetchMedia,
     MediaDeleted,
     MediaDescribed,
     MediaRejected,
     MediaStored,
 )
-from contracts.scraper import ImageFound, PageScraped, ScrapePages
+from contracts.scraper import ImageFound, ImportManifest, PageScraped, ScrapePages
 
 Table = tuple[list[type[Message]], list[type[Command]]]
 
@@ -23,11 +24,12 @@ def tables() -> dict[str, Table]:
     """Give fresh tables, so that a test may change them."""
     news: list[type[Message]] = [message for message in CATALOGUE.values() if issubclass(message, JobNews)]
     media_facts: list[type[Message]] = [MediaStored, MediaDescribed, MediaRejected, MediaDeleted]
-    facts: list[type[Message]] = [ImageFound, PageScraped, *media_facts, ImageGenerated, DepthMapped]
+    map_facts: list[type[Message]] = [DepthMapped, DepthMapReviewed]
+    facts: list[type[Message]] = [ImageFound, PageScraped, *media_facts, ImageGenerated, *map_facts]
     return {
         "gateway": ([*news, JobUnknown, MessageDeadLettered, DeadLettersSettled, WorkerReported, *facts], []),
-        "scraper": ([], [ScrapePages]),
-        "media": ([ImageFound, ImageGenerated], [FetchMedia, AcceptUpload, DeleteMedia]),
+        "scraper": ([], [ScrapePages, ImportManifest]),
+        "media": ([ImageFound, ImageGenerated], [FetchMedia, AcceptUpload, DescribeMedia, DeleteMedia]),
         "image_generation": ([], [GenerateImage]),
-        "depth_map": ([MediaStored], [MapDepth]),
+        "depth_map": ([MediaStored], [MapDepth, ReviewDepthMap]),
     }

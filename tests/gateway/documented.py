@@ -86,7 +86,7 @@ class Judge:
         media_type = headers.get("content-type", "").partition(";")[0]
         if media_type not in content:
             raise Lie(f"{name} does not tell of {media_type}")
-        if "json" in media_type:
+        if media_type.endswith("json") and "ndjson" not in media_type:
             errors = list(self._validator(content[media_type]["schema"]).iter_errors(body))
             if errors:
                 where = "/".join(map(str, errors[0].instance_path))

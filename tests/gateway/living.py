@@ -80,7 +80,7 @@ class Client:
     async def send(self, method: str, path: str, **options: Any) -> Reply:
         async with self.session.request(method, path, allow_redirects=False, **options) as response:
             text = await response.read()
-            is_json = "json" in response.headers.get("content-type", "")
+            is_json = "json" in response.headers.get("content-type", "").replace("ndjson", "")
             headers = {name.lower(): value for name, value in response.headers.items()}
             reply = Reply(response.status, orjson.loads(text) if is_json and text else text, headers)
         if self.judge is not None:

@@ -29,6 +29,11 @@ async def _annas_things(ann: Client, gateway: Gateway) -> tuple[str, str]:
     await ann.post("/chapters/c/images/scenes/1", {"scene_description": "A view"})
     await ann.post("/uploads", {"content_type": "image/png", "size_bytes": 1})
     await ann.send("PATCH", f"/api/v1/images/{stored.asset_id}", json={"title": "Ann's", "tags": ["ann"]})
+    await ann.post(f"/images/{stored.asset_id}/maps/default/approve")
+    await ann.post("/imports", {"rows": [{"url": "https://example.org/b.jpg", "tags": ["ann"]}]})
+    event = {"id": "1", "source": "ann", "type": "media.fetch_media.v1", "specversion": "1.0"}
+    headers = {f"ce-{name}": value for name, value in event.items()}
+    await ann.post("/events", {"url": "https://example.org/c.jpg"}, headers=headers)
     return job["id"], str(stored.asset_id)
 
 
@@ -49,22 +54,27 @@ async def test_a_stranger_sees_nothing_at_any_address(ann: Client, bob: Client, 
         f"/images/{image_id}",
         f"/images/{image_id}/file",
         f"/images/{image_id}/maps",
+        f"/images/{image_id}/maps/default/review",
         "/chapters/c/images/scenes/1/status",
     ]
     for address in addresses:
         assert (await bob.get(address)).status == 404, address
         if not address.endswith("/events"):
             assert (await ann.get(address)).status in {200, 307}, address
-    for address in ("/jobs", "/images", "/tags", "/chapters/c/images", "/scenes/s/media"):
+    lists = ("/jobs", "/images", "/tags", "/chapters/c/images", "/scenes/s/media", "/review/maps?state=approved")
+    for address in lists:
         assert (await bob.get(address)).body["items"] == [], address
         assert (await ann.get(address)).body["items"] != [], address
-        assert (await bob.get(f"{address}?project_id={ann.project_id}")).status == 403, address
+        named = f"{address}{'&' if '?' in address else '?'}project_id={ann.project_id}"
+        assert (await bob.get(named)).status == 403, address
 
 
 async def test_a_stranger_changes_nothing(ann: Client, bob: Client, gateway: Gateway, house: House) -> None:
     job_id, image_id = await _annas_things(ann, gateway)
     assert (await bob.post(f"/jobs/{job_id}/cancel")).status == 404
     assert (await bob.post("/maps", {"image_id": image_id})).status == 404
+    assert (await bob.post("/images/describe", {"image_id": image_id})).status == 404
+    assert (await bob.post(f"/images/{image_id}/maps/default/undo")).status == 404
     mine = {"project_id": str(ann.project_id)}
     assert (await bob.post("/scrapes", {"url": "https://example.org", **mine})).status == 403
     assert (await bob.post("/probes", {"service": "media", **mine})).status == 403
@@ -78,7 +88,7 @@ async def test_the_database_holds_when_the_application_lets_everybody_in(
     """The first wall is torn down: each query is told to look into Ann's project too."""
     job_id, image_id = await _annas_things(ann, gateway)
     _let_in(gateway, monkeypatch, bob.project_id, ann.project_id)
-    for module in ("jobs", "images", "edits"):
+    for module in ("jobs", "images", "edits", "review.looking", "review.exporting"):
         monkeypatch.setattr(
             f"services.gateway.routes.{module}.as_tenant",
             lambda pool, _projects, **_: as_tenant(pool, [bob.project_id]),
@@ -87,6 +97,8 @@ async def test_the_database_holds_when_the_application_lets_everybody_in(
     assert (await bob.get(f"/images/{image_id}")).status == 404
     assert (await bob.get("/jobs")).body["items"] == []
     assert (await bob.get("/tags")).body["items"] == []
+    assert (await bob.get("/review/maps?state=approved")).body["items"] == []
+    assert (await bob.get("/maps/export?dry_run=true")).body["maps"] == 0
 
 
 async def test_the_application_holds_when_the_database_lets_everybody_in(
@@ -131,7 +143,15 @@ async def test_a_request_without_a_named_project_sees_nothing_and_writes_nothing
     await _annas_things(ann, gateway)
     async with gateway.parts.pool.acquire() as connection:
         tables = ("jobs", "events", "assets", "maps", "members", "projects", "image_generations")
-        for table in (*tables, "uploads", "image_edits", "image_tags"):
+        for table in (
+            *tables,
+            "uploads",
+            "image_edits",
+            "image_tags",
+            "map_reviews",
+            "imported_tags",
+            "received_events",
+        ):
             assert await connection.fetchval(f"TABLE {table}") is None, table
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.execute("INSERT INTO projects (id, name) VALUES ($1, 'mine')", uuid7())

@@ -25,7 +25,7 @@ def test_a_service_hears_its_table_and_says_its_own_words() -> None:
     hears, says = rows_of(TABLES)["depth_map"]
 
     assert hears == {"MediaStored", "MapDepth"}
-    assert says == {"DepthMapped"}
+    assert says == {"DepthMapped", "DepthMapReviewed"}
     assert {"MapDepth", "ScrapePages", "CancelJob"} <= rows_of(TABLES)["gateway"][1]
 
 

@@ -1,6 +1,6 @@
 """What the gateway hears."""
 
-from contracts.depth_map import DepthMapped
+from contracts.depth_map import DepthMapped, DepthMapReviewed
 from contracts.image_generation import ImageGenerated
 from contracts.jobs import (
     DeadLettersSettled,
@@ -46,5 +46,6 @@ REACTIONS: Reactions = {
     MediaDeleted: on_facts,
     ImageGenerated: on_facts,
     DepthMapped: on_facts,
+    DepthMapReviewed: on_facts,
 }
 WORK: Works = {}

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
-from contracts.depth_map import DepthMapped
+from contracts.depth_map import DepthMapped, DepthMapReviewed
 from contracts.envelope import Event
 from contracts.image_generation import ImageGenerated
 from contracts.media import MediaDeleted, MediaDescribed, MediaRejected, MediaStored
@@ -11,7 +11,7 @@ from contracts.scraper import ImageFound, PageScraped
 from services.gateway.handlers.births import bear
 from services.gateway.rules import births, rows
 from services.gateway.rules.jobs import JobRow, job_of_command
-from services.gateway.store import edits, projection
+from services.gateway.store import edits, projection, reviews
 from services.gateway.store import facts as store
 from services.gateway.stream import Stream
 from shared.handling import Heard
@@ -28,7 +28,8 @@ async def on_facts(tx: Transaction, facts: Sequence[Heard[Event]], stream: Strea
         if of_kind:
             await write(tx, of_kind)
     await bear(tx, _born(facts))
-    await projection.insert_events(tx.connection, [rows.happening_of(heard.message, heard.time) for heard in facts])
+    told = [heard for heard in facts if not isinstance(heard.message, DepthMapReviewed)]  # see its writer
+    await projection.insert_events(tx.connection, [rows.happening_of(heard.message, heard.time) for heard in told])
     tx.after_commit(stream.wake)
 
 
@@ -90,6 +91,15 @@ async def _write_mapped(tx: Transaction, facts: Sequence[Heard[DepthMapped]]) ->
     await store.upsert_maps(tx.connection, [rows.map_of(heard.message, heard.time) for heard in newest])
 
 
+async def _write_reviewed(tx: Transaction, facts: Sequence[Heard[DepthMapReviewed]]) -> None:
+    """Apply what was decided of maps, and tell of what was not decided here: that has been told already."""
+    newest = _newest(facts, lambda fact: (fact.asset_id, fact.recipe), lambda fact: fact.subject_version)
+    new = await reviews.upsert_reviews(tx.connection, [rows.review_of(heard.message) for heard in newest])
+    told = [heard for heard in newest if (heard.message.asset_id, heard.message.recipe) in new]
+    if told:
+        await projection.insert_events(tx.connection, [rows.happening_of(heard.message, heard.time) for heard in told])
+
+
 async def _write_found(tx: Transaction, facts: Sequence[Heard[ImageFound]]) -> None:
     await store.insert_found_images(tx.connection, [rows.found_of(heard.message, heard.time) for heard in facts])
 
@@ -116,5 +126,6 @@ _WRITERS: dict[type[Event], Callable[[Transaction, Sequence[Heard[Any]]], Any]] 
     MediaRejected: _write_rejected,
     ImageGenerated: _write_generated,
     DepthMapped: _write_mapped,
+    DepthMapReviewed: _write_reviewed,
     MediaDeleted: _write_deleted,
 }

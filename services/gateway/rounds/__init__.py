@@ -24,6 +24,7 @@ _HOUSEKEEPING_SECONDS: Final = 3600.0
 _PROGRESS_KEPT: Final = timedelta(hours=1)
 _REVOKED_KEYS_KEPT: Final = timedelta(days=90)  # whoever asks under which key something was submitted finds it
 _DELIVERIES_KEPT: Final = timedelta(days=30)
+_RECEIVED_KEPT: Final = timedelta(days=30)  # of what others said, and of tags whose images were never fetched
 _WINDOWS_KEPT: Final = timedelta(minutes=5)
 _WORKERS_KEPT: Final = timedelta(hours=1)
 
@@ -89,6 +90,8 @@ async def keep_house(
         expiry.TICKETS: timedelta(0),
         expiry.REVOKED_KEYS: _REVOKED_KEYS_KEPT,
         expiry.DELIVERIES: _DELIVERIES_KEPT,
+        expiry.IMPORTED_TAGS: _RECEIVED_KEPT,
+        expiry.RECEIVED_EVENTS: _RECEIVED_KEPT,
         expiry.RATE_LIMITS: _WINDOWS_KEPT,
         expiry.WORKERS: _WORKERS_KEPT,
     }

@@ -22,6 +22,7 @@ from services.gateway.store import images as store
 from services.gateway.store.images import ImageFilter
 from services.gateway.store.pages import next_cursor
 from services.gateway.store.reading import Row
+from services.gateway.store.reviews import select_maps
 from services.gateway.store.tenancy import as_tenant
 
 routes = APIRouter(prefix=API, tags=["images"], route_class=SecondLook)
@@ -89,13 +90,13 @@ async def get_image_file(
 
 @routes.get(
     "/images/{image_id}/maps",
-    summary="The depth and edge maps of an image",
+    summary="The depth and edge maps of an image, and what was decided of them",
     **told("list_image_maps", PageOf[Maps], problems=("image_not_found",)),
 )
 async def get_image_maps(request: Request, caller: Calling, image_id: UUID) -> Response:
     image = await _image(request, caller, image_id)
     async with as_tenant(parts_of(request).pool, [image["project_id"]]) as connection:
-        rows = await store.select_maps(connection, image_id)
+        rows = await select_maps(connection, image_id)
     return page([await map_reply(row, parts_of(request).links) for row in rows], None)
 
 

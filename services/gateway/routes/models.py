@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 from uuid import UUID
 
 from pydantic import (
@@ -19,6 +19,7 @@ from pydantic import (
 from pydantic_core import Url as ParsedUrl
 
 from contracts.envelope import Step
+from contracts.media import Kind
 from services.gateway.rules.tags import TAG_CHARACTERS, TAG_PATTERN, TAGS_LIMIT, distinct, normalised
 
 DEFAULT_PIPELINE: Final = ("describe", "depth", "edges")
@@ -80,6 +81,7 @@ Moment = Annotated[AwareDatetime, BeforeValidator(_as_written), AfterValidator(_
 Flag = Annotated[bool, BeforeValidator(_true_or_false)]
 """Of a query; in a body it is a boolean."""
 
+Version = Annotated[int, Field(ge=1, lt=2**31), BeforeValidator(_as_number)]
 Words = Annotated[str, AfterValidator(_no_nul), Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})]
 Name = Annotated[Words, StringConstraints(min_length=1, max_length=200)]
 Prose = Annotated[Words, StringConstraints(max_length=2000)]
@@ -225,8 +227,22 @@ class JobsPage(Page):
     created_before: Moment | None = None
 
 
-class MapsAsked(Asked):
-    """Images whose depth and edge maps are to be drawn: one, many, or those that a filter finds."""
+class ImagesMeant(Asked):
+    """Images to which something shall be done: one, many, or those that a filter finds."""
+
+    image_id: UUID | None = None
+    image_ids: Annotated[tuple[UUID, ...], Field(max_length=MANY)] | None = None
+    filter: ImagesAsked | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if [self.image_id, self.image_ids, self.filter].count(None) != 2:  # noqa: PLR2004 - all but one
+            raise ValueError("give exactly one of `image_id`, `image_ids` and `filter`")
+        return self
+
+
+class MapsAsked(ImagesMeant):
+    """Images whose depth and edge maps are to be drawn."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -235,16 +251,22 @@ class MapsAsked(Asked):
         }
     )
 
-    image_id: UUID | None = None
-    image_ids: Annotated[tuple[UUID, ...], Field(max_length=MANY)] | None = None
-    filter: ImagesAsked | None = None
     recipe: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.\-]{1,80}$")] = "default"
 
-    @model_validator(mode="after")
-    def _one_way(self) -> "MapsAsked":
-        if [self.image_id, self.image_ids, self.filter].count(None) != 2:  # noqa: PLR2004 - all but one
-            raise ValueError("give exactly one of `image_id`, `image_ids` and `filter`")
-        return self
+
+class DescriptionsAsked(ImagesMeant):
+    """Images that are to be described anew."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            **exactly_one("image_id", "image_ids", "filter"),
+            "examples": [{"image_id": "5b7c2d1e-8f90-5a1b-8c2d-3e4f5a6b7c8d"}, {"filter": {"described": False}}],
+        }
+    )
+
+    kinds: Annotated[tuple[Kind, ...], Field(max_length=16)] = Field(
+        default=(), description="what to look for, such as `colours`; default: all that is known"
+    )
 
 
 class ProbeAsked(Asked):

@@ -13,6 +13,7 @@ from services.gateway.links import File, Links
 from services.gateway.rules.happenings import error_of
 from services.gateway.rules.jobs import STATES, JobRow, tree_has_ended
 from services.gateway.rules.pictures import Evidence, ai_progress, processing_status, step_states
+from services.gateway.rules.reviewing import SOUNDEST, warnings_of
 
 API: Final = "/api/v1"
 _RETRY_SECONDS: Final = 1
@@ -246,7 +247,44 @@ async def map_reply(row: Mapping[str, Any], links: Links) -> dict[str, Any]:
         "job_id": row["job_id"],
         **files,
         "sidecar": {"url": sidecar.url, "expires_at": sidecar.expires_at},
+        "suspicion": (SOUNDEST - row["soundness"]) / SOUNDEST,
+        "warnings": warnings_of(row["quality"]),
+        "review": review_reply(row),
         "created_at": row["at"],
+    }
+
+
+def review_reply(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what was decided of maps; of maps that were drawn anew since, nothing is."""
+    is_reviewed = bool(row["reviewed"])
+    return {
+        "image_id": row["asset_id"],
+        "recipe": row["recipe"],
+        "state": row["review_state"],
+        "reasons": row["reasons"] if is_reviewed else [],
+        "note": row["note"] if is_reviewed else None,
+        "reviewed_by": row["reviewed_by"] if is_reviewed else None,
+        "reviewed_at": row["reviewed_at"] if is_reviewed else None,
+        "version": row["version"],
+        "job_id": row["review_job_id"],
+    }
+
+
+async def mapped_image_reply(row: Mapping[str, Any], links: Links) -> dict[str, Any]:
+    """Give of an image what is shown beside its maps."""
+    files = {"original": File(row["original_key"], row["content_type"])}
+    files |= {one["name"]: File(one["key"], one["content_type"]) for one in row["renditions"]}
+    made = {name: await links.to(file) for name, file in files.items()}
+    found = row["context"] or {}
+    return {
+        "id": row["asset_id"],
+        "project_id": row["project_id"],
+        "width_px": row["width_px"],
+        "height_px": row["height_px"],
+        "thumbhash": row["thumbhash"],
+        "title": found.get("title") if row["edited_title"] is None else row["edited_title"],
+        "urls": {name: link.url for name, link in made.items()},
+        "expires_at": min(link.expires_at for link in made.values()),
     }
 
 

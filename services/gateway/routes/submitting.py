@@ -52,7 +52,7 @@ async def hand_in(
 
     Where the client would rather wait, `show` tells what became of the job: 200 if it has ended by then.
     """
-    _check_sizes(commands)
+    check_sizes(commands)
     submission = Submission(
         commands=commands,
         answer=answer or _tell_job,
@@ -65,7 +65,7 @@ async def hand_in(
     return await accepted_or_ended(request, caller, told, show=show)
 
 
-def _check_sizes(commands: Sequence[Command]) -> None:
+def check_sizes(commands: Sequence[Command]) -> None:
     """Refuse what no message can carry."""
     limit_bytes = MAXIMUM_BODY_BYTES - _ENVELOPE_BYTES
     if any(len(command.model_dump_json(exclude_none=True).encode()) > limit_bytes for command in commands):

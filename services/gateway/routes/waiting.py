@@ -9,7 +9,7 @@ from uuid import UUID
 
 from fastapi import Request, Response
 
-from contracts.scraper import ScrapePages
+from contracts.scraper import ImportManifest, ScrapePages
 from services.gateway.routes.callers import Caller, parts_of
 from services.gateway.routes.desk import Answer
 from services.gateway.routes.replies import accepted, job_reply, tree_reply
@@ -23,7 +23,7 @@ from services.gateway.stream import Subscription
 LONGEST_SECONDS: Final = 60
 _WISH: Final = re.compile(r'\s*wait\s*=\s*"?([0-9]{1,9})"?\s*(;.*)?', re.IGNORECASE)
 _END_EVENTS: Final = frozenset(f"job.{state}" for state in ENDED)
-_TREES: Final = frozenset({ScrapePages.wire_name})
+_TREES: Final = frozenset({ScrapePages.wire_name, ImportManifest.wire_name})
 """Work whose end is that of all that follows from it."""
 
 _LOOK_SECONDS: Final = 0.25

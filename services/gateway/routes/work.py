@@ -7,15 +7,23 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 
 from contracts.depth_map import MapDepth
+from contracts.envelope import Command
 from contracts.jobs import CheckWorker
-from contracts.media import FetchMedia
+from contracts.media import DescribeMedia, FetchMedia
 from contracts.scraper import ImageContext, ScrapePages
 from services.gateway.routes.callers import Caller, Calling, parts_of
 from services.gateway.routes.desk import Answer
 from services.gateway.routes.documented import told
 from services.gateway.routes.documented.operations import JOB_LINKS, SUBMITTING
-from services.gateway.routes.documented.shapes.jobs import Job, MapJobs
-from services.gateway.routes.models import MapsAsked, ProbeAsked, ScrapeAsked, StoreAsked
+from services.gateway.routes.documented.shapes.jobs import DescribeJobs, Job, MapJobs
+from services.gateway.routes.models import (
+    DescriptionsAsked,
+    ImagesMeant,
+    MapsAsked,
+    ProbeAsked,
+    ScrapeAsked,
+    StoreAsked,
+)
 from services.gateway.routes.problems import Problem
 from services.gateway.routes.replies import API, job_location, job_reply, submitted_job
 from services.gateway.routes.second_looks import SecondLook
@@ -28,6 +36,7 @@ from services.gateway.store.tenancy import as_tenant
 
 MAPS_LIMIT: Final = 500
 _ONE_JOB: Final[Any] = {"status": 202, "problems": SUBMITTING, "once": True, "waits": True, "links": JOB_LINKS}
+_MANY_JOBS: Final[Any] = {"status": 202, "once": True, "waits": True}
 routes = APIRouter(prefix=API, tags=["work"], route_class=SecondLook)
 
 
@@ -72,7 +81,7 @@ async def post_probe(request: Request, caller: Calling, asked: ProbeAsked) -> Re
     "/maps",
     status_code=202,
     summary="Draw the depth and edge maps of images",
-    **told("create_maps", MapJobs, status=202, problems=(*SUBMITTING, "image_not_found"), once=True, waits=True),
+    **told("create_maps", MapJobs, problems=(*SUBMITTING, "image_not_found"), **_MANY_JOBS),
 )
 async def post_maps(request: Request, caller: Calling, asked: MapsAsked) -> Response:
     """Draw the maps of one image, of many, or of those that a filter finds: at most 500 at once, the oldest first.
@@ -90,31 +99,61 @@ async def post_maps(request: Request, caller: Calling, asked: MapsAsked) -> Resp
         )
         for original in originals
     ]
+    return await _hand_in_each(request, caller, commands, MapDepth.wire_name, more=more)
 
+
+@routes.post(
+    "/images/describe",
+    status_code=202,
+    summary="Describe images anew",
+    **told("describe_images", DescribeJobs, problems=(*SUBMITTING, "image_not_found"), **_MANY_JOBS),
+)
+async def post_describe(request: Request, caller: Calling, asked: DescriptionsAsked) -> Response:
+    """Look again at one image, at many, or at those that a filter finds: at most 500 at once, the oldest first.
+
+    What is seen replaces what was seen in the same way before. What people say of an image stays.
+    """
+    originals, more = await _originals(request, caller, asked)
+    commands = [
+        DescribeMedia(
+            **new_job(caller, caller.writing(original["project_id"]), ("describe",)),
+            asset_id=original["id"],
+            kinds=asked.kinds,
+        )
+        for original in originals
+    ]
+    return await _hand_in_each(request, caller, commands, DescribeMedia.wire_name, more=more)
+
+
+async def _hand_in_each(
+    request: Request, caller: Caller, commands: Sequence[Command], kind: str, *, more: bool
+) -> Response:
     def tell(jobs: Sequence[JobRow], _held: SceneHeld | None) -> Answer:
         body = {"items": [submitted_job(job) for job in jobs], "total": len(jobs), "more": more}
-        location = job_location(jobs[0].id) if len(jobs) == 1 else f"{API}/jobs?kind={MapDepth.wire_name}"
+        location = job_location(jobs[0].id) if len(jobs) == 1 else f"{API}/jobs?kind={kind}"
         return Answer(body, location)
 
-    return await hand_in(request, caller, commands, answer=tell, show=_show_only_map)
+    return await hand_in(request, caller, commands, answer=tell, show=_show_only_job)
 
 
-async def _show_only_map(told: Mapping[str, Any], job: Row) -> dict[str, Any]:
+async def _show_only_job(told: Mapping[str, Any], job: Row) -> dict[str, Any]:
     return {**told, "items": [job_reply(job)]}
 
 
-async def _originals(request: Request, caller: Caller, asked: MapsAsked) -> tuple[list[Row], bool]:
+async def _originals(request: Request, caller: Caller, asked: ImagesMeant) -> tuple[list[Row], bool]:
     named = [asked.image_id] if asked.image_id else asked.image_ids
     wanted = ImageFilter(ids=list(named)) if named is not None else ImageFilter(**_fields(asked))
+    # Whom a filter finds is only looked for where something may be changed.
+    found_everywhere = named is not None or asked.project_id is not None
+    projects = caller.seeing(asked.project_id) if found_everywhere else caller.writable
     async with as_tenant(parts_of(request).pool, caller.memberships) as connection:
-        projects = caller.seeing(asked.project_id)
         found = await select_originals(connection, projects, wanted, MAPS_LIMIT + 1)
     if named is not None:
         _check_all_found(named, found)
     return found[:MAPS_LIMIT], len(found) > MAPS_LIMIT
 
 
-def _fields(asked: MapsAsked) -> dict[str, Any]:
+def _fields(asked: ImagesMeant) -> dict[str, Any]:
     return asked.filter.model_dump() if asked.filter else {}
 
 

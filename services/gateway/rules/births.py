@@ -6,7 +6,7 @@ from contracts.depth_map import MapDepth
 from contracts.envelope import Lineage
 from contracts.image_generation import ImageGenerated
 from contracts.media import AcceptUpload, FetchMedia, MediaStored
-from contracts.scraper import ImageContext, ImageFound
+from contracts.scraper import ImageContext, ImageFound, ImportManifest
 from shared.identifiers import child_id
 
 DEFAULT_RECIPE = "default"
@@ -21,6 +21,16 @@ def fetch_of_found_image(fact: ImageFound) -> FetchMedia:
         alternatives=fact.alternatives,
         context=fact.context,
     )
+
+
+def fetches_of_manifest(command: ImportManifest) -> list[FetchMedia]:
+    """Give the commands under which media fetches the images of a manifest, once its rows are said to be found."""
+    return [
+        FetchMedia.model_construct(
+            **_as_child(command) | {"job_id": row.fetch_job_id}, url=row.url, alternatives=(), context=row.context
+        )
+        for row in command.rows
+    ]
 
 
 def upload_of_generated_image(fact: ImageGenerated) -> AcceptUpload:

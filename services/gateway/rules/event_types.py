@@ -24,6 +24,7 @@ EVENT_TYPES: Final = {
     "image.stored": "An image is stored and can be shown.",
     "image.described": "Colours and fingerprint of an image are known.",
     "image.mapped": "Depth and edge maps of an image are there.",
+    "image.reviewed": "Somebody has approved or rejected the maps of an image, or has taken that back.",
     "image.rejected": "An image was not taken; its code says why.",
     "image.edited": "Somebody says something else of an image; its version.",
     "image.deleting": "Somebody has deleted an image: it is shown no more unless that fails.",

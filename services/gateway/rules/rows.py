@@ -3,12 +3,13 @@
 from datetime import datetime
 from typing import Any
 
-from contracts.depth_map import DepthMapped
+from contracts.depth_map import DepthMapped, DepthMapReviewed
 from contracts.envelope import Event
 from contracts.image_generation import ImageGenerated
 from contracts.media import MediaDeleted, MediaDescribed, MediaRejected, MediaStored
 from contracts.scraper import ImageFound, PageScraped
 from services.gateway.rules.happenings import Happening, fact_happening
+from services.gateway.rules.reviewing import soundness_of
 
 Row = dict[str, Any]
 
@@ -46,7 +47,13 @@ def description_of(fact: MediaDescribed, at: datetime) -> Row:
 def map_of(fact: DepthMapped, at: datetime) -> Row:
     maps = {"depth", "edges", "preview", "coloured", "sidecar_key", "kind", "estimator", "recipe", "quality"}
     names = maps | {"asset_id", "project_id", "subject_version", "job_id"}
-    return {**fact.model_dump(mode="json", include=names), "at": at}
+    return {**fact.model_dump(mode="json", include=names), "at": at, "soundness": soundness_of(fact.quality)}
+
+
+def review_of(fact: DepthMapReviewed) -> Row:
+    names = {"asset_id", "recipe", "project_id", "map_version", "verdict", "reasons", "note", "job_id"}
+    row = fact.model_dump(mode="json", include=names | {"reviewed_by", "reviewed_at"})
+    return {**row, "decision": fact.subject_version}
 
 
 def found_of(fact: ImageFound, at: datetime) -> Row:
@@ -102,6 +109,9 @@ def happening_of(fact: Event, at: datetime) -> Happening:
             told |= {"provider": fact.provider, "generation_seconds": fact.generation_seconds, "paid": fact.paid}
         case DepthMapped():
             told = {"type_": "image.mapped", "image_id": fact.asset_id, "recipe": fact.recipe}
+        case DepthMapReviewed():
+            told = {"type_": "image.reviewed", "image_id": fact.asset_id, "recipe": fact.recipe}
+            told |= {"state": fact.verdict, "reviewed_by": fact.reviewed_by}
         case _:
             raise TypeError(f"nobody is told of {fact.wire_name}")
     return fact_happening(fact=fact, at=at, **told)

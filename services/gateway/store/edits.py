@@ -110,6 +110,21 @@ async def insert_uploaded_tags(connection: Connection, stored: Mapping[UUID, UUI
     )
 
 
+async def insert_imported_tags(connection: Connection, project_id: UUID, tags: Mapping[UUID, Sequence[str]]) -> None:
+    """Keep the tags of rows of an import until the jobs that fetch their images have stored them."""
+    if not tags:
+        return
+    rows = [{"job_id": job_id, "project_id": project_id, "tags": list(given)} for job_id, given in tags.items()]
+    await connection.execute(
+        """
+        INSERT INTO imported_tags (job_id, project_id, tags)
+        SELECT job_id, project_id, tags FROM jsonb_populate_recordset(NULL::imported_tags, $1)
+        ON CONFLICT DO NOTHING
+        """,
+        rows,
+    )
+
+
 async def delete_edits_of_deleted(connection: Connection, ids: Sequence[UUID]) -> None:
     """Forget what people said of those of these images that are gone."""
     gone = "(SELECT id FROM assets WHERE id = ANY ($1) AND deleted_at IS NOT NULL)"

@@ -22,6 +22,14 @@ IDEMPOTENCY_KEYS: Final = """
 LETTERS: Final = """
     DELETE FROM letters WHERE id IN (SELECT id FROM letters WHERE created_at < now() - $1::interval LIMIT $2)
 """
+IMPORTED_TAGS: Final = """
+    DELETE FROM imported_tags WHERE job_id IN (
+        SELECT job_id FROM imported_tags WHERE created_at < now() - $1::interval LIMIT $2)
+"""
+RECEIVED_EVENTS: Final = """
+    DELETE FROM received_events WHERE (project_id, source, id) IN (
+        SELECT project_id, source, id FROM received_events WHERE received_at < now() - $1::interval LIMIT $2)
+"""
 AUDIT: Final = """
     DELETE FROM audit_entries WHERE id IN (SELECT id FROM audit_entries WHERE at < now() - $1::interval LIMIT $2)
 """

@@ -52,11 +52,22 @@ async def upsert_deleted_assets(connection: Connection, rows: Rows) -> None:
 
 
 async def insert_asset_sources(connection: Connection, rows: Rows) -> None:
+    """Note which jobs stored which assets; those that nobody has tagged yet get the tags of their rows of an import."""
     await connection.execute(
         """
-        INSERT INTO asset_sources (asset_id, job_id, parent_job_id, project_id, root_job_id, source_url, at)
-        SELECT asset_id, job_id, parent_job_id, project_id, root_job_id, source_url, at
-        FROM jsonb_populate_recordset(NULL::asset_sources, $1)
+        WITH stored AS (
+            SELECT asset_id, job_id, parent_job_id, project_id, root_job_id, source_url, at
+            FROM jsonb_populate_recordset(NULL::asset_sources, $1)
+        ), noted AS (
+            INSERT INTO asset_sources (asset_id, job_id, parent_job_id, project_id, root_job_id, source_url, at)
+            SELECT asset_id, job_id, parent_job_id, project_id, root_job_id, source_url, at FROM stored
+            ON CONFLICT DO NOTHING
+        )
+        INSERT INTO image_tags (asset_id, project_id, tag)
+        SELECT stored.asset_id, imported.project_id, tag
+        FROM stored JOIN imported_tags AS imported USING (job_id) CROSS JOIN unnest(imported.tags) AS tag
+        WHERE NOT EXISTS (SELECT FROM image_edits WHERE image_edits.asset_id = stored.asset_id)
+          AND NOT EXISTS (SELECT FROM image_tags AS held WHERE held.asset_id = stored.asset_id)
         ON CONFLICT DO NOTHING
         """,
         rows,
@@ -86,15 +97,18 @@ async def upsert_maps(connection: Connection, rows: Rows) -> None:
     await connection.execute(
         """
         INSERT INTO maps AS held (asset_id, recipe, project_id, subject_version, job_id, depth, edges, preview,
-                                  coloured, sidecar_key, kind, estimator, quality, at)
-        SELECT asset_id, recipe, project_id, subject_version, job_id, depth, edges, preview, coloured,
-               sidecar_key, kind, estimator, quality, at
-        FROM jsonb_populate_recordset(NULL::maps, $1)
+                                  coloured, sidecar_key, kind, estimator, quality, at, soundness, review_state)
+        SELECT fact.asset_id, fact.recipe, fact.project_id, subject_version, fact.job_id, depth, edges, preview,
+               coloured, sidecar_key, kind, estimator, quality, at, soundness, coalesce(review.verdict, 'unreviewed')
+        FROM jsonb_populate_recordset(NULL::maps, $1) AS fact
+        LEFT JOIN map_reviews AS review ON review.asset_id = fact.asset_id AND review.recipe = fact.recipe
+                                       AND review.map_version = fact.subject_version
         ON CONFLICT (asset_id, recipe) DO UPDATE
         SET subject_version = excluded.subject_version, job_id = excluded.job_id, depth = excluded.depth,
             edges = excluded.edges, preview = excluded.preview, coloured = excluded.coloured,
             sidecar_key = excluded.sidecar_key, kind = excluded.kind, estimator = excluded.estimator,
-            quality = excluded.quality, at = excluded.at
+            quality = excluded.quality, at = excluded.at, soundness = excluded.soundness,
+            review_state = excluded.review_state
         WHERE excluded.subject_version > held.subject_version
         """,
         rows,

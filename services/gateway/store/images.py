@@ -145,17 +145,6 @@ async def select_originals(connection: Connection, projects: list[UUID], wanted:
     )
 
 
-async def select_maps(connection: Connection, image_id: UUID) -> list[Row]:
-    return await fetch(
-        connection,
-        """
-        SELECT recipe, job_id, depth, edges, preview, coloured, sidecar_key, kind, estimator, quality, at
-        FROM maps WHERE asset_id = $1 ORDER BY at DESC
-        """,
-        image_id,
-    )
-
-
 async def select_scene_media(connection: Connection, projects: list[UUID], scene_id: str, limit: int) -> list[Row]:
     """Select the media of a scene with the state of the job that fetches each."""
     return await fetch(

@@ -122,3 +122,10 @@ async def update_retried_jobs(connection: Connection, retries: Mapping[UUID, UUI
         """,
         *pairs,
     )
+    await connection.execute(
+        """
+        UPDATE imported_tags SET job_id = pair.new_id
+        FROM unnest($1::uuid[], $2::uuid[]) AS pair (old_id, new_id) WHERE job_id = pair.old_id
+        """,
+        *pairs,
+    )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
+import orjson
 
 from contracts.jobs import Child, JobChildrenNamed, JobCompleted, JobFailed, JobStarted
 from contracts.media import Embedding, FetchMedia, MediaRejected, NamedColour
@@ -20,6 +21,13 @@ from tests.shared.strangers import Stranger, answer
 
 STARTED = "2025-01-01T00:00:00Z"
 WORK = "/work"
+EVENT = {
+    "specversion": "1.0",
+    "id": "1",
+    "source": "tests",
+    "type": FetchMedia.wire_name,
+    "data": {"url": "https://example.org/a.jpg"},
+}
 
 
 @dataclass
@@ -96,12 +104,20 @@ async def _work(life: Life, client: Client) -> None:
         "letter_id": str(letter.dead_letter_id),
         "scene_id": "s",
         "message_type": FetchMedia.wire_name,
+        "recipe": "default",
     }
     life.bodies |= {
         "create_scrape": {"url": "https://example.org"},
         "store_media": {"url": "https://example.org/a.jpg"},
         "create_probe": {"service": "media"},
         "create_maps": {"image_id": str(stored.asset_id)},
+        "describe_images": {"image_id": str(stored.asset_id)},
+        "import_images": {"rows": [{"url": "https://example.org/a.jpg", "caption": "A view"}, {"url": "x"}]},
+        "publish_events": lambda: aiohttp.BytesPayload(
+            orjson.dumps(EVENT), content_type="application/cloudevents+json"
+        ),
+        "reject_maps": {"reasons": ["banding"]},
+        "review_maps": {"action": "approve", "maps": [{"image_id": str(stored.asset_id), "recipe": "default"}]},
         "draw_scene": {"scene_description": "A view"},
         "retry_jobs": {"ids": [failing.job["id"]]},
         "redrive_dead_letters": {"filter": {}},

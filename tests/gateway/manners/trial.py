@@ -37,6 +37,14 @@ ACCEPTED: Final = ("2xx", "3xx", "401", "403", "404", "409", "412", "429", "5xx"
 
 MADE_HERE: Final = frozenset({"cursor", "children_cursor", "tag", "tags", "prefix", "origin", "since", "until"})
 """What nobody could make up from the document, what only people call something, and days that lie together."""
+SAID: Final = {
+    "specversion": "1.0",
+    "source": "https://shop.example",
+    "type": "scraper.scrape_pages.v1",
+    "data": {"urls": ["https://example.org"]},
+}
+"""What another system says."""
+
 SENSE: Final[Mapping[str, Mapping[str, Any]]] = {
     "draw_scene": {"scene_description": "A view"},
     "pause_work": {"seconds": 60, "expires_at": None},
@@ -149,19 +157,29 @@ def _as_a_person_would(values: Mapping[str, str]) -> Iterator[None]:
             case.headers["If-Match"] = "*"
         for name in MADE_HERE & (case.query or {}).keys():
             del case.query[name]
-        operation = case.operation.definition.raw["operationId"]
-        if operation in SENSE and isinstance(case.body, dict):
-            case.body = {**case.body, **SENSE[operation]}
-        if operation == "upload_images":
-            case.body = {"file": png()}
+        case.body = _sensible(case.operation.definition.raw["operationId"], case.body, values)
 
     urls = strategies.from_regex(r"https?://[a-z]{1,10}\.example(/[a-z0-9]{0,9})?", fullmatch=True)
     schemathesis.openapi.format("uri", urls)
+    schemathesis.openapi.media_type("text/csv", strategies.just(b"url,caption\nhttps://a.example/b.jpg,Hills\n"))
+    schemathesis.openapi.media_type("application/x-ndjson", strategies.just(b'{"url": "https://a.example/b.jpg"}\n'))
     schemathesis.hook(before_call)
     try:
         yield
     finally:
         schemathesis.hooks.unregister(before_call)
+
+
+def _sensible(operation: str, body: Any, values: Mapping[str, str]) -> Any:
+    """Give a body that makes sense."""
+    if operation == "publish_events":
+        said = {**SAID, "id": str(uuid7())}
+        return [said] if isinstance(body, list) else said
+    if operation == "upload_images":
+        return {"file": png()}
+    if operation == "review_maps" and isinstance(body, dict):
+        return {**body, "maps": [{name: values[name] for name in ("image_id", "recipe")}]}
+    return {**body, **SENSE[operation]} if operation in SENSE and isinstance(body, dict) else body
 
 
 def _note(trial: Trial, event: events.ScenarioFinished) -> None:

@@ -33,6 +33,10 @@ class Client(Gateway):
         with _but("version_stale"):
             await self._sent("PATCH", path, changes, headers)
 
+    async def say(self, event: Mapping[str, Any]) -> None:
+        """Say a CloudEvent, which is taken in once by its source and id."""
+        await self._sent("POST", "/events", event, {"Content-Type": "application/cloudevents+json"})
+
     async def put(self, path: str, body: Mapping[str, Any] | None = None) -> None:
         await self._sent("PUT", path, body)
 

@@ -15,6 +15,9 @@ SHY: Final = draw("shy", 1)
 """Answers 503 when it is first asked for in a round."""
 
 SINGLE: Final = draw("single", 2)
+LISTED: Final = draw("listed", 3)
+"""Named by a manifest, and on no page."""
+
 SHOWN: Final[tuple[Picture, ...]] = (draw("sound", 0), SHY, truncated("broken"))
 
 
@@ -62,7 +65,7 @@ class Site:
             await self._ended.wait()
         if name in {PAGE, OTHER_PAGE, SLOW_PAGE}:
             return web.Response(text=_html(SHOWN if name == PAGE else ()), content_type="text/html")
-        for picture in (*SHOWN, SINGLE):
+        for picture in (*SHOWN, SINGLE, LISTED):
             if _file_of(picture) == name:
                 return await self._show(picture)
         raise web.HTTPNotFound

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from contracts.depth_map import MapDepth
 from contracts.envelope import EVERYBODY
 from contracts.image_generation import GenerateImage
 from contracts.jobs import CancelJob, CheckWorker, JobAccepted, JobUnknown, ReplayOutbox, ReportJobs
@@ -30,7 +31,7 @@ from tests.reliability.crash_points.people import (
     sign_in_otherwise,
     tell_others,
 )
-from tests.reliability.crash_points.site import OTHER_PAGE, PAGE, SINGLE, SLOW_PAGE
+from tests.reliability.crash_points.site import LISTED, OTHER_PAGE, PAGE, SINGLE, SLOW_PAGE
 from tests.reliability.crash_points.voice import same_id
 
 UPLOAD: Final = draw("upload", 0)
@@ -51,6 +52,19 @@ async def keep_an_image_and_map_it_twice(hands: Hands) -> None:
     mapped = "SELECT asset_id FROM gateway.maps JOIN gateway.assets ON assets.id = asset_id WHERE sha256 = $1"
     await hands.until(f"SELECT EXISTS ({mapped})", SINGLE.sha256)
     await hands.gateway.post("/maps", {"image_id": str(await hands.books.value(mapped, SINGLE.sha256))})
+
+
+async def import_an_image_and_approve_its_maps(hands: Hands) -> None:
+    """Do what lies between a row of a manifest and training data, and a word of another system."""
+    row = {"url": hands.site.url_of(LISTED), "caption": "Listed", "tags": ["listed"]}
+    await hands.gateway.post("/imports", {"rows": [row], "pipeline": ["depth"]})
+    mapped = "SELECT asset_id FROM gateway.maps JOIN gateway.assets ON assets.id = asset_id WHERE sha256 = $1"
+    image_id = str(await hands.until(mapped, LISTED.sha256))
+    recipe = await hands.books.value("SELECT recipe FROM gateway.maps WHERE asset_id = $1", UUID(image_id))
+    await hands.gateway.post(f"/images/{image_id}/maps/{recipe}/approve", {})
+    await hands.gateway.post("/images/describe", {"image_id": image_id})
+    said = {"specversion": "1.0", "id": "1", "source": "another system", "type": MapDepth.wire_name}
+    await hands.gateway.say({**said, "data": {"asset_id": image_id}})
 
 
 async def draw_a_scene(hands: Hands) -> None:
@@ -162,6 +176,7 @@ async def condemn_bytes(hands: Hands) -> None:
 PIECES: Final[Sequence[Piece]] = (
     scrape_two_pages,
     keep_an_image_and_map_it_twice,
+    import_an_image_and_approve_its_maps,
     draw_a_scene,
     cancel_a_page_that_is_being_read,
     cancel_a_picture_that_is_being_drawn,

@@ -63,6 +63,7 @@ _TAGS: Final = {
     "images": "Stored images with the state of each step, and URLs of their files.",
     "uploads": "Files, through the gateway or straight into the object store.",
     "search": "Find images by what is said of them and by how they look.",
+    "review": "Maps to decide of, the suspicious first, and what was approved.",
     "people": "Projects and who belongs to them, API keys, and who did what.",
     "chapters": "Chapters and their scenes.",
     "customers": "For whom images are made.",

@@ -42,6 +42,7 @@ def told(
     tagged: bool = False,
     edits: bool = False,
     form: Mapping[str, Any] | None = None,
+    bodies: Mapping[str, Any] | None = None,
     links: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Give the arguments of a route that say what it replies.
@@ -60,6 +61,7 @@ def told(
         tagged: the reply has an ETag.
         edits: `If-Match` is honoured.
         form: the schema of the form that is sent.
+        bodies: schemas of what is sent otherwise, by media type, where the route reads it by itself.
         links: where to go on from the reply (OpenAPI link objects).
 
     """
@@ -76,9 +78,10 @@ def told(
         "responses": responses,
         "openapi_extra": {MARK: {"problems": list(problems), **honoured}},
     }
-    if form is not None:
-        body = {"required": True, "content": {"multipart/form-data": {"schema": dict(form)}}}
-        arguments["openapi_extra"]["requestBody"] = body
+    sent = {"multipart/form-data": form} if form is not None else bodies
+    if sent is not None:
+        described = {media_type: {"schema": dict(schema)} for media_type, schema in sent.items()}
+        arguments["openapi_extra"]["requestBody"] = {"required": True, "content": described}
     if content is not None or reply is None:
         arguments["response_class"] = Response
     return arguments

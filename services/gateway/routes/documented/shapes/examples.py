@@ -111,6 +111,17 @@ IMAGE: Final[dict[str, Any]] = {
     "created_at": _AT,
     "updated_at": _LATER,
 }
+REVIEW: Final[dict[str, Any]] = {
+    "image_id": _IMAGE_ID,
+    "recipe": "cues-0f1e2d3c4b5a69788796a5b4c3d2e1f0",
+    "state": "rejected",
+    "reasons": ["mirror_or_glass"],
+    "note": "The window on the left.",
+    "reviewed_by": "7f0c6d2e-3a51-4a4e-9d0e-2f6f0f0c9c11",
+    "reviewed_at": _LATER,
+    "version": 2,
+    "job_id": _JOB_ID,
+}
 SCENE_TAKEN: Final[dict[str, Any]] = {
     "task_id": _JOB_ID,
     "record_id": _RECORD_ID,
@@ -178,3 +189,24 @@ DUPLICATES: Final[dict[str, Any]] = {
         }
     ],
 }
+
+_FILE: Final = {"key": "training-data/maps/depth/5b7c.png", "sha256": "ab" * 32, "size_bytes": 81234, "url": _URL}
+EXPORT: Final = (
+    {"type": "manifest", "maps": 1, "images": 1, "size_bytes": 285924, "made_at": _LATER, "behind": None},
+    {
+        "type": "map",
+        "cursor": "WyJhIiwgMV0=",
+        "image_id": _IMAGE_ID,
+        "project_id": _PROJECT_ID,
+        "recipe": "cues-0f1e2d3c4b5a69788796a5b4c3d2e1f0",
+        "kind": "inverse_relative",
+        "estimator": "cues",
+        "image": {**_FILE, "content_type": "image/jpeg", "width_px": 1600, "height_px": 1200, "caption": "A view"},
+        "depth": {**_FILE, "width_px": 1600, "height_px": 1200},
+        "edges": {**_FILE, "width_px": 1600, "height_px": 1200},
+        "sidecar": {"key": "training-data/maps/depth/5b7c.json", "url": _URL},
+        "review": {"reviewed_by": "ann", "reviewed_at": _LATER, "note": None},
+    },
+    {"type": "end", "maps": 1, "cursor": "WyJhIiwgMV0="},
+)
+"""Lines of an export, not all that they hold."""

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from services.gateway.routes.documented.shapes.examples import GENERATION, IMAGE, SCENE_TAKEN
+from services.gateway.routes.documented.shapes.examples import GENERATION, IMAGE, REVIEW, SCENE_TAKEN
 from services.gateway.routes.documented.shapes.jobs import State
 from services.gateway.routes.documented.shapes.shape import Count, ErrorTold, Link, Shape, Share, Timestamp, shown
 
@@ -99,6 +99,22 @@ class Sidecar(Shape):
     expires_at: Timestamp
 
 
+class Review(Shape):
+    """What was decided of maps."""
+
+    model_config = shown(REVIEW)
+
+    image_id: UUID
+    recipe: str
+    state: Literal["unreviewed", "approved", "rejected"] = Field(description="maps that are drawn anew are unreviewed")
+    reasons: list[str] = Field(description="why they were rejected")
+    note: str | None = Field(description="in the reviewer's own words")
+    reviewed_by: str | None
+    reviewed_at: Timestamp | None
+    version: int = Field(ge=1, description="counts decisions, and how often the maps were drawn")
+    job_id: UUID | None = Field(description="has the latest decision recorded by depth mapping")
+
+
 class Maps(Shape):
     """The depth and edge maps of an image by one recipe."""
 
@@ -112,6 +128,9 @@ class Maps(Shape):
     preview: MapFile
     coloured: MapFile
     sidecar: Sidecar
+    suspicion: Share = Field(description="by the signals; 1 is the most suspicious")
+    warnings: list[str] = Field(description="what to look for: `flat`, `banding`, `misaligned_edges`, `unstable`")
+    review: Review
     created_at: Timestamp
 
 

@@ -162,3 +162,11 @@ class MapJobs(Shape):
     items: list[Job]
     total: Count
     more: bool = Field(description="the filter finds more: ask again once these are done")
+
+
+class DescribeJobs(Shape):
+    """The jobs that describe images anew."""
+
+    items: list[Job]
+    total: Count
+    more: bool = Field(description="the filter finds more: ask again, by a narrower filter")

@@ -1,0 +1,151 @@
+"""The training data that was approved, as lines of JSON: a manifest of any length in little memory."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+import orjson
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
+
+from services.gateway.links import File, Links
+from services.gateway.routes.callers import Caller, Calling, parts_of, still_sees
+from services.gateway.routes.documented import told
+from services.gateway.routes.documented.shapes.examples import EXPORT
+from services.gateway.routes.documented.shapes.reviews import ExportTotals
+from services.gateway.routes.parts import Parts
+from services.gateway.routes.replies import API, Json
+from services.gateway.routes.review.asked import ExportAsked
+from services.gateway.routes.second_looks import SecondLook
+from services.gateway.rules.places import identifier, instant, microseconds, read_place, words, write_place
+from services.gateway.store import reviews as store
+from services.gateway.store.reading import Row
+from services.gateway.store.reviews import MapFilter
+from services.gateway.store.tenancy import as_tenant
+
+PAGE: Final = 200
+_LINES: Final = "application/x-ndjson"
+_ORDER: Final = "a"
+routes = APIRouter(prefix=API, tags=["review"], route_class=SecondLook)
+
+
+@dataclass(frozen=True)
+class _Export:
+    """An export under way.
+
+    Attributes:
+        place: behind which it goes on.
+        links: None where no addresses are asked for.
+
+    """
+
+    parts: Parts
+    caller: Caller
+    projects: Sequence[UUID]
+    wanted: MapFilter
+    place: tuple[Any, ...] | None
+    links: Links | None
+
+    async def totals(self) -> Row:
+        async with as_tenant(self.parts.pool, self.projects) as connection:
+            return await store.select_approved_totals(connection, self.projects, self.wanted, self.place)
+
+    async def page(self) -> list[Row]:
+        async with as_tenant(self.parts.pool, self.projects) as connection:
+            return await store.select_approved(connection, self.projects, self.wanted, self.place, PAGE)
+
+
+@routes.get(
+    "/maps/export",
+    summary="The approved maps with their images, as a manifest of training data",
+    **told(
+        "export_maps",
+        ExportTotals,
+        content=_LINES,
+        example="".join(orjson.dumps(line).decode() + "\n" for line in EXPORT),
+        problems=("not_a_member", "cursor_invalid"),
+    ),
+)
+async def get_export(request: Request, caller: Calling, asked: Annotated[ExportAsked, Query()]) -> Response:
+    """Stream the approved maps as lines of JSON, in the order in which they were approved.
+
+    The first line, a `manifest`, says how many maps are to come. Each `map` says all that is known of one, with keys
+    and digests of its files. The last line, `end`, says how many came: where it is missing the stream was cut off, and
+    the `cursor` of the last line goes on behind it. Kept, the last cursor leads on to what is approved later.
+    """
+    parts, projects = parts_of(request), caller.seeing(asked.project_id)
+    place = read_place(asked.cursor, _ORDER, instant, identifier, words)
+    links = parts.links if asked.urls else None
+    export = _Export(parts, caller, projects, asked.conditions(), place, links)
+    totals = await export.totals()
+    if asked.dry_run:
+        return Json({**totals, "dry_run": True})
+    head = {"type": "manifest", **totals, "made_at": datetime.now(UTC), "behind": asked.cursor}
+    # Whatever is wrong before the first line is a problem; afterwards it could only be a stream that is cut off.
+    return StreamingResponse(_lines(export, head, await export.page()), media_type=_LINES)
+
+
+async def _lines(export: _Export, head: Mapping[str, Any], rows: list[Row]) -> AsyncIterator[bytes]:
+    yield _line(head)
+    count, cursor = 0, head["behind"]
+    while rows:
+        for row in rows:
+            cursor = write_place(_ORDER, microseconds(row["reviewed_at"]), row["asset_id"].hex, row["recipe"])
+            yield _line({"type": "map", "cursor": cursor, **await _map(row, export.links)})
+            count += 1
+            await asyncio.sleep(0)  # others wait, and signing addresses is work
+        if len(rows) < PAGE:
+            break
+        if not await still_sees(export.parts, export.caller, export.projects):
+            return
+        last = rows[-1]
+        export = replace(export, place=(last["reviewed_at"], last["asset_id"], last["recipe"]))
+        rows = await export.page()
+    yield _line({"type": "end", "maps": count, "cursor": cursor})
+
+
+def _line(told_of: Mapping[str, Any]) -> bytes:
+    return orjson.dumps(told_of, default=str, option=orjson.OPT_APPEND_NEWLINE)
+
+
+async def _map(row: Row, links: Links | None) -> dict[str, Any]:
+    shapes = ("sha256", "size_bytes", "width_px", "height_px")
+    files = {
+        "image": File(row["original_key"], row["content_type"]),
+        "depth": File(row["depth"]["key"], "image/png"),
+        "edges": File(row["edges"]["key"], "image/png"),
+        "sidecar": File(row["sidecar_key"], "application/json"),
+    }
+    addressed = {name: await _addressed(file, links) for name, file in files.items()}
+    shaped = {name: {shape: row[name][shape] for shape in shapes} for name in ("depth", "edges")}
+    shaped |= {"image": {**{shape: row[shape] for shape in shapes}, **_said(row)}, "sidecar": {}}
+    return {
+        "image_id": row["asset_id"],
+        "project_id": row["project_id"],
+        **{name: row[name] for name in ("recipe", "kind", "estimator", "quality")},
+        "map_version": row["subject_version"],
+        **{name: {**addressed[name], **shaped[name]} for name in files},
+        "review": {name: row[name] for name in ("reviewed_by", "reviewed_at", "note")},
+    }
+
+
+async def _addressed(file: File, links: Links | None) -> dict[str, Any]:
+    if links is None:
+        return {"key": file.key}
+    link = await links.to(file)
+    return {"key": file.key, "url": link.url, "expires_at": link.expires_at}
+
+
+def _said(row: Row) -> dict[str, Any]:
+    """Give what is known of an image beside its bytes, and where it comes from."""
+    found = row["context"] or {}
+    words_of = {
+        name: found.get(name) if row[f"edited_{name}"] is None else row[f"edited_{name}"]
+        for name in ("title", "alt", "caption")
+    }
+    origin = {name: found.get(name) for name in ("credit", "licence", "page_url")}
+    same = {name: row[name] for name in ("content_type", "tags", "source_url", "created_at")}
+    return {**words_of, **origin, **same}
