@@ -42,7 +42,7 @@ _BATCH: Final = "application/cloudevents-batch+json"
 _PLAIN: Final = "application/json"
 _ATTRIBUTE: Final = "ce-"
 _URLS: Final[TypeAdapter[Any]] = TypeAdapter(tuple[WebUrl, ...])
-_EXAMPLE: Final = {
+_EXAMPLE: Final[dict[str, Any]] = {
     "specversion": "1.0",
     "id": "order-1842/1",
     "source": "https://shop.example.org/catalogue",

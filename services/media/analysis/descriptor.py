@@ -49,7 +49,8 @@ def descriptor(image: Image.Image) -> tuple[float, ...] | None:
 def _pooled(plane: Vector) -> Vector:
     """Average over each of 4 x 4 cells; shape (4, 4, further axes)."""
     size = _SIDE_PX // _CELLS
-    return plane.reshape(_CELLS, size, _CELLS, size, *plane.shape[2:]).mean(axis=(1, 3))
+    pooled: Vector = plane.reshape(_CELLS, size, _CELLS, size, *plane.shape[2:]).mean(axis=(1, 3))
+    return pooled
 
 
 def _edges(lightness: Vector) -> Vector:
@@ -66,7 +67,8 @@ def _edges(lightness: Vector) -> Vector:
     histograms[rows, columns, (lower + 1) % _DIRECTIONS] += slopes * share
     # Square roots keep one strong edge from hiding all others; without their mean, any two would resemble each other.
     strengths = np.sqrt(_pooled(histograms))
-    return strengths - strengths.mean()
+    centred: Vector = strengths - strengths.mean()
+    return centred
 
 
 def _unit(numbers: Vector) -> Vector:

@@ -14,7 +14,7 @@ from services.gateway.store.reviews import MapFilter
 
 _CODES: Final = tuple(REASONS)
 _RECIPE: Final = r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,79}$"
-_WHY: Final = {
+_WHY: Final[dict[str, Any]] = {
     "anyOf": [
         {"required": ["reasons"], "properties": {"reasons": {"minItems": 1}}},
         {"required": ["note"], "properties": {"note": {"type": "string", "minLength": 1}}},
