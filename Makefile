@@ -40,7 +40,7 @@ doctor: bootstrap ## One PASS or FAIL line for each part of the running stack
 	@$(PYTHON) -m deploy.doctor
 
 .PHONY: ctl
-ctl: bootstrap ## The operators' command line: args="dead-letters list", args="jobs retry --help"
+ctl: bootstrap ## The command line, for the stack that runs here: args="queues", args="jobs retry --help"
 	@$(PYTHON) -m deploy.ctl $(args)
 
 ##@ Change

@@ -196,7 +196,7 @@ async def test_of_a_job_that_cannot_be_cancelled_the_others_do_not_suffer(gate: 
     gate.statuses[unknown] = 404
     for order in ((JOB, LETTER), (LETTER, JOB)):
         told = await gate.types("jobs", "cancel", *order)
-        assert (told.returncode, told.stderr) == (1, "")
+        assert (told.returncode, told.stderr) == (4, "")
         for expected in (JOB, "cancellation_requested", LETTER, "refused", "There is no such job."):
             assert expected in told.stdout
         assert "\x1b" not in told.stdout
@@ -247,7 +247,7 @@ async def test_a_refusal_is_told_in_its_sentence(gate: Gate) -> None:
     gate.status = 403
     gate.answers[f"{WORK}/pauses"] = {"code": "operator_only", "detail": f"Only operators may. {HOSTILE}"}
     refused = await gate.types("work", "pauses")
-    assert (refused.returncode, refused.stdout) == (1, "")
+    assert (refused.returncode, refused.stdout) == (4, "")
     assert refused.stderr.startswith("Only operators may.")
     assert "\x1b" not in refused.stderr
 
@@ -277,7 +277,7 @@ async def test_an_answer_that_no_gateway_gives_is_told_in_a_sentence(gate: Gate,
     gate.raw = body
     for words in (("jobs", "list"), ("jobs", "retry", JOB), ("work", "resume", KIND)):
         refused = await gate.types(*words)
-        assert (refused.returncode, refused.stdout) == (1, "")
+        assert (refused.returncode, refused.stdout) == (3, "")
         assert refused.stderr.startswith("What answers there is no gateway:")
         assert "\x1b" not in refused.stderr
 
@@ -304,7 +304,7 @@ async def test_an_empty_option_never_means_more(gate: Gate, words: str) -> None:
     path = "/jobs/retry" if words.startswith("jobs") else f"/dead-letters/{words.split()[1]}"
     gate.answers[path] = {"code": "validation_failed", "detail": "filter.code is too short."}
     refused = await gate.types(*words.split())
-    assert (refused.returncode, refused.stdout) == (1, "")
+    assert (refused.returncode, refused.stdout) == (4, "")
     [(_, _, body)] = gate.asked
     assert "" in body["filter"].values(), "it is for the gateway to refuse it"
 

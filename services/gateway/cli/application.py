@@ -1,6 +1,7 @@
 """All commands, and what becomes of what is refused."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Final
 
@@ -10,7 +11,7 @@ from services.gateway.cli import dead_letters, failures, jobs, submitting, token
 from services.gateway.cli.asking import Locate, Meant, meant_gateway
 from services.gateway.cli.client import GatewayAway, GatewayProblem
 from services.gateway.cli.standing import queues, usage, workers
-from services.gateway.cli.telling import CANNOT_REACH, REFUSED
+from services.gateway.cli.telling import CANNOT_REACH, NOT_UNDERSTOOD, REFUSED
 
 _HELP: Final = """
 Submit work to a Diorama, watch it, and look after it.
@@ -51,14 +52,18 @@ def mean(
     meant_gateway.set(replace(meant_gateway.get(), url=url, token=token))
 
 
-def main(locate: Locate | None = None) -> None:
-    """Run a command; what is refused or away is told in a sentence.
+def main(locate: Locate | None = None, arguments: Sequence[str] | None = None) -> None:
+    """Run a command and end with a status; what is refused or away is told in a sentence.
 
     `locate`: finds a gateway where none is named.
     """
     meant_gateway.set(Meant(locate=locate))
     try:
-        app()
+        app(args=None if arguments is None else list(arguments))
+    except SystemExit as end:
+        if isinstance(end.code, str):  # what is wrong with the environment
+            sys.exit(_told(end.code, NOT_UNDERSTOOD))
+        raise
     except GatewayProblem as problem:
         sys.exit(_told(problem.sentence, CANNOT_REACH if problem.code in _NO_GATEWAY else REFUSED))
     except GatewayAway as away:

@@ -30,9 +30,9 @@ class Meant:
 meant_gateway: ContextVar[Meant] = ContextVar("meant_gateway")
 
 
-def ask(question: Question, *, patience_seconds: float = PATIENCE_SECONDS) -> Any:
+def ask(question: Question, *, patience_seconds: float | None = None) -> Any:
     """Put a question to the gateway and wait for the answer; raises GatewayProblem and GatewayAway."""
-    return asyncio.run(_ask(question, patience_seconds))
+    return asyncio.run(_ask(question, patience_seconds or PATIENCE_SECONDS))
 
 
 async def _ask(question: Question, patience_seconds: float) -> Any:

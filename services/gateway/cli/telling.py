@@ -13,6 +13,7 @@ from rich.text import Text
 from services.gateway.cli.paging import Listing
 
 FAILED_OR_NONE: Final = 1
+NOT_UNDERSTOOD: Final = 2
 CANNOT_REACH: Final = 3
 REFUSED: Final = 4
 _PIPED_WIDTH_CHARACTERS: Final = 240
