@@ -17,6 +17,7 @@ from tests.contracts.houses import tables
 def test_a_worker_hears_its_commands_what_it_reacts_to_and_what_every_worker_is_told() -> None:
     assert topology(tables())["depth_map"] == [
         "depth_map.map_depth",
+        "depth_map.review_depth_map",
         "jobs.cancel_job.all",
         "jobs.cancel_job.depth_map",
         "jobs.check_worker.depth_map",
@@ -95,7 +96,7 @@ def test_a_reaction_to_a_command_or_an_instruction_is_refused(message: type) -> 
 def test_all_that_is_wrong_is_told_at_once() -> None:
     broken = tables()
     broken["media"][1].append(MapDepth)
-    broken["scraper"][1].clear()
+    broken["scraper"][1].remove(ScrapePages)
 
     with pytest.raises(ContractBrokenError) as caught:
         topology(broken)
