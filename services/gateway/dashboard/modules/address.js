@@ -1,4 +1,4 @@
-// What the address says behind its #: which picture is open, which job's pictures are shown, a token to take.
+// What the address says behind its #: what is searched for, which picture is open, a token to take.
 
 const listeners = new Set();
 
@@ -18,6 +18,13 @@ export function writeAddress(changes, { replace = false } = {}) {
   if (hash === location.hash) return;
   history[replace ? "replaceState" : "pushState"](null, "", `${location.pathname}${location.search}${hash}`);
   tellListeners();
+}
+
+/** Follow a link within the page: what else the address says stays; a new tab is the browser's business. */
+export function followLink(event, changes) {
+  if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+  event.preventDefault();
+  writeAddress(changes);
 }
 
 /** Be told of every change, by us or by the browser's buttons. */

@@ -46,6 +46,12 @@ export class Api {
     return this.#json("POST", path, { headers, body: JSON.stringify(body) });
   }
 
+  /** Change what was seen in this version; where it is another one by now, that is a Problem with 412. */
+  async patch(path, body, version) {
+    const headers = { "Content-Type": "application/json", "If-Match": `"${version}"` };
+    return this.#json("PATCH", path, { headers, body: JSON.stringify(body) });
+  }
+
   /** Send a request and give the response where it is a success. Throws Problem, or AbortError. */
   async send(method, path, { headers = {}, body, signal } = {}) {
     let response;

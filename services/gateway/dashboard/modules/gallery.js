@@ -2,12 +2,14 @@
 
 import { readAddress, writeAddress } from "./address.js";
 import { Problem } from "./api.js";
+import { nothingLikeThat, nothingYet, waiting } from "./below.js";
 import { arrange, button, choices, el } from "./dom.js";
 import { icon } from "./icons.js";
 import { announce, problemBox } from "./notices.js";
 import { Gathering, forEachOf } from "./pace.js";
+import { questionOf } from "./question.js";
+import { Search } from "./search.js";
 import { Tile, titleOf } from "./tile.js";
-import { workForm } from "./work.js";
 import { count } from "./words.js";
 
 const PAGE = 60;
@@ -33,7 +35,8 @@ export class Gallery {
   #tiles = new Map();
   #cursor = null;
   #held = [];
-  #filter = {};
+  #question = null;
+  #mapped;
   #layer = "picture";
   #loading = null;
   #stale = new Gathering((ids) => this.#refresh(ids), { intervalMs: REFRESH_MS });
@@ -46,10 +49,11 @@ export class Gallery {
     this.below = el("div", { class: "gallery-below" });
     this.fresh = button("", () => this.#release({ scroll: true }), { look: "is-fresh", hidden: true });
     this.scope = el("p", { class: "scope", hidden: true });
+    this.search = new Search(api);
     this.element = el(
       "section",
       { class: "pictures", id: "pictures", tabindex: -1, "aria-labelledby": "pictures-title" },
-      [this.#head(), this.scope, this.fresh, this.list, this.below],
+      [this.#head(), this.search.element, this.scope, this.fresh, this.list, this.below],
     );
     const nearEnd = ([seen]) => seen.isIntersecting && this.#cursor && this.#loadPage();
     new IntersectionObserver(nearEnd, { rootMargin: "600px" }).observe(this.below);
@@ -69,13 +73,14 @@ export class Gallery {
     this.#tiles.get(id)?.link.focus();
   }
 
-  /** Show the pictures of a job's tree only, or all where there is none. */
-  async scopeTo(jobId) {
-    if (jobId === (this.#filter.job_id ?? null)) return;
-    this.#filter = { ...this.#filter, job_id: jobId ?? undefined };
-    const all = button("Show all", () => writeAddress({ job: null }), { look: "is-small" });
-    this.scope.hidden = !jobId;
-    this.scope.replaceChildren("Pictures of one job only", el("code", {}, (jobId ?? "").slice(0, 13)), all);
+  /** Show what the address asks for: what is searched, the pictures of a job's tree only, or all. */
+  async follow(address) {
+    const question = questionOf(address, { mapped: this.#mapped });
+    this.search.show(address);
+    if (question.key === this.#question?.key) return;
+    this.#question = question;
+    this.mapped.hidden = question.searches;
+    this.#tellScope(question.parameters.job_id);
     await this.reload();
   }
 
@@ -84,6 +89,7 @@ export class Gallery {
     this.list.replaceChildren();
     this.#cursor = null;
     this.#held = [];
+    this.fresh.hidden = true;
     this.#loading = null;
     await this.#loadPage();
   }
@@ -114,7 +120,17 @@ export class Gallery {
     this.#stale.add(...meant.map(({ image }) => image.id));
   }
 
+  #tellScope(jobId) {
+    const all = button("Show all", () => writeAddress({ job: null }), { look: "is-small" });
+    this.scope.hidden = !jobId;
+    this.scope.replaceChildren("Pictures of one job only", el("code", {}, (jobId ?? "").slice(0, 13)), all);
+  }
+
   #head() {
+    this.mapped = choices("Which pictures", FILTERS, "all", (name) => {
+      this.#mapped = { mapped: true, unmapped: false }[name];
+      this.follow(readAddress());
+    });
     return el(
       "header",
       { class: "section-head" },
@@ -122,10 +138,7 @@ export class Gallery {
       el(
         "div",
         { class: "section-tools" },
-        choices("Which pictures", FILTERS, "all", (name) => {
-          this.#filter = { ...this.#filter, mapped: { mapped: true, unmapped: false }[name] };
-          this.reload();
-        }),
+        this.mapped,
         choices("Show as", LAYERS, "picture", (layer) => this.#show(layer)),
       ),
     );
@@ -138,25 +151,31 @@ export class Gallery {
   }
 
   #loadPage() {
-    this.#loading ??= this.#fetchPage().finally(() => (this.#loading = null));
-    return this.#loading;
+    if (this.#loading) return this.#loading;
+    const loading = this.#fetchPage().finally(() => {
+      if (this.#loading === loading) this.#loading = null;
+    });
+    return (this.#loading = loading);
   }
 
   async #fetchPage() {
-    const filter = this.#filter;
+    const question = this.#question;
+    const { path, parameters } = question;
     this.element.setAttribute("aria-busy", "true");
-    if (!this.#tiles.size) this.below.replaceChildren(skeleton());
+    const end = waiting(this.below, { isEmpty: !this.#tiles.size });
     try {
-      const page = await this.#api.get("/images", { ...filter, limit: PAGE, cursor: this.#cursor });
-      if (filter !== this.#filter) return;
+      const page = await this.#api.get(path, { ...parameters, limit: PAGE, cursor: this.#cursor });
+      if (question !== this.#question) return;
       this.#cursor = page.next_cursor;
       page.items.forEach((image) => this.#put(image));
       this.#arrange();
       this.#showEnd();
+      if (question.searches) announce(`${count(this.#tiles.size, "picture")} found`, "search");
     } catch (problem) {
-      if (filter === this.#filter) this.below.replaceChildren(problemBox(problem, () => this.#loadPage()));
+      if (question === this.#question) this.below.replaceChildren(problemBox(problem, () => this.#loadPage()));
     } finally {
-      this.element.removeAttribute("aria-busy");
+      end();
+      if (question === this.#question) this.element.removeAttribute("aria-busy");
     }
   }
 
@@ -165,22 +184,11 @@ export class Gallery {
       this.below.replaceChildren(button("Show more", () => this.#loadPage()));
     } else if (this.#tiles.size) {
       this.below.replaceChildren(el("p", { class: "hint" }, count(this.#tiles.size, "picture"), ", and that is all."));
-    } else if (Object.values(this.#filter).some((value) => value !== undefined)) {
-      this.below.replaceChildren(el("p", { class: "calm" }, "No picture is like that."));
-    } else if (!this.below.querySelector(".empty")) {
-      this.below.replaceChildren(this.#empty());
+    } else if (this.#question.isNarrow) {
+      this.below.replaceChildren(nothingLikeThat(this.#question));
+    } else if (!this.below.querySelector(".empty .work")) {
+      this.below.replaceChildren(nothingYet(this.#api));
     }
-  }
-
-  #empty() {
-    return el(
-      "div",
-      { class: "empty" },
-      icon("layers", { className: "empty-sign" }),
-      el("h3", {}, "Nothing to look at yet"),
-      el("p", {}, "Name a page, a link or a scene. Its pictures appear here by themselves, with their depth."),
-      workForm(this.#api, () => {}, "draw"),
-    );
   }
 
   #put(image) {
@@ -208,7 +216,7 @@ export class Gallery {
     const wanted = new Set(ids);
     const images = [];
     if (wanted.size > ONE_BY_ONE) {
-      const page = await this.#api.get("/images", { ...this.#filter, limit: LARGEST_PAGE });
+      const page = await this.#api.get("/images", { limit: LARGEST_PAGE });
       for (const image of page.items) if (wanted.delete(image.id)) images.push(image);
     }
     const left = [...wanted].filter((id) => ids.length <= ONE_BY_ONE || this.#tiles.has(id));
@@ -227,25 +235,30 @@ export class Gallery {
     const fresh = images.filter((image) => !this.#tiles.has(image.id));
     images.filter((image) => this.#tiles.has(image.id)).forEach((image) => this.#put(image));
     for (const image of images) this.onChange(image);
-    // A filtered gallery is a question that was asked: news are not mixed into its answer.
-    if (!fresh.length || Object.values(this.#filter).some((value) => value !== undefined)) return;
+    if (!fresh.length) return;
     const held = new Map([...this.#held, ...fresh].map((image) => [image.id, image]));
     this.#held = [...held.values()];
+    // A filtered gallery is a question that was asked: news are not mixed into its answer.
+    if (this.#question?.isNarrow) {
+      this.#offer(`${count(this.#held.length, "picture")} changed since you asked. Ask again?`);
+      return;
+    }
     const many = this.#held.length > 1;
     announce(many ? count(this.#held.length, "new picture") : `New picture: ${titleOf(fresh[0])}`, "pictures");
     if (this.#isAtTop()) this.#release();
-    else this.#offer();
+    else this.#offer(count(this.#held.length, "new picture"));
   }
 
-  #offer() {
+  #offer(words) {
     this.fresh.hidden = false;
-    this.fresh.replaceChildren(icon("up"), count(this.#held.length, "new picture"));
+    this.fresh.replaceChildren(icon("up"), words);
   }
 
   #release({ scroll = false } = {}) {
     if (!this.#held.length) return;
+    if (this.#question?.isNarrow && !scroll) return;
     this.fresh.hidden = true;
-    if (this.#tiles.size + this.#held.length > MOST_TILES) {
+    if (this.#question?.isNarrow || this.#tiles.size + this.#held.length > MOST_TILES) {
       this.reload();
       return;
     }
@@ -259,17 +272,14 @@ export class Gallery {
     return scrollY < 120 && !readAddress().image;
   }
 
+  /** A search has its own order, in which its tiles came. */
   #ordered() {
     const newest = (one, other) => (one.image.created_at < other.image.created_at ? 1 : -1);
-    return [...this.#tiles.values()].sort(newest);
+    const tiles = [...this.#tiles.values()];
+    return this.#question?.searches ? tiles : tiles.sort(newest);
   }
 
   #arrange() {
     arrange(this.list, this.#ordered().map((tile) => tile.element));
   }
-}
-
-function skeleton() {
-  const blocks = Array.from({ length: 8 }, () => el("span"));
-  return el("div", { class: "skeleton", role: "status", "aria-label": "Loading pictures" }, blocks);
 }

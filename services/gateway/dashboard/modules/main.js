@@ -75,11 +75,10 @@ function work(token) {
 
 async function show({ gallery, jobs, viewer }) {
   jobs.load();
-  const { job } = readAddress();
-  await (job ? gallery.scopeTo(job) : gallery.reload());
+  await gallery.follow(readAddress());
   const follow = (address) => {
     if (address.token) enter(currentToken());
-    gallery.scopeTo(address.job ?? null);
+    gallery.follow(address);
     viewer.follow(address);
   };
   onAddress(follow);

@@ -1,5 +1,6 @@
 // One picture in the gallery: its thumbnail, how far each step is, and its colours.
 
+import { followLink } from "./address.js";
 import { el, setVariables, unseen } from "./dom.js";
 import { icon } from "./icons.js";
 import { stateWord } from "./states.js";
@@ -15,10 +16,9 @@ const STEPS = {
 };
 const LAYERS = { depth: "depth_coloured", edges: "edges" };
 
-/** Give the name of a picture: what its page calls it, or where it came from. */
-export function titleOf(image) {
-  const { title, alt, caption } = image.context;
-  return title || alt || caption || fileName(image.source_url) || "Untitled";
+/** Give the name of a picture: what people or its page call it, or where it came from. */
+export function titleOf({ title, alt, caption, source_url: source }) {
+  return title || alt || caption || fileName(source) || "Untitled";
 }
 
 function fileName(url) {
@@ -47,7 +47,8 @@ export class Tile {
     this.steps = el("span", { class: "steps" });
     this.frame = el("span", { class: "tile-frame" }, this.hash, this.picture, this.over);
     const foot = el("span", { class: "tile-foot" }, this.title, this.steps);
-    this.link = el("a", { class: "tile-link" }, this.frame, this.palette, foot);
+    const open = (event) => followLink(event, { image: this.#image.id });
+    this.link = el("a", { class: "tile-link", click: open }, this.frame, this.palette, foot);
     this.element = el("li", { class: "tile" }, this.link);
     this.frame.addEventListener("pointerenter", () => this.#loadOver());
     this.frame.addEventListener("pointermove", (event) => this.#wipe(event));
