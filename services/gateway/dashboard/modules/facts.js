@@ -3,6 +3,7 @@
 import { button, el, outsideLink, setVariables } from "./dom.js";
 import { icon } from "./icons.js";
 import { toast, toastProblem } from "./notices.js";
+import { search } from "./question.js";
 import { ENDED, shownState, stateBadge } from "./states.js";
 import { titleOf } from "./tile.js";
 import { bytes, duration, kindName, moment, number, sentenceCase } from "./words.js";
@@ -14,6 +15,15 @@ const KINDS = {
   metric_metres: "Inverse of metres: larger is nearer.",
 };
 
+/** What about maps is suspicious, by the codes of the gateway. */
+const WARNINGS = {
+  flat: "Flat",
+  banding: "Banding",
+  misaligned_edges: "Edges beside the outlines",
+  unstable: "Another depth when mirrored",
+};
+const REVIEWS = { unreviewed: "Waits for a review", approved: "Approved", rejected: "Rejected" };
+
 /** Tell what a picture is called, and what its page says of it. */
 export function headOf(image) {
   return [el("h2", { id: "viewer-title", tabindex: -1 }, titleOf(image)), words(image)];
@@ -24,6 +34,7 @@ export function factsOf(image, api) {
   return [
     section("Steps", steps(image, api)),
     image.palette.length > 0 && section("Palette", palette(image)),
+    section("Renditions", renditions(image)),
     section("File", file(image)),
   ].filter(Boolean);
 }
@@ -45,14 +56,14 @@ export function jobsOf(jobs, onJob) {
 /** Tell where the maps come from and what is suspicious about them. */
 export function provenanceOf(map) {
   const { quality = {} } = map;
-  const doubts = ["flat", "banded"].filter((name) => quality[name]);
   const measures = Object.entries(quality).filter(([, value]) => typeof value === "number");
   return section(
     "Depth",
     el("p", { class: "estimator" }, icon("layers"), el("strong", {}, map.estimator)),
     el("p", { class: "hint" }, KINDS[map.kind] ?? map.kind),
-    doubts.length > 0 && el("p", { class: "doubts" }, doubts.map(doubt)),
+    doubtsOf(map),
     list([
+      map.review && ["Review", reviewed(map.review)],
       ["Size", `${number(map.depth.width_px)} × ${number(map.depth.height_px)}, ${bytes(map.depth.size_bytes)}`],
       ["Recipe", el("code", { title: map.recipe }, shortened(map.recipe))],
       ["Drawn", moment(map.created_at)],
@@ -68,12 +79,27 @@ export function provenanceOf(map) {
   );
 }
 
-function doubt(name) {
-  return el("span", { class: "badge is-doubt" }, icon("warning"), sentenceCase(name));
+/** Tell what a reviewer should look for; null where nothing is suspicious. */
+export function doubtsOf({ warnings = [] }) {
+  const doubts = warnings.map((code) =>
+    el("span", { class: "badge is-doubt" }, icon("warning"), WARNINGS[code] ?? sentenceCase(code)),
+  );
+  return doubts.length > 0 && el("p", { class: "doubts" }, doubts);
+}
+
+/** Name what may be wrong with maps, for where a sentence is said. */
+export function warningWords({ warnings = [] }) {
+  return warnings.map((code) => (WARNINGS[code] ?? sentenceCase(code)).toLowerCase()).join(", ");
+}
+
+function reviewed({ state, reviewed_by: by, reasons = [], note }) {
+  const why = [...reasons.map(sentenceCase), note].filter(Boolean).join(", ");
+  return [REVIEWS[state], by && ` by ${by}`, why && `: ${why}`].filter(Boolean).join("");
 }
 
 function words(image) {
-  const { alt, caption, credit, licence, page_url: page } = image.context;
+  const { alt, caption, credit, licence } = image;
+  const { page_url: page } = image.context;
   const title = titleOf(image);
   const said = [alt, caption].filter((text, place, all) => text && text !== title && all.indexOf(text) === place);
   return el(
@@ -85,8 +111,13 @@ function words(image) {
       licence && ["Licence", licence],
       page && ["Page", outsideLink(page)],
       image.source_url && ["Source", outsideLink(image.source_url)],
+      hostOf(image) && ["Host", button(hostOf(image), () => search({ source: hostOf(image) }), { look: "is-link" })],
     ]),
   );
+}
+
+function hostOf({ source_url: url }) {
+  return url && URL.canParse(url) ? new URL(url).hostname : null;
 }
 
 function steps(image, api) {
@@ -119,29 +150,46 @@ function drawAgain(image, api) {
 }
 
 function palette(image) {
+  const look = { type: "button", class: "swatch-search", title: "Pictures in this colour" };
   const colours = image.palette.map(({ hex, name, share }) =>
     el(
       "li",
       {},
-      setVariables(el("span", { class: "swatch", "aria-hidden": "true" }), { colour: hex }),
-      el("span", { class: "swatch-name" }, sentenceCase(name)),
-      el("code", {}, hex),
-      el("span", { class: "share" }, `${Math.round(share * 100)} %`),
+      el(
+        "button",
+        { ...look, click: () => search({ color: hex }) },
+        setVariables(el("span", { class: "swatch", "aria-hidden": "true" }), { colour: hex }),
+        el("span", { class: "swatch-name" }, sentenceCase(name)),
+        el("code", {}, hex),
+        el("span", { class: "share" }, `${Math.round(share * 100)} %`),
+      ),
     ),
   );
   return el("ul", { class: "swatches" }, colours);
 }
 
+function renditions(image) {
+  const { width_px: width, height_px: height, urls } = image;
+  const smaller = Object.keys(urls).filter((name) => /^\d+$/.test(name)).sort((one, other) => one - other);
+  const links = smaller.map((name) => download(urls[name], sizeOf(Number(name), width, height)));
+  return el("p", { class: "downloads" }, links, download(urls.original, `Original, ${width} × ${height}`));
+}
+
+function sizeOf(longest, width, height) {
+  const scale = Math.min(1, longest / Math.max(width, height));
+  return `${Math.round(width * scale)} × ${Math.round(height * scale)}`;
+}
+
 function file(image) {
-  return [
-    list([
-      ["Size", `${number(image.width_px)} × ${number(image.height_px)} px`],
-      ["Weight", `${bytes(image.size_bytes)}, ${image.content_type}`],
-      ["Stored", moment(image.created_at)],
-      ["SHA-256", el("code", { title: image.sha256 }, shortened(image.sha256))],
-    ]),
-    el("p", { class: "downloads" }, download(image.urls.original, "Original")),
-  ];
+  return list([
+    ["Size", `${number(image.width_px)} × ${number(image.height_px)} px`],
+    ["Weight", `${bytes(image.size_bytes)}, ${image.content_type}`],
+    ["Stored", moment(image.created_at)],
+    image.described_by && ["Described by", el("code", {}, image.described_by)],
+    image.perceptual_hash && ["Fingerprint", el("code", {}, image.perceptual_hash)],
+    image.edited_by && ["Edited", [`by ${image.edited_by}, `, moment(image.edited_at)]],
+    ["SHA-256", el("code", { title: image.sha256 }, shortened(image.sha256))],
+  ]);
 }
 
 function shortened(name) {

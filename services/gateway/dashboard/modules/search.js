@@ -132,7 +132,8 @@ export class Search {
   }
 
   #showChips(asked) {
-    const chips = Object.entries(asked).filter(([name]) => name !== "q").map(([name, value]) => this.#chip(name, value));
+    const filters = Object.entries(asked).filter(([name]) => name !== "q");
+    const chips = filters.map(([name, value]) => this.#chip(name, value));
     if (Object.keys(asked).length) {
       chips.push(el("li", {}, button("Show all pictures", () => search(), { look: "is-small" })));
     }
@@ -142,7 +143,8 @@ export class Search {
 
   #chip(name, value) {
     const words = { color: COLOURS[value] ?? value, min_width: `${value} px or more` }[name] ?? sentenceCase(value);
-    const mark = name === "color" && setVariables(el("span", { class: "dot", "aria-hidden": "true" }), { colour: value });
+    const dot = () => setVariables(el("span", { class: "dot", "aria-hidden": "true" }), { colour: value });
+    const mark = name === "color" && dot();
     const label = `${NAMES[name] ?? "Shape"}: ${words}. Search without it`;
     const content = [mark, el("span", {}, words), icon("close")];
     const remove = () => {

@@ -1,9 +1,11 @@
-// The stage: the picture and one of its maps on one canvas, parted by a wipe.
+// The stage: the picture and one of its maps on one canvas, parted by a wipe; or both and the edges side by side.
 
 import { NEAREST } from "./relief.js";
 import { onFrame } from "./pace.js";
 
 const LONGEST_PX = 1440;
+const LONGEST_BESIDE_PX = 2400;
+const PANELS = 3;
 
 export class Stage {
   /** `canvas` is drawn on; `element` is its frame and gets `--wipe` and `--ratio` for the handle and the layout. */
@@ -12,26 +14,37 @@ export class Stage {
     this.element = element;
     this.context = canvas.getContext("2d");
     this.redraw = onFrame(() => this.#draw());
+    this.size = [3, 2];
+    this.wipe = 0.5;
+    this.opacity = 1;
+    this.panels = 1;
     this.clear();
   }
 
   clear() {
-    this.picture = this.map = this.relief = this.probe = null;
-    this.wipe = 0.5;
-    this.opacity = 1;
+    this.picture = this.map = this.edges = this.relief = this.probe = null;
     this.redraw();
   }
 
   /** Give the stage the shape of a picture before its pixels are there. */
   shape(width, height) {
-    const scale = Math.min(1, LONGEST_PX / Math.max(width, height));
-    this.canvas.width = Math.max(1, Math.round(width * scale));
+    this.size = [width, height];
+    const longest = this.panels > 1 ? LONGEST_BESIDE_PX : LONGEST_PX;
+    const scale = Math.min(1, longest / Math.max(width * this.panels, height));
+    this.canvas.width = Math.max(1, Math.round(width * scale)) * this.panels;
     this.canvas.height = Math.max(1, Math.round(height * scale));
-    this.element.style.setProperty("--ratio", String(width / height));
+    this.element.style.setProperty("--ratio", String((width * this.panels) / height));
     this.redraw();
   }
 
-  /** Change what is shown: `picture`, `map`, `wipe` (0 to 1, from the left), `opacity` (0 to 1), `probe` ({u, v}). */
+  /** Show picture, map and edges side by side, or the map over the picture. */
+  setBeside(beside) {
+    this.panels = beside ? PANELS : 1;
+    this.element.classList.toggle("is-beside", beside);
+    this.shape(...this.size);
+  }
+
+  /** Change what is shown: `picture`, `map`, `edges`, `wipe` and `opacity` (0 to 1), `probe` ({u, v}). */
   show(changes) {
     Object.assign(this, changes);
     this.redraw();
@@ -41,10 +54,23 @@ export class Stage {
     const { context, canvas } = this;
     const { width, height } = canvas;
     context.clearRect(0, 0, width, height);
+    if (this.panels > 1) {
+      this.#drawBeside();
+      return;
+    }
     if (this.picture) context.drawImage(this.picture, 0, 0, width, height);
     if (this.map) this.#drawMap(Math.round(this.wipe * width), width, height);
     this.element.style.setProperty("--wipe", String(this.wipe));
     if (this.probe) this.#drawProbe(this.probe.u * width, this.probe.v * height);
+  }
+
+  #drawBeside() {
+    const { width, height } = this.canvas;
+    const panel = width / this.panels;
+    [this.picture, this.map, this.edges].forEach((content, place) => {
+      if (content) this.context.drawImage(content, place * panel, 0, panel, height);
+      if (this.probe) this.#drawProbe((place + this.probe.u) * panel, this.probe.v * height);
+    });
   }
 
   #drawMap(from, width, height) {
@@ -60,7 +86,7 @@ export class Stage {
 
   #drawProbe(x, y) {
     const { context } = this;
-    const size = Math.max(6, this.canvas.width / 110);
+    const size = Math.max(6, this.canvas.width / this.panels / 110);
     for (const [colour, thickness] of [["#000c", 4], ["#fff", 1.8]]) {
       context.strokeStyle = colour;
       context.lineWidth = (thickness * size) / 7;

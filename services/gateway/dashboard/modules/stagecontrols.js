@@ -1,6 +1,6 @@
 // The controls of the stage: wipe, opacity, the choice of map, the legend, and what lies under the pointer.
 
-import { choices, el } from "./dom.js";
+import { button, choices, el } from "./dom.js";
 import { icon } from "./icons.js";
 import { NEAREST } from "./relief.js";
 import { drawLegend } from "./stage.js";
@@ -14,21 +14,29 @@ const COLOURINGS = [
   ["edges", "Edges"],
 ];
 const PROBE_STEP = 0.01;
-const HELP = "The arrow keys read the depth point by point. 1 to 4 choose the map; d held down shows it whole.";
+const HELP =
+  "The arrow keys read the depth point by point. 1 to 4 choose the map; d held down shows it whole; s puts picture, " +
+  "depth and edges side by side.";
+let stages = 0;
 
 export class StageControls {
   #stage;
   #table = null;
   #wipeBefore = null;
 
-  constructor(stage, { onColouring }) {
+  constructor(stage, { onColouring, onBeside }) {
     this.#stage = stage;
-    this.colouring = COLOURINGS[0][0];
+    this.onBeside = onBeside;
+    this.colouring = this.depthColouring = COLOURINGS[0][0];
+    this.help = el("p", { class: "unseen", id: `stage-help-${(stages += 1)}` }, HELP);
+    const beside = { look: "is-small", "aria-pressed": "false", "aria-keyshortcuts": "s" };
+    this.side = button([icon("columns"), "Side by side"], () => this.setBeside(!this.beside), beside);
     this.wipe = this.#slider("Wipe", 50, (share) => stage.show({ wipe: share }));
     this.opacity = this.#slider("Opacity", 100, (share) => stage.show({ opacity: share }));
     this.maps = choices("Map", COLOURINGS, this.colouring, (name) => {
       this.colouring = name;
-      onColouring(name);
+      if (name !== "edges") this.depthColouring = name;
+      onColouring();
     });
     this.legend = el("canvas", { class: "legend-bar", width: 480, height: 56, "aria-hidden": "true" });
     this.reading = el("output", { class: "reading", "aria-live": "off" });
@@ -40,14 +48,28 @@ export class StageControls {
     this.reset();
   }
 
-  /** Be as at the beginning, but keep the map that was chosen. */
-  reset() {
-    this.wipe.value = 50;
-    this.opacity.value = 100;
+  get beside() {
+    return this.#stage.panels > 1;
+  }
+
+  setBeside(beside) {
+    this.#stage.setBeside(beside);
+    this.side.setAttribute("aria-pressed", String(beside));
+    this.wipe.disabled = this.opacity.disabled = beside;
+    this.onBeside();
+  }
+
+  /** Be as at the beginning, but keep the map that was chosen; `keep` the wipe and the opacity, too. */
+  reset({ keep = false } = {}) {
+    if (!keep) {
+      this.opacity.value = 100;
+      this.#stage.show({ opacity: 1 });
+      this.#setWipe(0.5);
+    }
     this.panel.hidden = true;
     this.missing.hidden = this.bits.hidden = true;
     this.#table = null;
-    this.#wipeBefore = null;
+    if (!keep) this.#wipeBefore = null;
     this.#tellNothing();
   }
 
@@ -55,6 +77,8 @@ export class StageControls {
   offer(map, state) {
     this.panel.hidden = !map;
     this.missing.hidden = Boolean(map);
+    if (map) return;
+    if (this.beside) this.setBeside(false);
     this.missing.textContent = `There is no depth map of this picture: ${stateWord(state).toLowerCase()}.`;
   }
 
@@ -83,10 +107,11 @@ export class StageControls {
     return true;
   }
 
-  /** Keys anywhere in the viewer: 1 to 4 choose the map, d held down shows it whole. */
+  /** Keys anywhere in the viewer: 1 to 4 choose the map, d held down shows it whole, s puts all side by side. */
   shortcut(event) {
     const chosen = COLOURINGS[Number(event.key) - 1];
     if (chosen) this.maps.choose(chosen[0]);
+    if (event.key === "s" && !this.panel.hidden) this.setBeside(!this.beside);
     if (event.key === "d" && !event.repeat && this.#wipeBefore === null) {
       this.#wipeBefore = this.#stage.wipe;
       this.#setWipe(0);
@@ -97,7 +122,7 @@ export class StageControls {
     return el(
       "div",
       { class: "stage-panel" },
-      el("div", { class: "stage-row" }, this.wipe.parentElement, this.opacity.parentElement, this.maps),
+      el("div", { class: "stage-row" }, this.wipe.parentElement, this.opacity.parentElement, this.maps, this.side),
       el(
         "div",
         { class: "stage-row legend" },
@@ -107,7 +132,7 @@ export class StageControls {
         this.reading,
         this.bits,
       ),
-      el("p", { class: "unseen", id: "stage-help" }, HELP),
+      this.help,
     );
   }
 
@@ -122,12 +147,12 @@ export class StageControls {
   #listen() {
     const { canvas, element } = this.#stage;
     element.addEventListener("pointerdown", (event) => {
-      if (this.panel.hidden || event.button !== 0) return;
+      if (this.panel.hidden || this.beside || event.button !== 0) return;
       element.setPointerCapture(event.pointerId);
-      this.#setWipe(placeOf(event, canvas).u);
+      this.#setWipe(placeOf(event, this.#stage).u);
     });
     element.addEventListener("pointermove", (event) => {
-      const { u, v } = placeOf(event, canvas);
+      const { u, v } = placeOf(event, this.#stage);
       if (element.hasPointerCapture(event.pointerId)) this.#setWipe(u);
       this.#read(u, v);
     });
@@ -176,7 +201,9 @@ function clamp(share) {
   return Math.min(1, Math.max(0, share));
 }
 
-function placeOf(event, canvas) {
+/** Give the place under the pointer as shares of the picture, in whichever panel it is. */
+function placeOf(event, { canvas, panels }) {
   const { left, top, width, height } = canvas.getBoundingClientRect();
-  return { u: clamp((event.clientX - left) / width), v: clamp((event.clientY - top) / height) };
+  const across = clamp((event.clientX - left) / width) * panels;
+  return { u: across - Math.min(panels - 1, Math.floor(across)), v: clamp((event.clientY - top) / height) };
 }

@@ -1,26 +1,23 @@
 // Looking at one picture: the stage, its controls, and what is known of it.
 
 import { readAddress, writeAddress } from "./address.js";
-import { colourTable } from "./colours.js";
+import { Alike } from "./alike.js";
+import { DepthView } from "./depthview.js";
 import { button, el } from "./dom.js";
 import { factsOf, headOf, jobsOf, provenanceOf } from "./facts.js";
 import { icon } from "./icons.js";
+import { MapFiles, largeOf } from "./mapfiles.js";
 import { problemBox } from "./notices.js";
-import { loadBitmap, loadFull, loadPreview } from "./relief.js";
-import { Stage } from "./stage.js";
-import { StageControls } from "./stagecontrols.js";
+import { TagEditor } from "./tags.js";
 import { titleOf } from "./tile.js";
 
-const LONGEST_PX = 1440;
+const MOST_JOBS = 200;
 
 export class Viewer {
   #api;
   #gallery;
   #image = null;
-  #maps = [];
   #loading = new AbortController();
-  #edges = null;
-  #shownMap = null;
 
   /** `onJob(job)` is called to look at a job. */
   constructor(api, gallery, { onJob }) {
@@ -30,19 +27,16 @@ export class Viewer {
       this.close();
       onJob(job);
     };
-    this.canvas = el("canvas", { class: "stage-canvas", tabindex: 0, role: "img", "aria-describedby": "stage-help" });
-    const handle = el("span", { class: "stage-handle", "aria-hidden": "true" });
-    this.frame = el("div", { class: "stage-frame" }, this.canvas, handle);
-    this.stage = new Stage(this.canvas, this.frame);
-    const onColouring = (name) => this.#attempt(() => this.#paint(name), this.#image.id);
-    this.controls = new StageControls(this.stage, { onColouring });
+    this.view = new DepthView({ onTrouble: (problem) => this.#tellTrouble(problem, this.#image?.id) });
+    this.tags = new TagEditor(api, { onSaved: (image) => this.take(image) });
+    this.alike = new Alike(api);
     this.facts = el("aside", { class: "facts", "aria-label": "About this picture" });
     this.jobs = el("div");
     this.depth = el("div");
     this.head = el("div");
     this.about = el("div");
-    this.facts.append(this.head, this.depth, this.about, this.jobs);
-    this.trouble = el("div", { class: "stage-trouble" });
+    const parts = [this.head, this.tags.element, this.depth, this.about, this.alike.element, this.jobs];
+    this.facts.append(...parts);
     this.place = el("span", { class: "viewer-place" });
     this.element = this.#build();
     this.element.addEventListener("close", () => this.#closed());
@@ -88,16 +82,13 @@ export class Viewer {
     this.#loading.abort();
     const { signal } = (this.#loading = new AbortController());
     this.#image = this.#gallery.find(id);
-    this.#maps = [];
-    this.#edges = this.#shownMap = null;
-    this.stage.clear();
-    this.controls.reset();
-    this.trouble.replaceChildren();
+    this.view.begin();
+    this.alike.begin(id);
     this.depth.replaceChildren();
     this.jobs.replaceChildren();
     await this.#attempt(async () => {
       this.#image ??= await this.#api.get(`/images/${id}`, {}, { signal });
-      this.stage.shape(this.#image.width_px, this.#image.height_px);
+      this.view.shape(this.#image);
       this.#tell();
       this.head.firstElementChild.focus();
       await Promise.all([this.#loadPicture(signal), this.#loadMaps(signal), this.#loadJobs(signal)]);
@@ -110,15 +101,19 @@ export class Viewer {
     try {
       await work();
     } catch (problem) {
-      if (problem.name !== "AbortError") this.trouble.replaceChildren(problemBox(problem, () => this.#open(id)));
+      this.#tellTrouble(problem, id);
     }
+  }
+
+  #tellTrouble(problem, id) {
+    if (problem.name !== "AbortError") this.view.trouble.replaceChildren(problemBox(problem, () => this.#open(id)));
   }
 
   #tell() {
     const image = this.#image;
     this.head.replaceChildren(...headOf(image));
+    this.tags.show(image);
     this.about.replaceChildren(...factsOf(image, this.#api));
-    this.canvas.setAttribute("aria-label", `${titleOf(image)}, left of the wipe as a picture, right of it as its map`);
     const place = this.#gallery.images.findIndex(({ id }) => id === image.id);
     this.place.textContent = place < 0 ? "" : `${place + 1} of ${this.#gallery.images.length}`;
     document.title = `${titleOf(image)} · Diorama`;
@@ -126,61 +121,34 @@ export class Viewer {
 
   async #loadPicture(signal) {
     const { id, urls } = this.#image;
-    let picture;
     try {
-      picture = await loadBitmap(largeOf(urls), signal);
+      await this.view.showPicture(new MapFiles(urls, null, signal).picture(), signal);
     } catch (error) {
       if (error.name === "AbortError" || error.status !== 403) throw error;
       this.#image = await this.#api.get(`/images/${id}`, {}, { signal }); // its URL may have expired
-      picture = await loadBitmap(largeOf(this.#image.urls), signal);
+      await this.view.showPicture(new MapFiles(this.#image.urls, null, signal).picture(), signal);
     }
-    if (!signal.aborted) this.stage.show({ picture });
   }
 
   async #loadMaps(signal) {
     const { items } = await this.#api.get(`/images/${this.#image.id}/maps`, {}, { signal });
     if (signal.aborted) return;
-    this.#maps = items;
     const [map] = items;
-    this.controls.offer(map ?? null, this.#image.steps.depth.state);
     this.depth.replaceChildren(...(map ? [provenanceOf(map)] : []));
-    if (!map) return;
-    this.#edges = null;
-    await this.#takeRelief(loadPreview(map, signal), signal);
-    await this.#takeRelief(loadFull(map, signal), signal);
+    if (map) await this.view.showMap(map, new MapFiles(this.#image.urls, map, signal), signal);
+    else this.view.controls.offer(null, this.#image.steps.depth.state);
   }
 
-  async #takeRelief(loading, signal) {
-    const relief = await loading;
-    if (signal.aborted || !relief) return;
-    this.stage.show({ relief });
-    this.controls.tellBits(relief.bits, this.#maps[0].quality?.level_count ?? null);
-    await this.#paint(this.controls.colouring);
-  }
-
-  async #paint(colouring) {
-    const { relief } = this.stage;
-    if (!relief) return;
-    this.#shownMap = colouring;
-    const map = colouring === "edges" ? await this.#loadEdges() : relief.paint(colouring, LONGEST_PX);
-    if (this.#shownMap !== colouring || !map) return;
-    this.stage.show({ map });
-    this.controls.drawLegend(relief, colourTable(colouring === "edges" ? "grey" : colouring));
-  }
-
-  async #loadEdges() {
-    this.#edges ??= loadBitmap(this.#maps[0].edges.url, this.#loading.signal);
-    return this.#edges.catch((error) => {
-      this.#edges = null;
-      throw error;
-    });
-  }
-
+  /** Load what was done to the picture: its steps, and whatever else of its tree of jobs was about it. */
   async #loadJobs(signal) {
-    const { root_job_id: root, steps } = this.#image;
-    const ids = new Set([root, ...Object.values(steps).map((step) => step.job_id)].filter(Boolean));
-    const loads = [...ids].map((id) => this.#api.get(`/jobs/${id}`, { children_limit: 0 }, { signal }));
-    const jobs = await Promise.all(loads);
+    const { id, root_job_id: root, job_id: storing, steps } = this.#image;
+    const tree = root ? await this.#api.get("/jobs", { root_id: root, limit: MOST_JOBS }, { signal }) : { items: [] };
+    const known = new Map(tree.items.filter((job) => job.image_id === id).map((job) => [job.id, job]));
+    const ids = new Set([root, storing, ...Object.values(steps).map((step) => step.job_id)].filter(Boolean));
+    const missing = [...ids].filter((one) => !known.has(one));
+    const loads = missing.map((one) => this.#api.get(`/jobs/${one}`, { children_limit: 0 }, { signal }));
+    const jobs = [...known.values(), ...(await Promise.all(loads))];
+    jobs.sort((one, other) => (one.created_at < other.created_at ? -1 : 1));
     if (!signal.aborted && jobs.length) this.jobs.replaceChildren(jobsOf(jobs, this.onJob));
   }
 
@@ -205,19 +173,18 @@ export class Viewer {
   }
 
   #key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
     const steps = { ArrowLeft: -1, ArrowRight: 1, k: -1, j: 1 };
     const writing = event.target.matches("input, select, textarea");
-    if (event.target === this.canvas && this.controls.key(event)) return;
+    if (event.target === this.view.canvas && this.view.controls.key(event)) return;
     if (writing && !(event.target.type === "radio" && !event.key.startsWith("Arrow"))) return;
     if (steps[event.key]) this.#walk(steps[event.key]);
-    else this.controls.shortcut(event);
+    else this.view.controls.shortcut(event);
   }
 
   #build() {
     const round = (sign, label, onPress) =>
       button(icon(sign), onPress, { look: "is-round", "aria-label": label, title: label });
-    const parts = [this.trouble, this.frame, this.controls.element];
-    const stage = el("section", { class: "stage", "aria-label": "Picture and depth" }, parts);
     return el(
       "dialog",
       { class: "viewer", "aria-labelledby": "viewer-title" },
@@ -229,12 +196,7 @@ export class Viewer {
         this.place,
         round("close", "Close (Esc)", () => this.close()),
       ),
-      el("div", { class: "viewer-body" }, stage, this.facts),
+      el("div", { class: "viewer-body" }, this.view.element, this.facts),
     );
   }
-}
-
-/** Give the address of what is shown large: browsers cannot show every original, and need not load the largest. */
-function largeOf(urls) {
-  return urls["1440"] ?? urls.original;
 }
