@@ -92,7 +92,8 @@ export function warningWords({ warnings = [] }) {
   return warnings.map((code) => (WARNINGS[code] ?? sentenceCase(code)).toLowerCase()).join(", ");
 }
 
-function reviewed({ state, reviewed_by: by, reasons = [], note }) {
+/** Say what was decided of maps, by whom, and why. */
+export function reviewed({ state, reviewed_by: by, reasons = [], note }) {
   const why = [...reasons.map(sentenceCase), note].filter(Boolean).join(", ");
   return [REVIEWS[state], by && ` by ${by}`, why && `: ${why}`].filter(Boolean).join("");
 }

@@ -131,17 +131,10 @@ export class Gallery {
       this.#mapped = { mapped: true, unmapped: false }[name];
       this.follow(readAddress());
     });
-    return el(
-      "header",
-      { class: "section-head" },
-      el("h2", { id: "pictures-title" }, "Pictures"),
-      el(
-        "div",
-        { class: "section-tools" },
-        this.mapped,
-        choices("Show as", LAYERS, "picture", (layer) => this.#show(layer)),
-      ),
-    );
+    const layers = choices("Show as", LAYERS, "picture", (layer) => this.#show(layer));
+    this.tools = el("div", { class: "section-tools" }, this.mapped, layers);
+    const title = el("h2", { id: "pictures-title" }, "Pictures");
+    return el("header", { class: "section-head" }, title, this.tools);
   }
 
   #show(layer) {

@@ -6,6 +6,7 @@ import { Connection } from "./connection.js";
 import { Feed } from "./feed.js";
 import { Gallery } from "./gallery.js";
 import { Jobs } from "./jobs.js";
+import { Review } from "./reviewing/review.js";
 import { currentToken, forgetToken, keepToken } from "./session.js";
 import { showDoor } from "./signin.js";
 import { Viewer } from "./viewer.js";
@@ -47,38 +48,43 @@ function work(token) {
       jobs.look(job);
     },
   });
+  const review = new Review(api);
   const connection = new Connection();
   const feed = new Feed(api, {
     onNews: (news) => {
       gallery.hear(news);
       jobs.hear(news);
+      review.hear(news);
     },
     onState: (state, nextTryAt) => {
       connection.show(state, nextTryAt);
       if (state !== "live") return;
       gallery.catchUp();
       jobs.catchUp();
+      review.catchUp();
     },
   });
   connection.onRetry = () => feed.wake();
 
   const dialog = workDialog(api);
   desk.replaceChildren(gallery.element, jobs.element);
-  document.body.append(viewer.element, dialog);
+  gallery.tools.before(review.entry);
+  document.body.append(viewer.element, review.element, dialog);
   document.getElementById("new-work").addEventListener("click", () => dialog.begin());
   document.getElementById("sign-out").addEventListener("click", leave);
   actions.hidden = false;
   views.show("pictures");
   feed.start();
-  connection.known(FEED_FIRST_MS).then(() => show({ gallery, jobs, viewer }));
+  connection.known(FEED_FIRST_MS).then(() => show({ gallery, jobs, review, viewer }));
 }
 
-async function show({ gallery, jobs, viewer }) {
+async function show({ gallery, jobs, review, viewer }) {
   jobs.load();
   await gallery.follow(readAddress());
   const follow = (address) => {
     if (address.token) enter(currentToken());
     gallery.follow(address);
+    review.follow(address);
     viewer.follow(address);
   };
   onAddress(follow);

@@ -8,7 +8,7 @@ export class MapFiles {
   #signal;
   #loads = new Map();
 
-  /** `urls` are those of the picture; `map` may be null; with `signal` all loading is given up. */
+  /** `urls` are those of the picture; `map` may be null; where `signal` says so, loading is given up. */
   constructor(urls, map, signal) {
     this.#urls = urls;
     this.#map = map;
