@@ -25,6 +25,10 @@ HEIGHT_PX: Final = 200
 RED: Final = (255, 0, 0)
 BLUE: Final = (0, 0, 255)
 LEVELS: Final = np.tile(np.linspace(0, 65_535, WIDTH_PX).round().astype(np.uint16), (HEIGHT_PX, 1))
+_PALETTE: Final = (
+    NamedColour(hex="#ff0000", name="red", share=0.5),
+    NamedColour(hex="#0000ff", name="blue", share=0.5),
+)
 _DONE: Final[Mapping[str, Any]] = {"attempt": 1, "started_at": "2025-01-01T00:00:00Z"}
 
 
@@ -37,8 +41,16 @@ class Shown:
     stored: MediaStored
 
 
-async def show_picture(gateway: Gateway, client: Client, *, title: str = "Half and half", mapped: bool = True) -> Shown:
-    """Store a picture as the workers do, and say so; unless told otherwise also its maps."""
+async def show_picture(
+    gateway: Gateway,
+    client: Client,
+    *,
+    title: str = "Half and half",
+    mapped: bool = True,
+    quality: Mapping[str, Any] | None = None,
+    **looks: Any,
+) -> Shown:
+    """Store a picture as the workers do, and say so; unless told otherwise also its maps; `looks` as described."""
     fetch = Voice((await client.post("/media/store", {"url": "https://example.org/half.png", "title": title})).body)
     pixels = _pixels()
     name = sha256(title.encode()).hexdigest()
@@ -67,18 +79,18 @@ async def show_picture(gateway: Gateway, client: Client, *, title: str = "Half a
         for rendition in renditions:
             content = _file(pixels, "WEBP", size=(rendition.width_px, rendition.height_px))
             await objects.put(rendition.key, content, content_type="image/webp")
-    palette = (NamedColour(hex="#ff0000", name="red", share=0.5), NamedColour(hex="#0000ff", name="blue", share=0.5))
-    described = fetch.states(
-        MediaDescribed, asset_id=stored.asset_id, subject_version=2, origin="pixels", palette=palette
-    )
+    looks = {"palette": _PALETTE, **looks}
+    described = fetch.states(MediaDescribed, asset_id=stored.asset_id, subject_version=2, origin="pixels", **looks)
     await gateway.hear(stored, described, fetch.says(JobCompleted, **_DONE))
     shown = Shown(str(stored.asset_id), fetch, stored)
     if mapped:
-        await show_maps(gateway, client, shown)
+        await show_maps(gateway, client, shown, quality=quality)
     return shown
 
 
-async def show_maps(gateway: Gateway, client: Client, shown: Shown) -> None:
+async def show_maps(
+    gateway: Gateway, client: Client, shown: Shown, *, quality: Mapping[str, Any] | None = None
+) -> None:
     """Store the maps of a picture, and say so."""
     image = (await client.get(f"/images/{shown.image_id}")).body
     maps = Voice(await client.job(image["steps"]["depth"]["job_id"]))
@@ -95,6 +107,8 @@ async def show_maps(gateway: Gateway, client: Client, shown: Shown) -> None:
         kept = {name: await _keep(objects, shown.image_id, name, content) for name, content in files.items()}
         await objects.put(f"training-data/maps/depth/{shown.image_id}/1.json", b"{}", content_type="application/json")
     facts: dict[str, Any] = {**kept, "estimator": "ramp of the tests"}
+    if quality is not None:
+        facts["quality"] = dict(quality)
     fact: DepthMapped = depth_mapped(maps, shown.stored, **facts)
     await gateway.hear(fact, maps.says(JobCompleted, **_DONE))
 

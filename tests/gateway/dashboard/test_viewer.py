@@ -81,6 +81,23 @@ async def test_near_is_red_and_far_is_blue_in_colour_and_edges_are_edges(board: 
 
 
 @pytest.mark.usefixtures("picture")
+async def test_picture_depth_and_edges_stand_side_by_side_under_one_cursor(board: Page) -> None:
+    await _choose(board, "grey")
+    await board.press("s", code=83)
+    edge = (2 + 0.5 + 0.5 / WIDTH_PX) / 3
+    await board.until(f"({_PIXEL})({edge}).then((pixel) => pixel.join() === '255,255,255')")
+    assert (await _pixel(board, 0.2 / 3), await _pixel(board, 0.8 / 3)) == (RED, BLUE)
+    assert await _pixel(board, 1.1 / 3) == pytest.approx((26, 26, 26), abs=2)
+    await board.run("document.querySelector('.stage-canvas').focus()")
+    await board.press("ArrowRight", code=39)
+    assert await board.until("document.querySelector('.reading').textContent")
+    rings = await board.run(f"Promise.all([0.51, 1.51, 2.51].map((at) => ({_PIXEL})((at + 0.0092) / 3)))")
+    assert all(min(ring) > 150 for ring in rings), rings
+    await board.press("s", code=83)
+    assert await _pixel(board, 0.1) == RED
+
+
+@pytest.mark.usefixtures("picture")
 async def test_depth_is_read_in_sixteen_bits_with_the_keyboard(board: Page) -> None:
     await board.run("document.querySelector('.stage-canvas').focus()")
     await board.press("ArrowRight", code=39)

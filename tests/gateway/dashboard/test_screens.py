@@ -1,0 +1,49 @@
+"""What is made for pictures has room on a desk and on a phone, by day and by night; and people can look at it."""
+
+from typing import Final
+
+from tests.gateway.browser import Page
+from tests.gateway.dashboard.pictures import show_picture
+from tests.gateway.dashboard.shooting import shoot
+from tests.gateway.living import Client, Gateway
+from tests.gateway.review.mapped import BANDED, FLAT, SOUND
+
+_WIDTHS: Final = {"wide": (1440, 900), "narrow": (360, 740)}
+_PANELS: Final = {
+    "gallery": ("location.hash = ''", "document.querySelectorAll('.tile-picture[data-loaded]').length === 3"),
+    "search": (
+        "(location.hash = 'color=%23ff0000&tags=dusk', document.querySelector('.filters').open = true)",
+        "document.querySelectorAll('.tile-picture[data-loaded]').length === 1",
+    ),
+    "nothing-found": (
+        "(location.hash = 'q=zeppelin', document.querySelector('.filters').open = false)",
+        "document.querySelector('.is-narrow')",
+    ),
+    "picture": ("location.hash = 'image={}'", "document.querySelector('.viewer .is-bits')?.dataset.bits === '16'"),
+    "side-by-side": ("document.querySelector('.viewer .stage-panel .button').click()", "true"),
+    "review": (
+        "location.hash = 'review=unreviewed'",
+        "document.querySelector('.review .is-bits')?.dataset.bits === '16'",
+    ),
+    "reasons": (
+        "document.querySelector('.review-acts .button:nth-child(2)').click()",
+        "document.querySelector('.reasons').checkVisibility()",
+    ),
+}
+
+
+async def test_every_panel_of_pictures_has_room_whatever_the_screen(board: Page, gateway: Gateway, ann: Client) -> None:
+    qualities = {"A harbour in the morning, seen from the tower": SOUND, "Stairs": BANDED, "Window": FLAT}
+    shown = [await show_picture(gateway, ann, title=title, quality=one) for title, one in qualities.items()]
+    await ann.send("PATCH", f"/api/v1/images/{shown[0].image_id}", json={"tags": ["dusk", "harbour"]})
+    for width, size in _WIDTHS.items():
+        for shade in ("light", "dark"):
+            await board.look(*size, dark=shade == "dark", still=True)
+            for panel, (act, there) in _PANELS.items():
+                await board.run(act.replace("{}", shown[0].image_id))
+                await board.until(there)
+                wide = await board.run(
+                    "Math.max(...['html', 'dialog[open]'].map((part) => document.querySelector(part)?.scrollWidth ?? 0))"
+                )
+                assert wide <= size[0], (panel, width, shade)
+                await shoot(board, f"pictures-{panel}-{width}-{shade}")
