@@ -9,6 +9,8 @@ from tests.gateway.living import Client, Gateway
 from tests.gateway.review.mapped import BANDED, FLAT, SOUND
 
 _WIDTHS: Final = {"wide": (1440, 900), "narrow": (360, 740)}
+_WIDTH: Final = """Math.max(...['html', 'dialog[open]'].map(
+    (part) => document.querySelector(part)?.scrollWidth ?? 0))"""
 _PANELS: Final = {
     "gallery": ("location.hash = ''", "document.querySelectorAll('.tile-picture[data-loaded]').length === 3"),
     "search": (
@@ -42,8 +44,6 @@ async def test_every_panel_of_pictures_has_room_whatever_the_screen(board: Page,
             for panel, (act, there) in _PANELS.items():
                 await board.run(act.replace("{}", shown[0].image_id))
                 await board.until(there)
-                wide = await board.run(
-                    "Math.max(...['html', 'dialog[open]'].map((part) => document.querySelector(part)?.scrollWidth ?? 0))"
-                )
+                wide = await board.run(_WIDTH)
                 assert wide <= size[0], (panel, width, shade)
                 await shoot(board, f"pictures-{panel}-{width}-{shade}")

@@ -3,29 +3,21 @@
 import { writeAddress } from "../address.js";
 import { Problem } from "../api.js";
 import { DepthView } from "../depthview.js";
-import { button, choices, el } from "../dom.js";
 import { warningWords } from "../facts.js";
-import { icon } from "../icons.js";
 import { problemBox } from "../notices.js";
 import { Gathering } from "../pace.js";
 import { titleOf } from "../tile.js";
 import { count } from "../words.js";
 import { Ahead, nameOf } from "./ahead.js";
 import { Names } from "./names.js";
+import { Panel, STATES, endOf } from "./panel.js";
 import { Queue } from "./queue.js";
 import { Side } from "./side.js";
 
 const RECOUNT_MS = 2_000;
 const COUNTED = ["image.mapped", "image.reviewed", "image.deleted"];
-const STATES = { unreviewed: "To review", approved: "Approved", rejected: "Rejected" };
 const DONE = { approve: "Approved", reject: "Rejected", undo: "Taken back" };
-const ENDS = {
-  unreviewed: ["All maps are reviewed", "Maps that are drawn from now on come here by themselves."],
-  approved: ["No maps are approved yet", "Approve some, and they can be exported to learn from."],
-  rejected: ["No maps are rejected", "What you reject stands here with its reasons."],
-};
 const STEPS = { j: 1, k: -1, ArrowRight: 1, ArrowLeft: -1 };
-const NOTHING = ["There are no maps yet", "Open a picture and press “Draw the maps”; what is drawn comes here."];
 
 export class Review {
   #api;
@@ -48,8 +40,6 @@ export class Review {
   constructor(api) {
     this.#api = api;
     this.#queue = new Queue(api);
-    this.tally = el("span", { class: "tally", hidden: true });
-    this.entry = button([icon("eye"), "Review", this.tally], () => writeAddress({ review: "unreviewed" }));
     this.view = new DepthView({ onTrouble: (problem) => this.#tell(problem) });
     this.side = new Side(this.#acts, {
       onReject: (why) => this.#decide("reject", why),
@@ -61,10 +51,9 @@ export class Review {
       more: () => this.#attempt(() => this.#more()),
       again: () => this.#load(this.#queue.state),
     });
-    this.end = el("div", { class: "empty review-end", tabindex: -1, hidden: true });
-    this.progress = el("progress", { class: "review-progress", "aria-label": "Reviewed", max: 1, value: 0 });
-    this.told = el("span", { class: "viewer-place" });
-    this.element = this.#build();
+    this.panel = new Panel({ names: this.names, side: this.side, view: this.view });
+    this.entry = this.panel.entry;
+    this.element = this.panel.element;
     this.element.addEventListener("close", () => this.#closed());
     this.element.addEventListener("keydown", (event) => this.#key(event));
   }
@@ -104,7 +93,7 @@ export class Review {
     this.#chosen.clear();
     this.#place = 0;
     this.#shown = null;
-    this.states.choose(state);
+    this.panel.states.choose(state);
     this.side.trouble.replaceChildren();
     this.side.say("");
     const arrived = this.names.wait();
@@ -149,40 +138,8 @@ export class Review {
   }
 
   #render() {
-    this.#showTally();
-    if (!this.element.open) return;
-    const { items, counts, total } = this.#queue;
-    const item = this.#current;
-    const done = counts.approved + counts.rejected;
-    this.names.show(this.#queue, item, this.#chosen);
-    this.told.textContent = `${done} of ${total} reviewed`;
-    this.progress.max = Math.max(1, total);
-    this.progress.value = done;
-    this.side.show(item, { place: this.#place, of: items.length, chosen: this.#chosen.size });
-    this.view.element.hidden = !item;
-    this.#showEnd(!item);
-  }
-
-  #showEnd(isEnd) {
-    const came = isEnd && this.end.hidden;
-    this.end.hidden = !isEnd;
-    if (!came) return;
-    const [title, sentence] = this.#endWords();
-    const close = button("Back to the pictures", () => this.element.close());
-    const sign = icon("check", { className: "empty-sign" });
-    this.end.replaceChildren(sign, el("h3", {}, title), el("p", {}, sentence), close);
-    this.end.focus({ preventScroll: true });
-  }
-
-  #endWords() {
-    return this.#queue.total ? (ENDS[this.#queue.state] ?? NOTHING) : NOTHING;
-  }
-
-  #showTally() {
-    const { unreviewed } = this.#queue.counts;
-    this.tally.hidden = unreviewed === 0;
-    this.tally.textContent = unreviewed;
-    this.tally.setAttribute("aria-label", `${count(unreviewed, "map")} to review`);
+    this.panel.showTally(this.#queue);
+    if (this.element.open) this.panel.show(this.#queue, { place: this.#place, chosen: this.#chosen });
   }
 
   #go(place) {
@@ -266,7 +223,7 @@ export class Review {
 
   #nameAloud() {
     const item = this.#current;
-    if (!item) return `${this.#endWords()[0]}.`;
+    if (!item) return `${endOf(this.#queue)[0]}.`;
     const warnings = warningWords(item);
     return `Now: ${titleOf(item.image)}${warnings && `, ${warnings}`}.`;
   }
@@ -366,22 +323,6 @@ export class Review {
       this.#chosen.clear();
       this.#sayChosen();
     }
-  }
-
-  #build() {
-    this.states = choices("Which maps", Object.entries(STATES), "unreviewed", (review) => writeAddress({ review }));
-    const shut = { look: "is-round", "aria-label": "Close (Esc)", title: "Close (Esc)" };
-    const close = button(icon("close"), () => this.element.close(), shut);
-    const title = el("h2", { id: "review-title" }, "Review");
-    const middle = el("div", { class: "review-middle" }, this.view.element, this.end);
-    // Where nothing is focused, keys would go to the page behind.
-    const body = { class: "viewer-body review-body", tabindex: -1 };
-    return el(
-      "dialog",
-      { class: "viewer review", "aria-labelledby": "review-title" },
-      el("header", { class: "viewer-head" }, title, this.states, this.progress, this.told, close),
-      el("div", body, this.names.element, middle, this.side.element),
-    );
   }
 }
 
