@@ -28,7 +28,12 @@ function sayNews() {
 export function toast(text, { link = null, failed = false } = {}) {
   const sign = icon(failed ? "cross" : "check", { className: `state is-${failed ? "failed" : "completed"}` });
   const note = el("div", { class: "toast", role: failed ? "alert" : "status" }, sign, el("span", {}, text), link);
-  document.getElementById("toasts").append(note);
+  const notes = document.getElementById("toasts");
+  notes.append(note);
+  // Shown anew, it lies above whatever dialog was opened meanwhile.
+  notes.popover = "manual";
+  notes.hidePopover();
+  notes.showPopover();
   setTimeout(() => note.remove(), failed ? 2 * TOAST_MS : TOAST_MS);
 }
 

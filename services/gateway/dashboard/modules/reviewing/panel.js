@@ -51,10 +51,11 @@ export class Panel {
   }
 
   #showEnd(isEnd, queue) {
-    const came = isEnd && this.#end.hidden;
-    this.#end.hidden = !isEnd;
-    if (!came) return;
     const [title, sentence] = endOf(queue);
+    const isShown = !this.#end.hidden && this.#end.dataset.title === title;
+    this.#end.hidden = !isEnd;
+    if (!isEnd || isShown) return;
+    this.#end.dataset.title = title;
     const close = button("Back to the pictures", () => this.element.close());
     const sign = icon("check", { className: "empty-sign" });
     this.#end.replaceChildren(sign, el("h3", {}, title), el("p", {}, sentence), close);
