@@ -17,7 +17,7 @@ _STATUS: Final = "document.querySelector('.review-status').innerText"
 _NAME: Final = "document.querySelector('.review-name').innerText"
 _NAMES: Final = "[...document.querySelectorAll('.review-row-title')].map((title) => title.textContent)"
 _PROGRESS: Final = "document.querySelector('.review .viewer-place').innerText"
-_FULL: Final = "document.querySelector('.review .is-bits')?.dataset.bits === '16'"
+_FULL: Final = "document.querySelector('.review .is-bits:not([hidden])')?.dataset.bits === '16'"
 _PIXEL: Final = """new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => {
     const stage = document.querySelector('.review .stage-canvas');
     const copy = new OffscreenCanvas(1, 1).getContext('2d');
@@ -135,7 +135,8 @@ async def test_several_are_decided_of_at_once_and_others_decisions_are_told(
     await _says(board, "Sound: rejected by ann meanwhile.")
     await board.until(f"{_PROGRESS} === '3 of 3 reviewed'")
     await show_picture(gateway, ann, title="Fresh", quality=BANDED)
-    await board.until("document.querySelector('.review-below button')?.click() ?? document.querySelector('.review')")
+    await board.until("document.querySelector('.review-below button')")
+    await board.run("document.querySelector('.review-below button').click()")
     await board.until(f"{_NAME} === 'Fresh'")
 
 

@@ -11,6 +11,8 @@ from tests.gateway.review.mapped import BANDED, FLAT, SOUND
 _WIDTHS: Final = {"wide": (1440, 900), "narrow": (360, 740)}
 _WIDTH: Final = """Math.max(...['html', 'dialog[open]'].map(
     (part) => document.querySelector(part)?.scrollWidth ?? 0))"""
+_WHOLE: Final = "document.querySelector('.{} .is-bits:not([hidden])')?.dataset.bits === '16'"
+_SIDE: Final = "document.querySelector('.viewer .stage-panel .button')"
 _PANELS: Final = {
     "gallery": ("location.hash = ''", "document.querySelectorAll('.tile-picture[data-loaded]').length === 3"),
     "search": (
@@ -21,12 +23,10 @@ _PANELS: Final = {
         "(location.hash = 'q=zeppelin', document.querySelector('.filters').open = false)",
         "document.querySelector('.is-narrow')",
     ),
-    "picture": ("location.hash = 'image={}'", "document.querySelector('.viewer .is-bits')?.dataset.bits === '16'"),
-    "side-by-side": ("document.querySelector('.viewer .stage-panel .button').click()", "true"),
-    "review": (
-        "location.hash = 'review=unreviewed'",
-        "document.querySelector('.review .is-bits')?.dataset.bits === '16'",
-    ),
+    "picture": ("location.hash = 'image={}'", _WHOLE.format("viewer")),
+    "side-by-side": (f"{_SIDE}.click()", f"{_SIDE}.ariaPressed === 'true'"),
+    "picture-again": (f"{_SIDE}.click()", f"{_SIDE}.ariaPressed === 'false'"),
+    "review": ("location.hash = 'review=unreviewed'", _WHOLE.format("review")),
     "reasons": (
         "document.querySelector('.review-acts .button:nth-child(2)').click()",
         "document.querySelector('.reasons').checkVisibility()",

@@ -4,7 +4,6 @@ import { readAddress } from "./address.js";
 import { button, el, setVariables } from "./dom.js";
 import { icon } from "./icons.js";
 import { askedOf, listed, search, searchAlso } from "./question.js";
-import { sentenceCase } from "./words.js";
 
 const TYPING_MS = 350;
 const MOST_TAGS = 200;
@@ -25,6 +24,12 @@ const COLOURS = {
 const KINDS = { "": "Any way", scraped: "Scraped", uploaded: "Uploaded", generated: "Drawn" };
 const WIDTHS = { "": "Any size", 640: "640 px wide or more", 1280: "1280 px or more", 2400: "2400 px or more" };
 const SHAPES = { "": "Any shape", landscape: "Landscape", portrait: "Portrait", square: "Square" };
+const CHIPS = {
+  color: (value) => COLOURS[value],
+  kind: (value) => KINDS[value],
+  min_width: (value) => WIDTHS[value],
+  orientation: (value) => SHAPES[value],
+};
 const NAMES = { q: "Words", color: "Colour", tags: "Tags", kind: "Came", source: "From", min_width: "Size" };
 
 export class Search {
@@ -142,7 +147,7 @@ export class Search {
   }
 
   #chip(name, value) {
-    const words = { color: COLOURS[value] ?? value, min_width: `${value} px or more` }[name] ?? sentenceCase(value);
+    const words = CHIPS[name]?.(value) ?? value;
     const dot = () => setVariables(el("span", { class: "dot", "aria-hidden": "true" }), { colour: value });
     const mark = name === "color" && dot();
     const label = `${NAMES[name] ?? "Shape"}: ${words}. Search without it`;

@@ -107,6 +107,7 @@ export class Review {
   #closed() {
     this.#loading.abort();
     this.#ahead.clear();
+    this.side.reasons.close();
     this.#queue.state = null;
     writeAddress({ review: null });
     this.entry.focus();
