@@ -57,6 +57,7 @@ export class Search {
     this.tags.addEventListener("focus", () => this.#learnTags());
     this.tags.addEventListener("input", () => this.#suggest());
     addEventListener("keydown", (event) => this.#key(event));
+    addEventListener("pointerdown", ({ target }) => this.filters.contains(target) || (this.filters.open = false));
   }
 
   /** Show what the address asks for. */
@@ -111,7 +112,8 @@ export class Search {
       labelled("Shape", this.shape),
     ];
     const head = el("summary", { class: "button" }, icon("sliders"), "Filters");
-    return el("details", { class: "filters" }, head, el("div", { class: "filters-sheet" }, fields, this.known));
+    this.filters = el("details", { class: "filters" }, head, el("div", { class: "filters-sheet" }, fields, this.known));
+    return this.filters;
   }
 
   #swatch(hex, name) {
@@ -177,6 +179,10 @@ export class Search {
   }
 
   #key(event) {
+    if (event.key === "Escape" && this.filters.open) {
+      this.filters.open = false;
+      this.filters.firstElementChild.focus();
+    }
     const busy = event.target.matches?.("input, textarea, select") || document.querySelector("dialog[open]");
     if (event.key !== "/" || busy || readAddress().image) return;
     event.preventDefault();
