@@ -23,10 +23,10 @@ _PANELS: Final = {
         "(location.hash = 'q=zeppelin', document.querySelector('.filters').open = false)",
         "document.querySelector('.is-narrow')",
     ),
-    "picture": ("location.hash = 'image={}'", _WHOLE.format("viewer")),
+    "picture": ("location.hash = 'image={}'", _WHOLE.format("viewer[open]")),
     "side-by-side": (f"{_SIDE}.click()", f"{_SIDE}.ariaPressed === 'true'"),
     "picture-again": (f"{_SIDE}.click()", f"{_SIDE}.ariaPressed === 'false'"),
-    "review": ("location.hash = 'review=unreviewed'", _WHOLE.format("review")),
+    "review": ("location.hash = 'review=unreviewed'", _WHOLE.format("review[open]")),
     "reasons": (
         "document.querySelector('.review-acts .button:nth-child(2)').click()",
         "document.querySelector('.reasons').checkVisibility()",

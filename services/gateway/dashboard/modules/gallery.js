@@ -75,6 +75,7 @@ export class Gallery {
 
   /** Show what the address asks for: what is searched, the pictures of a job's tree only, or all. */
   async follow(address) {
+    if (address.panel) return; // what else it says then, it says to another part of the page
     const question = questionOf(address, { mapped: this.#mapped });
     this.search.show(address);
     if (question.key === this.#question?.key) return;

@@ -25,7 +25,7 @@ export function questionOf(address, { mapped } = {}) {
 
 /** Search for this, and for nothing that was searched for before; nothing leads back to all pictures. */
 export function search(asked = {}) {
-  const nothing = Object.fromEntries(["image", "job", "review", ...FIELDS].map((name) => [name, null]));
+  const nothing = Object.fromEntries(["image", "job", "review", "panel", "open", ...FIELDS].map((name) => [name, null]));
   writeAddress({ ...nothing, ...asked });
 }
 

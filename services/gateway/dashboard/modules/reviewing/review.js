@@ -94,6 +94,7 @@ export class Review {
     this.#place = 0;
     this.#shown = null;
     this.panel.states.choose(state);
+    this.view.begin({ keep: true });
     this.side.trouble.replaceChildren();
     this.side.say("");
     const arrived = this.names.wait();
