@@ -53,7 +53,7 @@ export class DepthView {
     this.stage.show({ edges: null });
     this.controls.offer(map, null);
     await this.#takeRelief(files.preview(), signal);
-    await this.#takeRelief(files.full(), signal);
+    if (!signal.aborted) await this.#takeRelief(files.full(), signal);
   }
 
   async #takeRelief(loading, signal) {

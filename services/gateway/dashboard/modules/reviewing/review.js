@@ -27,6 +27,7 @@ export class Review {
   #chosen = new Set();
   #loading = new AbortController();
   #shown = null;
+  #isTurning = false;
   #acts = {
     a: () => this.#decide("approve"),
     r: () => this.#ask(),
@@ -127,8 +128,9 @@ export class Review {
     this.view.begin({ keep: true });
     this.view.shape(item.image);
     const files = this.#ahead.of(item);
-    const shows = () => [this.view.showPicture(files.picture(), signal), this.view.showMap(item, files, signal)];
-    await this.#attempt(() => Promise.all(shows()), () => this.#renew(item.image.id));
+    const shows = [this.view.showPicture(files.picture(), signal), this.view.showMap(item, files, signal)];
+    const again = () => this.#renew(item.image.id);
+    await Promise.all(shows).catch((problem) => signal.aborted || this.#tell(problem, again));
     if (signal.aborted) return;
     const isNearEnd = this.#ahead.fetch(this.#queue.items, this.#place);
     if (isNearEnd && !this.#queue.isWhole) await this.#attempt(() => this.#more());
@@ -179,7 +181,7 @@ export class Review {
 
   async #decide(action, why = {}) {
     const items = this.#targets();
-    if (!items.length) return;
+    if (!items.length || this.#isTurning) return;
     this.side.trouble.replaceChildren();
     this.#chosen.clear();
     const deciding = this.#follow(this.#queue.decide(items, action, why), items);
@@ -217,8 +219,10 @@ export class Review {
   /** Go on to the next that is left, also on a page that is not there yet; from the end back to what was left out. */
   async #next() {
     const queue = this.#queue;
+    this.#isTurning = true;
     const isNext = (item, place) => place > this.#place && queue.isLeft(item);
     if (!queue.items.some(isNext) && !queue.isWhole) await this.#attempt(() => queue.more());
+    this.#isTurning = false;
     const places = [queue.items.findIndex(isNext), queue.items.findIndex((item) => queue.isLeft(item))];
     this.#go([...places, queue.items.length].find((place) => place >= 0));
   }

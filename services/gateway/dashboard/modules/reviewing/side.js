@@ -19,6 +19,8 @@ const KEYS = [
 ];
 
 export class Side {
+  #told = null;
+
   /** `acts` are what the keys do; `onReject(why)` is told the reasons, `onReasonsEnd()` that their form is gone. */
   constructor(acts, { onReject, onReasonsEnd }) {
     this.title = el("h3", { class: "review-name", tabindex: -1 });
@@ -50,6 +52,14 @@ export class Side {
     for (const one of this.onItem) one.setAttribute("aria-disabled", String(!item));
     this.title.textContent = item ? titleOf(item.image) : "";
     this.place.textContent = item ? `${place + 1} of ${of} in this list · suspicion ${percent(item.suspicion)}` : "";
+    this.#tell(item);
+  }
+
+  /** Build anew only what has changed: somebody may be about to press a link in it. */
+  #tell(item) {
+    const told = item && JSON.stringify([item.image.id, item.recipe, item.job_id, item.review]);
+    if (told === this.#told) return;
+    this.#told = told;
     this.about.replaceChildren(...(item ? about(item) : []));
     this.facts.replaceChildren(...(item ? [provenanceOf(item)] : []));
   }
