@@ -1,11 +1,12 @@
 // The page, put together.
 
-import { onAddress, readAddress } from "./address.js";
+import { onAddress, readAddress, writeAddress } from "./address.js";
 import { Api } from "./api.js";
 import { Connection } from "./connection.js";
 import { Feed } from "./feed.js";
 import { Gallery } from "./gallery.js";
 import { Jobs } from "./jobs.js";
+import { Office } from "./operating/office.js";
 import { Review } from "./reviewing/review.js";
 import { currentToken, forgetToken, keepToken } from "./session.js";
 import { showDoor } from "./signin.js";
@@ -35,6 +36,7 @@ function work(token) {
     forgetToken();
     for (const dialog of document.querySelectorAll("dialog")) dialog.remove();
     views.hide();
+    office.close();
     actions.hidden = true;
     connection.hide();
     showDoor(desk, enter, problem);
@@ -44,16 +46,19 @@ function work(token) {
   const jobs = new Jobs(api, { onActive: (active) => views.showActive(active) });
   const viewer = new Viewer(api, gallery, {
     onJob: (job) => {
+      writeAddress({ panel: null, open: null });
       views.show("jobs");
       jobs.look(job);
     },
   });
+  const office = new Office(api);
   const review = new Review(api);
   const connection = new Connection();
   const feed = new Feed(api, {
     onNews: (news) => {
       gallery.hear(news);
       jobs.hear(news);
+      office.hear(news);
       review.hear(news);
     },
     onState: (state, nextTryAt) => {
@@ -67,7 +72,7 @@ function work(token) {
   connection.onRetry = () => feed.wake();
 
   const dialog = workDialog(api);
-  desk.replaceChildren(gallery.element, jobs.element);
+  desk.replaceChildren(gallery.element, jobs.element, office.element);
   gallery.tools.before(review.entry);
   document.body.append(viewer.element, review.element, dialog);
   document.getElementById("new-work").addEventListener("click", () => dialog.begin());
@@ -75,10 +80,10 @@ function work(token) {
   actions.hidden = false;
   views.show("pictures");
   feed.start();
-  connection.known(FEED_FIRST_MS).then(() => show({ gallery, jobs, review, viewer }));
+  connection.known(FEED_FIRST_MS).then(() => show({ gallery, jobs, office, review, viewer }));
 }
 
-async function show({ gallery, jobs, review, viewer }) {
+async function show({ gallery, jobs, office, review, viewer }) {
   jobs.load();
   await gallery.follow(readAddress());
   const follow = (address) => {
@@ -86,6 +91,7 @@ async function show({ gallery, jobs, review, viewer }) {
     gallery.follow(address);
     review.follow(address);
     viewer.follow(address);
+    office.follow(address);
   };
   onAddress(follow);
   follow(readAddress());
