@@ -16,11 +16,11 @@ _SIDE: Final = "document.querySelector('.viewer .stage-panel .button')"
 _PANELS: Final = {
     "gallery": ("location.hash = ''", "document.querySelectorAll('.tile-picture[data-loaded]').length === 3"),
     "search": (
-        "(location.hash = 'color=%23ff0000&tags=dusk', document.querySelector('.filters').open = true)",
+        "(location.hash = 'color=%23ff0000&tags=dusk', document.querySelector('.search-filters').open = true)",
         "document.querySelectorAll('.tile-picture[data-loaded]').length === 1",
     ),
     "nothing-found": (
-        "(location.hash = 'q=zeppelin', document.querySelector('.filters').open = false)",
+        "(location.hash = 'q=zeppelin', document.querySelector('.search-filters').open = false)",
         "document.querySelector('.is-narrow')",
     ),
     "picture": ("location.hash = 'image={}'", _WHOLE.format("viewer[open]")),

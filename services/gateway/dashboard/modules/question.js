@@ -3,6 +3,7 @@
 import { writeAddress } from "./address.js";
 
 const FIELDS = ["q", "color", "tags", "kind", "source", "min_width", "orientation"];
+const KINDS = ["scraped", "uploaded", "generated"];
 const LISTS = ["tags", "source"];
 /** A person who picks a colour means its neighbours, too (in OKLab, as the gateway measures). */
 const SHADES = 0.15;
@@ -10,7 +11,8 @@ const SHADES = 0.15;
 /** Give what the address asks of a search; empty where it asks for nothing. */
 export function askedOf(address) {
   const said = FIELDS.map((name) => [name, (address[name] ?? "").trim()]);
-  return Object.fromEntries(said.filter(([, value]) => value));
+  // Other parts of the page have kinds, too: of jobs.
+  return Object.fromEntries(said.filter(([name, value]) => value && (name !== "kind" || KINDS.includes(value))));
 }
 
 /** Give where to ask, and with what: a search where there is one, or else the newest pictures. */

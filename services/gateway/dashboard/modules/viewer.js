@@ -25,6 +25,7 @@ export class Viewer {
     this.#gallery = gallery;
     this.onJob = (job) => {
       this.close();
+      writeAddress({ review: null });
       onJob(job);
     };
     this.view = new DepthView({ onTrouble: (problem) => this.#tellTrouble(problem, this.#image?.id) });
