@@ -12,7 +12,8 @@ const SHADES = 0.15;
 export function askedOf(address) {
   const said = FIELDS.map((name) => [name, (address[name] ?? "").trim()]);
   // Other parts of the page have kinds, too: of jobs.
-  return Object.fromEntries(said.filter(([name, value]) => value && (name !== "kind" || KINDS.includes(value))));
+  const isOurs = ([name, value]) => value && (name !== "kind" || KINDS.includes(value));
+  return Object.fromEntries(said.filter(isOurs));
 }
 
 /** Give where to ask, and with what: a search where there is one, or else the newest pictures. */

@@ -112,7 +112,8 @@ export class Search {
       labelled("Shape", this.shape),
     ];
     const head = el("summary", { class: "button" }, icon("sliders"), "Filters");
-    this.filters = el("details", { class: "search-filters" }, head, el("div", { class: "search-filters-sheet" }, fields, this.known));
+    const sheet = el("div", { class: "search-filters-sheet" }, fields, this.known);
+    this.filters = el("details", { class: "search-filters" }, head, sheet);
     return this.filters;
   }
 
