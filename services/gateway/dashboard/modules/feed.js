@@ -8,7 +8,7 @@ const LONGEST_PAUSE_MS = 15_000;
 const LONGEST_SILENCE_MS = 40_000;
 
 /** Read server-sent events (HTML standard, §9.2) from a stream of bytes; heartbeats come as null. */
-async function* eventsOf(body) {
+export async function* eventsOf(body) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   let event = { id: null, data: [] };
