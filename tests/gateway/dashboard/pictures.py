@@ -106,6 +106,11 @@ async def _keep(objects: ObjectStore, image_id: str, name: str, content: bytes) 
     return StoredMap(key=key, sha256=digest, size_bytes=len(content), width_px=WIDTH_PX, height_px=HEIGHT_PX)
 
 
+def png_of(colour: tuple[int, int, int]) -> bytes:
+    """Give a small picture of one colour."""
+    return _file(np.full((8, 12, 3), colour, np.uint8), "PNG")
+
+
 def _pixels() -> NDArray[np.uint8]:
     pixels = np.zeros((HEIGHT_PX, WIDTH_PX, 3), np.uint8)
     pixels[:, : WIDTH_PX // 2] = RED

@@ -1,11 +1,12 @@
 // The page, put together.
 
-import { onAddress, readAddress } from "./address.js";
+import { onAddress, readAddress, writeAddress } from "./address.js";
 import { Api } from "./api.js";
 import { Connection } from "./connection.js";
 import { Feed } from "./feed.js";
 import { Gallery } from "./gallery.js";
 import { Jobs } from "./jobs.js";
+import { Office } from "./operating/office.js";
 import { currentToken, forgetToken, keepToken } from "./session.js";
 import { showDoor } from "./signin.js";
 import { Viewer } from "./viewer.js";
@@ -34,6 +35,7 @@ function work(token) {
     forgetToken();
     for (const dialog of document.querySelectorAll("dialog")) dialog.remove();
     views.hide();
+    office.close();
     actions.hidden = true;
     connection.hide();
     showDoor(desk, enter, problem);
@@ -43,15 +45,18 @@ function work(token) {
   const jobs = new Jobs(api, { onActive: (active) => views.showActive(active) });
   const viewer = new Viewer(api, gallery, {
     onJob: (job) => {
+      writeAddress({ panel: null, open: null });
       views.show("jobs");
       jobs.look(job);
     },
   });
+  const office = new Office(api);
   const connection = new Connection();
   const feed = new Feed(api, {
     onNews: (news) => {
       gallery.hear(news);
       jobs.hear(news);
+      office.hear(news);
     },
     onState: (state, nextTryAt) => {
       connection.show(state, nextTryAt);
@@ -63,17 +68,17 @@ function work(token) {
   connection.onRetry = () => feed.wake();
 
   const dialog = workDialog(api);
-  desk.replaceChildren(gallery.element, jobs.element);
+  desk.replaceChildren(gallery.element, jobs.element, office.element);
   document.body.append(viewer.element, dialog);
   document.getElementById("new-work").addEventListener("click", () => dialog.begin());
   document.getElementById("sign-out").addEventListener("click", leave);
   actions.hidden = false;
   views.show("pictures");
   feed.start();
-  connection.known(FEED_FIRST_MS).then(() => show({ gallery, jobs, viewer }));
+  connection.known(FEED_FIRST_MS).then(() => show({ gallery, jobs, viewer, office }));
 }
 
-async function show({ gallery, jobs, viewer }) {
+async function show({ gallery, jobs, viewer, office }) {
   jobs.load();
   const { job } = readAddress();
   await (job ? gallery.scopeTo(job) : gallery.reload());
@@ -81,6 +86,7 @@ async function show({ gallery, jobs, viewer }) {
     if (address.token) enter(currentToken());
     gallery.scopeTo(address.job ?? null);
     viewer.follow(address);
+    office.follow(address);
   };
   onAddress(follow);
   follow(readAddress());
