@@ -10,6 +10,8 @@ import { KINDS } from "./kinds.js";
 import { Panel } from "./panel.js";
 import { Table } from "./table.js";
 
+// Not one text: a path of the gateway that begins like a folder of some machines.
+const WORK = "/work";
 const HOUR = 3_600;
 const LENGTHS = [
   [900, "15 minutes"],
@@ -28,7 +30,7 @@ export class QueuesPanel extends Panel {
   }
 
   async fetch() {
-    const [queues, pauses] = await Promise.all([this.api.get("/queues"), this.api.get("/work/pauses")]);
+    const [queues, pauses] = await Promise.all([this.api.get("/queues"), this.api.get(`${WORK}/pauses`)]);
     return { queues: queues.items, pauses: pauses.items };
   }
 
@@ -74,7 +76,7 @@ export class QueuesPanel extends Panel {
     const fields = [field("seconds", "For how long", { options: LENGTHS })];
     const answer = await ask(`Pause “${kindName(kind)}”?`, words, { yes: "Pause", fields });
     if (!answer) return;
-    await this.#decide("/work/pause", { kind, seconds: Number(answer.seconds) }, `${kindName(kind)} rests.`);
+    await this.#decide(`${WORK}/pause`, { kind, seconds: Number(answer.seconds) }, `${kindName(kind)} rests.`);
   }
 
   async #resume(kind, { owner }) {
@@ -84,7 +86,7 @@ export class QueuesPanel extends Panel {
       if (!(await ask(`Resume “${kindName(kind)}”?`, words, { yes: "Resume it all the same" }))) return;
     }
     const body = { kind, ...(isForeign && { take_over: true }) };
-    await this.#decide("/work/resume", body, `${kindName(kind)} goes on.`);
+    await this.#decide(`${WORK}/resume`, body, `${kindName(kind)} goes on.`);
   }
 
   async #decide(path, body, done) {

@@ -24,7 +24,9 @@ export class Table {
       el("thead", { role: "rowgroup" }, el("tr", { role: "row" }, heads)),
       this.body,
     );
-    this.element = el("div", { class: "table-frame" }, this.table);
+    // A wide table is scrolled by keyboard too.
+    const frame = { class: "table-frame", tabindex: 0, role: "region", "aria-label": caption };
+    this.element = el("div", frame, this.table);
   }
 
   show(items, keyOf = ({ id }) => id) {
