@@ -18,7 +18,7 @@ from typing import Any, Final, TypeVar
 import orjson
 
 from shared.errors import Refused, TryAgain
-from shared.sandbox.processor import is_runnable, processor_seconds
+from shared.sandbox.processor import has_ended, is_runnable, processor_seconds
 
 START_LIMIT_SECONDS: Final = 60.0
 HEADER_LIMIT_BYTES: Final = 1024 * 1024
@@ -117,7 +117,7 @@ class Child:
     @property
     def usable(self) -> bool:
         """False while a call runs, after one that was not answered in full, and after death."""
-        return self._idle and not self._reader.at_eof() and self._process.poll() is None
+        return self._idle and not self._reader.at_eof() and not has_ended(self.pid)
 
     async def call(
         self, function: str, payload: bytes | Path, options: dict[str, Any]

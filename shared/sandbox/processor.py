@@ -1,10 +1,18 @@
-"""What a process has had of the processor, and whether it would have more; as Linux tells it."""
+"""Whether a process lives, what it has had of the processor, and whether it would have more."""
 
 import os
 from pathlib import Path
 from typing import Final
 
 _TICKS_A_SECOND: Final = os.sysconf("SC_CLK_TCK")
+
+
+def has_ended(pid: int) -> bool:
+    """Tell whether a child of this process has ended, whether or not anybody has waited for it."""
+    try:
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return True
 
 
 def processor_seconds(pid: int) -> float:
