@@ -46,7 +46,9 @@ async def test_running_work_is_cancelled_and_its_neighbour_is_not(house: House) 
         await until(lambda: _all(house, {doomed.job_id: "in_progress", neighbour.job_id: "in_progress"}))
         await house.say(cancel(doomed))
         await until(lambda: _all(house, {doomed.job_id: "cancelled", neighbour.job_id: "in_progress"}), seconds=3)
-    assert [one.job_id for one in await house.heard() if isinstance(one, JobCancelled)] == [doomed.job_id]
+    (said,) = [one for one in await house.heard() if isinstance(one, JobCancelled)]
+    assert (said.job_id, said.attempt) == (doomed.job_id, 1)
+    assert said.started_at
 
 
 async def test_waiting_work_is_cancelled_at_once(house: House) -> None:
@@ -175,7 +177,7 @@ async def test_what_is_left_of_a_cancelled_tree_is_ended_though_the_database_was
     left = fetch()
     monkeypatch.setattr(sweep, "select_survey", be_away_once)
     async with house.worker("media", works={FetchMedia: do_nothing}):
-        await until(lambda: _all(house, {left.job_id: "cancelled"}), seconds=6)
+        await until(lambda: _all(house, {left.job_id: "cancelled"}))
 
 
 async def put_descendants(house: House, root: FetchMedia, parent: UUID, count: int) -> None:
