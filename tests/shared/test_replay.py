@@ -9,7 +9,7 @@ from uuid import UUID
 import orjson
 import pytest
 
-from contracts.jobs import ReplayOutbox
+from contracts.jobs import ReplayOutbox, WorkerReported
 from contracts.scraper import ImageFound
 from shared import hearing, relay
 from shared.identifiers import uuid7
