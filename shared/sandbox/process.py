@@ -154,7 +154,7 @@ class Child:
                 if spent >= self._limits.seconds:
                     raise self._too_long()
                 before, processor = processor, processor_seconds(self.pid)
-                spent += processor - before if is_runnable(self.pid) else slice_seconds
+                spent += min(processor - before, slice_seconds) if is_runnable(self.pid) else slice_seconds
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)

@@ -21,7 +21,7 @@ def processor_seconds(pid: int) -> float:
 
 
 def is_runnable(pid: int) -> bool:
-    """Tell whether a process runs, or would if it were given a processor."""
+    """Tell whether the main thread of a process runs, or would if it were given a processor."""
     return _stat(pid)[:1] == ["R"]
 
 

@@ -95,9 +95,7 @@ async def test_work_of_another_process_is_cancelled_by_its_next_heartbeat(house:
 async def test_all_waiting_descendants_are_cancelled_however_many(house: House) -> None:
     root = fetch()
     async with house.worker("media", works={FetchMedia: do_nothing}):
-        await house.admin.execute(
-            "INSERT INTO media.pauses VALUES ($1, 'me', now() + interval '1 hour')", FetchMedia.wire_name
-        )
+        await _pause(house)
         for parent in (root.job_id, uuid7()):
             await put_descendants(house, root, parent, 600)
         await house.say(cancel(root))
@@ -176,8 +174,15 @@ async def test_what_is_left_of_a_cancelled_tree_is_ended_though_the_database_was
 
     left = fetch()
     monkeypatch.setattr(sweep, "select_survey", be_away_once)
+    await _pause(house)  # or it might be begun before it is seen
     async with house.worker("media", works={FetchMedia: do_nothing}):
-        await until(lambda: _all(house, {left.job_id: "cancelled"}))
+        await until(lambda: _all(house, {left.job_id: "cancelled"}), seconds=6)
+
+
+async def _pause(house: House) -> None:
+    await house.admin.execute(
+        "INSERT INTO media.pauses VALUES ($1, 'me', now() + interval '1 hour')", FetchMedia.wire_name
+    )
 
 
 async def put_descendants(house: House, root: FetchMedia, parent: UUID, count: int) -> None:

@@ -103,6 +103,9 @@ class Witness:
             await self._let_writes_go_first(leases)
         self._longest_still_seconds = 0.0
         held = await self._renew(pool, leases, progress, lease_seconds)
+        if not thawed and self._still_seconds() > lease_seconds:  # it was on its way when all stood still
+            thawed = True
+            await self._let_writes_go_first(leases)
         if thawed:  # of the others there are too many
             for lease in leases:
                 self._note(RENEWAL, lease, held=lease.job_id in held)
