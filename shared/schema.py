@@ -135,7 +135,7 @@ def _missing(known: list[Migration], applied: dict[str, str], service: str) -> l
     return [migration for migration in known if migration.name not in applied]
 
 
-_CREATE = re.compile(r"^CREATE TABLE (?:IF NOT EXISTS )?(\w+) \((.*?)^\)", re.MULTILINE | re.DOTALL)
+_CREATE = re.compile(r"^CREATE (?:UNLOGGED )?TABLE (?:IF NOT EXISTS )?(\w+) \((.*?)^\)", re.MULTILINE | re.DOTALL)
 _ADD = re.compile(r"^ALTER TABLE (\w+)\s+ADD COLUMN (?:IF NOT EXISTS )?(\w+)", re.MULTILINE)
 _DROP = re.compile(r"^ALTER TABLE (\w+)\s+DROP COLUMN (?:IF EXISTS )?(\w+)", re.MULTILINE)
 _DROP_TABLE = re.compile(r"^DROP TABLE (?:IF EXISTS )?(\w+)", re.MULTILINE)

@@ -43,7 +43,7 @@ def asked(checkout: Path) -> list[str]:
 def test_a_new_lock_is_installed_by_its_hashes_and_only_once(checkout: Path) -> None:
     first = bootstrapped(checkout)
     assert first.returncode == 0, first.stderr
-    assert asked(checkout) == ["pip sync --quiet --require-hashes requirements.lock"]
+    assert asked(checkout) == ["pip sync --quiet --require-hashes --compile-bytecode requirements.lock"]
     second = bootstrapped(checkout)
     assert (second.returncode, second.stdout, second.stderr) == (0, "", "")
     assert len(asked(checkout)) == 1

@@ -18,8 +18,12 @@ ATTEMPTS = (
     "DELETE FROM {table} WHERE false",
     "TRUNCATE {table}",
 )
-HIDDEN_FROM_REQUESTS = ("outbox", "said", "replays", "inbox", "dead_letters", "bus_mark", "schema_migrations")
-"""Messages hold rows of every tenant: the role that serves requests may say, and never read what was said."""
+HIDDEN_FROM_REQUESTS = (
+    *("outbox", "said", "replays", "inbox", "dead_letters", "bus_mark", "schema_migrations"),
+    "rate_limits",
+)
+"""Messages hold rows of every tenant: the role that serves requests may say, and never read what was said. Nor does it
+read how much others have asked for."""
 
 
 def house_of(role: str) -> str:

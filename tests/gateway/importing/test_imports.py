@@ -158,6 +158,7 @@ async def test_whoever_fetches_an_image_again_does_not_lose_its_tags(ann: Client
 
 
 async def test_a_stranger_and_a_viewer_import_nothing(ann: Client, bob: Client, house: House) -> None:
+    await ann.get("/me")  # and so there is her project
     body = {"rows": [{"url": url("a")}], "project_id": str(ann.project_id)}
     assert (await bob.post("/imports", body)).body["code"] == "not_a_member"
     named = f"?project_id={ann.project_id}"

@@ -2,14 +2,16 @@
 
 import asyncio
 import gzip
+import logging
 from uuid import UUID
 
 import aiohttp
 import orjson
 import pytest
 
+from shared.telemetry import configure_logging
 from tests.gateway.living import Client, Gateway, gateway_settings
-from tests.living import House
+from tests.living import House, until
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 SOMEBODY = "00000000-0000-4000-8000-000000000000"
@@ -172,6 +174,12 @@ async def test_what_goes_wrong_is_logged_with_the_id_of_its_request(
     async def broken(*_: object) -> None:
         raise RuntimeError("the inside")
 
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])  # and afterwards they are what they were
+    configure_logging("gateway")
     monkeypatch.setattr("services.gateway.store.jobs.select_jobs", broken)
     assert (await ann.get("/jobs", headers={"X-Request-Id": "find-me"})).status == 500
-    assert "find-me" in capsys.readouterr().out
+
+    async def logged() -> bool:  # which the client need not wait for
+        return "find-me" in capsys.readouterr().out
+
+    await until(logged)

@@ -26,6 +26,7 @@ _MARK = re.compile(rf"{_ID.pattern}|[0-9a-f]{{64}}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.\d]*(?:Z|[+-]\d\d:?\d\d)")
 _ROUNDS = 4
 _NAME_DIGITS = 8
+_NAME = re.compile(rf"\b[0-9a-f]{{{_NAME_DIGITS}}}\b")
 _LEFT_OUT = frozenset(
     {
         *("submitted_by", "cancelled_by", "cancel_requested_by", "personal_of", "project_name"),
@@ -101,8 +102,21 @@ async def told_again(books: Books, project_id: UUID) -> list[str]:
 
 
 def differing(one: Dump, other: Dump) -> list[str]:
-    """List the rows that only one of two dumps has."""
-    return [f"missing: {row}" for row in (one - other)] + [f"too much: {row}" for row in (other - one)]
+    """List the rows that only one of two dumps has; first those that differ even where ids have no names.
+
+    One row that differs gives other names to all ids beside it, and so to whatever is linked with it.
+    """
+    found = [f"missing: {row}" for row in (one - other)] + [f"too much: {row}" for row in (other - one)]
+    nameless_one, nameless_other = _nameless(one), _nameless(other)
+    at_fault = (nameless_one - nameless_other) + (nameless_other - nameless_one)
+    return sorted(found, key=lambda told: _NAME.sub("", told.partition(": ")[2]) not in at_fault)
+
+
+def _nameless(told: Dump) -> Dump:
+    nameless: Dump = Counter()
+    for row, count in told.items():
+        nameless[_NAME.sub("", row)] += count
+    return nameless
 
 
 def _queries() -> dict[str, str]:
