@@ -102,6 +102,8 @@ class JobCancelled(JobNews):
     """Said when a job ended because somebody asked for it."""
 
     wire_name: ClassVar = "jobs.job_cancelled.v1"
+    attempt: int | None = Field(default=None, ge=0, description="the one that was cancelled, or those used up so far")
+    started_at: AwareDatetime | None = None
 
 
 class JobUnknown(Report):

@@ -84,13 +84,13 @@ class Instructions:
 
     def _answer_ended(self, tx: Transaction, row: dict[str, Any]) -> None:
         """Say from its row how a job ended, where what was said of it is no longer kept."""
+        begun = {"attempt": row["attempt"], "started_at": row["started_at"]}
         if row["state"] == "completed":
-            facts = {"attempt": row["attempt"], "started_at": row["started_at"]}
-            self._answer(tx, JobCompleted, row, sequence=_AFTER_ALL, **facts)
+            self._answer(tx, JobCompleted, row, sequence=_AFTER_ALL, **begun)
         elif row["state"] == "failed":
-            self._answer(tx, JobFailed, row, sequence=_AFTER_ALL, **_failure_of(row))
+            self._answer(tx, JobFailed, row, sequence=_AFTER_ALL, **begun | _failure_of(row))
         else:
-            self._answer(tx, JobCancelled, row, sequence=_AFTER_ALL)
+            self._answer(tx, JobCancelled, row, sequence=_AFTER_ALL, **begun)
 
     def _answer(self, tx: Transaction, news_class: type[JobNews], row: dict[str, Any], **facts: Any) -> None:
         self.say_of(tx, news_class, row, queue=_GATEWAY_QUEUE, **facts)
@@ -118,14 +118,14 @@ class Instructions:
         """End a page of the pending tasks that were cancelled, and say so; tell whether there were any."""
         rows = await tasks.cancel_pending(tx.connection)
         for row in rows:
-            self.say_of(tx, JobCancelled, row)
+            self.say_of(tx, JobCancelled, row, attempt=row["attempt"], started_at=row["started_at"])
         return bool(rows)
 
     def say_ended(self, tx: Transaction, row: dict[str, Any], reason: tuple[str, str]) -> None:
         """Say what became of a task that nobody holds, for a reason of code and sentence."""
         facts = {"attempt": row["attempt"], "code": reason[0], "sentence": reason[1]}
         if row["state"] == "failed":
-            self.say_of(tx, JobFailed, row, **facts)
+            self.say_of(tx, JobFailed, row, started_at=row["started_at"], **facts)
         else:
             self.say_of(tx, JobRetryScheduled, row, next_attempt_at=row["run_at"], **facts)
 

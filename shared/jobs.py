@@ -276,7 +276,8 @@ class Job(Generic[C]):
 
     def cancellation(self) -> Settlement:
         """Say that the job was cancelled."""
-        return Settlement(self.lease, "cancelled", self.attempt, sayings=self._encode([self.news(JobCancelled)]))
+        said = self.news(JobCancelled, attempt=self.attempt, started_at=self.started_at)
+        return Settlement(self.lease, "cancelled", self.attempt, sayings=self._encode([said]))
 
     def release(self) -> Settlement:
         """Give the task back unfinished, because the process stops; not an attempt."""

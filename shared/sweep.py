@@ -100,7 +100,7 @@ async def release_expired(connection: Connection, *, crash_limit: int, attempt_l
             lease_token = NULL, lease_until = NULL, lease_epoch = t.lease_epoch + 1, run_at = now()
         FROM lost l WHERE t.id = l.id
         RETURNING t.id, t.kind, t.command, t.project_id, t.parent_job_id, t.root_job_id, t.traceparent, t.state,
-                  t.lease_epoch, t.attempt, t.run_at, now() AS now
+                  t.lease_epoch, t.attempt, t.started_at, t.run_at, now() AS now
         """,
         _LIMIT,
         crash_limit,
@@ -142,7 +142,7 @@ async def fail_overdue(connection: Connection) -> list[dict[str, Any]]:
             error_code = 'deadline_exceeded', error_sentence = 'It waited for longer than its deadline allows.'
         WHERE t.id = ANY (ARRAY(SELECT id FROM late))
         RETURNING t.id, t.kind, t.command, t.project_id, t.parent_job_id, t.root_job_id, t.traceparent, t.state,
-                  t.lease_epoch, t.attempt, t.run_at, now() AS now
+                  t.lease_epoch, t.attempt, t.started_at, t.run_at, now() AS now
         """,  # noqa: S608 - the condition is a text of this house
         _LIMIT,
     )

@@ -355,7 +355,7 @@ async def cancel_pending(connection: Connection, limit: int = 500) -> list[dict[
         UPDATE tasks t SET state = 'cancelled', finished_at = now(), lease_epoch = lease_epoch + 1
         WHERE t.id = ANY (ARRAY(SELECT id FROM doomed)) AND t.state = 'pending'
         RETURNING t.id, t.kind, t.command, t.project_id, t.parent_job_id, t.root_job_id, t.traceparent, t.state,
-                  t.lease_epoch, t.attempt, t.run_at, now() AS now
+                  t.lease_epoch, t.attempt, t.started_at, t.run_at, now() AS now
         """,
         limit,
     )

@@ -35,11 +35,11 @@ def lineage(job_id: UUID | None = None, **more: Any) -> dict[str, Any]:
     return {"job_id": job_id, "root_job_id": job_id, "project_id": PROJECT, "submitted_by": "somebody", **more}
 
 
-async def until(condition: Callable[[], Awaitable[T]], *, seconds: float = 20) -> T:
+async def until(condition: Callable[[], Awaitable[T]], *, seconds: float = 20, every_seconds: float = 0.02) -> T:
     """Wait until a condition gives something true, and return it."""
     async with asyncio.timeout(seconds):
         while not (found := await condition()):
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(every_seconds)
         return found
 
 

@@ -24,7 +24,7 @@ class Sandbox:
     Args:
         processes: how many calls run at a time.
         memory_bytes: what one call may map beyond the preloaded modules; its payload counts.
-        seconds: wall time of one call, without the wait for a free process.
+        seconds: of one call, without the waits for a free process and for a processor.
         calls_per_process: after so many a process is replaced.
         answer_bytes: how large all blobs of an answer may be together.
         preload: modules that every process imports before its first call.
@@ -78,7 +78,7 @@ class Sandbox:
         Raises:
             Refused: as the function raised it, or `needs_too_much_memory`, `takes_too_long`,
                 `decoder_crashed`, `decoder_failed` (any other exception), `answer_too_large`.
-            TryAgain: `sandbox_unavailable`, `scratch_unavailable`.
+            TryAgain: `sandbox_unavailable`, `scratch_unavailable`, `machine_too_busy`.
 
         """
         name = _importable_name(function)

@@ -10,14 +10,15 @@ import socket
 import struct
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import orjson
 
 from shared.errors import Refused, TryAgain
+from shared.sandbox.processor import has_ended, is_runnable, processor_seconds
 
 START_LIMIT_SECONDS: Final = 60.0
 HEADER_LIMIT_BYTES: Final = 1024 * 1024
@@ -25,6 +26,8 @@ SENTENCE_LIMIT_CHARACTERS: Final = 500
 
 _LENGTH: Final = struct.Struct(">I")
 _CHUNK_BYTES: Final = 1024 * 1024
+_SLICES: Final = 20
+_PATIENCE: Final = 4  # times the limit: then the machine is to blame
 _CODE: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 # After these a process is not trusted with another call.
 _SPENT: Final = frozenset({"decoder_crashed", "needs_too_much_memory"})
@@ -44,13 +47,16 @@ _ENVIRONMENT: Final = {
 }
 
 
+T = TypeVar("T")
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What one call may use.
 
     Attributes:
         memory_bytes: more than is mapped after the preloaded modules; the payload counts.
-        seconds: of wall time, and of processor time.
+        seconds: of processor time, and of wall time without what is spent waiting for a processor.
         answer_bytes: all blobs of the answer together.
         preload: modules imported before the first call.
         readable: files that may be read beside the program.
@@ -111,26 +117,48 @@ class Child:
     @property
     def usable(self) -> bool:
         """False while a call runs, after one that was not answered in full, and after death."""
-        return self._idle and not self._reader.at_eof()
+        return self._idle and not self._reader.at_eof() and not has_ended(self.pid)
 
     async def call(
         self, function: str, payload: bytes | Path, options: dict[str, Any]
     ) -> tuple[dict[str, Any], list[bytes]]:
-        """Have a function called; raises Refused for all that the bytes provoke."""
+        """Have a function called; raises Refused for all that the bytes provoke, and TryAgain for what they do not."""
         self._idle = False
         self.calls += 1
-        try:
-            async with asyncio.timeout(self._limits.seconds):
-                await self._tell(function, payload, options)
-                header, blobs = await self._hear()
-        except TimeoutError as error:
-            raise self._too_long() from error
+        header, blobs = await self._in_time(self._exchange(function, payload, options))
         outcome = _outcome(header)
         if isinstance(outcome, Refused):
             self._idle = outcome.code not in _SPENT
             raise outcome
         self._idle = True
         return outcome, blobs
+
+    async def _exchange(
+        self, function: str, payload: bytes | Path, options: dict[str, Any]
+    ) -> tuple[dict[str, Any], list[bytes]]:
+        await self._tell(function, payload, options)
+        return await self._hear()
+
+    async def _in_time(self, exchange: Coroutine[Any, Any, T]) -> T:
+        """Let an exchange go on for as long as the limit says.
+
+        Only what the bytes cost counts. Time in which the process would have run and was given no processor does not,
+        and of a longer sleep of this very process one slice: what was answered meanwhile is heard after it.
+        """
+        slice_seconds = self._limits.seconds / _SLICES
+        task, spent, processor = asyncio.create_task(exchange), 0.0, processor_seconds(self.pid)
+        try:
+            for _ in range(_SLICES * _PATIENCE):
+                if (await asyncio.wait({task}, timeout=slice_seconds))[0]:
+                    return task.result()
+                if spent >= self._limits.seconds:
+                    raise self._too_long()
+                before, processor = processor, processor_seconds(self.pid)
+                spent += min(processor - before, slice_seconds) if is_runnable(self.pid) else slice_seconds
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        raise TryAgain("machine_too_busy", "This machine had no time to read this file; it is read again later.")
 
     async def end(self) -> None:
         """Kill the process and all it started; it is gone when this returns."""

@@ -41,6 +41,8 @@ HALF = said(JobProgressed, (1, 2), progress=0.5, stage="reading")
 RETRY = said(JobRetryScheduled, (1, 3), attempt=1, next_attempt_at=NOW, code="timeout", sentence="It took too long.")
 AGAIN = said(JobStarted, (2, 1), attempt=2, started_at=NOW, worker="w")
 DONE = said(JobCompleted, (2, 2), attempt=2, started_at=NOW, children_total=3, result={"images": 3})
+FAILED = said(JobFailed, (2, 2), attempt=2, started_at=NOW, code="broken", sentence="It broke.")
+CANCELLED = said(JobCancelled, (2, 2), attempt=2, started_at=NOW)
 LATE_FAILURE = said(JobFailed, (1, 4), attempt=1, code="zombie", sentence="A worker that lost its lease says so.")
 
 
@@ -60,10 +62,11 @@ def test_a_job_goes_its_way() -> None:
     assert (done.state, done.error_code, done.children_total, done.progress) == ("completed", None, 3, 1.0)
 
 
-def test_the_order_of_arrival_changes_nothing_of_the_end() -> None:
+@pytest.mark.parametrize("end", [DONE, FAILED, CANCELLED], ids=lambda end: type(end).__name__)
+def test_the_order_of_arrival_changes_nothing_of_the_end(end: JobNews) -> None:
     ends = {
-        (job.state, job.attempt, job.children_total, job.error_code, job.waiting_for, job.finished_at)
-        for order in permutations([ACCEPTED, STARTED, HALF, RETRY, AGAIN, DONE])
+        (job.state, job.attempt, job.started_at, job.children_total, job.error_code, job.waiting_for, job.finished_at)
+        for order in permutations([ACCEPTED, STARTED, HALF, RETRY, AGAIN, end])
         for job in [after(*order)]
     }
     assert len(ends) == 1
@@ -75,11 +78,7 @@ def test_a_zombie_hides_nothing() -> None:
 
 
 def test_what_has_ended_never_changes() -> None:
-    for end in (
-        DONE,
-        said(JobFailed, (2, 2), attempt=2, code="broken", sentence="It broke."),
-        said(JobCancelled, (2, 2)),
-    ):
+    for end in (DONE, FAILED, CANCELLED):
         job = after(end)
         state = job.state
         for later in (
@@ -91,7 +90,7 @@ def test_what_has_ended_never_changes() -> None:
         assert job.state == state
 
 
-@pytest.mark.parametrize("news", [ACCEPTED, STARTED, RETRY, DONE, said(JobCancelled, (2, 2))])
+@pytest.mark.parametrize("news", [ACCEPTED, STARTED, RETRY, DONE, CANCELLED])
 def test_an_end_that_was_only_presumed_gives_way_to_what_its_worker_says(news: JobNews) -> None:
     job, waiting = presumed_failed(), job_of_news(ACCEPTED)
     assert apply_news(job, news)

@@ -29,7 +29,7 @@ class Relay:
             return await connection.fetchval("SELECT b FROM a FOR UPDATE")
 
 async def tell(exchange):
-    await asyncio.sleep(1)
+    await settled.wait()
     await exchange.publish(message)
     await exchange.publish(message)
     other.cancel()

@@ -48,6 +48,17 @@ def sleep(_: bytes, __: dict[str, Any]) -> Answer:
     return {}, []
 
 
+def doze(_: bytes, options: dict[str, Any]) -> Answer:
+    time.sleep(options["seconds"])
+    return {}, [b"awake"]
+
+
+def labour(_: bytes, options: dict[str, Any]) -> Answer:
+    while time.process_time() < options["until"]:
+        pass
+    return {"seconds": time.process_time()}, []
+
+
 def leave(_: bytes, __: dict[str, Any]) -> Answer:
     os._exit(0)
 

@@ -142,6 +142,7 @@ async def test_a_task_that_kills_its_worker_fails_and_its_neighbours_complete(ho
         await until(lambda: _outbox_is_empty(house))
     failed = [one for one in await house.heard() if isinstance(one, JobFailed)]
     assert [(one.job_id, one.code) for one in failed] == [(poison.job_id, "worker_lost")]
+    assert failed[0].started_at
     crashes = await house.value("SELECT crashes FROM media.tasks WHERE id = $1", poison.job_id)
     assert crashes == CRASHES
     assert await house.value("SELECT crashes FROM media.tasks WHERE id = $1", neighbour.job_id) == 0

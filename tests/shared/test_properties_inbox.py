@@ -1,8 +1,9 @@
 """However often messages are delivered, and whenever processes die, each has its effect once."""
 
 import asyncio
+import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import count
 from typing import Any
@@ -11,6 +12,7 @@ from uuid import UUID
 import aio_pika
 import asyncpg
 import pytest
+import structlog
 from aio_pika.abc import AbstractConnection, AbstractIncomingMessage, AbstractQueue
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule
@@ -24,7 +26,6 @@ from shared.intake import Intake
 from shared.jobs import Bench, Clock
 from shared.outbox import Outbox, Transaction
 from shared.runner import Runner
-from shared.telemetry import configure_logging
 from shared.topology import queue_of
 from tests.living import House, lineage, until
 from tests.shared.machines import Machine, explore, finds_a_broken_promise
@@ -183,9 +184,16 @@ def _message(message_id: UUID) -> FetchMedia | ImageFound:
     return ImageFound(**lineage(message_id), fetch_job_id=message_id, url="http://a/b", found_in="img")
 
 
+@pytest.fixture(autouse=True)
+def silence() -> Iterator[None]:
+    """Log nothing: drawing tracebacks for people takes longer than the test."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    yield
+    structlog.reset_defaults()
+
+
 @pytest.fixture
 async def hearing(house: House) -> AsyncIterator[Callable[[], Hearing]]:
-    configure_logging("media", "error")  # as in a process; drawing tracebacks for people takes longer than the test
     pool = await open_pool(house.servers.database_url("media"), size=4, application_name="intakes")
     async with pool, await aio_pika.connect(house.servers.rabbitmq_url) as connection:
         yield lambda: Hearing(house, pool, connection)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from limits.aio.storage import MovingWindowSupport, Storage
+from limits import RateLimitItem, WindowStats
 
 from services.gateway.rules.limits import Ask, Slice, slice_of
 from shared.batching import Batcher
@@ -26,65 +26,38 @@ class _Lease:
     ends_at: float
 
 
-class Leases(Storage, MovingWindowSupport):
-    """A storage for the strategies of `limits` that seldom asks anybody.
+class Leases:
+    """Counts as the strategies of `limits` do, and seldom asks anybody.
 
     A slice ends with its window, whether it was used up or not. Without `take` every window is given out whole: then
     this process counts alone.
     """
 
-    STORAGE_SCHEME = None
-
     def __init__(self, take: Take | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        super().__init__()
         self._batcher = Batcher(take) if take else None
         self._clock = clock
         self._leases: OrderedDict[str, _Lease] = OrderedDict()
         self._asking: dict[str, asyncio.Task[None]] = {}
 
-    @property
-    def base_exceptions(self) -> type[Exception]:
-        return OSError
-
-    async def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
+    async def hit(self, item: RateLimitItem, *identifiers: str, cost: int = 1) -> bool:
         """Count a request off; tell whether it is within the limit. Raises what `take` raises."""
+        key = item.key_for(*identifiers)
         while True:
             lease = self._lease(key)
             if lease is not None:
-                if lease.left >= amount:
-                    lease.left -= amount
+                if lease.left >= cost:
+                    lease.left -= cost
                     return True
                 if lease.rest <= 0:
                     return False
-            await self._ask(key, limit, expiry, amount)
+            await self._ask(key, item.amount, item.get_expiry(), cost)
 
-    async def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
-        """Give when the window began and how much of it is used, as far as is known here."""
-        lease = self._lease(key)
+    async def get_window_stats(self, item: RateLimitItem, *identifiers: str) -> WindowStats:
+        """Give when the window ends and how much of it is left, as far as is known here."""
+        lease = self._lease(item.key_for(*identifiers))
         if lease is None:
-            return time.time(), 0
-        return time.time() + lease.ends_at - self._clock() - expiry, limit - lease.left - lease.rest
-
-    async def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        raise NotImplementedError("a slice can only be taken of a limit that is known: use the moving window")
-
-    async def get(self, key: str) -> int:
-        raise NotImplementedError("see `get_moving_window`")
-
-    async def get_expiry(self, key: str) -> float:
-        lease = self._lease(key)
-        return time.time() + (lease.ends_at - self._clock() if lease else 0)
-
-    async def check(self) -> bool:
-        return True
-
-    async def reset(self) -> int | None:
-        forgotten = len(self._leases)
-        self._leases.clear()
-        return forgotten
-
-    async def clear(self, key: str) -> None:
-        self._leases.pop(key, None)
+            return WindowStats(time.time() + item.get_expiry(), item.amount)
+        return WindowStats(time.time() + lease.ends_at - self._clock(), lease.left + lease.rest)
 
     def _lease(self, key: str) -> _Lease | None:
         lease = self._leases.get(key)

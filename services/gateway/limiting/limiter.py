@@ -4,12 +4,12 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
-from limits import RateLimitItem
+from limits import RateLimitItem, WindowStats
 from limits.aio.storage import Storage
-from limits.aio.strategies import FixedWindowRateLimiter, MovingWindowRateLimiter, RateLimiter
+from limits.aio.strategies import FixedWindowRateLimiter
 from limits.errors import ConfigurationError
 from limits.storage import storage_from_string
 
@@ -34,6 +34,14 @@ class Standing:
     reset_seconds: int
 
 
+class Window(Protocol):
+    """Counts what is asked for within a window of time, as a strategy of `limits` does."""
+
+    async def hit(self, item: RateLimitItem, *identifiers: str, cost: int = 1) -> bool: ...
+
+    async def get_window_stats(self, item: RateLimitItem, *identifiers: str) -> WindowStats: ...
+
+
 class Limiter:
     """Counts requests of users together with the other gateways, and those of strangers alone.
 
@@ -41,10 +49,10 @@ class Limiter:
     strangers must cost the database nothing, so that it is never asked about them.
     """
 
-    def __init__(self, limits: RateLimits, shared: RateLimiter, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, limits: RateLimits, shared: Window, clock: Callable[[], float] = time.monotonic) -> None:
         self._limits = limits
         self._shared = shared
-        self._alone = MovingWindowRateLimiter(Leases())
+        self._alone = Leases()
         self._clock = clock
         self._alone_until = 0.0
 
@@ -67,9 +75,9 @@ class Limiter:
         return None if item is None else await _hit(self._alone, item, ANONYMOUS, address, 1)
 
 
-async def _hit(strategy: RateLimiter, item: RateLimitItem, name: str, who: str, cost: int) -> Standing:
-    allowed = await strategy.hit(item, name, who, cost=min(cost, item.amount))
-    reset_at, left = await strategy.get_window_stats(item, name, who)
+async def _hit(window: Window, item: RateLimitItem, name: str, who: str, cost: int) -> Standing:
+    allowed = await window.hit(item, name, who, cost=min(cost, item.amount))
+    reset_at, left = await window.get_window_stats(item, name, who)
     reset_seconds = max(0, math.ceil(reset_at - time.time()))
     return Standing(allowed, name, item.amount, item.get_expiry(), left, reset_seconds)
 
@@ -78,7 +86,7 @@ def limiter_of(settings: Settings, take: Take) -> Limiter:
     """Give what the settings ask for; raises SystemExit where that is Redis and its client is not installed."""
     url = settings.rate_limit_redis_url
     if url is None:
-        return Limiter(settings.rate_limits, MovingWindowRateLimiter(Leases(take)))
+        return Limiter(settings.rate_limits, Leases(take))
     try:
         storage = storage_from_string(f"async+{url}", implementation="redispy")
     except ConfigurationError as error:

@@ -52,11 +52,13 @@ CREATE INDEX assets_by_deleting_job ON assets (deleting_job_id) WHERE deleting_j
 -- Whether a project holds these bytes already.
 CREATE INDEX assets_by_bytes ON assets (project_id, sha256) WHERE deleted_at IS NULL;
 
-DO $$
+-- Has each session see the rows of its own projects alone: for this migration and those to come, as applied ones never
+-- change. Whoever may not alter the tables can do nothing with it.
+CREATE PROCEDURE fence_by_project(VARIADIC names text[]) LANGUAGE plpgsql AS $$
 DECLARE
     name text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['uploads', 'image_edits', 'image_tags'] LOOP
+    FOREACH name IN ARRAY names LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', name);
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', name);
         EXECUTE format('CREATE POLICY tenants ON %I TO gateway'
@@ -66,3 +68,4 @@ BEGIN
     END LOOP;
 END
 $$;
+CALL fence_by_project('uploads', 'image_edits', 'image_tags');

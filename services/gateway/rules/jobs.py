@@ -170,6 +170,8 @@ def _change_state(job: JobRow, news: JobNews) -> None:
             job.error_code, job.error_sentence = news.code, news.sentence
         case JobCancelled():
             _end(job, "cancelled", news.at)
+            job.started_at = news.started_at or job.started_at
+            job.attempt = job.attempt if news.attempt is None else news.attempt
 
 
 def _end(job: JobRow, state: str, at: datetime) -> None:

@@ -30,9 +30,9 @@ async def test_the_description_says_how_to_sign_in(ann: Client) -> None:
         for path, operations in document["paths"].items()
         for method, operation in operations.items()
     }
-    assert [scheme for (_, path), scheme in security.items() if path.endswith("/events") and path != "/events"] == [
-        [{"bearer": []}, {"ticket": []}]
-    ] * 2
+    streams = [path for method, path in security if method == "get" and path.endswith("/events")]
+    assert [security["get", path] for path in streams] == [[{"bearer": []}, {"ticket": []}]] * 2
+    assert security["post", "/api/v1/events"] == [{"bearer": []}]
     assert security["post", "/api/v1/api-keys"] == [{"bearer": []}]
     assert security["get", "/livez"] is None
     made = document["paths"]["/api/v1/api-keys"]["post"]["responses"]["201"]["content"]["application/json"]["schema"]

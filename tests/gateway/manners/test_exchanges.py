@@ -2,12 +2,14 @@
 
 import asyncio
 import gzip
+import logging
 from uuid import UUID
 
 import aiohttp
 import orjson
 import pytest
 
+from shared.telemetry import configure_logging
 from tests.gateway.living import Client, Gateway, gateway_settings
 from tests.living import House, until
 
@@ -172,6 +174,8 @@ async def test_what_goes_wrong_is_logged_with_the_id_of_its_request(
     async def broken(*_: object) -> None:
         raise RuntimeError("the inside")
 
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])  # and afterwards they are what they were
+    configure_logging("gateway")
     monkeypatch.setattr("services.gateway.store.jobs.select_jobs", broken)
     assert (await ann.get("/jobs", headers={"X-Request-Id": "find-me"})).status == 500
 

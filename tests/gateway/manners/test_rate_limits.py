@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from limits import parse
-from limits.aio.strategies import MovingWindowRateLimiter
 from pydantic import ValidationError
 
 from services.gateway.limiting import Leases, Limiter, limiter_of
@@ -130,7 +129,7 @@ async def test_strangers_are_counted_by_the_address_that_our_proxy_tells_of(hous
 async def test_a_thousand_requests_cost_a_few_statements(shop: Shop) -> None:
     for limit in ("1000/hour", "6000/hour"):
         shop.statements = 0
-        limiter = Limiter(parse_rate_limits(f"read={limit}"), MovingWindowRateLimiter(Leases(shop.take)))
+        limiter = Limiter(parse_rate_limits(f"read={limit}"), Leases(shop.take))
         standings = await asyncio.gather(*(limiter.count("read", "ann") for _ in range(1000)))
         assert all(standing and standing.allowed for standing in standings)
         assert shop.statements <= 25
@@ -142,7 +141,7 @@ async def test_a_thousand_requests_cost_a_few_statements(shop: Shop) -> None:
 async def test_slices_of_many_gateways_never_exceed_the_limit_and_end_with_their_window(shop: Shop) -> None:
     item = parse("97/second")
     for window in range(2):
-        strategies = [MovingWindowRateLimiter(Leases(shop.take)) for _ in range(7)]
+        strategies = [Leases(shop.take) for _ in range(7)]
         shop.sold.clear()
         hits = [strategy.hit(item, "ann", cost=cost) for strategy in strategies for cost in (1, 2, 5) for _ in range(9)]
         first = await asyncio.gather(*hits)
@@ -165,7 +164,7 @@ async def test_without_its_database_each_gateway_counts_alone() -> None:
         raise DatabaseAwayError("away")
 
     shop = Shop(away)
-    limiter = Limiter(parse_rate_limits("read=10/hour"), MovingWindowRateLimiter(Leases(away)))
+    limiter = Limiter(parse_rate_limits("read=10/hour"), Leases(away))
     allowed = [await limiter.count("read", "ann") for _ in range(12)]
     assert [bool(one and one.allowed) for one in allowed] == [True] * 10 + [False] * 2
     assert (await limiter.count("read", "bob")).allowed  # type: ignore[union-attr]
@@ -183,7 +182,7 @@ async def test_an_outage_keeps_nobody_out(house: House) -> None:
 
 def test_who_asks_for_redis_and_has_no_client_for_it_is_told_at_the_start(house: House) -> None:
     async def take(_asked: Sequence[Ask]) -> Sequence[Slice]:
-        raise NotImplementedError
+        raise AssertionError("nobody is asked")
 
     settings = gateway_settings(house.servers, rate_limit_redis_url="redis://127.0.0.1:1/0")
     with pytest.raises(SystemExit, match="package `redis` is not installed"):

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -156,12 +157,14 @@ async def test_waiting_costs_no_statements(gateway: Gateway, ann: Client, monkey
     for _ in range(20):
         await ann.post("/probes", PROBE)
     other = await _newest(ann)
-    await gateway.hear(_done(other), voice.says(JobStarted, attempt=1, started_at=STARTED, worker="w"))
-    await asyncio.sleep(0.6)
-    assert len(looks) == 1
+    address = f"/jobs/{other.job['id']}"
+    asking_for_other = await _waiter(gateway, lambda: ann.get(address, headers={"Prefer": "wait=50"}))
+    await gateway.hear(voice.says(JobStarted, attempt=1, started_at=STARTED, worker="w"), _done(other))
+    await asking_for_other
+    assert Counter(looks) == {UUID(voice.job["id"]): 1, UUID(other.job["id"]): 2}
     await gateway.hear(_done(voice))
     await asking
-    assert len(looks) == 2
+    assert Counter(looks) == {UUID(voice.job["id"]): 2, UUID(other.job["id"]): 2}
 
 
 async def test_waiters_are_bounded_and_leave_room_when_their_clients_do(gateway: Gateway, ann: Client) -> None:

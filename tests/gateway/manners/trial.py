@@ -163,6 +163,7 @@ def _as_a_person_would(values: Mapping[str, str]) -> Iterator[None]:
     schemathesis.openapi.format("uri", urls)
     schemathesis.openapi.media_type("text/csv", strategies.just(b"url,caption\nhttps://a.example/b.jpg,Hills\n"))
     schemathesis.openapi.media_type("application/x-ndjson", strategies.just(b'{"url": "https://a.example/b.jpg"}\n'))
+    schemathesis.serializer.alias(["text/csv", "application/x-ndjson"], "text/plain")
     schemathesis.hook(before_call)
     try:
         yield

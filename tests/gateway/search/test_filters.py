@@ -1,6 +1,7 @@
 """Each way in which images are searched, and that each leaves out what it should."""
 
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 
@@ -66,7 +67,7 @@ async def test_a_generated_image_is_found_by_its_prompt(ann: Client, gateway: Ga
         ImageGenerated, object_key=key, sha256=SHA, size_bytes=1, content_type="image/png", width_px=64, height_px=64,
         provider="sketch", model="sketch", generation_seconds=1, description=scene["scene_description"],
     )  # fmt: skip
-    job_id = child_id(drawing.job["id"], AcceptUpload.wire_name, key)
+    job_id = child_id(UUID(drawing.job["id"]), AcceptUpload.wire_name, key)
     upload = Voice({**drawing.job, "id": str(job_id), "parent_id": drawing.job["id"]})
     stored = media_stored(upload, sha256="cd" * 32, source_url=None, pipeline=())
     await gateway.hear(generated, stored)
@@ -112,9 +113,9 @@ async def test_no_shade_within_the_distance_is_missed_between_the_cells(house: H
         FROM (SELECT place, cells_around(place, 0.12) AS cells FROM colour LIMIT 60) AS near
         JOIN colour AS other ON other.place <-> near.place < 0.12
     """
-    pairs, lost = (
-        await house.rows(f"SET search_path = public; {missed}".replace("SET search_path = public; ", ""), 3000)
-    )[0]
+    async with house.admin.acquire() as admin, admin.transaction():
+        await admin.execute("SET LOCAL search_path = gateway, public")
+        pairs, lost = await admin.fetchrow(missed, 3000)
     assert pairs > 1000
     assert lost == 0
 

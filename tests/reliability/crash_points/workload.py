@@ -59,12 +59,13 @@ async def import_an_image_and_approve_its_maps(hands: Hands) -> None:
     row = {"url": hands.site.url_of(LISTED), "caption": "Listed", "tags": ["listed"]}
     await hands.gateway.post("/imports", {"rows": [row], "pipeline": ["depth"]})
     mapped = "SELECT asset_id FROM gateway.maps JOIN gateway.assets ON assets.id = asset_id WHERE sha256 = $1"
-    image_id = str(await hands.until(mapped, LISTED.sha256))
-    recipe = await hands.books.value("SELECT recipe FROM gateway.maps WHERE asset_id = $1", UUID(image_id))
+    await hands.until(f"SELECT EXISTS ({mapped})", LISTED.sha256)
+    image_id = await hands.books.value(mapped, LISTED.sha256)
+    recipe = await hands.books.value("SELECT recipe FROM gateway.maps WHERE asset_id = $1", image_id)
     await hands.gateway.post(f"/images/{image_id}/maps/{recipe}/approve", {})
-    await hands.gateway.post("/images/describe", {"image_id": image_id})
+    await hands.gateway.post("/images/describe", {"image_id": str(image_id)})
     said = {"specversion": "1.0", "id": "1", "source": "another system", "type": MapDepth.wire_name}
-    await hands.gateway.say({**said, "data": {"asset_id": image_id}})
+    await hands.gateway.say({**said, "data": {"asset_id": str(image_id)}})
 
 
 async def draw_a_scene(hands: Hands) -> None:

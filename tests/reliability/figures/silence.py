@@ -3,7 +3,6 @@
 Where somebody answers all is well again; where nobody ever does, the job ends with a reason.
 """
 
-import asyncio
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -66,7 +65,8 @@ async def _heals(ground: Ground, crowd: Crowd, size: Size) -> list[Line]:
     commands = await _lose_commands(ground, crowd, size.jobs)
     begun = time.monotonic()
     open_jobs = len(crowd.accepted) - (await fates_of(ground.books, crowd.accepted))[DONE]
-    await until(lambda: _all_done(ground, crowd), seconds=_PATIENCE_SECONDS)
+    # Looking is work as well.
+    await until(lambda: _all_done(ground, crowd), seconds=_PATIENCE_SECONDS, every_seconds=0.2)
     healed_seconds = time.monotonic() - begun
     await until_quiet(ground.stack)
     return [
@@ -162,5 +162,4 @@ async def _asked(ground: Ground) -> int:
 
 
 async def _all_done(ground: Ground, crowd: Crowd) -> bool:
-    await asyncio.sleep(0.2)  # looking is work as well
     return (await fates_of(ground.books, crowd.accepted))[DONE] == len(crowd.accepted)

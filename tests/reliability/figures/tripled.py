@@ -173,8 +173,6 @@ async def _journey(
     gateway = visitor.gateway
     unwanted = await ground.site.exhibit("unwanted", 1)
     unwanted.page_door.close_after(0)
-    never = await gateway.post("/scrapes", {"url": unwanted.url})
-    await asyncio.wait_for(unwanted.page_door.waited_at.wait(), _PATIENCE_SECONDS)
     for exhibition in exhibitions:
         await visitor.scrapes(exhibition)
     for number in range(size.scenes):
@@ -182,7 +180,9 @@ async def _journey(
         await gateway.post(f"/chapters/{visitor.chapter}/images/scenes/{number}", body)
     for number in range(size.probes):
         await gateway.post("/probes", {"service": WORKERS[number % len(WORKERS)]})
-    await gateway.post(f"/jobs/{never['id']}/cancel", {})
+    never = await gateway.post("/scrapes", {"url": unwanted.url})
+    await asyncio.wait_for(unwanted.page_door.waited_at.wait(), _PATIENCE_SECONDS)
+    await gateway.post(f"/jobs/{never['id']}/cancel", {})  # at once: left waiting, it would be tried again
     await until_quiet(ground.stack, seconds=_PATIENCE_SECONDS)
     if shuffle is not None:  # late copies have their effect, if they have one
         await until(shuffle.is_idle)

@@ -10,6 +10,7 @@ import asyncio
 import os
 import runpy
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -46,7 +47,6 @@ class Witness:
         self._renew = tasks.renew_leases
         self._recording = Job.recording
         self._tried: set[UUID] = set()
-        self._ticking: asyncio.Task[None] | None = None
         self._ticked_at = time.monotonic()
         self._longest_still_seconds = 0.0
 
@@ -57,12 +57,12 @@ class Witness:
             return self._record(job)
 
         def may_say_start_now(running: Any) -> bool:
-            self._begin_to_tick()  # this is asked of whatever runs for some milliseconds
             return not self._hold.exists() and may_say_start(running)
 
         replace(tasks, settle_tasks=self._settle_tasks, insert_started=self._say_starts)
         replace(tasks, renew_leases=self._renew_leases)
         replace(Job, recording=record)
+        threading.Thread(target=self._tick, daemon=True).start()  # from the beginning, before there is a loop
         replace(runner._Running, may_say_start=property(may_say_start_now))
 
     async def _settle_tasks(self, connection: Any, settlements: Sequence[Settlement]) -> set[UUID]:
@@ -98,12 +98,14 @@ class Witness:
     async def _renew_leases(
         self, pool: Any, leases: Sequence[Lease], progress: Any, lease_seconds: float
     ) -> dict[UUID, Pulse]:
-        self._begin_to_tick()
         thawed = self._still_seconds() > lease_seconds
         if thawed:
             await self._let_writes_go_first(leases)
         self._longest_still_seconds = 0.0
         held = await self._renew(pool, leases, progress, lease_seconds)
+        if not thawed and self._still_seconds() > lease_seconds:  # it was on its way when all stood still
+            thawed = True
+            await self._let_writes_go_first(leases)
         if thawed:  # of the others there are too many
             for lease in leases:
                 self._note(RENEWAL, lease, held=lease.job_id in held)
@@ -114,14 +116,9 @@ class Witness:
         if what == END or (what == RECORD and not held):
             self._tried.add(lease.token)
 
-    def _begin_to_tick(self) -> None:
-        if self._ticking is None:
-            self._ticked_at = time.monotonic()
-            self._ticking = asyncio.create_task(self._tick())
-
-    async def _tick(self) -> None:
+    def _tick(self) -> None:
         while True:
-            await asyncio.sleep(_POLL_SECONDS)
+            time.sleep(_POLL_SECONDS)
             self._longest_still_seconds = self._still_seconds()
             self._ticked_at = time.monotonic()
 
