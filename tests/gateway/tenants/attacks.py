@@ -304,6 +304,8 @@ def _address(hers: Belongings, name: str, path: str) -> str:
     match name:
         case "cancel_upload":
             return hers.path(path, upload_id=hers.life.abandoned)
+        case "add_customer_image":
+            return hers.path(path, image_id=hers.values["lone_id"])
         case "draw_scene":  # where one draws as well, one would find one's own afterwards
             return hers.path(path, scene_number="9")
     return hers.path(path)

@@ -29,6 +29,9 @@ UUIDS: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9
 NOT_IN_ROWS: Final = {"usage_days"}
 """What is counted when anybody asks for it."""
 
+_BY_THE_CLOCK: Final = ("asks", "ask_at", "asked_at", "unanswered_since", "unknown_at")
+"""Columns that tell when workers were asked about silent jobs."""
+
 _NOT_LOOKED_AT: Final = {"list_queues", "list_workers", "follow_events", "follow_job"}
 """Places of operators, and streams, whose places are numbers."""
 
@@ -81,12 +84,12 @@ class Belongings:
         owned = [(f"gateway.{table}", "project_id") for table in sorted(tables)] + [("gateway.projects", "id")]
         said = "encode(body, 'escape') ~ ANY ($1::uuid[]::text[])"
         parts = [
-            f"SELECT '{table}', row_to_json(one)::text FROM {table} AS one WHERE {key} = ANY ($1::uuid[])"
+            f"SELECT '{table}', (to_jsonb(one) - $2::text[])::text FROM {table} AS one WHERE {key} = ANY ($1::uuid[])"
             for table, key in owned
         ]
         # What was said waits in one table and is kept in the other.
         parts += [f"SELECT 'said', message_id::text FROM gateway.{table} WHERE {said}" for table in ("outbox", "said")]
-        rows = await self.house.rows(" UNION ".join(parts), self.projects)
+        rows = await self.house.rows(" UNION ".join(parts), self.projects, list(_BY_THE_CLOCK))
         return frozenset(f"{row[0]} {row[1]}" for row in rows)
 
 
@@ -110,8 +113,9 @@ async def _more_images(hers: Belongings) -> None:
     for image_id in images:
         said = {name: hers.life.said("A herd") for name in ("title", "alt", "caption")}
         await ann.send("PATCH", f"/api/v1/images/{image_id}", json={**said, "tags": [MARK, f"{MARK} herd"]})
-        await ann.send("PUT", f"/api/v1/customers/{hers.values['customer_id']}/images/{image_id}")
-    hers.values["doomed_id"] = images[-1]
+        if image_id != images[1]:
+            await ann.send("PUT", f"/api/v1/customers/{hers.values['customer_id']}/images/{image_id}")
+    hers.values |= {"lone_id": images[1], "doomed_id": images[-1]}
     for image_id in images[:2]:
         await ann.post(f"/images/{image_id}/maps/default/approve", {"note": hers.life.said("Fine.")})
 
@@ -131,6 +135,7 @@ async def _more_of_everything(hers: Belongings) -> None:
     life, ann = hers.life, hers.life.ann
     await ann.post("/chapters", {"id": "k2", "title": life.said("The calm"), "script_id": MARK})
     await ann.post("/chapters/k/scenes", {"number": 2, "description": life.said("Rain")})
+    await ann.send("PUT", f"/api/v1/projects/{hers.values['project_id']}/members/{MARK}", json={"role": "viewer"})
     await ann.post("/customers", {"name": life.said("Grace"), "external_id": MARK, "tags": [MARK]})
     await ann.post(f"/webhooks/{hers.values['webhook_id']}/test")
     lost = Voice((await ann.post("/probes", {"service": "media"})).body)

@@ -49,10 +49,14 @@ class Attacker:
     session: aiohttp.ClientSession
 
     async def try_all(
-        self, attacks: Iterable[Attack], due: Callable[[Attack], frozenset[int]] = lambda one: one.told
+        self,
+        attacks: Iterable[Attack],
+        due: Callable[[Attack], frozenset[int]] = lambda one: one.told,
+        *,
+        at_once: int = _AT_ONCE,
     ) -> Findings:
         """Try attacks side by side; `due` gives the statuses that each may be answered with."""
-        findings, places = Findings(), asyncio.Semaphore(_AT_ONCE)
+        findings, places = Findings(), asyncio.Semaphore(at_once)
 
         async def attempt(attack: Attack) -> None:
             async with places:
@@ -131,5 +135,7 @@ def sent_in(attack: Attack) -> str:
 async def attacker(hers: Belongings, credential: str | None) -> AsyncIterator[Attacker]:
     """Be somebody with a credential, or nobody."""
     headers = {} if credential is None else {"Authorization": f"Bearer {credential}"}
-    async with aiohttp.ClientSession(hers.life.gateway.url, headers=headers) as session:
+    # A connection that waits for its next request may be closed while that is on its way.
+    anew = aiohttp.TCPConnector(force_close=True)
+    async with aiohttp.ClientSession(hers.life.gateway.url, headers=headers, connector=anew) as session:
         yield Attacker(hers, session)
