@@ -103,7 +103,7 @@ async def gateway(settings: Settings) -> AsyncIterator[Parts]:
         )
         bus.alongside(lambda: let_uploads_go(projections, uploads))
         bus.alongside(queues.run)
-        bus.alongside(lambda: keep_usage(projections))
+        bus.alongside(lambda: keep_usage(projections, pause_seconds=settings.usage_seconds))
         stack.push_async_callback(desk.drain)
         yield Parts(
             settings=settings,

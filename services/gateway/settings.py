@@ -57,6 +57,7 @@ class Settings(OutboundSettings, ObjectSettings, ServiceSettings):
         default=2 * 1024**3, ge=1024, description="disk space that files may take together while they come in"
     )
     presigned_seconds: int = Field(default=3600, ge=60, le=7 * 24 * 3600, description="how long a file's URL works")
+    usage_seconds: float = Field(default=5, ge=0.1, le=300, description="how often it is counted what was done")
     membership_seconds: float = Field(default=15, ge=0, description="how long a user's memberships are remembered")
     idempotency_hours: int = Field(default=24, ge=1, description="how long an Idempotency-Key is remembered")
     worker_patience_hours: float = Field(

@@ -1,6 +1,6 @@
 """Projects as their members see them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,15 +17,17 @@ _COLUMNS: Final = """
 """
 
 
-async def select_projects(connection: Connection, user_id: str, cursor: Cursor | None, limit: int) -> list[Row]:
-    """Select a page of a user's projects and one more, from the newest to the oldest, with his role in each."""
-    conditions = Conditions(user_id, limit + 1)
+async def select_projects(
+    connection: Connection, user_id: str, projects: Sequence[UUID], cursor: Cursor | None, limit: int
+) -> list[Row]:
+    """Select a page of these projects and one more, from the newest to the oldest, with the user's role in each."""
+    conditions = Conditions(user_id, limit + 1, list(projects))
     conditions.after(cursor, alias="project")
     return await fetch(
         connection,
         f"""
         SELECT {_COLUMNS}, member.role FROM members AS member JOIN projects AS project ON project.id = member.project_id
-        WHERE member.user_id = $1 {conditions}
+        WHERE member.user_id = $1 AND project.id = ANY ($3) {conditions}
         ORDER BY project.created_at DESC, project.id DESC LIMIT $2
         """,  # noqa: S608 - columns and conditions are texts of this file
         *conditions.arguments,

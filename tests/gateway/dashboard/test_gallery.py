@@ -9,6 +9,7 @@ from tests.gateway.living import Client, Gateway
 from tests.gateway.sayings import media_stored
 
 _LOADED = "document.querySelectorAll('.tile-picture[data-loaded]').length"
+_TITLES = "[...document.querySelectorAll('.tile-title')].map((title) => title.textContent)"
 _STEPS = "[...document.querySelectorAll('.tile .step')].map((step) => step.title)"
 
 
@@ -63,6 +64,25 @@ async def test_the_gallery_shows_depth_over_its_pictures(board: Page, gateway: G
 
 
 async def test_pages_follow_when_the_end_is_near(board: Page, gateway: Gateway, ann: Client) -> None:
+    titles = await _show_more_than_a_page(gateway, ann)
+    await board.run("window.isOld = true; location.reload()")
+    await board.until("!window.isOld && document.querySelectorAll('.tile').length === 60")
+    await board.until(
+        "(scrollTo(0, document.documentElement.scrollHeight), document.querySelectorAll('.tile').length === 61)"
+    )
+    assert await board.run(_TITLES) == titles
+
+
+async def test_pages_follow_until_a_tall_screen_is_full(board: Page, gateway: Gateway, ann: Client) -> None:
+    titles = await _show_more_than_a_page(gateway, ann)
+    await board.look(1_280, 12_000)
+    await board.run("window.isOld = true; location.reload()")
+    await board.until("!window.isOld && document.querySelectorAll('.tile').length === 61")
+    assert await board.run(_TITLES) == titles
+
+
+async def _show_more_than_a_page(gateway: Gateway, ann: Client) -> list[str]:
+    """Have one picture more than a page holds, and give their titles, the newest first."""
     first = await show_picture(gateway, ann, title="Picture 0", mapped=False)
     more = [
         media_stored(
@@ -74,13 +94,7 @@ async def test_pages_follow_when_the_end_is_near(board: Page, gateway: Gateway, 
         for number in range(1, 61)
     ]
     await gateway.hear(*more)
-    await board.run("window.isOld = true; location.reload()")
-    await board.until("!window.isOld && document.querySelectorAll('.tile').length >= 60")
-    await board.until(
-        "(scrollTo(0, document.documentElement.scrollHeight), document.querySelectorAll('.tile').length === 61)"
-    )
-    titles = await board.run("[...document.querySelectorAll('.tile-title')].map((title) => title.textContent)")
-    assert titles == [f"Picture {number}" for number in reversed(range(61))]
+    return [f"Picture {number}" for number in reversed(range(61))]
 
 
 @pytest.mark.parametrize("dark", [False, True])

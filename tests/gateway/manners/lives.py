@@ -11,7 +11,7 @@ import orjson
 from contracts.jobs import Child, JobChildrenNamed, JobCompleted, JobFailed, JobStarted
 from contracts.media import Embedding, FetchMedia, MediaRejected, NamedColour
 from contracts.media import MediaDescribed as Described
-from contracts.scraper import PageScraped, SkippedImage
+from contracts.scraper import ImageContext, PageScraped, SkippedImage
 from shared.identifiers import uuid7
 from tests.gateway.living import Client, Gateway, Voice, gateway_settings
 from tests.gateway.sayings import command_of, depth_mapped, media_stored, set_aside
@@ -39,6 +39,7 @@ class Life:
         values_of_oz: those of what is his.
         bodies: for what is posted, by the names of operations; what makes them, where they are no JSON.
         abandoned: an upload that is to be given up.
+        mark: a word that is in all that they say.
 
     """
 
@@ -50,17 +51,24 @@ class Life:
     values_of_oz: dict[str, str] = field(default_factory=dict)
     bodies: dict[str, Any] = field(default_factory=dict)
     abandoned: str = ""
+    mark: str = ""
+
+    def said(self, text: str) -> str:
+        return f"{text} {self.mark}".rstrip()
+
+    def url(self, path: str = "") -> str:
+        return f"https://example.org/{self.mark}{path}"
 
 
 @asynccontextmanager
-async def lived(house: House) -> AsyncIterator[Life]:
+async def lived(house: House, mark: str = "") -> AsyncIterator[Life]:
     """A gateway where ann and oz have seen everything; it may reach a receiver of webhooks."""
     async with Stranger(otherwise=answer(b"thanks")) as receiver:
         allow = frozenset({("127.0.0.1", receiver.port)})
         async with Gateway(gateway_settings(house.servers, outbound_allow=allow)) as gateway:
             await gateway.until_well()
             async with gateway.client("ann") as ann, gateway.client("oz", roles=("operator",)) as oz:
-                life = Life(gateway, ann, oz, receiver)
+                life = Life(gateway, ann, oz, receiver, mark=mark)
                 for client in (oz, ann):
                     await _work(life, client)
                     await _people(life, client)
@@ -73,29 +81,30 @@ async def lived(house: House) -> AsyncIterator[Life]:
 
 async def _work(life: Life, client: Client) -> None:
     gateway = life.gateway
-    scrape = (await client.post("/scrapes", {"url": "https://example.org"})).body
+    scrape = (await client.post("/scrapes", {"url": life.url()})).body
     voice, child = Voice(scrape), Child(job_id=uuid7(), kind=FetchMedia.wire_name)
-    skipped = SkippedImage(url="https://example.org/dot.gif", code="too_small", sentence="It is too small.")
-    found = {"title": "A page", "images_found": 2, "images_skipped": 1, "skipped": (skipped,)}
-    refused = {"url": "https://example.org/b.jpg", "code": "too_large", "sentence": "It is too large."}
+    skipped = SkippedImage(url=life.url("dot.gif"), code="too_small", sentence=life.said("It is too small."))
+    found = {"title": life.said("A page"), "images_found": 2, "images_skipped": 1, "skipped": (skipped,)}
+    refused = {"url": life.url("b.jpg"), "code": "too_large", "sentence": life.said("It is too large.")}
     await gateway.hear(
         voice.says(JobStarted, attempt=1, started_at=STARTED, worker="w"),
         voice.says(JobChildrenNamed, children=(child,)),
         voice.says(JobCompleted, attempt=1, started_at=STARTED, children_total=1, result={"pages": 1}),
-        voice.states(PageScraped, url="https://example.org", **found),
+        voice.states(PageScraped, url=life.url(), **found),
         voice.states(MediaRejected, **refused),
     )
-    store = Voice((await client.post("/media/store", {"url": "https://example.org/a.jpg", "scene_id": "s"})).body)
-    stored = media_stored(store)
+    asked = {"url": life.url("a.jpg"), "scene_id": "s", "title": life.said("A view")}
+    store = Voice((await client.post("/media/store", asked)).body)
+    stored = media_stored(store, source_url=life.url("a.jpg"), context=ImageContext(title=life.said("A view")))
     palette = (NamedColour(hex="#224466", name="dark blue", share=0.5),)
     described = {"asset_id": stored.asset_id, "subject_version": 1, "origin": "tests", "palette": palette}
     described |= {"embedding": Embedding(origin="tests.v1", values=(1.0,) * 8)}
     await gateway.hear(stored, store.states(Described, **described, perceptual_hash="c3d4e5f60718293a"))
     await gateway.hear(depth_mapped(store, stored))
     failing = Voice((await client.post("/probes", {"service": "media"})).body)
-    await gateway.hear(failing.says(JobFailed, attempt=1, code="broken", sentence="It broke."))
+    await gateway.hear(failing.says(JobFailed, attempt=1, code="broken", sentence=life.said("It broke.")))
     letter = set_aside()
-    await gateway.hear(letter, command_of(failing))
+    await gateway.hear(letter, command_of(failing, excerpt=life.said("{")))
     pause = {"kind": FetchMedia.wire_name, "seconds": 60}
     await life.oz.post(f"{WORK}/pause", pause)
     life.values |= {
@@ -128,13 +137,15 @@ async def _work(life: Life, client: Client) -> None:
 
 
 async def _people(life: Life, client: Client) -> None:
-    project = (await client.post("/projects", {"name": "Lighthouses"})).body["id"]
+    project = (await client.post("/projects", {"name": life.said("Lighthouses")})).body["id"]
     await client.send("PUT", f"/api/v1/projects/{project}/members/bob", json={"role": "viewer"})
     for chapter in ("c", "k"):
-        await client.post("/chapters", {"id": chapter})
-        await client.post(f"/chapters/{chapter}/scenes", {"number": 1, "description": "A view"})
-    await client.post("/chapters/c/images/scenes/1", {"scene_description": "A view"})
-    customer = (await client.post("/customers", {"name": "Ada"})).body["id"]
+        await client.post("/chapters", {"id": chapter, "title": life.said("The storm")})
+        await client.post(f"/chapters/{chapter}/scenes", {"number": 1, "description": life.said("A view")})
+    await client.post("/chapters/c/images/scenes/1", {"scene_description": life.said("A view")})
+    customer = (await client.post("/customers", {"name": life.said("Ada"), "notes": life.said("Calls back.")})).body[
+        "id"
+    ]
     images = f"/api/v1/customers/{customer}/images/{life.values['image_id']}"
     assert (await client.send("PUT", images)).status == 204
     life.values |= {"project_id": project, "user_id": "bob", "chapter_id": "k", "number": "1", "scene_number": "1"}
@@ -153,10 +164,10 @@ async def _people(life: Life, client: Client) -> None:
 
 
 async def _machines(life: Life, client: Client) -> None:
-    key = (await client.post("/api-keys", {"name": "import", "scopes": ["read"]})).body["id"]
+    key = (await client.post("/api-keys", {"name": life.said("import"), "scopes": ["read"]})).body["id"]
     # Nothing is told of but pings, so that whatever else happens makes no noise.
     hook = {"url": f"http://127.0.0.1:{life.receiver.port}/hook", "event_types": ["webhook.disabled"]}
-    webhook = (await client.post("/webhooks", hook)).body["id"]
+    webhook = (await client.post("/webhooks", {**hook, "description": life.said("Ours")})).body["id"]
     delivery = (await client.post(f"/webhooks/{webhook}/test")).body["id"]
 
     async def delivered() -> bool:
@@ -177,7 +188,8 @@ async def _uploads(life: Life, client: Client) -> None:
     await life.gateway.parts.uploads._objects.ensure_bucket()
     picture = png()
     announced = {"content_type": "image/png", "size_bytes": len(picture)}
-    sent, given_up = [(await client.post("/uploads", announced)).body for _ in range(2)]
+    meant = {**announced, "title": life.said("A view")}
+    sent, given_up = [(await client.post("/uploads", meant)).body for _ in range(2)]
     async with (
         aiohttp.ClientSession() as session,
         session.put(sent["url"], data=picture, headers=sent["headers"]) as put,

@@ -45,6 +45,15 @@ SAID: Final = {
 }
 """What another system says."""
 
+MANIFESTS: Final = {
+    "text/csv": b"url,caption\nhttps://a.example/b.jpg,Hills\n",
+    "application/x-ndjson": b'{"url": "https://a.example/b.jpg"}\n',
+}
+"""What is sent where it is no JSON; nothing is made up for these, and examples of the document are sent elsewhere."""
+
+NOT_NEGATED: Final = "positive test case"
+"""So a request is called that should have been made ill-formed, and in which there was nothing to make so."""
+
 SENSE: Final[Mapping[str, Mapping[str, Any]]] = {
     "draw_scene": {"scene_description": "A view"},
     "pause_work": {"seconds": 60, "expires_at": None},
@@ -103,7 +112,7 @@ class Trial:
 
 
 def run(asked: Asked) -> Trial:
-    schema = schemathesis.openapi.from_dict(closed(asked.document), config=_config(asked))
+    schema = schemathesis.openapi.from_dict(_without_texts(closed(asked.document)), config=_config(asked))
     meant = schema.include(operation_id=asked.only) if asked.only else schema.exclude(operation_id=list(ENDLESS))
     trial = Trial()
     with _as_a_person_would(asked.values):
@@ -116,6 +125,16 @@ def run(asked: Asked) -> Trial:
                 case events.FatalError():
                     raise event.exception
     return trial
+
+
+def _without_texts(document: Document) -> Document:
+    """Leave out examples of manifests: beside a strategy for their types only bytes would be taken."""
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            contents = operation.get("requestBody", {}).get("content", {})
+            for media_type in MANIFESTS.keys() & contents.keys():
+                contents[media_type] = {"schema": {"type": "string"}}
+    return document
 
 
 def _config(asked: Asked) -> SchemathesisConfig:
@@ -151,6 +170,10 @@ def _as_a_person_would(values: Mapping[str, str]) -> Iterator[None]:
             return
         if case.method != "DELETE" and case.meta.phase.name != TestPhase.STATEFUL and turns.random() < _HALF:
             case.path_parameters |= {name: values[name] for name in case.path_parameters.keys() & values.keys()}
+        # A link that nobody wrote down may lead from what a reply says is not there.
+        case.path_parameters |= {
+            name: values[name] for name, value in case.path_parameters.items() if value is None and name in values
+        }
         if "Idempotency-Key" in (case.headers or {}):
             case.headers["Idempotency-Key"] = str(uuid7())
         if "If-Match" in (case.headers or {}):
@@ -161,9 +184,8 @@ def _as_a_person_would(values: Mapping[str, str]) -> Iterator[None]:
 
     urls = strategies.from_regex(r"https?://[a-z]{1,10}\.example(/[a-z0-9]{0,9})?", fullmatch=True)
     schemathesis.openapi.format("uri", urls)
-    schemathesis.openapi.media_type("text/csv", strategies.just(b"url,caption\nhttps://a.example/b.jpg,Hills\n"))
-    schemathesis.openapi.media_type("application/x-ndjson", strategies.just(b'{"url": "https://a.example/b.jpg"}\n'))
-    schemathesis.serializer.alias(["text/csv", "application/x-ndjson"], "text/plain")
+    for media_type, manifest in MANIFESTS.items():
+        schemathesis.openapi.media_type(media_type, strategies.just(manifest))
     schemathesis.hook(before_call)
     try:
         yield
@@ -196,6 +218,8 @@ def _note(trial: Trial, event: events.ScenarioFinished) -> None:
             continue
         for check in checks:
             if check.status == Status.FAILURE and check.failure_info is not None:
+                if NOT_NEGATED in check.failure_info.failure.message:
+                    continue
                 case, failure = recorder.cases[case_id].value, check.failure_info.failure
                 told = f"{failure.title}: {failure.message[:300]}"
                 trial.failures.append(

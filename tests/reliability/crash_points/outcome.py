@@ -25,6 +25,11 @@ from tests.journeys.end_state import Books
 Outcome = Counter[str]
 """Rows and objects, each as a text, and how often there is the same."""
 
+
+class Unreadable(AssertionError):
+    """The object store does not give all of an object."""
+
+
 _NOT_COMPARED: Final = frozenset(
     {
         *("schema_migrations", "bus_mark", "inbox", "tickets", "rate_limits", "near_duplicates"),
@@ -140,7 +145,7 @@ async def _read(s3: S3Client, bucket: str, key: str) -> bytes:
         with suppress(ClientPayloadError):  # of an object that has just been written, this store may give a part
             answer = await s3.get_object(Bucket=bucket, Key=key)
             return await answer["Body"].read()
-    raise AssertionError(f"{key} cannot be read to its end")
+    raise Unreadable(f"{key} cannot be read to its end")
 
 
 async def keys_of(s3: S3Client, bucket: str) -> list[str]:

@@ -63,6 +63,7 @@ async def import_an_image_and_approve_its_maps(hands: Hands) -> None:
     image_id = await hands.books.value(mapped, LISTED.sha256)
     recipe = await hands.books.value("SELECT recipe FROM gateway.maps WHERE asset_id = $1", image_id)
     await hands.gateway.post(f"/images/{image_id}/maps/{recipe}/approve", {})
+    await hands.gateway.get("/search/images?q=listed")
     await hands.gateway.post("/images/describe", {"image_id": str(image_id)})
     said = {"specversion": "1.0", "id": "1", "source": "another system", "type": MapDepth.wire_name}
     await hands.gateway.say({**said, "data": {"asset_id": str(image_id)}})

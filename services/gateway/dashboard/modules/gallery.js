@@ -39,6 +39,7 @@ export class Gallery {
   #mapped;
   #layer = "picture";
   #loading = null;
+  #end;
   #stale = new Gathering((ids) => this.#refresh(ids), { intervalMs: REFRESH_MS });
 
   /** `onChange(image)` hears of every picture that was loaded anew. */
@@ -55,8 +56,8 @@ export class Gallery {
       { class: "pictures", id: "pictures", tabindex: -1, "aria-labelledby": "pictures-title" },
       [this.#head(), this.search.element, this.scope, this.fresh, this.list, this.below],
     );
-    const nearEnd = ([seen]) => seen.isIntersecting && this.#cursor && this.#loadPage();
-    new IntersectionObserver(nearEnd, { rootMargin: "600px" }).observe(this.below);
+    const nearEnd = (seen) => seen.at(-1).isIntersecting && this.#cursor && this.#loadPage();
+    this.#end = new IntersectionObserver(nearEnd, { rootMargin: "600px" });
     addEventListener("scroll", () => this.#isAtTop() && this.#release(), { passive: true });
   }
 
@@ -176,6 +177,9 @@ export class Gallery {
   #showEnd() {
     if (this.#cursor) {
       this.below.replaceChildren(button("Show more", () => this.#loadPage()));
+      // An observer tells changes only, and an end that a page did not push out of sight has not changed.
+      this.#end.unobserve(this.below);
+      this.#end.observe(this.below);
     } else if (this.#tiles.size) {
       this.below.replaceChildren(el("p", { class: "hint" }, count(this.#tiles.size, "picture"), ", and that is all."));
     } else if (this.#question.isNarrow) {

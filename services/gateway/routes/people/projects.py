@@ -73,7 +73,9 @@ async def check_room(connection: Connection, user_id: str) -> None:
 )
 async def get_projects(request: Request, caller: CallingNow, asked: Annotated[Slice, Query()]) -> Response:
     async with as_tenant(parts_of(request).pool, caller.memberships) as connection:
-        rows = await store.select_projects(connection, caller.person_id, parse_cursor(asked.cursor), asked.limit)
+        rows = await store.select_projects(
+            connection, caller.person_id, list(caller.memberships), parse_cursor(asked.cursor), asked.limit
+        )
     return shown_page(rows, asked.limit, ProjectShown.of, next_cursor(rows, asked.limit))
 
 
