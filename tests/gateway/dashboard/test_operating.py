@@ -261,17 +261,21 @@ async def test_a_job_that_is_not_there_is_told(page: Page, gateway: Gateway) -> 
     assert "job_not_found" in told
 
 
-async def test_panels_that_are_slow_or_broken_say_so_and_come_back(office: Page) -> None:
-    await office.run(
+@pytest.mark.parametrize("known", [False, True], ids=["before it is known who looks", "afterwards"])
+async def test_panels_that_are_slow_or_broken_say_so_and_come_back(page: Page, gateway: Gateway, known: bool) -> None:
+    await enter(page, gateway, token=gateway.token("oz", ("operator",)))
+    if known:
+        await go(page, "jobs")
+    await page.run(
         """window.real = window.fetch;
         window.fetch = () => new Promise((resolve, reject) => { window.lose = () => reject(new TypeError('lost')); })"""
     )
-    await office.run("void (location.hash = 'panel=failures')")
-    await office.until(f"{TOLD}.includes('takes its time')")
-    await office.run("window.lose()")
-    assert "gateway_unreachable" in await office.until("document.querySelector('.office .problem')?.innerText")
-    await office.run("window.fetch = window.real; document.querySelector('.office .problem button').click()")
-    await office.until(f"{TOLD}.includes('Nothing that failed') && !document.querySelector('.office .problem')")
+    await page.run("void (location.hash = 'panel=failures')")
+    await page.until(f"{TOLD}.includes('takes its time')")
+    await page.run("window.lose()")
+    assert "gateway_unreachable" in await page.until("document.querySelector('.office .problem')?.innerText")
+    await page.run("window.fetch = window.real; document.querySelector('.office .problem button').click()")
+    await page.until(f"{TOLD}.includes('Nothing that failed') && !document.querySelector('.office .problem')")
 
 
 async def test_rows_keep_the_focus_while_what_they_show_changes(office: Page, gateway: Gateway, ann: Client) -> None:

@@ -9,6 +9,7 @@ import { ChaptersPanel } from "./chapters.js";
 import { HooksPanel } from "./hooks.js";
 import { JobsPanel } from "./jobsearch.js";
 import { LettersPanel } from "./letters.js";
+import { whileSlow } from "./panel.js";
 import { ProcessesPanel } from "./processes.js";
 import { QueuesPanel } from "./queues.js";
 import { ReasonsPanel } from "./reasons.js";
@@ -69,7 +70,6 @@ export class Office {
     document.body.toggleAttribute("data-office", name !== null);
     if (isNew) this.#leave();
     if (name === null) return;
-    if (!this.#who) this.place.replaceChildren(el("p", { class: "hint", role: "status" }, "Loading …"));
     if (!this.#who && !(await this.#meet())) return;
     if (this.#name === name) this.#show(name, address, isNew);
   }
@@ -89,12 +89,17 @@ export class Office {
   }
 
   async #meet() {
+    const status = el("p", { class: "hint", role: "status" }, "Loading …");
+    this.place.replaceChildren(status);
+    const end = whileSlow((text) => (status.textContent = text));
     try {
       this.#who = new Who(await this.#api.get("/me"));
       return true;
     } catch (problem) {
       this.place.replaceChildren(problemBox(problem, () => this.follow(readAddress())));
       return false;
+    } finally {
+      end();
     }
   }
 

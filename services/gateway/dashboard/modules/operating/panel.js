@@ -6,6 +6,7 @@ import { problemBox, toastProblem } from "../notices.js";
 import { Gathering } from "../pace.js";
 
 const SLOW_MS = 3_000;
+const SLOW = "The gateway takes its time; it is still being asked.";
 const NEWS_MS = 1_200;
 
 export class Panel {
@@ -55,7 +56,7 @@ export class Panel {
     clearTimeout(this.#timer);
     this.body.setAttribute("aria-busy", "true");
     if (!this.body.firstChild) this.status.textContent = "Loading …";
-    const slow = setTimeout(() => this.#say("The gateway takes its time; it is still being asked."), SLOW_MS);
+    const end = whileSlow((text) => this.#say(text));
     try {
       const found = await this.fetch();
       if (run !== this.#run) return;
@@ -65,7 +66,7 @@ export class Panel {
     } catch (problem) {
       if (run === this.#run) this.#tell(problem);
     } finally {
-      clearTimeout(slow);
+      end();
       if (run === this.#run) this.#rest();
     }
   }
@@ -106,6 +107,12 @@ export class Panel {
       else this.load();
     }, this.#everyMs);
   }
+}
+
+/** Say so where an answer is long in coming; gives how to end the waiting. */
+export function whileSlow(say) {
+  const timer = setTimeout(() => say(SLOW), SLOW_MS);
+  return () => clearTimeout(timer);
 }
 
 /** What stands where nothing is: what that means, and what to do. */

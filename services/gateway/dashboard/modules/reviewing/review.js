@@ -56,7 +56,9 @@ export class Review {
     this.entry = this.panel.entry;
     this.element = this.panel.element;
     this.element.addEventListener("close", () => this.#closed());
-    this.element.addEventListener("keydown", (event) => this.#key(event));
+    // Not of the dialog alone: where what had the focus is gone, as the end of the list is after one step back, keys
+    // are pressed on nothing.
+    document.addEventListener("keydown", (event) => this.#hears(event) && this.#key(event));
   }
 
   /** Open, change or close as the address says. */
@@ -298,6 +300,10 @@ export class Review {
       this.#attempt(again, again);
     };
     this.side.trouble.replaceChildren(problemBox(problem, again && retry));
+  }
+
+  #hears({ target }) {
+    return this.element.open && (this.element.contains(target) || target === document.body);
   }
 
   #key(event) {
