@@ -51,7 +51,7 @@ check: lint test ## What CI runs
 .PHONY: test
 test: bootstrap ## The whole test suite against real parts: [args="tests/shared -k lease"]
 	@$(PYTHON) -m compileall -q contracts deploy services shared
-	@$(PYTHON) -m pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder $(args)
+	@$(PYTHON) -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder $(args)
 
 .PHONY: lint
 lint: bootstrap ## Style, format and types

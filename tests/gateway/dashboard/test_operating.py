@@ -11,6 +11,7 @@ from contracts.image_generation import ImageGenerated
 from contracts.jobs import JobCompleted, JobFailed, JobRetryScheduled, JobStarted, WaitingWork
 from shared.objects import ObjectStore
 from tests.gateway.browser import Page
+from tests.gateway.dashboard.accessibility import barriers
 from tests.gateway.dashboard.conftest import asked_nobody_else, enter
 from tests.gateway.dashboard.panels import ROWS, TOLD, act, answer, go, rows
 from tests.gateway.dashboard.pictures import BLUE, png_of, show_picture
@@ -317,6 +318,7 @@ async def test_every_panel_fits_a_phone_and_names_what_it_offers(
             await go(office, panel, **parts)
             await shoot(office, "-".join([panel, *parts, str(width), _LIGHT[dark]]))
             assert await office.run("document.documentElement.scrollWidth") <= width, panel
+            assert await barriers(office) == [], panel
             assert await office.run(_UNNAMED) == [], panel
             assert await office.run(_HEADLESS) == 0, panel
 

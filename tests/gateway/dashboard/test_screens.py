@@ -3,6 +3,7 @@
 from typing import Final
 
 from tests.gateway.browser import Page
+from tests.gateway.dashboard.accessibility import barriers
 from tests.gateway.dashboard.pictures import show_picture
 from tests.gateway.dashboard.shooting import shoot
 from tests.gateway.living import Client, Gateway
@@ -33,6 +34,13 @@ _PANELS: Final = {
     ),
 }
 
+_BARRIERS: Final = """{
+    const faint = document.createElement('p');
+    faint.append('Faint');
+    Object.assign(faint.style, { color: '#eee', background: '#fff' });
+    document.querySelector('#token').after(document.createElement('input'), faint);
+}"""
+
 
 async def test_every_panel_of_pictures_has_room_whatever_the_screen(board: Page, gateway: Gateway, ann: Client) -> None:
     qualities = {"A harbour in the morning, seen from the tower": SOUND, "Stairs": BANDED, "Window": FLAT}
@@ -47,3 +55,12 @@ async def test_every_panel_of_pictures_has_room_whatever_the_screen(board: Page,
                 wide = await board.run(_WIDTH)
                 assert wide <= size[0], (panel, width, shade)
                 await shoot(board, f"pictures-{panel}-{width}-{shade}")
+                assert await barriers(board) == [], (panel, width, shade)
+
+
+async def test_what_keeps_people_out_is_found(page: Page, gateway: Gateway) -> None:
+    await page.open(gateway.url)
+    await page.until("document.querySelector('#token')")
+    assert await barriers(page) == []
+    await page.run(_BARRIERS)
+    assert {one.partition(":")[0] for one in await barriers(page)} == {"label", "color-contrast"}

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from deploy.local.stack import Stack
 from tests.journeys.end_state import books_of, differences, until_quiet
 from tests.journeys.visitors import Visitor, visiting
 from tests.reliability.figures.fates import nothing_lost
@@ -83,15 +84,25 @@ async def measure(ground: Ground, size: Size) -> list[Line]:
             _freezes_of_fetches(ground, visitor, crowd, size),
             _freezes_of_draws(replace(ground, books=books), painter, size),
         )
-        await until_quiet(ground.stack)
+        undone = await _left_undone(ground.stack)
         return [
             *lines(fetching, drawing, size, ground.seconds_of(FETCHES, "LEASE_SECONDS", 15)),
+            nothing("things left undone", undone),
             *await nothing_lost(ground.books, crowd.accepted, crowd.project_id),
             *[
                 nothing("differences from what was promised", await differences(ground.stack, one))
                 for one in (visitor, painter)
             ],
         ]
+
+
+async def _left_undone(stack: Stack) -> list[str]:
+    """Wait until all is done, and tell what is not; where a worker writes what is not its own, that may be for ever."""
+    try:
+        await until_quiet(stack)
+    except AssertionError as problem:
+        return [str(problem)]
+    return []
 
 
 def lines(fetching: Sequence[Freeze], drawing: Sequence[Freeze], size: Size, lease_seconds: float) -> list[Line]:

@@ -34,6 +34,8 @@ export class Row {
     this.look.setAttribute("aria-current", String(isCurrent));
     this.element.dataset.state = review.state;
     const [sign, state, words] = SIGNS[review.state] ?? [];
+    // On a narrow screen the words are not there; who cannot see the picture is told them all the same.
+    this.look.setAttribute("aria-label", [title, this.more.textContent, words].filter(Boolean).join(", "));
     this.sign.replaceChildren(...(sign ? [icon(sign, { label: words, className: `state is-${state}` })] : []));
   }
 }
