@@ -40,6 +40,7 @@ BROKER_AWAY = (
 _PUBLISH_SECONDS = 5
 _IN_FLIGHT = 200
 _HEARTBEAT_SECONDS = 10
+_CANCELLED_AGAIN_SECONDS = 1.0
 
 _log = structlog.get_logger(__name__)
 
@@ -127,13 +128,25 @@ class Link:
             else:
                 _log.warning("broker_connection_lost", link=self._name)
         finally:
-            for task in (session, closed):
-                task.cancel()
-            await asyncio.gather(session, closed, return_exceptions=True)
+            await _end(session, closed)
 
     async def _named_session(self, connection: AbstractConnection) -> None:
         with channel_errors():
             await self._session(connection)
+
+
+async def _end(*tasks: asyncio.Future[None]) -> None:
+    """Cancel tasks until they have ended.
+
+    Once is not always enough: before Python 3.12 `asyncio.wait_for`, with which aiormq waits for confirms, takes a
+    cancel that comes with the answer for no cancel at all.
+    """
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=_CANCELLED_AGAIN_SECONDS)
+    await asyncio.gather(*tasks, return_exceptions=True)  # so that nobody complains that nobody has looked
 
 
 async def _until_closed(it: AbstractConnection | AbstractChannel) -> None:
