@@ -28,6 +28,7 @@ from yarl import URL
 from contracts.envelope import CONTENT_TYPE
 from shared import metrics, topology
 from shared.database import AWAY
+from shared.ending import end
 from shared.topology import Topology
 
 BROKER_AWAY = (
@@ -128,25 +129,11 @@ class Link:
             else:
                 _log.warning("broker_connection_lost", link=self._name)
         finally:
-            await _end(session, closed)
+            await end(session, closed, again_after_seconds=_CANCELLED_AGAIN_SECONDS)
 
     async def _named_session(self, connection: AbstractConnection) -> None:
         with channel_errors():
             await self._session(connection)
-
-
-async def _end(*tasks: asyncio.Future[None]) -> None:
-    """Cancel tasks until they have ended.
-
-    Once is not always enough: before Python 3.12 `asyncio.wait_for`, with which aiormq waits for confirms, takes a
-    cancel that comes with the answer for no cancel at all.
-    """
-    left = set(tasks)
-    while left:
-        for task in left:
-            task.cancel()
-        _, left = await asyncio.wait(left, timeout=_CANCELLED_AGAIN_SECONDS)
-    await asyncio.gather(*tasks, return_exceptions=True)  # so that nobody complains that nobody has looked
 
 
 async def _until_closed(it: AbstractConnection | AbstractChannel) -> None:

@@ -12,6 +12,7 @@ from contracts.envelope import Command, Message
 from contracts.jobs import DiscardDeadLetters, RedriveDeadLetters, ReplayOutbox
 from shared.broker import Publisher
 from shared.database import Pool, until_answered
+from shared.ending import end
 from shared.handling import Heard, Reactions, bind_reaction
 from shared.health import Health
 from shared.hearing import Deaf, Hearing
@@ -25,6 +26,8 @@ from shared.settings import ServiceSettings
 from shared.topology import Topology
 
 _FLUSH_SECONDS = 3
+_TIDY_SECONDS = 7.0
+"""Closing a connection may take five."""
 
 _log = structlog.get_logger(__name__)
 
@@ -104,15 +107,12 @@ class Bus:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._leaving = True
-        self._taking_in.cancel()
-        await asyncio.wait((self._taking_in,))
+        await end(self._taking_in, again_after_seconds=_TIDY_SECONDS)
         try:
             await self._relay.stop(self._relaying, seconds=_FLUSH_SECONDS)
             await self.reporting.leave()
         finally:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await end(*self._tasks, again_after_seconds=_TIDY_SECONDS)
             self.died.cancel()
 
     def alongside(self, run: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -15,6 +15,7 @@ from shared import metrics, sweep
 from shared.broker import BROKER_AWAY, Unroutable
 from shared.bus import Bus
 from shared.database import AWAY, Pool, close_pool, open_pool
+from shared.ending import end
 from shared.handling import Reactions, Works, bind_work
 from shared.health import Health
 from shared.identifiers import uuid7
@@ -31,6 +32,7 @@ from shared.telemetry import configure_logging, configure_tracing
 
 _SWEEP_SECONDS = 1.0
 _FLUSH_SECONDS = 8.0  # of the grace period, for what comes after the work
+_TIDY_SECONDS = 7.0
 
 WORKER_LOST = ("worker_lost", "The worker that ran it went away without an answer.")
 
@@ -133,9 +135,7 @@ class Worker:
         except BROKER_AWAY as error:
             _log.warning("consumer_not_cancelled", error=repr(error))
         await self._runner.stop(self.settings.grace_seconds - _FLUSH_SECONDS)
-        for task in running:
-            task.cancel()
-        for result in await asyncio.gather(*running, return_exceptions=True):
+        for result in await end(*running, again_after_seconds=_TIDY_SECONDS):
             if isinstance(result, Exception):
                 raise result
 
