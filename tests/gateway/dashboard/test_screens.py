@@ -41,6 +41,20 @@ _BARRIERS: Final = """{
     document.querySelector('#token').after(document.createElement('input'), faint);
 }"""
 
+_STATES: Final = ("pending", "retrying", "paused", "in_progress", "completed", "failed", "cancelled", "doubt", "bits")
+_GROUNDS: Final = ("paper", "sheet", "well")
+_EVERY_STATE: Final = f"""document.querySelector('main').replaceChildren(...{[*_GROUNDS]}.map((ground) => {{
+    const row = document.createElement('p');
+    row.style.background = `var(--${{ground}})`;
+    row.append(...[...{[*_STATES]}.map((state) => `badge is-${{state}}`), 'tally'].map((look) => {{
+        const sign = document.createElement('span');
+        sign.className = look;
+        sign.append(look);
+        return sign;
+    }}));
+    return row;
+}}))"""
+
 
 async def test_every_panel_of_pictures_has_room_whatever_the_screen(board: Page, gateway: Gateway, ann: Client) -> None:
     qualities = {"A harbour in the morning, seen from the tower": SOUND, "Stairs": BANDED, "Window": FLAT}
@@ -56,6 +70,14 @@ async def test_every_panel_of_pictures_has_room_whatever_the_screen(board: Page,
                 assert wide <= size[0], (panel, width, shade)
                 await shoot(board, f"pictures-{panel}-{width}-{shade}")
                 assert await barriers(board) == [], (panel, width, shade)
+
+
+async def test_the_word_of_every_state_can_be_read_on_every_ground(board: Page) -> None:
+    for dark in (False, True):
+        await board.look(*_WIDTHS["wide"], dark=dark, still=True)
+        await board.run(f"{_EVERY_STATE}; true")
+        assert await board.run("document.querySelectorAll('main .badge').length") == len(_GROUNDS) * len(_STATES)
+        assert await barriers(board) == [], dark
 
 
 async def test_what_keeps_people_out_is_found(page: Page, gateway: Gateway) -> None:
