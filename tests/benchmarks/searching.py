@@ -20,7 +20,7 @@ from deploy.local.stack import Stack
 from tests.benchmarks.collection import BEGINNING, ORIGIN, Vectors, fill, fill_with_vectors, ids_of, vectors_of
 
 IMAGES: Final = 100_000
-ROUNDS: Final = 40
+ROUNDS: Final = 100
 NEAREST: Final = 10
 BAR_MILLISECONDS: Final = 100.0
 BAR_RECALL: Final = 0.95
@@ -40,7 +40,7 @@ QUESTIONS: Final[Sequence[tuple[str, Mapping[str, Any]]]] = [
     ("a common word, the newest first", {"q": "red", "sort": "newest"}),
     ("a common colour", {"color": "#808080"}),
     ("a rare colour", {"color": "#c02020"}),
-    ("a common colour and all near it", {"color": "#808080", "color_distance": "0.2", "color_share": "0"}),
+    ("a common colour and all near it", {"color": "#808080", "color_distance": "0.12", "color_share": "0"}),
     ("a colour and a word", {"color": "#404040", "q": "river"}),
     ("a common tag", {"tags": "common"}),
     ("two tags", {"tags": ["common", "tag7"]}),

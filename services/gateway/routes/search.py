@@ -68,7 +68,10 @@ class ImagesSought(Page):
     )
     color: Colour | None = Field(default=None, description="`#rrggbb`, or without `#`, or with one digit a channel")
     color_distance: float = Field(
-        default=0.1, ge=0.01, le=0.2, description="how far another shade may be; black to white is 1 (OKLab)"
+        default=0.1,
+        ge=0.01,
+        le=0.12,
+        description="how far another shade may be; black to white is 1 (OKLab)",
     )
     color_share: float = Field(default=0.05, ge=0, le=1, description="how much of the image a shade must be to count")
     tags: Annotated[list[Tag], Field(max_length=TAGS_LIMIT)] | None = Field(
@@ -170,7 +173,7 @@ async def search_images(request: Request, caller: Calling, asked: Annotated[Imag
     reads = _PLACES[order]
     place = read_place(asked.cursor, order, *reads)
     async with as_tenant(parts_of(request).pool, projects) as connection:
-        await store.plan_for_values(connection)
+        await store.plan_for_values(connection, wanted.query)
         found = await store.select_found(connection, projects, wanted, order, place=place, limit=asked.limit)
         shown = await select_images_by_id(connection, [row["id"] for row in found[: asked.limit]])
     items = await _matched(found[: asked.limit], shown, parts_of(request).links, order)

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 _TERM: Final = re.compile(r'(?P<minus>-?)(?:"(?P<phrase>[^"]*)"?|(?P<word>[^\s"]+))')
 _OR: Final = "OR"
+_BEGINNING: Final = ":*"
 
 
 class Query(NamedTuple):
@@ -14,11 +15,13 @@ class Query(NamedTuple):
     Attributes:
         text: the question; empty where nothing that was written can be searched for, and so nothing is found.
         says_what: it names something that shall be there, and not only what shall not.
+        has_beginning: one of its words is only the beginning of words.
 
     """
 
     text: str
     says_what: bool
+    has_beginning: bool = False
 
 
 def parse_query(written: str) -> Query | None:
@@ -30,7 +33,7 @@ def parse_query(written: str) -> Query | None:
     if not written.strip():
         return None
     alternatives: list[list[str]] = []
-    says_what = joins = False
+    says_what = has_beginning = joins = False
     for operand, is_wanted in _operands(written):
         if operand == _OR:
             joins = bool(alternatives)
@@ -40,7 +43,8 @@ def parse_query(written: str) -> Query | None:
         else:
             alternatives.append([operand])
         says_what, joins = says_what or is_wanted, False
-    return Query(" & ".join(f"({' | '.join(some)})" for some in alternatives), says_what)
+        has_beginning = has_beginning or operand.endswith(_BEGINNING)
+    return Query(" & ".join(f"({' | '.join(some)})" for some in alternatives), says_what, has_beginning)
 
 
 def _operands(written: str) -> Iterator[tuple[str, bool]]:
@@ -52,4 +56,4 @@ def _operands(written: str) -> Iterator[tuple[str, bool]]:
         elif any(character.isalnum() for character in text):
             is_prefix = term["word"] is not None and text.endswith("*")
             quoted = "'{}'".format(text.replace("\\", "\\\\").replace("'", "''"))
-            yield f"{'!' if term['minus'] else ''}{quoted}{':*' if is_prefix else ''}", not term["minus"]
+            yield f"{'!' if term['minus'] else ''}{quoted}{_BEGINNING if is_prefix else ''}", not term["minus"]

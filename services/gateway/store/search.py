@@ -15,6 +15,9 @@ Order = Literal["relevance", "colour", "newest", "oldest"]
 
 # Ranks are whole numbers, so that a cursor holds them exactly and sums do not depend on the order of their parts.
 _RANK: Final = 1_000_000
+# What the planner takes reading an entry of an index for; the first is its own default.
+_COST_OF_WORDS: Final = "0.005"
+_COST_OF_BEGINNINGS: Final = "0.05"
 _SHAPE: Final = """
     CASE sign(width_px - height_px) WHEN 1 THEN 'landscape' WHEN 0 THEN 'square' ELSE 'portrait' END
 """
@@ -75,9 +78,16 @@ class Wanted:
         return conditions
 
 
-async def plan_for_values(connection: Connection) -> None:
-    """Have the rest of the transaction plan each statement for its values: one word is rare, and another is not."""
-    await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+async def plan_for_values(connection: Connection, query: Query | None = None) -> None:
+    """Have the rest of the transaction plan each statement for its values: one word is rare, and another is not.
+
+    Of the beginning of many words the index is read entry by entry, which the planner takes for as cheap as one word.
+    """
+    cost = _COST_OF_BEGINNINGS if query is not None and query.has_beginning else _COST_OF_WORDS
+    await connection.execute(
+        "SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('cpu_index_tuple_cost', $1, true)",
+        cost,
+    )
 
 
 def _scope(projects: Sequence[UUID]) -> tuple[str, Any]:

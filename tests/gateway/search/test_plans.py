@@ -74,9 +74,9 @@ class _Explaining:
         return []
 
 
-async def _plan(pool: Pool, order: Order, wanted: Wanted) -> str:
+async def _plan(pool: Pool, order: Order, wanted: Wanted, *, known: bool = True) -> str:
     async with as_tenant(pool, [PROJECT]) as connection:
-        await search.plan_for_values(connection)
+        await search.plan_for_values(connection, wanted.query if known else None)
         explaining = _Explaining(connection)
         await search.select_found(explaining, [PROJECT], wanted, order, place=None, limit=20)  # type: ignore[arg-type]
         return explaining.plan
@@ -93,3 +93,10 @@ async def test_searches_look_into_indexes(pool: Pool, house: House) -> None:
         assert "asset_search_by_words" not in await _plan(pool, *QUESTIONS[0][1:])
     finally:
         await house.admin.execute("ALTER FUNCTION pg_catalog.ts_match_vq(tsvector, tsquery) LEAKPROOF")
+
+
+async def test_the_beginning_of_all_words_is_looked_for_in_the_table(pool: Pool) -> None:
+    """In the index it would be looked for in the entries of all these words, one by one."""
+    wanted = Wanted(query=parse_query("word*"))
+    assert "asset_search_by_words" not in await _plan(pool, "relevance", wanted)
+    assert "asset_search_by_words" in await _plan(pool, "relevance", wanted, known=False)
