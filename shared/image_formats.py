@@ -31,6 +31,7 @@ IMAGE_FORMATS: Final[Mapping[str, ImageFormat]] = MappingProxyType(
             ImageFormat("avif", ".avif", "image/avif"),
             ImageFormat("tiff", ".tif", "image/tiff"),
             ImageFormat("bmp", ".bmp", "image/bmp"),
+            ImageFormat("netpbm", ".pnm", "image/x-portable-anymap"),
         )
     }
 )
@@ -74,7 +75,7 @@ _AVIF_BRANDS: Final = frozenset({b"avif", b"avis"})
 _HEIC_BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})
 _ANY_STILL_BRANDS: Final = frozenset({b"mif1", b"msf1"})
 _BMP_HEADER_BYTES: Final = frozenset({12, 16, 40, 52, 56, 64, 108, 124})
-_NETPBM_DIGITS: Final = frozenset({b"1", b"2", b"3", b"4", b"5", b"6"})
+_NETPBM_KINDS: Final = dict.fromkeys(b"123", "netpbm_text") | dict.fromkeys(b"456", "netpbm")
 _HTML_OPENINGS: Final = (
     b"<!doctype html",
     b"<html",
@@ -99,7 +100,7 @@ _REFUSED: Final = {
     "postscript": "a PostScript document",
     "icon": "an icon",
     "animation_fli": "an FLI animation",
-    "netpbm": "a Netpbm image",
+    "netpbm_text": "a Netpbm image whose pixels are written as text",
 }
 _NOT_IMAGES: Final = {
     "pdf": "a PDF document",
@@ -114,7 +115,7 @@ def sniff(head: bytes) -> str | None:
     """Name what the first bytes of a file are; the file's name and headers have no say.
 
     A key of `IMAGE_FORMATS`, or one of heic, jpeg_xl, jpeg_2000, svg, photoshop, postscript, icon,
-    animation_fli, netpbm, html, xml, pdf, archive, video, playlist; None where the bytes are none of these.
+    animation_fli, netpbm_text, html, xml, pdf, archive, video, playlist; None where the bytes are none of these.
     """
     head = head[:SNIFFED_BYTES]
     for kind, offset, signature in _SIGNATURES:
@@ -124,8 +125,8 @@ def sniff(head: bytes) -> str | None:
         return _kind_of_brands(head)
     if head.startswith(b"BM") and int.from_bytes(head[14:18], "little") in _BMP_HEADER_BYTES:
         return "bmp"
-    if head[:1] == b"P" and head[1:2] in _NETPBM_DIGITS and head[2:3].isspace():
-        return "netpbm"
+    if head[:1] == b"P" and head[2:3].isspace() and head[1] in _NETPBM_KINDS:
+        return _NETPBM_KINDS[head[1]]
     return _kind_of_markup(head)
 
 
@@ -182,7 +183,7 @@ def image_format(head: bytes) -> ImageFormat:
 
 
 def _refusal_of(kind: str) -> Refused:
-    accepted = "JPEG, PNG, WebP, GIF, AVIF, TIFF, BMP"
+    accepted = "JPEG, PNG, WebP, GIF, AVIF, TIFF, BMP, Netpbm"
     if kind in _NOT_SUPPORTED:
         return Refused(
             "format_not_supported",

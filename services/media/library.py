@@ -13,6 +13,7 @@ import structlog
 from services.media import store
 from services.media.downloads import download
 from services.media.processing import look, process
+from services.media.renditions import rendition_keys
 from shared.database import AWAY, Pool
 from shared.errors import TryAgain
 from shared.fetch import Outbound
@@ -138,7 +139,8 @@ class Library:
             await store.keep_locks(connection)
             condemned = await store.select_condemned(connection, _CONDEMNED_AT_ONCE)
             for blob in condemned:
-                keys = [blob["original_key"], *(rendition["key"] for rendition in blob["facts"]["renditions"])]
+                listed = (rendition["key"] for rendition in blob["facts"]["renditions"])
+                keys = {blob["original_key"], *listed, *rendition_keys(blob["sha256"])}
                 # All deletes have ended before the lock is given up, whatever becomes of them.
                 outcomes = await asyncio.gather(*(self._objects.delete(key) for key in keys), return_exceptions=True)
                 for outcome in outcomes:

@@ -41,11 +41,11 @@ def process(payload: bytes, options: dict[str, Any]) -> tuple[dict[str, Any], li
     Returns:
         Facts, ready for JSON, and the WebP files in the order of `facts["renditions"]`. Facts are `format`,
         `extension` (with its dot), `content_type`, `width_px` and `height_px` (upright), `orientation` (EXIF,
-        1 to 8, as it was before), `animated`, `frames` (pages of a TIFF), `has_alpha` (whether some pixel is
-        not opaque), `thumbhash` (base64), `palette` (of `hex`, `name`, `share`), `dominant_colour` (`#rrggbb`,
-        or None where nothing is visible), `perceptual_hash` (16 hex digits, or None for a picture without
-        structure), `embedding` (of `origin`, `values`; or None for a grey area), `exif` (of `camera`, `taken_at`),
-        and `renditions` (of `name`, `width_px`, `height_px`, `size_bytes`).
+        1 to 8, as it was before), `animated`, `frames` (pages of a TIFF), `duration_ms` (of one run, None for what
+        does not move), `has_alpha` (whether some pixel is not opaque), `thumbhash` (base64), `palette` (of `hex`,
+        `name`, `share`), `dominant_colour` (`#rrggbb`, or None where nothing is visible), `perceptual_hash` (16 hex
+        digits, or None for a picture without structure), `embedding` (of `origin`, `values`; or None for a grey
+        area), `exif` (of `camera`, `taken_at`), and `renditions` (of `name`, `width_px`, `height_px`, `size_bytes`).
 
     Raises:
         Refused: `body_empty`, `not_an_image`, `web_page_not_image`, `format_refused`, `format_not_supported`,
@@ -90,7 +90,8 @@ def _facts(picture: Picture, drawn: Iterable[Rendition]) -> dict[str, Any]:
         "height_px": picture.height_px,
         "orientation": picture.metadata.orientation,
         "animated": picture.animated,
-        "frames": picture.frames,
+        "frames": picture.frames.count,
+        "duration_ms": picture.frames.duration_ms,
         "has_alpha": picture.image.mode == "RGBA",
         **_seen(picture),
         "exif": {"camera": picture.metadata.camera, "taken_at": picture.metadata.taken_at},

@@ -45,6 +45,7 @@ SMALL_FILES: Mapping[str, Callable[[], bytes]] = {
     "tiff": lambda: encoded(photo(64, 48), "TIFF"),
     "lzw tiff": lambda: encoded(photo(64, 48), "TIFF", compression="tiff_lzw"),
     "bmp": lambda: encoded(photo(64, 48), "BMP"),
+    "netpbm": lambda: encoded(photo(64, 48), "PPM"),
 }
 
 

@@ -17,6 +17,7 @@ def test_each_accepted_format_is_read_and_named_for_what_it_is(name: str) -> Non
     assert facts["content_type"] == known.content_type
     assert (facts["width_px"], facts["height_px"]) == (64, 48)
     assert (facts["frames"], facts["animated"], facts["orientation"]) == (1, False, 1)
+    assert facts["duration_ms"] is None
     assert [blob[8:12] for blob in blobs] == [b"WEBP", b"WEBP"]
 
 
@@ -39,7 +40,7 @@ def test_every_format_has_an_extension_and_a_content_type_of_its_own() -> None:
         (b"8BPS\0\1" + bytes(40), "format_refused"),
         (b"%!PS-Adobe-3.0 EPSF-3.0", "format_refused"),
         (b"\0\0\1\0\1\0" + bytes(40), "format_refused"),
-        (b"P6\n2 2\n255\n" + bytes(12), "format_refused"),
+        (b"P3\n2 2\n255\n" + b"0 " * 12, "format_refused"),
         (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(40), "format_not_supported"),
         (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic" + bytes(40), "format_not_supported"),
         (b"\xff\x0a" + bytes(40), "format_not_supported"),
@@ -76,7 +77,7 @@ def test_a_playlist_that_calls_itself_a_picture_stays_a_playlist() -> None:
 def test_of_an_animation_the_first_frame_is_shown_and_all_are_counted(name: str) -> None:
     facts, blobs = process(animation(name), {})
 
-    assert (facts["animated"], facts["frames"]) == (True, 3)
+    assert (facts["animated"], facts["frames"], facts["duration_ms"]) == (True, 3, 300)
     assert facts["palette"][0]["name"] == "red"
     assert len(blobs) == 2
 
@@ -84,7 +85,7 @@ def test_of_an_animation_the_first_frame_is_shown_and_all_are_counted(name: str)
 def test_the_pages_of_a_tiff_are_counted_but_are_no_animation() -> None:
     pages = encoded(photo(40, 30), "TIFF", save_all=True, append_images=[photo(40, 30, seed=1)])
     facts, _ = process(pages, {})
-    assert (facts["animated"], facts["frames"]) == (False, 2)
+    assert (facts["animated"], facts["frames"], facts["duration_ms"]) == (False, 2, None)
 
 
 def test_frames_that_a_png_only_claims_are_not_counted() -> None:

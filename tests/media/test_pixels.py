@@ -33,6 +33,8 @@ def colour_of(payload: bytes) -> tuple[int, ...]:
         (Image.new("I;16", (20, 10), 257 * 77), "PNG", (77, 77, 77)),
         (Image.new("I;16", (20, 10), 257 * 77), "TIFF", (77, 77, 77)),
         (Image.new("I", (20, 10), 257 * 77), "TIFF", (77, 77, 77)),
+        (Image.new("I;16", (20, 10), 257 * 77), "PPM", (77, 77, 77)),
+        (Image.new("1", (20, 10), 1), "PPM", (255, 255, 255)),
         (Image.new("F", (20, 10), 0.5), "TIFF", (128, 128, 128)),
         (Image.new("F", (20, 10), float("nan")), "TIFF", (0, 0, 0)),
         (Image.new("CMYK", (20, 10), (0, 0, 0, 255)), "TIFF", (0, 0, 0)),

@@ -13,10 +13,12 @@ from PIL.GifImagePlugin import GifImageFile
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
+from PIL.PpmImagePlugin import PpmImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from services.media.decoding.frames import count_frames
+from services.media.decoding.containers import without_torn_end
+from services.media.decoding.frames import Frames, measure_frames
 from services.media.decoding.metadata import Metadata, read_metadata
 from services.media.decoding.pixels import eight_bit, to_srgb, upright
 from shared.errors import Refused
@@ -25,10 +27,16 @@ from shared.image_formats import ImageFormat, image_format
 MAX_JPEG_PIXEL_PASSES: Final = 2_000_000_000
 """Scans of a progressive JPEG times its pixels: about 2 s of decoding. Cameras write about ten scans."""
 
+MAX_ODD_NETPBM_PIXELS: Final = 1_000_000
+"""Pixels of a Netpbm image whose white is neither 255 nor 65,535, which are scaled one by one: about 2 s."""
+
 WORKING_GAP: Final = 1.5
 """The working picture keeps this many times the largest rendition, so that the last resize stays sharp."""
 
-# Opened directly: only these seven decoders ever see a byte, whatever else Pillow knows. The extra pictures
+WORKING_PIXELS: Final = 16_000_000
+"""Beyond so many it keeps less, never less than the rendition, so that three copies fit into memory."""
+
+# Opened directly: only these decoders ever see a byte, whatever else Pillow knows. The extra pictures
 # that cameras append to a JPEG are left alone.
 _DECODERS: Final[Mapping[str, Callable[[BytesIO], ImageFile]]] = {
     "jpeg": JpegImageFile,
@@ -38,6 +46,7 @@ _DECODERS: Final[Mapping[str, Callable[[BytesIO], ImageFile]]] = {
     "avif": AvifImageFile,
     "tiff": TiffImageFile,
     "bmp": BmpImageFile,
+    "netpbm": PpmImageFile,
 }
 
 # Peak bytes of memory per pixel while decoding, measured with Pillow 13 and rounded up: WebP keeps two
@@ -68,11 +77,11 @@ class Picture:
     """The first frame of a file, upright, in sRGB, and what the file told about itself.
 
     Attributes:
-        image: RGB, or RGBA where some pixel is not opaque; reduced, never below 1.5 times the asked longest
-            side (or the original size where that is smaller).
+        image: RGB, or RGBA where some pixel is not opaque; reduced, as a rule never below 1.5 times the asked
+            longest side (or the original size where that is smaller).
         width_px: of the original, upright.
         height_px: of the original, upright.
-        frames: frames of an animation, or pages of a TIFF; 1 for a still.
+        frames: of an animation, or the pages of a TIFF.
 
     """
 
@@ -80,12 +89,12 @@ class Picture:
     format: ImageFormat
     width_px: int
     height_px: int
-    frames: int
+    frames: Frames
     metadata: Metadata
 
     @property
     def animated(self) -> bool:
-        return self.frames > 1 and self.format.name != "tiff"
+        return self.frames.duration_ms is not None
 
 
 def decode(payload: bytes, bounds: Bounds, *, longest_px: int) -> Picture:
@@ -99,18 +108,22 @@ def decode(payload: bytes, bounds: Bounds, *, longest_px: int) -> Picture:
     found = image_format(payload)
     needed_px = max(1, round(longest_px * WORKING_GAP))
     with _hostile_bytes(payload, found, bounds):
-        image = _DECODERS[found.name](BytesIO(payload))
+        image = _DECODERS[found.name](BytesIO(_mended(payload, found)))
         _check_size(image, found, bounds)
         width_px, height_px = image.size
         metadata = _load(image, payload, needed_px)
-        small = to_srgb(eight_bit(image, factor=max(1, max(image.size) // needed_px)), _profile(image))
-        frames = count_frames(image, payload)
+        small = to_srgb(eight_bit(image, factor=_factor(image.size, longest_px)), _profile(image))
+        frames = measure_frames(image, payload)
     if found.name == "tiff":
         # Pillow has turned it already.
         return Picture(small, found, width_px, height_px, frames, metadata)
     if metadata.turned:
         width_px, height_px = height_px, width_px
     return Picture(upright(small, metadata.orientation), found, width_px, height_px, frames, metadata)
+
+
+def _mended(payload: bytes, found: ImageFormat) -> bytes:
+    return without_torn_end(payload) if found.name == "png" else payload
 
 
 def _load(image: ImageFile, payload: bytes, needed_px: int) -> Metadata:
@@ -121,9 +134,18 @@ def _load(image: ImageFile, payload: bytes, needed_px: int) -> Metadata:
     if isinstance(image, JpegImageFile):
         _check_passes(payload, image.width * image.height)
         image.draft(None, _fitting(image.size, needed_px))
+    if isinstance(image, PpmImageFile):
+        _check_white(image)
     image.load()
     # A PNG may tell how it was held behind its pixels.
     return read_metadata(image)
+
+
+def _factor(size: tuple[int, int], longest_px: int) -> int:
+    factor = max(1, round(max(size) // (longest_px * WORKING_GAP)))
+    while size[0] * size[1] // factor**2 > WORKING_PIXELS and max(size) // (factor + 1) >= longest_px:
+        factor += 1
+    return factor
 
 
 def _profile(image: ImageFile) -> bytes | None:
@@ -195,6 +217,16 @@ def _check_passes(payload: bytes, pixels: int) -> None:
             "image_too_complex",
             f"This JPEG asks for {passes} passes over {pixels / 1e6:.1f} megapixels: save it again as an "
             "ordinary JPEG.",
+        )
+
+
+def _check_white(image: PpmImageFile) -> None:
+    is_scaled = any(tile.codec_name == "ppm" for tile in image.tile)
+    if is_scaled and image.width * image.height > MAX_ODD_NETPBM_PIXELS:
+        raise Refused(
+            "image_too_complex",
+            "This Netpbm image counts its shades neither to 255 nor to 65535, which is slow to read: save it with "
+            "8 or 16 bits.",
         )
 
 

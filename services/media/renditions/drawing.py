@@ -1,15 +1,10 @@
 """Smaller copies of a picture for screens: WebP, made of pixels alone, so that nothing hidden comes along."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
-from types import MappingProxyType
 from typing import Final
 
 from PIL import Image
-
-RENDITION_SIDES_PX: Final[Mapping[str, int]] = MappingProxyType({"250": 250, "1440": 1440})
-"""Longest side of each rendition that every image gets, by its name."""
 
 WEBP_QUALITY: Final = 80
 

@@ -1,0 +1,63 @@
+"""Walks along the parts of a file by their lengths, without reading what they hold."""
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+MAX_PARTS: Final = 1_000_000
+"""Parts that are walked past: a file made of empty ones costs at most half a second."""
+
+PNG_END: Final = b"\0\0\0\0IEND\xaeB`\x82"
+
+_PNG_SIGNATURE_BYTES: Final = 8
+_RIFF_HEADER_BYTES: Final = 12
+_PART_HEADER_BYTES: Final = 8
+_CHECKSUM_BYTES: Final = 4
+
+
+class Part(NamedTuple):
+    """One chunk: `payload[data:end]` is what it holds, `payload[start:stop]` all of it, if it is all there."""
+
+    kind: bytes
+    start: int
+    data: int
+    end: int
+    stop: int
+
+
+def png_chunks(payload: bytes) -> Iterator[Part]:
+    """Walk along a PNG up to its end; the last chunk may reach beyond the file."""
+    at = _PNG_SIGNATURE_BYTES
+    for _ in range(MAX_PARTS):
+        data = at + _PART_HEADER_BYTES
+        if data > len(payload):
+            return
+        end = data + int.from_bytes(payload[at : at + 4], "big")
+        chunk = Part(payload[at + 4 : data], at, data, end, end + _CHECKSUM_BYTES)
+        yield chunk
+        if chunk.kind == b"IEND":
+            return
+        at = chunk.stop
+
+
+def riff_chunks(payload: bytes) -> Iterator[Part]:
+    """Walk along a WebP; the last chunk may reach beyond the file."""
+    at = _RIFF_HEADER_BYTES
+    for _ in range(MAX_PARTS):
+        data = at + _PART_HEADER_BYTES
+        if data > len(payload):
+            return
+        end = data + int.from_bytes(payload[at + 4 : data], "little")
+        yield Part(payload[at : at + 4], at, data, end, end + (end - data) % 2)
+        at = end + (end - data) % 2
+
+
+def without_torn_end(payload: bytes) -> bytes:
+    """End a PNG behind its pixels where a later chunk is torn off: the picture is whole all the same."""
+    if payload.endswith(PNG_END):
+        return payload
+    has_pixels = False
+    for chunk in png_chunks(payload):
+        if has_pixels and chunk.kind != b"IDAT" and chunk.end > len(payload):
+            return payload[: chunk.start] + PNG_END
+        has_pixels = has_pixels or chunk.kind == b"IDAT"
+    return payload

@@ -1,0 +1,127 @@
+"""A copy that may be handed out: the same pixels, and not a word of where, when, by what or by whom."""
+
+from collections.abc import Callable, Mapping
+from io import BytesIO
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from services.media.decoding.cleaning import clean
+from services.media.processing import process
+from tests.media.samples import SMALL_FILES, encoded, exif_with_place, photo, png_chunk
+
+XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/" exif:GPSLatitude="52,31.2N"/>'
+SECRETS = (b"Exif", b"EXIF", b"GPS", b"Lumen", b"xmp", b"XMP", b"2024:05:06", b"secret", b"ftyp")
+TRAILER = b"\xff\xd8secret\0\0\0\x18ftypmp42"
+
+
+def told(format_name: str, orientation: int = 1, **how: object) -> bytes:
+    return encoded(photo(300, 200), format_name, exif=exif_with_place(orientation), **how)
+
+
+def png_with_texts() -> bytes:
+    whole = told("PNG")
+    return whole[:-12] + png_chunk(b"tEXt", b"Comment\0secret") + png_chunk(b"prIv", b"secret") + whole[-12:] + TRAILER
+
+
+def jpeg_with_comment() -> bytes:
+    whole = told("JPEG", 6, xmp=XMP, comment=b"secret", progressive=True)
+    photoshop = b"Photoshop 3.0\0secret"
+    segment = b"\xff\xed" + (len(photoshop) + 2).to_bytes(2, "big") + photoshop
+    return whole[:2] + segment + whole[2:] + TRAILER
+
+
+def animated_webp() -> bytes:
+    frames = [Image.new("RGB", (40, 30), colour) for colour in ("red", "lime", "blue")]
+    how = {"save_all": True, "append_images": frames[1:], "duration": 70, "exif": exif_with_place(), "xmp": XMP}
+    return encoded(frames[0], "WEBP", **how) + TRAILER
+
+
+def animated_gif() -> bytes:
+    frames = [Image.new("RGB", (40, 30), colour) for colour in ("red", "lime", "blue")]
+    how = {"save_all": True, "append_images": frames[1:], "duration": 70, "loop": 0, "comment": b"secret"}
+    return encoded(frames[0], "GIF", **how) + TRAILER
+
+
+TELLING: Mapping[str, Callable[[], bytes]] = {
+    "jpeg": jpeg_with_comment,
+    "stereo jpeg": lambda: encoded(
+        photo(300, 200), "MPO", save_all=True, append_images=[photo(300, 200, 1)], exif=exif_with_place()
+    ),
+    "png": png_with_texts,
+    "webp": lambda: told("WEBP", xmp=XMP) + TRAILER,
+    "animated webp": animated_webp,
+    "animated gif": animated_gif,
+}
+
+
+def frames_of(content: bytes) -> list[np.ndarray]:
+    image = Image.open(BytesIO(content))
+    frames = []
+    for number in range(getattr(image, "n_frames", 1) if image.format != "MPO" else 1):
+        image.seek(number)
+        frames.append(np.asarray(image.convert("RGBA")))
+    return frames
+
+
+@pytest.mark.parametrize("name", sorted(TELLING))
+def test_a_copy_tells_nothing_and_shows_the_very_same_pixels(name: str) -> None:
+    original = TELLING[name]()
+    assert any(secret in original for secret in SECRETS), "the search would find nothing either"
+
+    facts, (copy,) = clean(original, {})
+
+    assert facts["lossless"]
+    assert facts["changed"]
+    found = [secret for secret in SECRETS if secret in copy.replace(b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01", b"")]
+    assert found == []
+    before, after = frames_of(original), frames_of(copy)
+    assert len(before) == len(after)
+    assert all((one == other).all() for one, other in zip(before, after, strict=True))
+
+
+@pytest.mark.parametrize("name", sorted(TELLING))
+def test_a_copy_is_the_same_picture_to_whoever_looks_at_it(name: str) -> None:
+    original = TELLING[name]()
+    _, (copy,) = clean(original, {})
+
+    facts, blobs = process(original, {})
+    again, same = process(copy, {})
+    assert same == blobs
+    assert {**again, "exif": None} == {**facts, "exif": None}
+    assert again["exif"] == {"camera": None, "taken_at": None}
+
+
+@pytest.mark.parametrize("format_name", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_copy_keeps_how_the_camera_was_held(format_name: str, orientation: int) -> None:
+    _, (copy,) = clean(told(format_name, orientation), {})
+    held = Image.open(BytesIO(copy)).getexif()
+    assert held.get(0x0112, 1) == orientation
+    assert set(held) <= {0x0112}
+
+
+def test_a_copy_keeps_its_colour_profile() -> None:
+    from PIL import ImageCms  # noqa: PLC0415
+
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for format_name in ("JPEG", "PNG", "WEBP"):
+        _, (copy,) = clean(told(format_name, icc_profile=profile), {})
+        assert Image.open(BytesIO(copy)).info["icc_profile"] == profile
+
+
+@pytest.mark.parametrize("format_name", ["TIFF", "AVIF"])
+def test_what_cannot_be_copied_so_is_drawn_anew(format_name: str) -> None:
+    facts, (copy,) = clean(told(format_name, 6), {})
+
+    assert (facts["content_type"], facts["lossless"]) == ("image/webp", False)
+    assert Image.open(BytesIO(copy)).size == (200, 300)
+    assert not any(secret in copy for secret in SECRETS)
+
+
+@pytest.mark.parametrize("name", ["jpeg", "png", "webp", "lossless webp", "animated gif"])
+def test_a_file_that_tells_nothing_is_copied_as_it_is(name: str) -> None:
+    facts, (copy,) = clean(SMALL_FILES[name](), {})
+    assert not facts["changed"]
+    assert copy == SMALL_FILES[name]()
