@@ -74,9 +74,9 @@ async def test_hostile_files_end_with_their_code_and_no_process_is_lost(sandbox:
     before = children(sandbox)
     for name, hostile in CLASSES[kind].items():
         payload = await asyncio.to_thread(hostile.make)
-        start = time.process_time(), time.monotonic()
+        start = time.monotonic()
         check(name, hostile, await outcome(sandbox, payload))
-        assert time.monotonic() - start[1] < CHILD_SECONDS, name
+        assert time.monotonic() - start < CHILD_SECONDS, name
         assert peak_kib(sandbox) < MOST_MEMORY_KIB, name
     assert children(sandbox) == before
 

@@ -1,5 +1,7 @@
 """Walks along the parts of a file by their lengths, without reading what they hold."""
 
+import struct
+import zlib
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
@@ -51,13 +53,19 @@ def riff_chunks(payload: bytes) -> Iterator[Part]:
         at = end + (end - data) % 2
 
 
+def png_chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
 def without_torn_end(payload: bytes) -> bytes:
-    """End a PNG behind its pixels where a later chunk is torn off: the picture is whole all the same."""
+    """End a PNG where it is torn behind its first pixels: where these are all, the picture is whole all the same."""
     if payload.endswith(PNG_END):
         return payload
     has_pixels = False
     for chunk in png_chunks(payload):
-        if has_pixels and chunk.kind != b"IDAT" and chunk.end > len(payload):
-            return payload[: chunk.start] + PNG_END
-        has_pixels = has_pixels or chunk.kind == b"IDAT"
+        is_pixels = chunk.kind == b"IDAT"
+        if has_pixels and chunk.end > len(payload):
+            last = png_chunk(b"IDAT", payload[chunk.data :]) if is_pixels else b""
+            return payload[: chunk.start] + last + PNG_END
+        has_pixels = has_pixels or is_pixels
     return payload

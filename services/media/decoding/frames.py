@@ -56,6 +56,8 @@ def _animation(image: Image.Image, payload: bytes) -> tuple[int, float]:
     if image.format == "GIF":
         delays: list[float] = list(_gif_delays(payload))
         return len(delays), sum(delays)
+    if claimed <= 1:
+        return 1, 0
     if image.format == "PNG":
         # The header may claim any number; each frame needs a chunk of its own.
         delays = list(_png_delays(payload))

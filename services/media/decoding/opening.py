@@ -179,7 +179,7 @@ def _refusal(error: Exception, payload: bytes, found: ImageFormat, bounds: Bound
     name = found.name.upper()
     if "out of memory" in said:
         return _too_large("It takes more memory than one image may have", found, bounds)
-    if "decompressed data too large" in said or "text memory" in said:
+    if "decompressed data too large" in said or "in text chunks" in said:
         return Refused("metadata_too_large", f"The texts in this {name} unpack to far more than an image needs.")
     if "truncated" in said or _ran_out(error) or (found.name == "webp" and len(payload) < _riff_bytes(payload)):
         return Refused("image_truncated", f"This {name} ends too early: send or download it again.")

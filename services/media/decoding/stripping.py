@@ -2,12 +2,11 @@
 
 import re
 import struct
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from typing import Final
 
-from services.media.decoding.containers import Part, png_chunks, riff_chunks, without_torn_end
+from services.media.decoding.containers import Part, png_chunk, png_chunks, riff_chunks, without_torn_end
 from services.media.decoding.metadata import UPRIGHT
 
 _JPEG_START, _JPEG_END, _JPEG_SCAN = 0xD8, 0xD9, 0xDA
@@ -78,16 +77,12 @@ def _jpeg(payload: bytes, orientation: int) -> Iterator[bytes]:
 
 def _png(payload: bytes, orientation: int) -> Iterator[bytes]:
     yield payload[:8]
-    told = b"" if orientation == UPRIGHT else _png_chunk(b"eXIf", _exif(orientation))
+    told = b"" if orientation == UPRIGHT else png_chunk(b"eXIf", _exif(orientation))
     for chunk in png_chunks(without_torn_end(payload)):
         if chunk.kind in _PNG_KEPT:
             yield payload[chunk.start : chunk.stop]
         if chunk.kind == b"IHDR":
             yield told
-
-
-def _png_chunk(kind: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
 def _webp(payload: bytes, orientation: int) -> Iterator[bytes]:
