@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from services.media.decoding.containers import riff_chunks
 from services.media.processing import CHILD_MEMORY_BYTES, CHILD_SECONDS, process
 from shared.errors import Refused
 from shared.sandbox import Sandbox
 from tests.media.samples import CORPUS, encoded, photo
 
 MOST_MEMORY_KIB = 512 * 1024
+PICTURE_CHUNKS = {b"VP8 ", b"VP8L", b"VP8X", b"ALPH"}
 
 # What is told apart here although Pillow, asked directly, reads it.
 NOT_TAKEN = {
@@ -109,6 +111,7 @@ async def test_every_file_of_the_corpus_ends_as_observed_or_better(darkroom: Dar
             assert [end.facts["width_px"], end.facts["height_px"]] == observed["upright_size"], name
             assert end.facts["frames"] == observed["frames"], name
             assert len(end.blobs) == 2, name
+            assert {part.kind for blob in end.blobs for part in riff_chunks(blob)} <= PICTURE_CHUNKS, name
 
 
 async def test_what_lies_beside_the_corpus_as_pages_and_playlists_is_no_picture(darkroom: Darkroom) -> None:
