@@ -66,7 +66,7 @@ class Renditions:
         if await self._objects.exists(key):
             return Drawn(name, key, *size, cached=True)
         content = await self._drawn(original, name, side)
-        await self._objects.put_once(key, content, content_type=CONTENT_TYPE)
+        await self._objects.put(key, content, content_type=CONTENT_TYPE)
         return Drawn(name, key, *size, cached=False)
 
     async def _drawn(self, original: Original, name: str, side: int) -> bytes:
