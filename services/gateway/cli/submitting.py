@@ -104,6 +104,9 @@ def draw_maps(
     meant: dict[str, Any] = {"image_ids": [str(one) for one in images]} if images else {"filter": {"mapped": False}}
     body = {**meant, **given(recipe=recipe, project_id=project)}
     answer = ask(lambda gateway: gateway.post("/maps", body))
+    if unmapped and not answer["items"] and not as_json:
+        tell("All images have their maps, or will have them soon.")
+        return
     _tell(answer["items"], watch=watch, as_json=as_json)
     if answer["more"]:
         tell("There are more: do the same again once these are done.")

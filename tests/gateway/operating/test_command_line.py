@@ -69,6 +69,7 @@ def _status_of(*words: str) -> int:
 
 
 async def test_what_is_submitted_is_a_job_and_can_be_looked_at_and_cancelled(typed: Typed, gateway: Gateway) -> None:
+    assert "have their maps" in (await typed("submit", "map", "--unmapped", "--watch", user="ann")).out
     [scrape] = (await typed("submit", "scrape", PAGE, f"{PAGE}/2", "--step", "describe", "--json", user="ann")).told
     media = await typed("submit", "media", f"{PAGE}/a.jpg", "--title", "A [red]title", user="ann")
     assert (media.status, FetchMedia.wire_name in media.out) == (0, True)
