@@ -1,6 +1,6 @@
 """What the scraper obeys and says."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
 from pydantic import Field, StringConstraints
@@ -74,3 +74,117 @@ class PageScraped(Event):
     images_found: int = Field(ge=0)
     images_skipped: int = Field(ge=0)
     skipped: tuple[SkippedImage, ...] = Field(default=(), max_length=100, description="the first of them")
+
+
+Pattern = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+SourceKind = Literal["page", "sitemap", "feed"]
+
+
+class CrawlScope(Record):
+    """How far a crawl goes. What it begins with is always asked; of the rest, only what is within all of these."""
+
+    max_depth: int = Field(default=3, ge=0, le=1000, description="links from a seed; 0: the seeds and what they list")
+    max_pages: int = Field(default=1000, ge=1, le=1_000_000)
+    max_images: int = Field(default=100_000, ge=1, le=10_000_000)
+    same_site: bool = Field(default=True, description="only hosts of the seeds, and hosts below these")
+    include: tuple[Pattern, ...] = Field(
+        default=(), max_length=50, description="`*` is any text; a pattern without `://` is one of path and query"
+    )
+    exclude: tuple[Pattern, ...] = Field(default=(), max_length=50, description="likewise; wins over `include`")
+
+
+class Seed(Record):
+    """Where a crawl begins: a page, or a list of pages."""
+
+    url: Url
+    kind: SourceKind = "page"
+
+
+class CrawlSite(Command):
+    """Find the images of a site, page by page. Its work follows in steps, each a child of the one before."""
+
+    wire_name: ClassVar = "scraper.crawl_site.v1"
+    seeds: tuple[Seed, ...] = Field(min_length=1, max_length=500)
+    scope: CrawlScope = CrawlScope()
+    previous_crawl_id: UUID | None = Field(
+        default=None, description="an earlier crawl of the project, whose images are not fetched again"
+    )
+
+
+class ContinueCrawl(Command):
+    """Ask the next few URLs of a crawl. The scraper gives itself these; a lost one costs no more than its own pages."""
+
+    wire_name: ClassVar = "scraper.continue_crawl.v1"
+    crawl_job_id: UUID
+    number: int = Field(ge=1, description="steps of a crawl are counted from 1")
+
+
+class UrlLine(Record):
+    """What became of one URL."""
+
+    url: Url
+    kind: Literal["page", "sitemap", "feed", "image"]
+    outcome: Literal["read", "found", "stored", "duplicate", "skipped", "refused"]
+    code: Code | None = Field(default=None, description="why, where it was not taken")
+    sentence: Sentence | None = None
+    found_on: Url | None = None
+
+
+class UrlsAccounted(Event):
+    """Said when it is known what became of URLs of a source: one line for each, and each once for each outcome.
+
+    Of an image that is `found`, media says whether it was stored or refused.
+    """
+
+    wire_name: ClassVar = "scraper.urls_accounted.v1"
+    source_job_id: UUID = Field(description="the crawl or the import in which they were seen")
+    lines: tuple[UrlLine, ...] = Field(min_length=1, max_length=200)
+
+
+Column = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+class ManifestColumns(Record):
+    """How a manifest calls what is known of each image; a column that it has not is no failure, except `url`."""
+
+    url: Column = "url"
+    title: Column = "title"
+    alt: Column = "alt"
+    caption: Column = "caption"
+    credit: Column = "credit"
+    licence: Column = "licence"
+    page_url: Column = "page_url"
+
+
+class ReadManifest(Command):
+    """Read a list of images, CSV with a header or lines of JSON, gzipped or not, and have them fetched.
+
+    It comes from a link or from an upload; exactly one of the two is named.
+    """
+
+    wire_name: ClassVar = "scraper.read_manifest.v1"
+    url: Url | None = None
+    object_key: Annotated[str, StringConstraints(pattern=r"^uploads/[A-Za-z0-9-]{1,64}$")] | None = None
+    columns: ManifestColumns = ManifestColumns()
+    max_rows: int = Field(default=1_000_000, ge=1, le=10_000_000)
+
+
+class RetryCrawl(Command):
+    """Ask once more what a crawl could not read, and go on with what it had not asked; the rest is left alone."""
+
+    wire_name: ClassVar = "scraper.retry_crawl.v1"
+    crawl_job_id: UUID
+
+
+class ScheduleCrawl(Command):
+    """Crawl again and again; each time only images that no time before has found are fetched.
+
+    The name says which schedule of the project it is: one of the same name is replaced, or ended without
+    `every_minutes`.
+    """
+
+    wire_name: ClassVar = "scraper.schedule_crawl.v1"
+    name: str = Field(min_length=1, max_length=200)
+    every_minutes: int | None = Field(default=None, ge=5, le=366 * 24 * 60)
+    seeds: tuple[Seed, ...] = Field(min_length=1, max_length=500)
+    scope: CrawlScope = CrawlScope()

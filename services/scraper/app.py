@@ -3,9 +3,11 @@
 from contextlib import AsyncExitStack
 
 from services.scraper.crawler import Crawler, extract_in
-from services.scraper.handlers import REACTIONS, WORK
+from services.scraper.handlers import REACTIONS, WORK, keep_schedules
 from services.scraper.settings import Settings
+from services.scraper.sources import Harvester, Manifests, read_in
 from shared.fetch import Outbound
+from shared.objects import ObjectStore
 from shared.sandbox import Sandbox
 from shared.worker import Worker
 
@@ -22,7 +24,7 @@ async def serve(settings: Settings) -> None:
                 processes=settings.reader_processes,
                 memory_bytes=settings.reader_memory_bytes,
                 seconds=settings.reader_seconds,
-                preload=("services.scraper.extraction",),
+                preload=("services.scraper.extraction", "services.scraper.sources.harvest"),
             )
         )
         crawler = Crawler(
@@ -32,4 +34,7 @@ async def serve(settings: Settings) -> None:
             spacing_seconds=settings.host_pause_seconds,
             extract=extract_in(sandbox),
         )
-        await worker.run(crawler=crawler)
+        objects = await stack.enter_async_context(ObjectStore.of(settings))
+        manifests = Manifests(outbound, objects, settings.scratch_directory)
+        worker.alongside(lambda: keep_schedules(worker.bus))
+        await worker.run(crawler=crawler, harvester=Harvester(crawler, read_in(sandbox)), manifests=manifests)

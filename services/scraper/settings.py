@@ -2,10 +2,10 @@
 
 from pydantic import Field
 
-from shared.settings import OutboundSettings, WorkSettings
+from shared.settings import ObjectSettings, OutboundSettings, WorkSettings
 
 
-class Settings(OutboundSettings, WorkSettings):
+class Settings(OutboundSettings, ObjectSettings, WorkSettings):
     """The scraper's settings."""
 
     concurrency: int = Field(default=8, ge=1, le=1000, description="pages that are read at once in one process")

@@ -4,7 +4,7 @@ from contracts.catalogue import CATALOGUE
 from contracts.depth_map import DepthMapped, DepthMapReviewed, MapDepth, ReviewDepthMap
 from contracts.envelope import Command, Message
 from contracts.image_generation import GenerateImage, ImageGenerated
-from contracts.jobs import DeadLettersSettled, JobNews, JobUnknown, MessageDeadLettered, WorkerReported
+from contracts.jobs import DeadLettersSettled, JobFailed, JobNews, JobUnknown, MessageDeadLettered, WorkerReported
 from contracts.media import (
     AcceptUpload,
     DeleteMedia,
@@ -15,7 +15,18 @@ from contracts.media import (
     MediaRejected,
     MediaStored,
 )
-from contracts.scraper import ImageFound, ImportManifest, PageScraped, ScrapePages
+from contracts.scraper import (
+    ContinueCrawl,
+    CrawlSite,
+    ImageFound,
+    ImportManifest,
+    PageScraped,
+    ReadManifest,
+    RetryCrawl,
+    ScheduleCrawl,
+    ScrapePages,
+    UrlsAccounted,
+)
 
 Table = tuple[list[type[Message]], list[type[Command]]]
 
@@ -25,10 +36,13 @@ def tables() -> dict[str, Table]:
     news: list[type[Message]] = [message for message in CATALOGUE.values() if issubclass(message, JobNews)]
     media_facts: list[type[Message]] = [MediaStored, MediaDescribed, MediaRejected, MediaDeleted]
     map_facts: list[type[Message]] = [DepthMapped, DepthMapReviewed]
-    facts: list[type[Message]] = [ImageFound, PageScraped, *media_facts, ImageGenerated, *map_facts]
+    facts: list[type[Message]] = [ImageFound, PageScraped, UrlsAccounted, *media_facts, ImageGenerated, *map_facts]
     return {
         "gateway": ([*news, JobUnknown, MessageDeadLettered, DeadLettersSettled, WorkerReported, *facts], []),
-        "scraper": ([], [ScrapePages, ImportManifest]),
+        "scraper": (
+            [MediaStored, MediaRejected, JobFailed],
+            [ScrapePages, ImportManifest, CrawlSite, ContinueCrawl, ReadManifest, RetryCrawl, ScheduleCrawl],
+        ),
         "media": ([ImageFound, ImageGenerated], [FetchMedia, AcceptUpload, DescribeMedia, DeleteMedia]),
         "image_generation": ([], [GenerateImage]),
         "depth_map": ([MediaStored], [MapDepth, ReviewDepthMap]),

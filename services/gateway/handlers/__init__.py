@@ -17,7 +17,7 @@ from contracts.jobs import (
     WorkerReported,
 )
 from contracts.media import MediaDeleted, MediaDescribed, MediaRejected, MediaStored
-from contracts.scraper import ImageFound, PageScraped
+from contracts.scraper import ImageFound, PageScraped, UrlsAccounted
 from services.gateway.handlers.facts import on_facts
 from services.gateway.handlers.letters import on_dead_letters
 from services.gateway.handlers.losses import on_job_unknown
@@ -40,6 +40,7 @@ REACTIONS: Reactions = {
     WorkerReported: on_reports,
     ImageFound: on_facts,
     PageScraped: on_facts,
+    UrlsAccounted: on_facts,
     MediaStored: on_facts,
     MediaDescribed: on_facts,
     MediaRejected: on_facts,

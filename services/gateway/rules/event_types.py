@@ -19,6 +19,7 @@ EVENT_TYPES: Final = {
     "job.cancel_requested": "Somebody has asked for the end of a job and of what follows from it.",
     "job.revived": "A job that counted as failed waits for its worker again.",
     "page.scraped": "A page was read; how many images it holds.",
+    "urls.accounted": "It is known what became of URLs of a crawl; how many were read, found, skipped, refused.",
     "image.found": "A page shows an image, which is fetched now.",
     "image.generated": "An image of a scene was drawn.",
     "image.stored": "An image is stored and can be shown.",

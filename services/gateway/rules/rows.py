@@ -1,5 +1,6 @@
 """What a fact becomes in the read model: rows by the names of their columns, and what clients are told."""
 
+from collections import Counter
 from datetime import datetime
 from typing import Any
 
@@ -7,7 +8,7 @@ from contracts.depth_map import DepthMapped, DepthMapReviewed
 from contracts.envelope import Event
 from contracts.image_generation import ImageGenerated
 from contracts.media import MediaDeleted, MediaDescribed, MediaRejected, MediaStored
-from contracts.scraper import ImageFound, PageScraped
+from contracts.scraper import ImageFound, PageScraped, UrlsAccounted
 from services.gateway.rules.happenings import Happening, fact_happening
 from services.gateway.rules.reviewing import soundness_of
 
@@ -88,12 +89,10 @@ def _in_job(fact: Event, at: datetime) -> Row:
 
 def happening_of(fact: Event, at: datetime) -> Happening:
     """Tell clients a fact, with no more than they need to know where to look."""
+    told: Row
     match fact:
-        case ImageFound():
-            told: Row = {"type_": "image.found", "url": fact.url, "fetch_job_id": fact.fetch_job_id}
-        case PageScraped():
-            told = {"type_": "page.scraped", "url": fact.url, "images_found": fact.images_found}
-            told["images_skipped"] = fact.images_skipped
+        case ImageFound() | PageScraped() | UrlsAccounted():
+            told = _told_by_scraper(fact)
         case MediaStored():
             told = {"type_": "image.stored", "image_id": fact.asset_id, "source_url": fact.source_url}
             told |= {"already_stored": fact.already_stored, "thumbhash": fact.thumbhash}
@@ -115,3 +114,15 @@ def happening_of(fact: Event, at: datetime) -> Happening:
         case _:
             raise TypeError(f"nobody is told of {fact.wire_name}")
     return fact_happening(fact=fact, at=at, **told)
+
+
+def _told_by_scraper(fact: ImageFound | PageScraped | UrlsAccounted) -> Row:
+    match fact:
+        case ImageFound():
+            return {"type_": "image.found", "url": fact.url, "fetch_job_id": fact.fetch_job_id}
+        case PageScraped():
+            counts = {"images_found": fact.images_found, "images_skipped": fact.images_skipped}
+            return {"type_": "page.scraped", "url": fact.url, **counts}
+        case UrlsAccounted():
+            outcomes = Counter(line.outcome for line in fact.lines)
+            return {"type_": "urls.accounted", "source_job_id": fact.source_job_id, "outcomes": outcomes}

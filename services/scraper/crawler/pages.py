@@ -105,13 +105,17 @@ class Crawler:
         closed = _IMAGES_CLOSED & (page.directives | self._said_in_headers(fetched))
         return _without_images(page, min(closed)) if closed else page
 
-    async def _fetch(self, url: str) -> Fetched:
+    async def document(self, url: str, *, accept: str, max_bytes: int) -> Fetched:
+        """Fetch what is no page, such as a sitemap; raises as `page`, for any type."""
+        return await self._fetch(url, accept, max_bytes)
+
+    async def _fetch(self, url: str, accept: str = _ACCEPT, max_bytes: int = PAGE_LIMIT_BYTES) -> Fetched:
         place = parsed(url)
         delay_seconds = await self._robots.check(str(place), place.origin)
         await self._politeness.turn(place.host, min(delay_seconds, self._longest_crawl_delay_seconds))
         try:
             fetched = await self._outbound.read(
-                str(place), max_bytes=PAGE_LIMIT_BYTES, deadline_seconds=self._deadline_seconds, accept=_ACCEPT
+                str(place), max_bytes=max_bytes, deadline_seconds=self._deadline_seconds, accept=accept
             )
         except TryAgain as failure:
             self._politeness.note_struggle(place.host, failure)

@@ -56,6 +56,7 @@ class Page:
         canonical_url: what the page calls itself, absolute.
         language: as the page declares it, a BCP 47 tag.
         directives: lower-case rules of its robots meta tags that concern us.
+        links: where it leads to, absolute; without those that it says not to follow.
 
     """
 
@@ -67,3 +68,4 @@ class Page:
     images: tuple[FoundImage, ...]
     skipped: tuple[SkippedImage, ...]
     directives: frozenset[str] = frozenset()
+    links: tuple[str, ...] = ()

@@ -13,6 +13,7 @@ from services.scraper.extraction.encoding import decode
 from services.scraper.extraction.gathering import IMAGES_LIMIT, Gathering
 from services.scraper.extraction.head import Head
 from services.scraper.extraction.linked_data import see_linked_data
+from services.scraper.extraction.links import links_of
 from services.scraper.extraction.markup import (
     LAZY_BACKGROUNDS,
     see_backgrounds,
@@ -87,6 +88,7 @@ class _Reading:
             images=gathering.images(),
             skipped=gathering.skipped(),
             directives=frozenset(self._head.directives),
+            links=links_of(self._parser, self._base),
         )
 
     def _see(self, node: LexborNode) -> None:

@@ -4,6 +4,11 @@ import { el } from "./dom.js";
 
 const KINDS = {
   "scraper.scrape_pages": "Scrape pages",
+  "scraper.crawl_site": "Crawl a site",
+  "scraper.continue_crawl": "Read more of a site",
+  "scraper.read_manifest": "Read a manifest",
+  "scraper.retry_crawl": "Ask again what a crawl missed",
+  "scraper.schedule_crawl": "Schedule a crawl",
   "scraper.import_manifest": "Import a manifest",
   "media.fetch_media": "Download a picture",
   "media.accept_upload": "Store a picture",

@@ -11,7 +11,12 @@ export const KINDS = [
   "media.delete_media.v1",
   "media.describe_media.v1",
   "media.fetch_media.v1",
+  "scraper.continue_crawl.v1",
+  "scraper.crawl_site.v1",
   "scraper.import_manifest.v1",
+  "scraper.read_manifest.v1",
+  "scraper.retry_crawl.v1",
+  "scraper.schedule_crawl.v1",
   "scraper.scrape_pages.v1",
 ];
 

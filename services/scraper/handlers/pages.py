@@ -1,17 +1,19 @@
-"""What the scraper hears: the commands to scrape pages and to import manifests."""
+"""Single pages, and the rows of manifests that somebody else has read."""
 
+from uuid import UUID
+
+from contracts.envelope import Lineage
 from contracts.media import FetchMedia
 from contracts.scraper import ImageContext, ImageFound, ImportManifest, PageScraped, ScrapePages, SkippedImage
-from services.scraper import store
 from services.scraper.crawler import Crawler
 from services.scraper.extraction import FoundImage, Page
 from services.scraper.rules import FETCH_RECIPE, SCRAPE_RECIPE, image_subject, page_subject
+from services.scraper.store import pages as store
 from shared.errors import Refused
-from shared.handling import Reactions, Works
 from shared.identifiers import child_id
 from shared.jobs import Completion, Job
 
-_SKIPPED_AT_MOST = 100
+SKIPPED_AT_MOST = 100
 _MANIFEST = "manifest"
 
 
@@ -59,32 +61,35 @@ def _subject_of(url: str) -> str:
 def _say_found(tx: Completion, command: ScrapePages, page: Page, image: FoundImage) -> None:
     job_id = child_id(command.job_id, FetchMedia.wire_name, image_subject(image.url), FETCH_RECIPE)
     tx.name_child(job_id, FetchMedia.wire_name)
-    tx.say(
-        ImageFound(
-            **command.own_lineage(),
-            fetch_job_id=job_id,
-            url=image.url,
-            alternatives=image.alternatives,
-            found_in=image.found_in,
-            context=ImageContext(
-                page_url=page.url,
-                title=_at_most(image.title),
-                alt=_at_most(image.alt),
-                caption=_at_most(image.caption),
-                credit=_at_most(image.credit),
-                licence=_at_most(image.licence),
-                position=image.position,
-            ),
-        )
+    tx.say(image_found(command, job_id, page.url, image))
+
+
+def image_found(command: Lineage, fetch_job_id: UUID, page_url: str, image: FoundImage) -> ImageFound:
+    """Tell of an image of a page, which media fetches under the job that is named."""
+    return ImageFound(
+        **command.own_lineage(),
+        fetch_job_id=fetch_job_id,
+        url=image.url,
+        alternatives=image.alternatives,
+        found_in=image.found_in,
+        context=ImageContext(
+            page_url=page_url,
+            title=at_most(image.title),
+            alt=at_most(image.alt),
+            caption=at_most(image.caption),
+            credit=at_most(image.credit),
+            licence=at_most(image.licence),
+            position=image.position,
+        ),
     )
 
 
 def _scraped(command: ScrapePages, url: str, page: Page) -> PageScraped:
-    skipped = page.skipped[:_SKIPPED_AT_MOST]
+    skipped = page.skipped[:SKIPPED_AT_MOST]
     return PageScraped(
         **command.own_lineage(),
         url=url,
-        title=_at_most(page.title),
+        title=at_most(page.title),
         images_found=len(page.images),
         images_skipped=len(page.skipped),
         skipped=tuple(SkippedImage(url=one.url[:300], code=one.code, sentence=one.sentence[:500]) for one in skipped),
@@ -108,9 +113,6 @@ async def import_manifest(job: Job[ImportManifest]) -> None:
         tx.result(rows=len(job.command.rows))
 
 
-def _at_most(text: str | None) -> str | None:
+def at_most(text: str | None) -> str | None:
+    """Shorten a text to what the contract carries."""
     return text[:2000] if text else None
-
-
-REACTIONS: Reactions = {}
-WORK: Works = {ScrapePages: scrape_pages, ImportManifest: import_manifest}

@@ -1,0 +1,44 @@
+"""What the scraper hears: commands to scrape, crawl and import, and what media made of the images that were found."""
+
+from contracts.jobs import JobFailed
+from contracts.media import MediaRejected, MediaStored
+from contracts.scraper import (
+    ContinueCrawl,
+    CrawlSite,
+    ImportManifest,
+    ReadManifest,
+    RetryCrawl,
+    ScheduleCrawl,
+    ScrapePages,
+)
+from services.scraper.handlers.accounts import on_media
+from services.scraper.handlers.crawls import continue_crawl, crawl_site
+from services.scraper.handlers.manifests import read_manifest
+from services.scraper.handlers.pages import import_manifest, scrape_pages
+from services.scraper.handlers.schedules import keep_schedules, retry_crawl, schedule_crawl
+from shared.handling import Reactions, Works
+
+__all__ = [
+    "REACTIONS",
+    "WORK",
+    "continue_crawl",
+    "crawl_site",
+    "import_manifest",
+    "keep_schedules",
+    "on_media",
+    "read_manifest",
+    "retry_crawl",
+    "schedule_crawl",
+    "scrape_pages",
+]
+
+REACTIONS: Reactions = {MediaStored: on_media, MediaRejected: on_media, JobFailed: on_media}
+WORK: Works = {
+    ScrapePages: scrape_pages,
+    ImportManifest: import_manifest,
+    CrawlSite: crawl_site,
+    ContinueCrawl: continue_crawl,
+    RetryCrawl: retry_crawl,
+    ScheduleCrawl: schedule_crawl,
+    ReadManifest: read_manifest,
+}

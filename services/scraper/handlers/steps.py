@@ -1,0 +1,222 @@
+"""One step of a crawl: a few URLs are asked, and what each gives is recorded as soon as it is read."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from typing import Final
+from uuid import UUID
+
+from contracts.media import FetchMedia
+from contracts.scraper import ContinueCrawl, CrawlScope, PageScraped, SkippedImage, UrlLine
+from services.scraper.extraction import FoundImage
+from services.scraper.handlers.accounts import account, line_of
+from services.scraper.handlers.pages import SKIPPED_AT_MOST, at_most, image_found
+from services.scraper.rules import FETCH_RECIPE, image_subject
+from services.scraper.sources import Harvest, Harvester, Scope
+from services.scraper.sources.scopes import key_of
+from services.scraper.store import crawls as store
+from services.scraper.store.crawls import Claimed, CrawlRow, Line
+from shared.errors import Failure, Refused, TryAgain
+from shared.identifiers import child_id
+from shared.jobs import Job
+from shared.outbox import Transaction
+from shared.retry import ATTEMPTS, backoff_seconds
+
+_AT_ONCE: Final = 4
+_PAGE_LIMIT: Final = Refused("page_limit", "The crawl has as many pages as it was allowed.")
+_IMAGE_LIMIT: Final = Refused("image_limit", "The crawl has as many images as it was allowed.")
+_KNOWN: Final = Refused("found_before", "An earlier crawl of this source has found it.")
+_SAME_PAGE: Final = Refused("duplicate_page", "It leads to a page that is read under its own name.")
+
+
+class Step:
+    """The asking part of one step."""
+
+    def __init__(self, job: Job[ContinueCrawl], harvester: Harvester, crawl: CrawlRow) -> None:
+        self._job = job
+        self._harvester = harvester
+        self._crawl_id = crawl.id
+        self._previous_id = crawl.previous_id
+        self._scope = Scope(CrawlScope.model_validate(crawl.scope), crawl.seeds)
+
+    async def ask(self, claimed: Sequence[Claimed]) -> None:
+        """Ask a few at once; whoever has recorded one asks the next."""
+        waiting = iter(claimed)
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(_AT_ONCE, len(claimed))):
+                group.create_task(self._ask_all(waiting))
+
+    async def _ask_all(self, waiting: Iterator[Claimed]) -> None:
+        for line in waiting:
+            try:
+                harvest = await self._harvester.harvest(line.kind, line.url)
+            except Refused as refusal:
+                await self._refuse(line, refusal)
+            except TryAgain as passing:
+                await self._postpone(line, passing)
+            else:
+                await self._record(line, harvest)
+
+    async def _refuse(self, line: Claimed, refusal: Failure) -> None:
+        async with self._job.recording() as tx:
+            await self._settle(tx, line, "refused", refusal)
+
+    async def _postpone(self, line: Claimed, passing: TryAgain) -> None:
+        if not passing.rate_limited and line.tries + 1 >= ATTEMPTS:
+            await self._refuse(line, passing)
+            return
+        asked_for = passing.retry_after_seconds
+        seconds = backoff_seconds(line.tries + 1) if asked_for is None else asked_for
+        async with self._job.recording() as tx:
+            await store.update_line_postponed(
+                tx.connection, self._crawl_id, line, seconds=seconds, counts=not passing.rate_limited
+            )
+
+    async def _settle(self, tx: Transaction, line: Claimed, outcome: str, why: Failure) -> None:
+        reason = {"code": why.code, "sentence": why.sentence}
+        await store.update_line_settled(tx.connection, self._crawl_id, line, outcome=outcome, **reason)
+        await store.update_counts(tx.connection, self._crawl_id, done=1)
+        self._account(tx, [line_of(line.kind, line.url, outcome, **reason)])
+
+    async def _record(self, line: Claimed, harvest: Harvest) -> None:
+        async with self._job.recording() as tx:
+            crawl = await store.select_crawl(tx.connection, self._crawl_id)
+            assert crawl is not None  # noqa: S101 - it was there when the step began, and nobody deletes one
+            refusal = await self._refusal_of_redirect(tx, line, harvest)
+            if refusal is not None:
+                await self._settle(tx, line, "duplicate" if refusal is _SAME_PAGE else "skipped", refusal)
+                return
+            await store.update_line_settled(tx.connection, self._crawl_id, line, outcome="read")
+            places = await self._note_places(tx, line, harvest, room=self._scope.limits.max_pages - crawl.pages_taken)
+            images = await self._note_images(tx, line, harvest, room=self._scope.limits.max_images - crawl.images_taken)
+            taken, found = _count(places, "waiting"), _count(images, "found")
+            await store.update_counts(tx.connection, self._crawl_id, pages=taken, done=1, images=found)
+            settled = [_told(one, harvest.url) for one in (*places, *images) if one.outcome != "waiting"]
+            self._account(tx, [line_of(line.kind, line.url, "read"), *settled])
+            if line.kind == "page":
+                tx.say(_scraped(self._job.command, line, harvest))
+        done, pages = crawl.pages_done + 1, crawl.pages_taken + taken
+        self._job.progress(done / pages, f"{done} of {pages} pages")
+
+    async def _refusal_of_redirect(self, tx: Transaction, line: Claimed, harvest: Harvest) -> Refused | None:
+        """Say why what a redirect led to is not taken; where it is taken, note that it has been read."""
+        target = key_of(harvest.url)
+        if line.kind != "page" or target == line.key:
+            return None
+        if line.depth and (refusal := self._scope.refusal(harvest.url, line.depth)) is not None:
+            return refusal
+        taken = await store.upsert_line_read(
+            tx.connection, self._crawl_id, target, harvest.url, depth=line.depth, found_on=line.url, job_id=self._job.id
+        )
+        return None if taken else _SAME_PAGE
+
+    async def _note_places(self, tx: Transaction, line: Claimed, harvest: Harvest, *, room: int) -> list[Line]:
+        """Let into the frontier what is new, within the scope and within the limit."""
+        places = _once(_places(self._scope, line.depth, harvest))
+        new = await self._note_new(tx, harvest, places)
+        return await self._note_surplus(tx, new, "waiting", room, _PAGE_LIMIT)
+
+    async def _note_images(self, tx: Transaction, line: Claimed, harvest: Harvest, *, room: int) -> list[Line]:
+        """Have those images fetched that no page of this crawl has shown before, within the limit."""
+        images = {key_of(image.url): image for image in reversed(harvest.images)}
+        lines = await self._without_known(tx, _once(self._images(line.depth, harvest)))
+        new = await self._note_new(tx, harvest, lines)
+        noted = await self._note_surplus(tx, new, "found", room, _IMAGE_LIMIT)
+        for one in noted:
+            if one.outcome == "found" and one.fetch_job_id is not None:
+                tx.say(image_found(self._job.command, one.fetch_job_id, harvest.url, images[one.key]))
+        return noted
+
+    async def _without_known(self, tx: Transaction, lines: list[Line]) -> list[Line]:
+        """Say of images that the crawl before has found that they are not fetched again."""
+        if self._previous_id is None:
+            return lines
+        keys = [line.key for line in lines]
+        known = await store.select_images_known(tx.connection, self._previous_id, keys)
+        return [
+            Line(one.kind, one.key, one.url, one.depth, "duplicate", _KNOWN.code, _KNOWN.sentence)
+            if one.key in known and one.outcome == "found"
+            else one
+            for one in lines
+        ]
+
+    async def _note_new(self, tx: Transaction, harvest: Harvest, lines: Sequence[Line]) -> list[Line]:
+        new = await store.insert_lines(tx.connection, self._crawl_id, lines, found_on=harvest.url, job_id=self._job.id)
+        return [line for line in lines if (line.kind, line.key) in new]
+
+    async def _note_surplus(
+        self, tx: Transaction, new: Sequence[Line], outcome: str, room: int, why: Refused
+    ) -> list[Line]:
+        """Take back what is over a limit; give all lines as they are then."""
+        taken = [line for line in new if line.outcome == outcome]
+        surplus = {(line.kind, line.key) for line in taken[max(0, room) :]}
+        reason = {"code": why.code, "sentence": why.sentence}
+        if surplus:
+            await store.update_lines_skipped(tx.connection, self._crawl_id, sorted(surplus), **reason)
+        return [
+            Line(one.kind, one.key, one.url, one.depth, "skipped", **reason) if (one.kind, one.key) in surplus else one
+            for one in new
+        ]
+
+    def _images(self, depth: int, harvest: Harvest) -> Iterator[Line]:
+        for image in harvest.images:
+            yield Line("image", key_of(image.url), image.url, depth, "found", fetch_job_id=self._fetch_job_id(image))
+        for one in harvest.skipped:
+            try:
+                yield Line("image", key_of(one.url), one.url, depth, "skipped", one.code, one.sentence)
+            except Refused:
+                continue  # a data URL and the like, of which the page's own fact tells
+
+    def _fetch_job_id(self, image: FoundImage) -> UUID:
+        return child_id(self._crawl_id, FetchMedia.wire_name, image_subject(image.url), FETCH_RECIPE)
+
+    def _account(self, tx: Transaction, lines: Sequence[UrlLine]) -> None:
+        account(tx, self._job.command, self._crawl_id, lines)
+
+
+def _places(scope: Scope, depth: int, harvest: Harvest) -> Iterator[Line]:
+    for one in harvest.listed:
+        yield from _place(scope, one.kind, one.url, depth)
+    for url in harvest.links:
+        yield from _place(scope, "page", url, depth + 1)
+
+
+def _place(scope: Scope, kind: str, url: str, depth: int) -> Iterator[Line]:
+    try:
+        key = key_of(url)
+        refusal = scope.refusal(url, depth) if kind == "page" else scope.refusal_of_list(url)
+    except Refused:
+        return  # no web address, so that there is nothing to account for
+    if refusal is None:
+        yield Line(kind, key, url, depth, "waiting")
+    else:
+        yield Line(kind, key, url, depth, "skipped", refusal.code, refusal.sentence)
+
+
+def _once(lines: Iterator[Line]) -> list[Line]:
+    first: dict[tuple[str, bytes], Line] = {}
+    for line in lines:
+        first.setdefault((line.kind, line.key), line)
+    return list(first.values())
+
+
+def _count(lines: Sequence[Line], outcome: str) -> int:
+    return sum(line.outcome == outcome for line in lines)
+
+
+def _told(line: Line, found_on: str) -> UrlLine:
+    reason = {"code": line.code, "sentence": line.sentence}
+    return line_of(line.kind, line.url, line.outcome, **reason, found_on=found_on)
+
+
+def _scraped(command: ContinueCrawl, line: Claimed, harvest: Harvest) -> PageScraped:
+    return PageScraped(
+        **command.own_lineage(),
+        url=line.url,
+        title=at_most(harvest.title),
+        images_found=len(harvest.images),
+        images_skipped=len(harvest.skipped),
+        skipped=tuple(
+            SkippedImage(url=one.url[:300], code=one.code, sentence=one.sentence[:500])
+            for one in harvest.skipped[:SKIPPED_AT_MOST]
+        ),
+    )

@@ -1,0 +1,7 @@
+"""Where images are looked for beside single pages: whole sites, sitemaps, feeds and manifests."""
+
+from services.scraper.sources.harvest import Harvest, Harvester, read_in
+from services.scraper.sources.manifests import Manifests
+from services.scraper.sources.scopes import Scope
+
+__all__ = ["Harvest", "Harvester", "Manifests", "Scope", "read_in"]

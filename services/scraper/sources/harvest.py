@@ -1,0 +1,133 @@
+"""What one source of a crawl gives: pages to ask, images, and what was left there."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import TypeAdapter
+
+from services.scraper.crawler import Crawler
+from services.scraper.extraction import FoundImage, Page, SkippedImage
+from services.scraper.rules import ANY_PLACE, parsed
+from services.scraper.sources.documents import DOCUMENT_LIMIT_BYTES, Entry, read_feed, read_sitemap
+from shared.addresses import Url, join
+from shared.errors import Refused
+from shared.sandbox import Sandbox
+
+_UNFOLLOWED: Final = frozenset({"nofollow", "none"})
+_ACCEPT: Final = "application/xml,text/xml,application/rss+xml,application/atom+xml,text/plain;q=0.8,*/*;q=0.5"
+_ENTRIES: Final = TypeAdapter(list[Entry])
+_READERS: Final = {"sitemap": read_sitemap, "feed": read_feed}
+
+ReadDocument = Callable[[bytes, str], Awaitable[list[Entry]]]
+"""Reads a sitemap or a feed, wherever that runs: its bytes and which of the two it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A URL that a source names, and what is at it: `page`, `sitemap` or `feed`."""
+
+    kind: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Harvest:
+    """What a source gives.
+
+    Attributes:
+        url: where it was read from, after redirects.
+        links: what it leads to, one step further from the seeds.
+        listed: what it names as the site's own, no further from the seeds than itself.
+
+    """
+
+    url: str
+    title: str | None = None
+    images: Sequence[FoundImage] = ()
+    skipped: Sequence[SkippedImage] = ()
+    links: Sequence[str] = ()
+    listed: Sequence[Listed] = ()
+
+
+def read_document(payload: bytes, options: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+    """Read a sitemap or a feed, as the sandbox calls it; `options` has the `kind`."""
+    return {}, [_ENTRIES.dump_json(list(_READERS[options["kind"]](payload)))]
+
+
+def read_in(sandbox: Sandbox) -> ReadDocument:
+    """Read documents in a process that can be killed, and that knows nothing worth taking."""
+
+    async def read_confined(document: bytes, kind: str) -> list[Entry]:
+        _, blobs = await sandbox.run(read_document, document, kind=kind)
+        try:
+            (blob,) = blobs
+            return _ENTRIES.validate_json(blob)
+        except ValueError as error:
+            raise Refused("decoder_failed", "What was read of this document makes no sense.") from error
+
+    return read_confined
+
+
+async def read_in_thread(document: bytes, kind: str) -> list[Entry]:
+    """Read a document beside the event loop, which has heartbeats to keep."""
+    return await asyncio.to_thread(lambda: list(_READERS[kind](document)))
+
+
+class Harvester:
+    """Reads sources of every kind, as their hosts ask for it.
+
+    Args:
+        crawler: asks politely.
+        read: reads a document; `read_in(sandbox)` where documents come from strangers.
+
+    """
+
+    def __init__(self, crawler: Crawler, read: ReadDocument = read_in_thread) -> None:
+        self._crawler = crawler
+        self._read = read
+
+    async def harvest(self, kind: str, url: str) -> Harvest:
+        """Ask for a `page`, `sitemap` or `feed` and read it.
+
+        Raises Refused and TryAgain as `Crawler.page`, `read_sitemap` and `read_feed`.
+        """
+        if kind == "page":
+            return of_page(await self._crawler.page(url))
+        fetched = await self._crawler.document(url, accept=_ACCEPT, max_bytes=DOCUMENT_LIMIT_BYTES)
+        entries = await self._read(fetched.body or b"", kind)
+        return of_document(fetched.final_url, kind, entries)
+
+
+def of_page(page: Page) -> Harvest:
+    """Give what a page gives; one that asks not to be followed leads nowhere."""
+    links = page.links if _UNFOLLOWED.isdisjoint(page.directives) else ()
+    return Harvest(page.url, page.title, page.images, page.skipped, links)
+
+
+def of_document(url: str, kind: str, entries: Sequence[Entry]) -> Harvest:
+    """Give what a sitemap or feed lists; what is no web address is none."""
+    location = parsed(url)
+    listed = [
+        Listed("sitemap" if entry.is_sitemap else "page", place)
+        for entry in entries
+        if entry.url and (place := _joined(location, entry.url))
+    ]
+    return Harvest(url, images=list(_images(location, kind, entries)), listed=listed)
+
+
+def _images(location: Url, kind: str, entries: Iterable[Entry]) -> Iterator[FoundImage]:
+    pictures = (picture for entry in entries for picture in entry.pictures)
+    for position, picture in enumerate(pictures):
+        url = _joined(location, picture.url)
+        if url is not None:
+            yield FoundImage(url, (), kind, position, title=picture.title, caption=picture.caption)
+
+
+def _joined(location: Url, reference: str) -> str | None:
+    try:
+        url = str(join(location, reference, ANY_PLACE))
+    except Refused:
+        return None
+    return url if len(url) <= 4096 else None  # noqa: PLR2004 - what the contract carries

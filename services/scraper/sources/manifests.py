@@ -1,0 +1,206 @@
+"""Manifests: lists of images in files that may be far larger than memory."""
+
+import asyncio
+import csv
+import gzip
+import json
+import zlib
+from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO, Any, Final
+
+from contracts.scraper import ImageContext, ManifestColumns
+from services.scraper.rules import canonical_url
+from shared.errors import Refused, printable
+from shared.fetch import Outbound
+from shared.objects import ObjectStore
+
+ROWS_A_PAGE: Final = 500
+PACKED_LIMIT_BYTES: Final = 1024 * 1024 * 1024
+UNPACKED_LIMIT_BYTES: Final = 8 * 1024 * 1024 * 1024
+
+_LINE_LIMIT_BYTES: Final = 1024 * 1024
+_DEADLINE_SECONDS: Final = 60 * 60.0
+_URL_LIMIT_CHARACTERS: Final = 4096
+_TEXT_LIMIT_CHARACTERS: Final = 2000
+_GZIP: Final = b"\x1f\x8b"
+_PARQUET: Final = b"PAR1"
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestImage:
+    """A row that names an image."""
+
+    number: int
+    url: str
+    context: ImageContext
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedRow:
+    """A row that names none, and why."""
+
+    number: int
+    shown: str
+    code: str
+    sentence: str
+
+
+ReadRow = ManifestImage | RefusedRow
+
+
+class Manifests:
+    """Brings manifests here and reads them.
+
+    Args:
+        outbound: the guarded way out.
+        objects: where uploads lie.
+        scratch: a folder for files that live as long as they are read.
+
+    """
+
+    def __init__(self, outbound: Outbound, objects: ObjectStore, scratch: Path | None) -> None:
+        self._outbound = outbound
+        self._objects = objects
+        self._scratch = scratch
+
+    @asynccontextmanager
+    async def fetched(self, *, url: str | None, object_key: str | None) -> AsyncIterator[Path]:
+        """Bring a manifest here for as long as the context is open.
+
+        Raises:
+            Refused: `manifest_place_unclear` where not exactly one place is named, or as `Outbound.save`.
+            TryAgain: as `Outbound.save` and `ObjectStore.save`.
+
+        """
+        if (url is None) == (object_key is None):
+            raise Refused("manifest_place_unclear", "Name either the URL of the manifest or the key of its upload.")
+        with TemporaryDirectory(prefix="manifest-", dir=self._scratch) as folder:
+            path = Path(folder) / "manifest"
+            if url is not None:
+                await self._outbound.save(url, path, max_bytes=PACKED_LIMIT_BYTES, deadline_seconds=_DEADLINE_SECONDS)
+            elif object_key is not None:
+                await self._save_object(object_key, path)
+            yield path
+
+    async def _save_object(self, key: str, path: Path) -> None:
+        size_bytes = await self._objects.head(key)
+        if size_bytes is not None and size_bytes > PACKED_LIMIT_BYTES:
+            raise Refused("body_too_large", f"The manifest is larger than the {PACKED_LIMIT_BYTES} bytes allowed.")
+        await self._objects.save(key, path)
+
+
+async def pages_of(path: Path, columns: ManifestColumns, *, begin: int) -> AsyncIterator[list[ReadRow]]:
+    """Give the rows of a manifest in pages of up to `ROWS_A_PAGE`, without the first `begin` of them.
+
+    Raises Refused (`manifest_unreadable`, `manifest_too_large`, `format_unknown`).
+    """
+    rows = read_rows(path, columns)
+    try:
+        skipped = await asyncio.to_thread(lambda: sum(1 for _ in islice(rows, begin)))
+        while skipped == begin and (page := await asyncio.to_thread(lambda: list(islice(rows, ROWS_A_PAGE)))):
+            yield page
+    finally:
+        rows.close()
+
+
+def read_rows(path: Path, columns: ManifestColumns) -> Generator[ReadRow, None, None]:
+    """Give the rows of a manifest one by one; what is in memory is one row."""
+    with _opened(path) as file:
+        lines = _lines(file)
+        first = next(lines, "")
+        rest = _again(first, lines)
+        found = _of_json(rest) if first.lstrip().startswith("{") else _of_csv(rest, columns)
+        for number, fields in enumerate(found, 1):
+            yield _judged(number, fields, columns)
+
+
+def _opened(path: Path) -> IO[bytes]:
+    with path.open("rb") as file:
+        beginning = file.read(len(_PARQUET))
+    if beginning == _PARQUET:
+        raise Refused("format_unsupported", "Parquet is not read here; please send the rows as CSV or lines of JSON.")
+    return gzip.open(path) if beginning.startswith(_GZIP) else path.open("rb")
+
+
+def _lines(file: IO[bytes]) -> Iterator[str]:
+    """Give lines of bounded length, of a file of bounded length when unpacked."""
+    size_bytes = 0
+    encoding = "utf-8-sig"
+    try:
+        while line := file.readline(_LINE_LIMIT_BYTES):
+            size_bytes += len(line)
+            if size_bytes > UNPACKED_LIMIT_BYTES:
+                raise Refused("manifest_too_large", f"It unpacks to more than {UNPACKED_LIMIT_BYTES} bytes.")
+            if len(line) == _LINE_LIMIT_BYTES and not line.endswith(b"\n"):
+                raise Refused("manifest_unreadable", f"It has a line of more than {_LINE_LIMIT_BYTES} bytes.")
+            yield line.decode(encoding, "replace").replace("\x00", "")
+            encoding = "utf-8"
+    except (OSError, EOFError, zlib.error) as error:
+        raise Refused("manifest_unreadable", "It is cut off or damaged, so that it cannot be unpacked.") from error
+
+
+def _again(first: str, rest: Iterable[str]) -> Iterator[str]:
+    if first:
+        yield first
+    yield from rest
+
+
+def _of_json(lines: Iterable[str]) -> Iterator[Mapping[str, Any] | None]:
+    for line in lines:
+        if line.strip():
+            yield _object(line)
+
+
+def _object(line: str) -> Mapping[str, Any] | None:
+    try:
+        read = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return read if isinstance(read, dict) else None
+
+
+def _of_csv(lines: Iterator[str], columns: ManifestColumns) -> Iterator[Mapping[str, Any] | None]:
+    header = next(lines, "")
+    delimiter = max(",;\t", key=header.count)
+    reader = csv.reader(_again(header, lines), delimiter=delimiter)
+    try:
+        names = [name.strip() for name in next(reader, [])]
+        if columns.url not in names:
+            raise Refused("manifest_unreadable", f"Its first line names no column `{columns.url}`.")
+        for row in reader:
+            if any(row):
+                yield dict(zip(names, row, strict=False))
+    except csv.Error as error:
+        raise Refused("manifest_unreadable", f"It is no CSV: {error}.") from error
+
+
+def _judged(number: int, fields: Mapping[str, Any] | None, columns: ManifestColumns) -> ReadRow:
+    shown = f"row {number}"
+    if fields is None:
+        return RefusedRow(number, shown, "row_unreadable", f"Row {number} is no JSON object.")
+    url = fields.get(columns.url)
+    if not isinstance(url, str) or not url.strip():
+        return RefusedRow(number, shown, "url_missing", f"Row {number} has no `{columns.url}`.")
+    url = printable(url.strip(), _URL_LIMIT_CHARACTERS + 1)
+    if len(url) > _URL_LIMIT_CHARACTERS:
+        sentence = f"The URL of row {number} is longer than {_URL_LIMIT_CHARACTERS} characters."
+        return RefusedRow(number, url[:300], "url_too_long", sentence)
+    try:
+        canonical_url(url)
+    except Refused as refusal:
+        return RefusedRow(number, url[:300], refusal.code, refusal.sentence)
+    return ManifestImage(number, url, _context(number, fields, columns))
+
+
+def _context(number: int, fields: Mapping[str, Any], columns: ManifestColumns) -> ImageContext:
+    said: dict[str, Any] = {"position": number}
+    for name, column in columns.model_dump(exclude={"url"}).items():
+        text = fields.get(column)
+        if isinstance(text, str) and text.strip():
+            said[name] = printable(text.strip(), _TEXT_LIMIT_CHARACTERS)
+    return ImageContext.model_validate(said)

@@ -1,0 +1,32 @@
+"""The SQL of accounts: what became of images that were found."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from shared.database import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """How the fetch of an image ended: `stored`, `duplicate` or `refused`, with the reason."""
+
+    fetch_job_id: UUID
+    outcome: str
+    code: str | None = None
+    sentence: str | None = None
+
+
+async def update_lines_of_fetches(connection: Connection, fates: Sequence[Fate]) -> None:
+    """Note how fetches ended; an image that is stored stays so, whatever is heard late."""
+    await connection.execute(
+        """
+        UPDATE crawl_urls u SET outcome = g.outcome, code = g.code, sentence = g.sentence, settled_at = now()
+        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) AS g (fetch_job_id, outcome, code, sentence)
+        WHERE u.fetch_job_id = g.fetch_job_id AND u.outcome NOT IN ('stored', 'duplicate')
+        """,
+        [fate.fetch_job_id for fate in fates],
+        [fate.outcome for fate in fates],
+        [fate.code for fate in fates],
+        [fate.sentence for fate in fates],
+    )

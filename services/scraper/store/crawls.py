@@ -1,0 +1,342 @@
+"""The SQL of crawls: what was seen, what waits to be asked, and what became of each URL.
+
+One step of a crawl runs at a time, so that whatever is still `asked` when a step begins was lost with the one before.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from shared.database import Connection
+
+LOST_AT_MOST = 4
+"""A URL whose reader went away so many times is not asked again."""
+
+
+@dataclass(frozen=True, slots=True)
+class CrawlRow:
+    """A crawl as it stands."""
+
+    id: UUID
+    scope: dict[str, Any]
+    seeds: list[str]
+    previous_id: UUID | None
+    pages_taken: int
+    pages_done: int
+    images_taken: int
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What is known of a URL when it is first seen.
+
+    Attributes:
+        key: SHA-256 of its canonical spelling.
+        outcome: `waiting` to be asked; or how it ended already, with `code` and `sentence` where it was not taken.
+
+    """
+
+    kind: str
+    key: bytes
+    url: str
+    depth: int
+    outcome: str
+    code: str | None = None
+    sentence: str | None = None
+    fetch_job_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A URL that is asked now."""
+
+    kind: str
+    key: bytes
+    url: str
+    depth: int
+    tries: int
+
+
+async def insert_crawl(
+    connection: Connection,
+    crawl_id: UUID,
+    project_id: UUID,
+    *,
+    scope: Mapping[str, Any],
+    seeds: Sequence[str],
+    previous_id: UUID | None = None,
+) -> None:
+    """Begin a crawl; one that exists stays as it is."""
+    await connection.execute(
+        """
+        INSERT INTO crawls (id, project_id, scope, seeds, previous_id)
+        VALUES ($1, $2, $3, $4, (SELECT id FROM crawls WHERE id = $5 AND project_id = $2))
+        ON CONFLICT (id) DO NOTHING
+        """,
+        crawl_id,
+        project_id,
+        dict(scope),
+        list(seeds),
+        previous_id,
+    )
+
+
+async def select_crawl(connection: Connection, crawl_id: UUID) -> CrawlRow | None:
+    """Give a crawl, locked for the rest of the transaction."""
+    row = await connection.fetchrow(
+        """
+        SELECT id, scope, seeds, previous_id, pages_taken, pages_done, images_taken FROM crawls WHERE id = $1 FOR UPDATE
+        """,
+        crawl_id,
+    )
+    return None if row is None else CrawlRow(**dict(row))
+
+
+async def insert_lines(
+    connection: Connection, crawl_id: UUID, lines: Sequence[Line], *, found_on: str | None, job_id: UUID
+) -> set[tuple[str, bytes]]:
+    """Note URLs that were not seen before; return kind and key of those."""
+    rows = await connection.fetch(
+        """
+        INSERT INTO crawl_urls (crawl_id, kind, key, url, depth, outcome, code, sentence, fetch_job_id, found_on,
+                                job_id, settled_at)
+        SELECT $1, g.kind, g.key, g.url, g.depth, g.outcome, g.code, g.sentence, g.fetch_job_id, $10, $11,
+               CASE WHEN g.outcome <> 'waiting' THEN now() END
+        FROM unnest($2::text[], $3::bytea[], $4::text[], $5::int[], $6::text[], $7::text[], $8::text[], $9::uuid[])
+            WITH ORDINALITY AS g (kind, key, url, depth, outcome, code, sentence, fetch_job_id, place)
+        ORDER BY g.place
+        ON CONFLICT (crawl_id, kind, key) DO NOTHING
+        RETURNING kind, key
+        """,
+        crawl_id,
+        [line.kind for line in lines],
+        [line.key for line in lines],
+        [line.url for line in lines],
+        [line.depth for line in lines],
+        [line.outcome for line in lines],
+        [line.code for line in lines],
+        [line.sentence for line in lines],
+        [line.fetch_job_id for line in lines],
+        found_on,
+        job_id,
+    )
+    return {(row["kind"], row["key"]) for row in rows}
+
+
+async def update_counts(
+    connection: Connection, crawl_id: UUID, *, pages: int = 0, done: int = 0, images: int = 0
+) -> None:
+    """Count what was let in and what has ended."""
+    await connection.execute(
+        """
+        UPDATE crawls SET pages_taken = pages_taken + $2, pages_done = pages_done + $3, images_taken = images_taken + $4
+        WHERE id = $1
+        """,
+        crawl_id,
+        pages,
+        done,
+        images,
+    )
+
+
+async def update_lines_skipped(
+    connection: Connection, crawl_id: UUID, keys: Sequence[tuple[str, bytes]], *, code: str, sentence: str
+) -> None:
+    """Say of URLs that were just noted that they are not taken after all."""
+    await connection.execute(
+        """
+        UPDATE crawl_urls u SET outcome = 'skipped', code = $4, sentence = $5, fetch_job_id = NULL, settled_at = now()
+        FROM unnest($2::text[], $3::bytea[]) AS g (kind, key)
+        WHERE u.crawl_id = $1 AND u.kind = g.kind AND u.key = g.key
+        """,
+        crawl_id,
+        [kind for kind, _ in keys],
+        [key for _, key in keys],
+        code,
+        sentence,
+    )
+
+
+async def update_lines_lost(connection: Connection, crawl_id: UUID) -> list[dict[str, Any]]:
+    """Put back what was asked when the step before was lost; return those given up, `kind, url, code, sentence`."""
+    rows = await connection.fetch(
+        """
+        WITH lost AS (
+            UPDATE crawl_urls SET lost = lost + 1,
+                outcome    = CASE WHEN lost + 1 < $2 THEN 'waiting' ELSE 'refused' END,
+                code       = CASE WHEN lost + 1 < $2 THEN NULL ELSE 'worker_lost' END,
+                sentence   = CASE WHEN lost + 1 < $2 THEN NULL ELSE 'Whoever reads it goes away without an answer.' END,
+                settled_at = CASE WHEN lost + 1 < $2 THEN NULL ELSE now() END
+            WHERE crawl_id = $1 AND outcome = 'asked'
+            RETURNING kind, url, outcome, code, sentence
+        )
+        SELECT kind, url, code, sentence FROM lost WHERE outcome = 'refused'
+        """,
+        crawl_id,
+        LOST_AT_MOST,
+    )
+    return [dict(row) for row in rows]
+
+
+async def claim_lines(connection: Connection, crawl_id: UUID, job_id: UUID, limit: int) -> list[Claimed]:
+    """Take the next URLs to ask, nearest to the seeds first.
+
+    What was lost before comes last and alone, so that a page that ends its readers ends no neighbour's chance.
+    """
+    return await _claim(connection, crawl_id, job_id, limit, lost=False) or await _claim(
+        connection, crawl_id, job_id, 1, lost=True
+    )
+
+
+async def _claim(connection: Connection, crawl_id: UUID, job_id: UUID, limit: int, *, lost: bool) -> list[Claimed]:
+    rows = await connection.fetch(
+        """
+        WITH due AS (
+            SELECT kind, key FROM crawl_urls
+            WHERE crawl_id = $1 AND outcome = 'waiting' AND (lost > 0) = $4
+              AND (not_before IS NULL OR not_before <= now())
+            ORDER BY depth, place LIMIT $3
+            FOR UPDATE SKIP LOCKED
+        ), asked AS (
+            UPDATE crawl_urls u SET outcome = 'asked', job_id = $2
+            FROM due WHERE u.crawl_id = $1 AND u.kind = due.kind AND u.key = due.key
+            RETURNING u.kind, u.key, u.url, u.depth, u.tries, u.place
+        )
+        SELECT kind, key, url, depth, tries FROM asked ORDER BY depth, place
+        """,
+        crawl_id,
+        job_id,
+        limit,
+        lost,
+    )
+    return [Claimed(**dict(row)) for row in rows]
+
+
+async def update_line_settled(
+    connection: Connection,
+    crawl_id: UUID,
+    line: Claimed,
+    *,
+    outcome: str,
+    code: str | None = None,
+    sentence: str | None = None,
+) -> None:
+    """Say what became of a URL that was asked."""
+    await connection.execute(
+        """
+        UPDATE crawl_urls SET outcome = $4, code = $5, sentence = $6, settled_at = now()
+        WHERE crawl_id = $1 AND kind = $2 AND key = $3
+        """,
+        crawl_id,
+        line.kind,
+        line.key,
+        outcome,
+        code,
+        sentence,
+    )
+
+
+async def update_line_postponed(
+    connection: Connection, crawl_id: UUID, line: Claimed, *, seconds: float, counts: bool
+) -> None:
+    """Have a URL wait, because its host cannot answer it now; `counts`: as a try that failed."""
+    await connection.execute(
+        """
+        UPDATE crawl_urls
+        SET outcome = 'waiting', tries = tries + $5::int, not_before = now() + $4 * interval '1 s'
+        WHERE crawl_id = $1 AND kind = $2 AND key = $3
+        """,
+        crawl_id,
+        line.kind,
+        line.key,
+        seconds,
+        int(counts),
+    )
+
+
+async def upsert_line_read(
+    connection: Connection, crawl_id: UUID, key: bytes, url: str, *, depth: int, found_on: str, job_id: UUID
+) -> bool:
+    """Note where a redirect led as read; False where that was asked before, or is at this moment."""
+    return bool(
+        await connection.fetchval(
+            """
+            INSERT INTO crawl_urls (crawl_id, kind, key, url, depth, outcome, found_on, job_id, settled_at)
+            VALUES ($1, 'page', $2, $3, $4, 'read', $5, $6, now())
+            ON CONFLICT (crawl_id, kind, key) DO UPDATE
+            SET outcome = 'read', code = NULL, sentence = NULL, settled_at = now()
+            WHERE crawl_urls.outcome IN ('waiting', 'skipped')
+            RETURNING true
+            """,
+            crawl_id,
+            key,
+            url,
+            depth,
+            found_on,
+            job_id,
+        )
+    )
+
+
+async def select_wait_seconds(connection: Connection, crawl_id: UUID) -> float | None:
+    """Tell in how many seconds the next URL is due, 0 for now; None where none waits."""
+    seconds = await connection.fetchval(
+        """
+        SELECT extract(epoch FROM min(greatest(coalesce(not_before, now()), now())) - now())
+        FROM crawl_urls WHERE crawl_id = $1 AND outcome = 'waiting'
+        """,
+        crawl_id,
+    )
+    return None if seconds is None else float(seconds)
+
+
+async def select_fetches(connection: Connection, job_id: UUID) -> list[UUID]:
+    """Give the jobs under which media fetches what one step has found."""
+    rows = await connection.fetch(
+        "SELECT fetch_job_id FROM crawl_urls WHERE job_id = $1 AND fetch_job_id IS NOT NULL ORDER BY place", job_id
+    )
+    return [row["fetch_job_id"] for row in rows]
+
+
+async def select_rows_read(connection: Connection, crawl_id: UUID) -> int:
+    """Tell how many rows of a manifest are recorded."""
+    return int(await connection.fetchval("SELECT rows_read FROM crawls WHERE id = $1", crawl_id))
+
+
+async def update_rows_read(connection: Connection, crawl_id: UUID, *, rows: int, images: int) -> None:
+    """Count rows of a manifest that are recorded now."""
+    await connection.execute(
+        "UPDATE crawls SET rows_read = rows_read + $2, images_taken = images_taken + $3 WHERE id = $1",
+        crawl_id,
+        rows,
+        images,
+    )
+
+
+async def select_tasks_made(connection: Connection, job_ids: Sequence[UUID]) -> set[UUID]:
+    """Tell which of these jobs were made into tasks."""
+    rows = await connection.fetch("SELECT id FROM tasks WHERE id = ANY ($1::uuid[])", list(job_ids))
+    return {row["id"] for row in rows}
+
+
+async def count_outcomes(connection: Connection, crawl_id: UUID) -> dict[str, int]:
+    """Count what became of the URLs of one source."""
+    rows = await connection.fetch(
+        "SELECT outcome, count(*) AS urls FROM crawl_urls WHERE crawl_id = $1 GROUP BY outcome", crawl_id
+    )
+    return {row["outcome"]: row["urls"] for row in rows}
+
+
+async def select_images_known(connection: Connection, crawl_id: UUID, keys: Sequence[bytes]) -> set[bytes]:
+    """Tell which images a crawl has found, and did not see refused."""
+    rows = await connection.fetch(
+        """
+        SELECT key FROM crawl_urls
+        WHERE crawl_id = $1 AND kind = 'image' AND key = ANY ($2::bytea[])
+          AND outcome IN ('found', 'stored', 'duplicate')
+        """,
+        crawl_id,
+        list(keys),
+    )
+    return {row["key"] for row in rows}

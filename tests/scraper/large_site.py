@@ -1,0 +1,95 @@
+"""A web site of as many pages as a test wants, with a door that makes visitors wait, and who was answered what."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+IMAGES_A_PAGE = 10
+
+
+@dataclass
+class LargeSite:
+    """Pages that lead to two others each; every page shows ten pictures of its own and one that all show.
+
+    Attributes:
+        answered: how often each path was answered to somebody who was still there.
+        waiting: how many stand at the door.
+
+    """
+
+    pages: int
+    answered: Counter[str] = field(default_factory=Counter)
+    waiting: int = 0
+    port: int = 0
+    _left: int = 10**9
+    _open: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator["LargeSite"]:
+        """Serve the site."""
+        application = web.Application()
+        application.router.add_get("/robots.txt", self._robots)
+        application.router.add_get("/page/{number}", self._page)
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        self.port = int(runner.addresses[0][1])
+        try:
+            yield self
+        finally:
+            self.open_door()
+            await runner.cleanup()
+
+    @property
+    def origin(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def page_urls(self) -> set[str]:
+        return {f"{self.origin}/page/{number}" for number in range(self.pages)}
+
+    @property
+    def image_urls(self) -> set[str]:
+        own = {f"{self.origin}/{page}-{one}.jpg" for page in range(self.pages) for one in range(IMAGES_A_PAGE)}
+        return own | {f"{self.origin}/logo.jpg"}
+
+    def close_door_after(self, visitors: int) -> None:
+        """Have everybody wait who comes after so many pages were answered from now on."""
+        self._left = visitors
+        self._open.clear()
+
+    def open_door(self) -> None:
+        self._left = 10**9
+        self._open.set()
+
+    async def _robots(self, _request: web.Request) -> web.Response:
+        return web.Response(text="User-agent: *\nDisallow: /closed/\n")
+
+    async def _page(self, request: web.Request) -> web.Response:
+        await self._pass_door()
+        number = int(request.match_info["number"])
+        if number >= self.pages:
+            raise web.HTTPNotFound
+        if request.transport is not None and not request.transport.is_closing():
+            self.answered[request.path] += 1
+        return web.Response(text=self._html(number), content_type="text/html")
+
+    async def _pass_door(self) -> None:
+        if self._left <= 0:
+            self.waiting += 1
+            try:
+                await self._open.wait()
+            finally:
+                self.waiting -= 1
+        self._left -= 1
+
+    def _html(self, number: int) -> str:
+        links = [one for one in (2 * number + 1, 2 * number + 2) if one < self.pages]
+        anchors = "".join(f'<a href="/page/{one}#top">Page {one}</a>' for one in (*links, 0))
+        own = "".join(f'<img src="/{number}-{one}.jpg" alt="{number} {one}">' for one in range(IMAGES_A_PAGE))
+        closed = f'<a href="/closed/{number}">Closed</a>' if number == 0 else ""
+        return f"<!doctype html><title>Page {number}</title><img src=/logo.jpg>{own}{anchors}{closed}"
