@@ -20,7 +20,7 @@ from contracts.scraper import (
 from services.scraper.handlers import continue_crawl, crawl_site
 from services.scraper.sources import Harvester
 from tests.living import House, lineage, until
-from tests.scraper.large_site import IMAGES_A_PAGE, LargeSite
+from tests.scraper.large_site import LargeSite
 from tests.scraper.site import Site, crawling
 
 WORKS: Any = {CrawlSite: crawl_site, ContinueCrawl: continue_crawl}
@@ -165,5 +165,9 @@ async def test_a_page_that_asks_not_to_be_followed_leads_nowhere(house: House, s
     assert len([one for one in said if isinstance(one, ImageFound)]) == 1
 
 
-def test_the_pictures_of_a_large_site_are_as_many_as_it_says() -> None:
-    assert len(LargeSite(60).image_urls) == 60 * IMAGES_A_PAGE + 1
+async def test_what_one_page_gives_no_reason_to_take_is_taken_where_another_one_does(house: House, site: Site) -> None:
+    site.say("/", "<a href=/1>x</a><img src=/a.jpg width=1 height=1>")
+    site.say("/1", "<img src=/a.jpg width=600 height=400>")
+    crawl_id, said = await crawled(house, site, seeds=[Seed(url=f"{site.origin}/")])
+    assert [one.url for one in said if isinstance(one, ImageFound)] == [f"{site.origin}/a.jpg"]
+    assert await outcomes(house, crawl_id, "image") == {f"{site.origin}/a.jpg": ("found", None)}

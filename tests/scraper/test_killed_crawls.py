@@ -19,11 +19,15 @@ ROOT = Path(__file__).resolve().parents[2]
 @asynccontextmanager
 async def scraper(house: House, site: LargeSite) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run the service as a process of its own; it is killed at the end, if nobody has done so."""
+    store = house.servers.object_store
     environment = {
         **os.environ,
         "DATABASE_URL": house.servers.database_url("scraper"),
         "RABBITMQ_URL": house.servers.rabbitmq_url,
         "OUTBOUND_ALLOW": f"127.0.0.1:{site.port}",
+        "S3_ENDPOINT_URL": store.endpoint_url,
+        "S3_ACCESS_KEY_ID": store.access_key_id,
+        "S3_SECRET_ACCESS_KEY": store.secret_access_key,
         "HOST_PAUSE_SECONDS": "0",
         "LEASE_SECONDS": "2",
         "HEARTBEAT_SECONDS": "0.5",

@@ -69,7 +69,7 @@ async def begin_due(tx: Transaction) -> None:
     """Begin the crawls that are due, each as a job of its own that knows which one came before."""
     for due in await store.select_due_schedules(tx.connection, _AT_ONCE):
         command = ScheduleCrawl.model_validate(due["command"])
-        job_id = child_id(command.job_id, CrawlSite.wire_name, due["next_at"].isoformat())
+        job_id = child_id(command.job_id, CrawlSite.wire_name, f"{due['next_at']} {due['last_crawl_id']}")
         lineage = {name: getattr(command, name) for name in Lineage.model_fields}
         lineage |= {"job_id": job_id, "root_job_id": job_id, "parent_job_id": None}
         crawl = CrawlSite(**lineage, seeds=command.seeds, scope=command.scope, previous_crawl_id=due["last_crawl_id"])

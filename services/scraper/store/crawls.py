@@ -96,7 +96,10 @@ async def select_crawl(connection: Connection, crawl_id: UUID) -> CrawlRow | Non
 async def insert_lines(
     connection: Connection, crawl_id: UUID, lines: Sequence[Line], *, found_on: str | None, job_id: UUID
 ) -> set[tuple[str, bytes]]:
-    """Note URLs that were not seen before; return kind and key of those."""
+    """Note URLs that were not seen before; return kind and key of those.
+
+    What was left out where it was seen before, and is not where it is seen now, counts as new. No line is given twice.
+    """
     rows = await connection.fetch(
         """
         INSERT INTO crawl_urls (crawl_id, kind, key, url, depth, outcome, code, sentence, fetch_job_id, found_on,
@@ -106,7 +109,12 @@ async def insert_lines(
         FROM unnest($2::text[], $3::bytea[], $4::text[], $5::int[], $6::text[], $7::text[], $8::text[], $9::uuid[])
             WITH ORDINALITY AS g (kind, key, url, depth, outcome, code, sentence, fetch_job_id, place)
         ORDER BY g.place
-        ON CONFLICT (crawl_id, kind, key) DO NOTHING
+        ON CONFLICT (crawl_id, kind, key) DO UPDATE
+        SET outcome = excluded.outcome, code = NULL, sentence = NULL, fetch_job_id = excluded.fetch_job_id,
+            depth = excluded.depth, found_on = excluded.found_on, job_id = excluded.job_id,
+            settled_at = excluded.settled_at
+        WHERE excluded.outcome IN ('waiting', 'found') AND crawl_urls.outcome = 'skipped'
+          AND crawl_urls.code NOT IN ('page_limit', 'image_limit')
         RETURNING kind, key
         """,
         crawl_id,
