@@ -23,9 +23,11 @@ Fact = MediaStored | MediaRejected | JobFailed
 
 async def on_media(tx: Transaction, facts: Sequence[Heard[Fact]]) -> None:
     """Note what became of images that were found here; those of other sources have no line."""
-    fates = {fate.fetch_job_id: fate for heard in facts for fate in _fates(heard.message)}
+    of_children = (heard.message for heard in facts if heard.message.parent_job_id is not None)
+    fates = sorted((fate for fact in of_children for fate in _fates(fact)), key=lambda fate: fate.outcome != "refused")
     if fates:
-        await store.update_lines_of_fetches(tx.connection, list(fates.values()))
+        # An attempt that was thought lost may have failed after all: what is stored counts, in whatever order it comes.
+        await store.update_lines_of_fetches(tx.connection, list({fate.fetch_job_id: fate for fate in fates}.values()))
 
 
 def _fates(fact: Fact) -> Iterator[Fate]:

@@ -133,10 +133,7 @@ class Step:
         keys = [line.key for line in lines]
         known = await store.select_images_known(tx.connection, self._previous_id, keys)
         return [
-            Line(one.kind, one.key, one.url, one.depth, "duplicate", _KNOWN.code, _KNOWN.sentence)
-            if one.key in known and one.outcome == "found"
-            else one
-            for one in lines
+            _left_out(one, "duplicate", _KNOWN) if one.key in known and one.outcome == "found" else one for one in lines
         ]
 
     async def _note_new(self, tx: Transaction, harvest: Harvest, lines: Sequence[Line]) -> list[Line]:
@@ -152,10 +149,7 @@ class Step:
         reason = {"code": why.code, "sentence": why.sentence}
         if surplus:
             await store.update_lines_skipped(tx.connection, self._crawl_id, sorted(surplus), **reason)
-        return [
-            Line(one.kind, one.key, one.url, one.depth, "skipped", **reason) if (one.kind, one.key) in surplus else one
-            for one in new
-        ]
+        return [_left_out(one, "skipped", why) if (one.kind, one.key) in surplus else one for one in new]
 
     def _images(self, depth: int, harvest: Harvest) -> Iterator[Line]:
         for image in harvest.images:
@@ -190,6 +184,10 @@ def _place(scope: Scope, kind: str, url: str, depth: int) -> Iterator[Line]:
         yield Line(kind, key, url, depth, "waiting")
     else:
         yield Line(kind, key, url, depth, "skipped", refusal.code, refusal.sentence)
+
+
+def _left_out(line: Line, outcome: str, why: Refused) -> Line:
+    return Line(line.kind, line.key, line.url, line.depth, outcome, why.code, why.sentence)
 
 
 def _once(lines: Iterator[Line]) -> list[Line]:

@@ -8,10 +8,11 @@ import zlib
 from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from io import BufferedIOBase
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO, Any, Final
+from typing import Any, Final
 
 from contracts.scraper import ImageContext, ManifestColumns
 from services.scraper.rules import canonical_url
@@ -119,7 +120,7 @@ def read_rows(path: Path, columns: ManifestColumns) -> Generator[ReadRow, None, 
             yield _judged(number, fields, columns)
 
 
-def _opened(path: Path) -> IO[bytes]:
+def _opened(path: Path) -> BufferedIOBase:
     with path.open("rb") as file:
         beginning = file.read(len(_PARQUET))
     if beginning == _PARQUET:
@@ -127,7 +128,7 @@ def _opened(path: Path) -> IO[bytes]:
     return gzip.open(path) if beginning.startswith(_GZIP) else path.open("rb")
 
 
-def _lines(file: IO[bytes]) -> Iterator[str]:
+def _lines(file: BufferedIOBase) -> Iterator[str]:
     """Give lines of bounded length, of a file of bounded length when unpacked."""
     size_bytes = 0
     encoding = "utf-8-sig"

@@ -1,0 +1,78 @@
+"""A crawl of a large site by a scraper that is killed in the middle, again and again."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from contracts.scraper import CrawlScope, CrawlSite, Seed
+from tests.living import House, lineage, until
+from tests.scraper.large_site import LargeSite
+
+ROOT = Path(__file__).resolve().parents[2]
+
+_OPEN_WORK = """
+    SELECT (SELECT count(*) FROM scraper.tasks WHERE state IN ('pending', 'in_progress'))
+         + (SELECT count(*) FROM scraper.outbox)
+"""
+_PAGES_READ = "SELECT count(*) FROM scraper.crawl_urls WHERE kind = 'page' AND outcome = 'read'"
+
+
+@asynccontextmanager
+async def scraper(house: House, site: LargeSite) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run the service as a process of its own; it is killed at the end, if nobody has done so."""
+    store = house.servers.object_store
+    environment = {
+        **os.environ,
+        "DATABASE_URL": house.servers.database_url("scraper"),
+        "RABBITMQ_URL": house.servers.rabbitmq_url,
+        "OUTBOUND_ALLOW": f"127.0.0.1:{site.port}",
+        "S3_ENDPOINT_URL": store.endpoint_url,
+        "S3_ACCESS_KEY_ID": store.access_key_id,
+        "S3_SECRET_ACCESS_KEY": store.secret_access_key,
+        "HOST_PAUSE_SECONDS": "0",
+        "LEASE_SECONDS": "2",
+        "HEARTBEAT_SECONDS": "0.5",
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "services.scraper", env=environment, cwd=ROOT, stdout=asyncio.subprocess.DEVNULL
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGKILL)
+        await process.wait()
+
+
+async def crawl_and_kill(house: House, site: LargeSite, *, kills: int, patience_seconds: float = 60) -> None:
+    """Crawl a site to its end; so many times the scraper is killed while pages that it has asked for wait.
+
+    It is killed when all that was answered is recorded: an answer that dies with who was given it has to be asked for
+    again, by anybody.
+    """
+    limits = CrawlScope(max_depth=100, max_pages=site.pages + 1)
+    await house.say(CrawlSite(**lineage(), seeds=(Seed(url=f"{site.origin}/page/0"),), scope=limits))
+
+    async def waits_with_all_recorded() -> bool:
+        return site.waiting > 0 and await house.value(_PAGES_READ) == site.answered.total()
+
+    async def nobody_waits() -> bool:
+        return site.waiting == 0
+
+    async def has_ended() -> bool:
+        return not await house.value(_OPEN_WORK)
+
+    for kill in range(kills):
+        site.close_door_after(site.pages // (kills + 2) + kill)
+        async with scraper(house, site) as process:
+            await until(waits_with_all_recorded, seconds=patience_seconds)
+            process.send_signal(signal.SIGKILL)
+            await process.wait()
+        site.open_door()
+        await until(nobody_waits)
+    async with scraper(house, site):
+        await until(has_ended, seconds=patience_seconds)
