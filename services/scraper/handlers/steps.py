@@ -39,11 +39,17 @@ class Step:
         self._scope = Scope(CrawlScope.model_validate(crawl.scope), crawl.seeds)
 
     async def ask(self, claimed: Sequence[Claimed]) -> None:
-        """Ask a few at once; whoever has recorded one asks the next."""
+        """Ask a few at once; whoever has recorded one asks the next.
+
+        Raises what the first of them raised, as it is: a lost lease or an absent database is not the page's fault.
+        """
         waiting = iter(claimed)
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(_AT_ONCE, len(claimed))):
-                group.create_task(self._ask_all(waiting))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(_AT_ONCE, len(claimed))):
+                    group.create_task(self._ask_all(waiting))
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from failed
 
     async def _ask_all(self, waiting: Iterator[Claimed]) -> None:
         for line in waiting:
