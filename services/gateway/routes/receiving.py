@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapte
 from contracts.depth_map import MapDepth
 from contracts.envelope import Command
 from contracts.media import DescribeMedia, FetchMedia
-from contracts.scraper import ScrapePages
+from contracts.scraper import CrawlSite, ScheduleCrawl, ScrapePages
 from services.gateway.routes.acting import act_once, begin
 from services.gateway.routes.auditing import entry
 from services.gateway.routes.bodies import invalid, json_of, media_type_of, model_of, type_refused
@@ -229,6 +229,8 @@ def _check_urls(command: Command) -> None:
     match command:
         case ScrapePages():
             _URLS.validate_python(command.urls)
+        case CrawlSite() | ScheduleCrawl():
+            _URLS.validate_python(tuple(seed.url for seed in command.seeds))
         case FetchMedia():
             _URLS.validate_python((command.url, *command.alternatives))
         case _:

@@ -8,11 +8,15 @@ from contracts.depth_map import MapDepth
 from contracts.envelope import Command, Lineage
 from contracts.image_generation import GenerateImage
 from contracts.media import DescribeMedia, FetchMedia
-from contracts.scraper import ScrapePages
+from contracts.scraper import CrawlSite, RetryCrawl, ScheduleCrawl, ScrapePages
 from shared.errors import Refused
 
 MAY_SAY: Final[Mapping[str, type[Command]]] = {
-    command.wire_name: command for command in (ScrapePages, FetchMedia, DescribeMedia, GenerateImage, MapDepth)
+    command.wire_name: command
+    for command in (
+        *(ScrapePages, CrawlSite, RetryCrawl, ScheduleCrawl),
+        *(FetchMedia, DescribeMedia, GenerateImage, MapDepth),
+    )
 }
 """Facts belong to the services that establish them: nobody else is believed. What names objects of the store is said
 only of images of the project, by the gateway itself."""

@@ -8,7 +8,7 @@ import orjson
 from contracts.depth_map import MapDepth
 from contracts.image_generation import GenerateImage
 from contracts.media import FetchMedia, MediaStored
-from contracts.scraper import ScrapePages
+from contracts.scraper import CrawlSite, ReadManifest, ScrapePages
 from services.gateway.rules.outsiders import MAY_SAY
 from tests.gateway.living import Client, Gateway, Reply
 from tests.gateway.review.mapped import mapped
@@ -57,6 +57,15 @@ async def test_an_event_becomes_a_job_in_every_mode(ann: Client, house: House) -
         assert (await ann.job(item["job_id"]))["state"] == "pending"
 
 
+async def test_another_system_has_a_site_crawled(ann: Client, house: House) -> None:
+    asked = {"seeds": [{"url": "https://example.org/"}], "scope": {"max_pages": 7}}
+    reply = await say(ann, event(type_=CrawlSite.wire_name, data=asked))
+    assert reply.status == 202, reply.body
+    [crawl] = await said_to(house, "scraper")
+    assert isinstance(crawl, CrawlSite)
+    assert (crawl.scope.max_pages, crawl.submitted_by, crawl.project_id) == (7, "ann", ann.project_id)
+
+
 DRAWING = {"description": "a forest", "aspect_ratio": "1:1"}
 
 
@@ -90,6 +99,8 @@ async def test_nobody_says_facts_or_what_is_not_as_its_contract_says(ann: Client
         (event(data={}), "event_invalid"),
         (event(data={"url": "ftp://example.org"}), "event_invalid"),
         (event(type_=ScrapePages.wire_name, data={"urls": []}), "event_invalid"),
+        (event(type_=CrawlSite.wire_name, data={"seeds": [{"url": "ftp://example.org"}]}), "event_invalid"),
+        (event(type_=ReadManifest.wire_name, data={"object_key": "uploads/x"}), "event_type_refused"),
         (event(data={"url": URL, "context": {"title": "a\x00b"}}), "validation_failed"),
         (event(data={"url": URL, "project_id": "mine"}), "validation_failed"),
         (event(specversion="0.3"), "validation_failed"),
