@@ -15,6 +15,7 @@ from shared.identifiers import child_id
 from shared.jobs import Job
 
 _URLS_A_STEP: Final = 20
+_HANDS_OVER_AT: Final = 3
 
 
 async def crawl_site(job: Job[CrawlSite]) -> None:
@@ -49,39 +50,50 @@ def _step(command: CrawlSite | ContinueCrawl, job: Job[Any], *, number: int) -> 
 async def continue_crawl(job: Job[ContinueCrawl], harvester: Harvester) -> None:
     """Ask the next URLs of a crawl, record each as it is read, and have another step follow while any waits.
 
-    A step that was lost only puts back what it was asking: the next one goes on, so that however often processes die,
-    no step uses up its attempts.
+    A step that is lost goes on with what is left of it. One that is lost again and again leaves it to the next, so that
+    however often processes die, none uses up its attempts.
     """
-    claimed, crawl = await _begin(job)
-    if claimed:
-        await Step(job, harvester, crawl).ask(claimed)
+    crawl, left = await _begin(job)
+    if job.attempt < _HANDS_OVER_AT:
+        step = Step(job, harvester, crawl)
+        while left > 0 and (claimed := await _claim(job, left)):
+            await step.ask(claimed)
+            left -= len(claimed)
     async with job.completing() as tx:
-        wait_seconds = await store.select_wait_seconds(tx.connection, crawl.id)
+        waits = await store.select_wait_seconds(tx.connection, crawl.id) is not None
         for fetch_job_id in await store.select_fetches(tx.connection, job.id):
             tx.name_child(fetch_job_id, FetchMedia.wire_name)
-        if wait_seconds is not None:
+        if waits:
             tx.follow(_step(job.command, job, number=job.command.number + 1))
-        tx.result(asked=len(claimed))
+        tx.result(asked=_URLS_A_STEP - left)
 
 
-async def _begin(job: Job[ContinueCrawl]) -> tuple[list[Claimed], CrawlRow]:
+async def _begin(job: Job[ContinueCrawl]) -> tuple[CrawlRow, int]:
+    """Put back what was lost; give the crawl, and how many URLs this step may still ask."""
     crawl_id = job.command.crawl_job_id
     async with job.recording() as tx:
         crawl = await store.select_crawl(tx.connection, crawl_id)
         if crawl is None:
             raise Refused("crawl_unknown", "There is no such crawl, so that nothing of it can go on.")
         given_up = await store.update_lines_lost(tx.connection, crawl_id)
-        await store.update_counts(tx.connection, crawl_id, done=len(given_up))
-        account(tx, job.command, crawl_id, [line_of(**row, outcome="refused") for row in given_up])
-        if job.attempt > 1:
-            return [], crawl
-        claimed = await store.claim_lines(tx.connection, crawl_id, job.id, _URLS_A_STEP)
+        if given_up:
+            await store.update_counts(tx.connection, crawl_id, done=len(given_up))
+            account(tx, job.command, crawl_id, [line_of(**row, outcome="refused") for row in given_up])
+        asked = await store.count_asked_in(tx.connection, job.id)
+    return crawl, max(0, _URLS_A_STEP - asked)
+
+
+async def _claim(job: Job[ContinueCrawl], left: int) -> list[Claimed]:
+    """Take the next URLs; raise TryAgain where a step could ask nothing at all, for now."""
+    crawl_id = job.command.crawl_job_id
+    async with job.recording() as tx:
+        claimed = await store.claim_lines(tx.connection, crawl_id, job.id, left)
         wait_seconds = None if claimed else await store.select_wait_seconds(tx.connection, crawl_id)
-    if wait_seconds is not None:
+    if wait_seconds is not None and left == _URLS_A_STEP:
         raise TryAgain(
             "hosts_busy",
             "The hosts of all URLs that are left ask for patience.",
             retry_after_seconds=max(wait_seconds, 0.1),
             rate_limited=True,
         )
-    return claimed, crawl
+    return claimed

@@ -38,7 +38,7 @@ CREATE TABLE crawl_urls (
 ) WITH (fillfactor = 85, autovacuum_vacuum_scale_factor = 0.05);
 CREATE INDEX crawl_urls_waiting ON crawl_urls (crawl_id, depth, place) WHERE outcome = 'waiting';
 CREATE INDEX crawl_urls_asked   ON crawl_urls (crawl_id)               WHERE outcome = 'asked';
-CREATE INDEX crawl_urls_by_step ON crawl_urls (job_id)                 WHERE fetch_job_id IS NOT NULL;
+CREATE INDEX crawl_urls_by_step ON crawl_urls (job_id);
 CREATE INDEX crawl_urls_by_fetch ON crawl_urls (fetch_job_id)          WHERE fetch_job_id IS NOT NULL;
 
 -- Crawls that are begun again and again.

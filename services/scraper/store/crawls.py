@@ -348,3 +348,16 @@ async def select_images_known(connection: Connection, crawl_id: UUID, keys: Sequ
         list(keys),
     )
     return {row["key"] for row in rows}
+
+
+async def count_asked_in(connection: Connection, job_id: UUID) -> int:
+    """Count the URLs of which one step has recorded what they gave."""
+    return int(
+        await connection.fetchval(
+            """
+            SELECT count(*) FROM crawl_urls
+            WHERE job_id = $1 AND kind <> 'image' AND outcome IN ('read', 'duplicate', 'refused')
+            """,
+            job_id,
+        )
+    )
