@@ -20,7 +20,7 @@ CREATE TABLE crawl_urls (
     url          text        NOT NULL,
     found_on     text,
     depth        integer     NOT NULL,
-    place        bigint      NOT NULL GENERATED ALWAYS AS IDENTITY,
+    seen_number  bigint      NOT NULL GENERATED ALWAYS AS IDENTITY,
     outcome      text        NOT NULL CHECK (outcome IN (
                      'waiting', 'asked',                            -- on its way
                      'read',                                        -- pages, sitemaps, feeds
@@ -36,7 +36,7 @@ CREATE TABLE crawl_urls (
     settled_at   timestamptz,
     PRIMARY KEY (crawl_id, kind, key)
 ) WITH (fillfactor = 85, autovacuum_vacuum_scale_factor = 0.05);
-CREATE INDEX crawl_urls_waiting ON crawl_urls (crawl_id, depth, place) WHERE outcome = 'waiting';
+CREATE INDEX crawl_urls_waiting ON crawl_urls (crawl_id, depth, seen_number) WHERE outcome = 'waiting';
 CREATE INDEX crawl_urls_asked   ON crawl_urls (crawl_id)               WHERE outcome = 'asked';
 CREATE INDEX crawl_urls_by_step ON crawl_urls (job_id);
 CREATE INDEX crawl_urls_by_fetch ON crawl_urls (fetch_job_id)          WHERE fetch_job_id IS NOT NULL;

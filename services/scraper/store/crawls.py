@@ -204,14 +204,14 @@ async def _claim(connection: Connection, crawl_id: UUID, job_id: UUID, limit: in
             SELECT kind, key FROM crawl_urls
             WHERE crawl_id = $1 AND outcome = 'waiting' AND (lost > 0) = $4
               AND (not_before IS NULL OR not_before <= now())
-            ORDER BY depth, place LIMIT $3
+            ORDER BY depth, seen_number LIMIT $3
             FOR UPDATE SKIP LOCKED
         ), asked AS (
             UPDATE crawl_urls u SET outcome = 'asked', job_id = $2
             FROM due WHERE u.crawl_id = $1 AND u.kind = due.kind AND u.key = due.key
-            RETURNING u.kind, u.key, u.url, u.depth, u.tries, u.place
+            RETURNING u.kind, u.key, u.url, u.depth, u.tries, u.seen_number
         )
-        SELECT kind, key, url, depth, tries FROM asked ORDER BY depth, place
+        SELECT kind, key, url, depth, tries FROM asked ORDER BY depth, seen_number
         """,
         crawl_id,
         job_id,
@@ -302,7 +302,8 @@ async def select_wait_seconds(connection: Connection, crawl_id: UUID) -> float |
 async def select_fetches(connection: Connection, job_id: UUID) -> list[UUID]:
     """Give the jobs under which media fetches what one step has found."""
     rows = await connection.fetch(
-        "SELECT fetch_job_id FROM crawl_urls WHERE job_id = $1 AND fetch_job_id IS NOT NULL ORDER BY place", job_id
+        "SELECT fetch_job_id FROM crawl_urls WHERE job_id = $1 AND fetch_job_id IS NOT NULL ORDER BY seen_number",
+        job_id,
     )
     return [row["fetch_job_id"] for row in rows]
 

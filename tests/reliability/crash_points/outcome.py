@@ -47,10 +47,11 @@ _OF_ATTEMPTS: Final = frozenset(
         *("generation_seconds", "generation_time_seconds", "last_attempted_at", "traceparent", "trace_id"),
         *("asks", "ask_at", "asked_at", "unanswered_since", "unknown_at", "updated_at", "run_at", "headers", "day"),
         *("duration_ms", "attempted_at", "last_used_at", "digest", "fingerprint"),
+        *("tries", "lost", "not_before", "seen_number"),
     }
 )
 """Columns and fields that tell how often something was tried, by whom, and how far it was; headers count deliveries.
-Digests are of what is made up."""
+Digests are of what is made up; the places of what a crawl has seen are counted on from round to round."""
 
 _FACTS: Final = frozenset(
     routing_key_of(message)

@@ -11,6 +11,11 @@ from aiohttp import web
 from tests.journeys.gallery import Picture, draw, truncated
 
 PAGE, OTHER_PAGE, SLOW_PAGE = "page", "other", "slow"
+HALL, ROOM, NOWHERE = "hall", "hall/room", "nowhere"
+_MOVED, _SALOON, _BUSY, _GONE, _OVER = "hall/moved", "hall/saloon", "hall/busy", "hall/gone", "hall/over"
+HALL_PAGES: Final = 5
+"""With one more of those that it leads to, a crawl has more pages than it is allowed."""
+
 SHY: Final = draw("shy", 1)
 """Answers 503 when it is first asked for in a round."""
 
@@ -34,12 +39,14 @@ class Site:
         self.opened = asyncio.Event()
         self._ended = asyncio.Event()
         self._was_shy = False
+        self._was_busy = False
 
     def begin(self) -> None:
         """Begin a new round: let go of who still waits, and be shy again."""
         self._ended.set()
         self._ended = asyncio.Event()
         self._was_shy = False
+        self._was_busy = False
         self.opened.set()
 
     def url_of(self, what: str | Picture) -> str:
@@ -65,10 +72,22 @@ class Site:
             await self._ended.wait()
         if name in {PAGE, OTHER_PAGE, SLOW_PAGE}:
             return web.Response(text=_html(SHOWN if name == PAGE else ()), content_type="text/html")
+        if name.startswith(HALL):
+            return self._hall(name)
         for picture in (*SHOWN, SINGLE, LISTED):
             if _file_of(picture) == name:
                 return await self._show(picture)
         raise web.HTTPNotFound
+
+    def _hall(self, name: str) -> web.Response:
+        if name == _MOVED:
+            return web.Response(status=301, headers={"Location": f"/{_SALOON}"})
+        if name == _BUSY and not self._was_busy:
+            self._was_busy = True
+            return web.Response(status=503, headers={"Retry-After": "0"})
+        if name not in {HALL, ROOM, _SALOON, _BUSY}:
+            raise web.HTTPNotFound
+        return web.Response(text=_HALL_HTML if name == HALL else _html(()), content_type="text/html")
 
     async def _show(self, picture: Picture) -> web.Response:
         await self.opened.wait()
@@ -85,3 +104,11 @@ def _file_of(picture: Picture) -> str:
 def _html(pictures: tuple[Picture, ...]) -> str:
     figures = "".join(f'<img src="/{_file_of(picture)}" alt="A picture">' for picture in pictures)
     return f"<!doctype html><html lang=en><title>Pictures</title><body><main>{figures}</main></body></html>"
+
+
+_HALL_HTML: Final = "".join(
+    (
+        *(f'<a href="/{name}">Further</a>' for name in (ROOM, _MOVED, _BUSY, _GONE, _OVER)),
+        *(f'<img src="/{NOWHERE}/{number}.jpg" alt="Missing">' for number in (1, 2)),
+    )
+)

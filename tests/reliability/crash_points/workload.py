@@ -15,6 +15,11 @@ from deploy.database import SERVICES, WORKERS
 from shared.topology import Topology, queue_of
 from tests.journeys.gallery import draw
 from tests.journeys.visitors import SCENE
+from tests.reliability.crash_points.crawling import (
+    crawl_a_hall_and_ask_again,
+    crawl_by_schedule_and_end_it,
+    read_a_manifest,
+)
 from tests.reliability.crash_points.hands import USER, Hands, Piece, lineage
 from tests.reliability.crash_points.hired import BUSY
 from tests.reliability.crash_points.operating import (
@@ -198,6 +203,9 @@ PIECES: Final[Sequence[Piece]] = (
     keep_customers,
     sign_in_otherwise,
     tell_others,
+    crawl_a_hall_and_ask_again,
+    read_a_manifest,
+    crawl_by_schedule_and_end_it,
 )
 
 

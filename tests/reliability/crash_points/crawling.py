@@ -1,0 +1,43 @@
+"""What the scraper reads beside single pages: a crawl and its retry, a manifest, and a schedule that is ended again."""
+
+from typing import Final
+from uuid import UUID
+
+from contracts.scraper import CrawlScope, CrawlSite, ReadManifest, RetryCrawl, ScheduleCrawl, Seed
+from tests.reliability.crash_points.hands import Hands, lineage
+from tests.reliability.crash_points.site import HALL, HALL_PAGES, NOWHERE, ROOM
+from tests.reliability.crash_points.voice import same_id
+
+_EVERY_MINUTES: Final = 60  # the next time is after the end of any round
+_ENDED: Final = "SELECT count(*) > 0 AND bool_and(state = 'completed') FROM scraper.tasks WHERE root_job_id = $1"
+
+
+async def crawl_a_hall_and_ask_again(hands: Hands) -> None:
+    """Meet all that a crawl can meet: a redirect, a page that is away at first, one that is gone, and its limits."""
+    crawl = CrawlSite(
+        **lineage("crawl"),
+        seeds=(Seed(url=hands.site.url_of(HALL)),),
+        scope=CrawlScope(max_pages=HALL_PAGES, max_images=1),
+    )
+    await hands.voice.say(crawl)
+    await hands.until(_ENDED, crawl.job_id)
+    again = RetryCrawl(**lineage("crawl again"), crawl_job_id=crawl.job_id)
+    await hands.voice.say(again)
+    await hands.until(_ENDED, again.job_id)
+
+
+async def read_a_manifest(hands: Hands) -> None:
+    key = f"uploads/{same_id('manifest')}"
+    body = f"url,caption\n{hands.site.url_of(NOWHERE)}/listed.jpg,Nowhere\nno link,None\n"
+    await hands.s3.put_object(Bucket=hands.bucket, Key=key, Body=body.encode())
+    await hands.voice.say(ReadManifest(**lineage("manifest"), object_key=key))
+
+
+async def crawl_by_schedule_and_end_it(hands: Hands) -> None:
+    seeds = (Seed(url=hands.site.url_of(ROOM)),)
+    await hands.voice.say(ScheduleCrawl(**lineage("schedule"), name="often", every_minutes=_EVERY_MINUTES, seeds=seeds))
+    begun = "SELECT (SELECT last_crawl_id FROM scraper.schedules WHERE name = 'often')"
+    crawl_id: UUID = await hands.until(begun)
+    await hands.until(_ENDED, crawl_id)
+    await hands.voice.say(ScheduleCrawl(**lineage("schedule no more"), name="often", seeds=seeds))
+    await hands.until("SELECT NOT EXISTS (SELECT FROM scraper.schedules)")
