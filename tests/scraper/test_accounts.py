@@ -1,7 +1,10 @@
 """For every URL that was seen it is known what became of it, and only what failed is asked again."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -16,10 +19,15 @@ from services.scraper.handlers import (
     on_media,
     retry_crawl,
     schedule_crawl,
+    schedules,
 )
 from services.scraper.handlers.accounts import account, line_of
 from services.scraper.handlers.schedules import begin_due
 from services.scraper.sources import Harvester
+from services.scraper.store import crawls
+from services.scraper.store.accounts import Fate, update_lines_of_fetches
+from services.scraper.store.crawls import Line
+from shared.database import Connection, open_pool
 from tests.living import House, lineage, until
 from tests.scraper.site import Site, crawling
 from tests.scraper.test_crawls import crawled, outcomes
@@ -79,6 +87,46 @@ async def test_what_media_says_of_an_image_is_its_line(house: House, site: Site)
         "bad.jpg": ("refused", "image_truncated"),
         "lost.jpg": ("refused", "http_500"),
     }
+
+
+async def test_news_of_images_and_a_page_that_shows_them_again_do_not_wait_for_each_other(house: House) -> None:
+    """Whoever notes what a page shows meets its images in the page's order, and media's news come in another."""
+    async with two_connections(house) as (step, media):
+        crawl_id = uuid4()
+        await crawls.insert_crawl(step, crawl_id, uuid4(), scope={}, seeds=[])
+        images = [
+            Line("image", bytes([number]), f"https://example.org/{number}", 0, "found", fetch_job_id=uuid4())
+            for number in range(9)
+        ]
+        await crawls.insert_lines(step, crawl_id, images, found_on=None, job_id=uuid4())
+        fates = [Fate(one.fetch_job_id, "stored") for one in images if one.fetch_job_id]
+        for first, then in ((images[0], images[-1]), (images[-1], images[0])):
+            async with step.transaction():
+                await crawls.select_crawl(step, crawl_id)
+                await crawls.insert_lines(step, crawl_id, [first], found_on=None, job_id=uuid4())
+                hearing = asyncio.create_task(update_lines_of_fetches(media, fates))
+                await until(lambda: waits_for_a_lock(house))
+                await crawls.insert_lines(step, crawl_id, [then], found_on=None, job_id=uuid4())
+            await hearing
+            await house.admin.execute("UPDATE scraper.crawl_urls SET outcome = 'found'")
+
+
+@asynccontextmanager
+async def two_connections(house: House) -> AsyncIterator[tuple[Connection, Connection]]:
+    pool = await open_pool(house.servers.database_url("scraper"), size=2, application_name="two")
+    try:
+        async with pool.acquire() as one, pool.acquire() as other:
+            yield one, other
+    finally:
+        await pool.close()
+
+
+async def waits_for_a_lock(house: House) -> bool:
+    return bool(
+        await house.value(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'two' AND wait_event_type = 'Lock'"
+        )
+    )
 
 
 async def test_only_what_failed_is_asked_again(house: House, site: Site) -> None:
@@ -156,6 +204,20 @@ async def test_a_schedule_crawls_again_and_finds_only_what_is_new(house: House, 
     assert len(roots) == 3, "each time is a job of its own"
     codes = await house.rows("SELECT code FROM scraper.crawl_urls WHERE outcome = 'duplicate'")
     assert {row["code"] for row in codes} == {"found_before"}
+
+
+async def test_a_project_has_so_many_schedules_and_no_more(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schedules, "SCHEDULES_LIMIT", 1)
+    about: dict[str, Any] = {"every_minutes": 60, "seeds": (Seed(url="https://example.org/"),)}
+    project = lineage()["project_id"]
+    asked = [ScheduleCrawl(**lineage() | {"project_id": project}, name=name, **about) for name in ("a", "a", "b")]
+    async with house.worker("scraper", works={ScheduleCrawl: schedule_crawl}):
+        for command in asked:
+            await house.say(command)
+            await until(partial(was_taken, house, command.job_id))
+            await until(lambda: has_ended_at_all(house))
+    ends = await house.rows("SELECT error_code FROM scraper.tasks ORDER BY created_at")
+    assert [row["error_code"] for row in ends] == [None, None, "schedules_too_many"]
 
 
 async def test_a_schedule_waits_for_the_crawl_that_it_began_before(house: House) -> None:

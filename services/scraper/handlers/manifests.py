@@ -43,6 +43,7 @@ async def _take(job: Job[ReadManifest], page: Sequence[ReadRow], rows_before: in
     lines = {line.key: line for row in reversed(page) for line in [_line(job, row)]}
     images = {key_of(row.url): row for row in reversed(page) if isinstance(row, ManifestImage)}
     async with job.recording() as tx:
+        await store.select_crawl(tx.connection, job.id)  # locked, for media may tell of its images at this moment
         new = await store.insert_lines(tx.connection, job.id, list(lines.values()), found_on=None, job_id=job.id)
         fresh = [line for line in reversed(lines.values()) if ("image", line.key) in new]
         rows = tuple(

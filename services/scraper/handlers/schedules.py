@@ -15,6 +15,9 @@ from shared.identifiers import child_id
 from shared.jobs import Job
 from shared.outbox import Transaction
 
+SCHEDULES_LIMIT: Final = 100
+"""Of one project; each of them is work for ever."""
+
 _LOOK_SECONDS: Final = 5.0
 _AT_ONCE: Final = 20
 
@@ -43,14 +46,15 @@ async def schedule_crawl(job: Job[ScheduleCrawl]) -> None:
     async with job.completing() as tx:
         if command.every_minutes is None:
             await store.delete_schedule(tx.connection, command.project_id, command.name)
-        else:
-            await store.upsert_schedule(
-                tx.connection,
-                command.project_id,
-                command.name,
-                every_minutes=command.every_minutes,
-                command=command.model_dump(mode="json", exclude_none=True),
-            )
+        elif not await store.upsert_schedule(
+            tx.connection,
+            command.project_id,
+            command.name,
+            every_minutes=command.every_minutes,
+            command=command.model_dump(mode="json", exclude_none=True),
+            limit=SCHEDULES_LIMIT,
+        ):
+            raise Refused("schedules_too_many", f"A project has at most {SCHEDULES_LIMIT} schedules; end one first.")
         tx.result(name=command.name, every_minutes=command.every_minutes)
 
 

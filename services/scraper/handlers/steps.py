@@ -1,7 +1,8 @@
 """One step of a crawl: a few URLs are asked, and what each gives is recorded as soon as it is read."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
@@ -26,6 +27,15 @@ _PAGE_LIMIT: Final = Refused("page_limit", "The crawl has as many pages as it wa
 _IMAGE_LIMIT: Final = Refused("image_limit", "The crawl has as many images as it was allowed.")
 _KNOWN: Final = Refused("found_before", "An earlier crawl of this source has found it.")
 _SAME_PAGE: Final = Refused("duplicate_page", "It leads to a page that is read under its own name.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What one source names, each once: pages and lists, images, and what is known of these by their keys."""
+
+    places: list[Line]
+    pictures: list[Line]
+    images: Mapping[bytes, FoundImage]
 
 
 class Step:
@@ -84,6 +94,8 @@ class Step:
         self._account(tx, [line_of(line.kind, line.url, outcome, **reason)])
 
     async def _record(self, line: Claimed, harvest: Harvest) -> None:
+        # A sitemap may name fifty thousand URLs, and the loop has heartbeats to keep.
+        seen = await asyncio.to_thread(self._seen, line.depth, harvest)
         async with self._job.recording() as tx:
             crawl = await store.select_crawl(tx.connection, self._crawl_id)
             assert crawl is not None  # noqa: S101 - it was there when the step began, and nobody deletes one
@@ -92,11 +104,10 @@ class Step:
                 await self._settle(tx, line, "duplicate" if refusal is _SAME_PAGE else "skipped", refusal)
                 return
             await store.update_line_settled(tx.connection, self._crawl_id, line, outcome="read")
-            places = await self._note_places(tx, line, harvest, room=self._scope.limits.max_pages - crawl.pages_taken)
-            images = await self._note_images(tx, line, harvest, room=self._scope.limits.max_images - crawl.images_taken)
-            taken, found = _count(places, "waiting"), _count(images, "found")
+            noted = await self._note(tx, harvest.url, seen, crawl)
+            taken, found = _count(noted, "waiting"), _count(noted, "found")
             await store.update_counts(tx.connection, self._crawl_id, pages=taken, done=1, images=found)
-            settled = [_told(one, harvest.url) for one in (*places, *images) if one.outcome != "waiting"]
+            settled = [_told(one, harvest.url) for one in noted if one.outcome != "waiting"]
             self._account(tx, [line_of(line.kind, line.url, "read"), *settled])
             if line.kind == "page":
                 tx.say(_scraped(self._job.command, line, harvest))
@@ -115,22 +126,20 @@ class Step:
         )
         return None if taken else _SAME_PAGE
 
-    async def _note_places(self, tx: Transaction, line: Claimed, harvest: Harvest, *, room: int) -> list[Line]:
-        """Let into the frontier what is new, within the scope and within the limit."""
-        places = _once(_places(self._scope, line.depth, harvest))
-        new = await self._note_new(tx, harvest, places)
-        return await self._note_surplus(tx, new, "waiting", room, _PAGE_LIMIT)
-
-    async def _note_images(self, tx: Transaction, line: Claimed, harvest: Harvest, *, room: int) -> list[Line]:
-        """Have those images fetched that no page of this crawl has shown before, within the limit."""
+    def _seen(self, depth: int, harvest: Harvest) -> _Seen:
         images = {key_of(image.url): image for image in reversed(harvest.images)}
-        lines = await self._without_known(tx, _once(self._images(line.depth, harvest)))
-        new = await self._note_new(tx, harvest, lines)
-        noted = await self._note_surplus(tx, new, "found", room, _IMAGE_LIMIT)
-        for one in noted:
+        return _Seen(_once(_places(self._scope, depth, harvest)), _once(self._images(depth, harvest)), images)
+
+    async def _note(self, tx: Transaction, url: str, seen: _Seen, crawl: CrawlRow) -> list[Line]:
+        """Let into the frontier, and have fetched, what no page of this crawl has shown before, within the limits."""
+        limits = self._scope.limits
+        new = await self._note_new(tx, url, [*seen.places, *await self._without_known(tx, seen.pictures)])
+        new = await self._note_surplus(tx, new, "waiting", limits.max_pages - crawl.pages_taken, _PAGE_LIMIT)
+        new = await self._note_surplus(tx, new, "found", limits.max_images - crawl.images_taken, _IMAGE_LIMIT)
+        for one in new:
             if one.outcome == "found" and one.fetch_job_id is not None:
-                tx.say(image_found(self._job.command, one.fetch_job_id, harvest.url, images[one.key]))
-        return noted
+                tx.say(image_found(self._job.command, one.fetch_job_id, url, seen.images[one.key]))
+        return new
 
     async def _without_known(self, tx: Transaction, lines: list[Line]) -> list[Line]:
         """Say of images that the crawl before has found that they are not fetched again."""
@@ -142,8 +151,8 @@ class Step:
             _left_out(one, "duplicate", _KNOWN) if one.key in known and one.outcome == "found" else one for one in lines
         ]
 
-    async def _note_new(self, tx: Transaction, harvest: Harvest, lines: Sequence[Line]) -> list[Line]:
-        new = await store.insert_lines(tx.connection, self._crawl_id, lines, found_on=harvest.url, job_id=self._job.id)
+    async def _note_new(self, tx: Transaction, url: str, lines: Sequence[Line]) -> list[Line]:
+        new = await store.insert_lines(tx.connection, self._crawl_id, lines, found_on=url, job_id=self._job.id)
         return [line for line in lines if (line.kind, line.key) in new]
 
     async def _note_surplus(

@@ -19,7 +19,10 @@ DOCUMENT_LIMIT_BYTES: Final = 64 * 1024 * 1024
 """Of one document when unpacked; the sitemap protocol allows 50 MiB."""
 
 ENTRIES_LIMIT: Final = 50_000
-"""What one sitemap may name, as its protocol says."""
+"""What one sitemap may name, as its protocol says; pictures are counted as well."""
+
+PICTURES_LIMIT: Final = 1000
+"""What one entry may show, as the image extension of the protocol says."""
 
 _TEXT_LIMIT_CHARACTERS: Final = 4096
 _DEPTH_LIMIT: Final = 100
@@ -71,9 +74,12 @@ def read_feed(document: bytes) -> Iterator[Entry]:
 
 
 def _bounded(entries: Iterable[Entry]) -> Iterator[Entry]:
-    for number, entry in enumerate(entries):
-        if number >= ENTRIES_LIMIT:
+    left = ENTRIES_LIMIT
+    for entry in entries:
+        if left <= 0:
             return
+        entry.pictures = entry.pictures[: max(0, left - 1)]
+        left -= 1 + len(entry.pictures)
         yield entry
 
 
@@ -92,8 +98,8 @@ def _unpacked(document: bytes) -> Iterator[bytes]:
 
 
 def _opened(packed: io.BytesIO) -> io.BufferedIOBase:
-    beginning = packed.getbuffer()[:2] == _GZIP
-    return gzip.GzipFile(fileobj=packed) if beginning else packed
+    is_packed = packed.getvalue().startswith(_GZIP)
+    return gzip.GzipFile(fileobj=packed) if is_packed else packed
 
 
 def _lines(first: bytes, chunks: Iterator[bytes]) -> Iterator[str]:
@@ -165,6 +171,8 @@ class _Sitemap(_Reading):
             self._entry.url = text
         elif self.parent == "image" and self._entry.pictures:
             _tell(self._entry.pictures[-1], local, text)
+        elif local == "image":
+            del self._entry.pictures[PICTURES_LIMIT:]
         elif local in {"url", "sitemap"} and len(self._path) == 1:
             self.done.append(self._entry)
 
@@ -207,6 +215,7 @@ def _see(entry: Entry, local: str, attributes: dict[str, str]) -> None:
         or (local == _MEDIA_CONTENT and (is_image or attributes.get("medium") == "image"))
     ):
         entry.pictures.append(Picture(address))
+        del entry.pictures[PICTURES_LIMIT:]
 
 
 def _tell_entry(entry: Entry, local: str, text: str) -> None:

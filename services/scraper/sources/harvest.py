@@ -97,7 +97,7 @@ class Harvester:
             return of_page(await self._crawler.page(url))
         fetched = await self._crawler.document(url, accept=_ACCEPT, max_bytes=DOCUMENT_LIMIT_BYTES)
         entries = await self._read(fetched.body or b"", kind)
-        return of_document(fetched.final_url, kind, entries)
+        return await asyncio.to_thread(of_document, fetched.final_url, kind, entries)
 
 
 def of_page(page: Page) -> Harvest:

@@ -6,7 +6,7 @@ import gzip
 import json
 import zlib
 from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from io import BufferedIOBase
 from itertools import islice
@@ -106,7 +106,8 @@ async def pages_of(path: Path, columns: ManifestColumns, *, begin: int) -> Async
         while skipped == begin and (page := await asyncio.to_thread(lambda: list(islice(rows, ROWS_A_PAGE)))):
             yield page
     finally:
-        rows.close()
+        with suppress(ValueError):  # a thread still reads for somebody who waits no more; it is closed with its end
+            rows.close()
 
 
 def read_rows(path: Path, columns: ManifestColumns) -> Generator[ReadRow, None, None]:

@@ -53,21 +53,26 @@ async def update_lines_again(connection: Connection, crawl_id: UUID) -> int:
 
 
 async def upsert_schedule(
-    connection: Connection, project_id: UUID, name: str, *, every_minutes: int, command: Mapping[str, Any]
-) -> None:
-    """Begin or change a schedule; a new one is due at once."""
-    await connection.execute(
+    connection: Connection, project_id: UUID, name: str, *, every_minutes: int, command: Mapping[str, Any], limit: int
+) -> bool:
+    """Begin or change a schedule; a new one is due at once. False where the project would have more than `limit`."""
+    written = await connection.fetchval(
         """
-        INSERT INTO schedules (project_id, name, every_minutes, command, next_at) VALUES ($1, $2, $3, $4, now())
+        INSERT INTO schedules (project_id, name, every_minutes, command, next_at)
+        SELECT $1, $2, $3, $4, now()
+        WHERE (SELECT count(*) FROM schedules WHERE project_id = $1 AND name <> $2) < $5
         ON CONFLICT (project_id, name) DO UPDATE
         SET every_minutes = excluded.every_minutes, command = excluded.command,
             next_at = least(schedules.next_at, now() + excluded.every_minutes * interval '1 min')
+        RETURNING true
         """,
         project_id,
         name,
         every_minutes,
         dict(command),
+        limit,
     )
+    return bool(written)
 
 
 async def delete_schedule(connection: Connection, project_id: UUID, name: str) -> None:
