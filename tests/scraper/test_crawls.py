@@ -171,3 +171,14 @@ async def test_what_one_page_gives_no_reason_to_take_is_taken_where_another_one_
     crawl_id, said = await crawled(house, site, seeds=[Seed(url=f"{site.origin}/")])
     assert [one.url for one in said if isinstance(one, ImageFound)] == [f"{site.origin}/a.jpg"]
     assert await outcomes(house, crawl_id, "image") == {f"{site.origin}/a.jpg": ("found", None)}
+
+
+async def test_a_site_that_names_pages_without_end_fills_no_disk(house: House, site: Site) -> None:
+    site.say("/", "".join(f"<a href=/{number}>x</a>" for number in range(1000)) + "<img src=a.jpg>")
+    crawl_id, said = await crawled(house, site, seeds=[Seed(url=f"{site.origin}/")], max_pages=2, max_images=1)
+    pages = await outcomes(house, crawl_id, "page")
+    assert len(pages) == 1 + 50 * 2 + 2 - 1
+    assert await outcomes(house, crawl_id, "image") == {f"{site.origin}/a.jpg": ("found", None)}
+    assert ("skipped", "page_limit") in pages.values()
+    results = [one.result for one in said if isinstance(one, JobCompleted) and one.kind == ContinueCrawl.wire_name]
+    assert sum(result.get("urls_left_out", 0) for result in results) >= 1000 - 102

@@ -54,8 +54,8 @@ async def continue_crawl(job: Job[ContinueCrawl], harvester: Harvester) -> None:
     however often processes die, none uses up its attempts.
     """
     crawl, left = await _begin(job)
+    step = Step(job, harvester, crawl)
     if job.attempt < _HANDS_OVER_AT:
-        step = Step(job, harvester, crawl)
         while left > 0 and (claimed := await _claim(job, left)):
             await step.ask(claimed)
             left -= len(claimed)
@@ -65,7 +65,7 @@ async def continue_crawl(job: Job[ContinueCrawl], harvester: Harvester) -> None:
             tx.name_child(fetch_job_id, FetchMedia.wire_name)
         if waits:
             tx.follow(_step(job.command, job, number=job.command.number + 1))
-        tx.result(asked=_URLS_A_STEP - left)
+        tx.result(asked=_URLS_A_STEP - left, **({"urls_left_out": step.left_out} if step.left_out else {}))
 
 
 async def _begin(job: Job[ContinueCrawl]) -> tuple[CrawlRow, int]:

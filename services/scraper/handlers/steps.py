@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
@@ -23,6 +23,7 @@ from shared.outbox import Transaction
 from shared.retry import ATTEMPTS, backoff_seconds
 
 _AT_ONCE: Final = 4
+_URLS_A_PAGE: Final = 50
 _PAGE_LIMIT: Final = Refused("page_limit", "The crawl has as many pages as it was allowed.")
 _IMAGE_LIMIT: Final = Refused("image_limit", "The crawl has as many images as it was allowed.")
 _KNOWN: Final = Refused("found_before", "An earlier crawl of this source has found it.")
@@ -37,6 +38,14 @@ class _Seen:
     pictures: list[Line]
     images: Mapping[bytes, FoundImage]
 
+    @property
+    def count(self) -> int:
+        return len(self.places) + len(self.pictures)
+
+    def cut(self, room: int) -> "_Seen":
+        """Give no more than so many, images first."""
+        return replace(self, pictures=self.pictures[:room], places=self.places[: max(0, room - len(self.pictures))])
+
 
 class Step:
     """The asking part of one step."""
@@ -47,6 +56,8 @@ class Step:
         self._crawl_id = crawl.id
         self._previous_id = crawl.previous_id
         self._scope = Scope(CrawlScope.model_validate(crawl.scope), crawl.seeds)
+        self.left_out = 0
+        """URLs that were seen when the crawl had noted as many as it may."""
 
     async def ask(self, claimed: Sequence[Claimed]) -> None:
         """Ask a few at once; whoever has recorded one asks the next.
@@ -104,9 +115,12 @@ class Step:
                 await self._settle(tx, line, "duplicate" if refusal is _SAME_PAGE else "skipped", refusal)
                 return
             await store.update_line_settled(tx.connection, self._crawl_id, line, outcome="read")
-            noted = await self._note(tx, harvest.url, seen, crawl)
-            taken, found = _count(noted, "waiting"), _count(noted, "found")
-            await store.update_counts(tx.connection, self._crawl_id, pages=taken, done=1, images=found)
+            room = max(0, _urls_at_most(self._scope.limits) - crawl.urls_noted)
+            noted = await self._note(tx, harvest.url, seen.cut(room), crawl)
+            taken, found, left_out = _count(noted, "waiting"), _count(noted, "found"), max(0, seen.count - room)
+            counts = {"pages": taken, "images": found, "noted": len(noted), "left_out": left_out}
+            await store.update_counts(tx.connection, self._crawl_id, done=1, **counts)
+            self.left_out += left_out
             settled = [_told(one, harvest.url) for one in noted if one.outcome != "waiting"]
             self._account(tx, [line_of(line.kind, line.url, "read"), *settled])
             if line.kind == "page":
@@ -180,6 +194,11 @@ class Step:
 
     def _account(self, tx: Transaction, lines: Sequence[UrlLine]) -> None:
         account(tx, self._job.command, self._crawl_id, lines)
+
+
+def _urls_at_most(limits: CrawlScope) -> int:
+    """Tell how many URLs a crawl notes, so that no site fills a disk with what it only names."""
+    return _URLS_A_PAGE * limits.max_pages + 2 * limits.max_images
 
 
 def _places(scope: Scope, depth: int, harvest: Harvest) -> Iterator[Line]:

@@ -8,6 +8,8 @@ CREATE TABLE crawls (
     pages_taken  integer     NOT NULL DEFAULT 0,       -- ever let into the frontier; never more than the scope allows
     pages_done   integer     NOT NULL DEFAULT 0,
     images_taken integer     NOT NULL DEFAULT 0,
+    urls_noted   bigint      NOT NULL DEFAULT 0,       -- each has a line
+    urls_left_out bigint     NOT NULL DEFAULT 0,       -- seen when there were too many lines already
     rows_read    bigint      NOT NULL DEFAULT 0,       -- of a manifest
     previous_id  uuid,                                 -- an earlier crawl, whose images are not fetched again
     created_at   timestamptz NOT NULL DEFAULT now()

@@ -25,6 +25,7 @@ class CrawlRow:
     pages_taken: int
     pages_done: int
     images_taken: int
+    urls_noted: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,8 @@ async def select_crawl(connection: Connection, crawl_id: UUID) -> CrawlRow | Non
     """Give a crawl, locked for the rest of the transaction."""
     row = await connection.fetchrow(
         """
-        SELECT id, scope, seeds, previous_id, pages_taken, pages_done, images_taken FROM crawls WHERE id = $1 FOR UPDATE
+        SELECT id, scope, seeds, previous_id, pages_taken, pages_done, images_taken, urls_noted FROM crawls
+        WHERE id = $1 FOR UPDATE
         """,
         crawl_id,
     )
@@ -133,18 +135,29 @@ async def insert_lines(
 
 
 async def update_counts(
-    connection: Connection, crawl_id: UUID, *, pages: int = 0, done: int = 0, images: int = 0
+    connection: Connection,
+    crawl_id: UUID,
+    *,
+    pages: int = 0,
+    done: int = 0,
+    images: int = 0,
+    noted: int = 0,
+    left_out: int = 0,
 ) -> None:
-    """Count what was let in and what has ended."""
+    """Count what was let in, what has ended, and what was seen."""
     await connection.execute(
         """
-        UPDATE crawls SET pages_taken = pages_taken + $2, pages_done = pages_done + $3, images_taken = images_taken + $4
+        UPDATE crawls
+        SET pages_taken = pages_taken + $2, pages_done = pages_done + $3, images_taken = images_taken + $4,
+            urls_noted = urls_noted + $5, urls_left_out = urls_left_out + $6
         WHERE id = $1
         """,
         crawl_id,
         pages,
         done,
         images,
+        noted,
+        left_out,
     )
 
 
