@@ -29,6 +29,25 @@ Reaction = Callable[..., Awaitable[None]]
 Work = Callable[..., Awaitable[dict[str, Any] | None]]
 """`async def map_depth(job, **crafts)`: runs under a lease, outside any transaction."""
 
+
+@dataclass(frozen=True, slots=True)
+class Selective:
+    """A reaction to some messages of a kind; the others are acknowledged and leave no trace here.
+
+    Attributes:
+        reaction: to those.
+        heeds: tells them from the others by nothing but what they say.
+
+    """
+
+    reaction: Reaction
+    heeds: Callable[[Any], bool]
+
+    def __call__(self, *given: Any, **crafts: Any) -> Awaitable[None]:
+        """React to messages that are heeded."""
+        return self.reaction(*given, **crafts)
+
+
 Reactions = Mapping[type[Message], Reaction]
 Works = Mapping[type[Command], Work]
 
@@ -41,6 +60,8 @@ class HandlerError(Exception):
 
 def bind_reaction(reaction: Reaction, crafts: Mapping[str, Any]) -> Callable[[Any, Sequence[Any]], Awaitable[None]]:
     """Tie a reaction to the crafts that its parameters name; raise HandlerError where one is missing."""
+    if isinstance(reaction, Selective):
+        return Selective(bind_reaction(reaction.reaction, crafts), reaction.heeds)
     given = _crafts_for(reaction, crafts, skip=_GIVEN)
     return lambda tx, facts: reaction(tx, facts, **given)
 

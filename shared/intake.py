@@ -25,7 +25,7 @@ from shared.broker import acknowledge
 from shared.database import AWAY, TOO_SLOW, Connection, Pool
 from shared.dead_letters import DeadLetter, id_of, insert_dead_letter
 from shared.errors import Refused
-from shared.handling import Heard
+from shared.handling import Heard, Selective
 from shared.outbox import Outbox, Transaction
 from shared.redriving import update_redriven
 from shared.telemetry import link_to, tracer
@@ -166,7 +166,7 @@ class Intake:
         for item in heard:
             if type(item.message) in self._works:
                 tx.work(item.message, heard=True)
-        told = [item for item in heard if type(item.message) in self._reactions]
+        told = heeded = [item for item in heard if self._heeds(item.message)]
         reacting = {item.id: item for item in reversed(told) if not item.message.fleeting}
         if reacting:
             fresh = await _insert_inbox(tx.connection, list(reacting))
@@ -176,7 +176,12 @@ class Intake:
         if heard and self.remembers_progress and time.monotonic() - self._remembered_at > _REMEMBER_SECONDS:
             await _update_heard_until(tx.connection, min(item.time for item in heard))
             self._remembered_at = time.monotonic()
-        tx.after_commit(lambda: _measure(heard))
+        worked_on = [item for item in heard if type(item.message) in self._works]
+        tx.after_commit(lambda: _measure([*worked_on, *heeded]))
+
+    def _heeds(self, message: Message) -> bool:
+        reaction = self._reactions.get(type(message))
+        return reaction.heeds(message) if isinstance(reaction, Selective) else reaction is not None
 
     async def _note_redriven(self, tx: Transaction, readings: Sequence[Reading]) -> None:
         """Say what became of the dead letters among these."""

@@ -8,7 +8,7 @@ from contracts.media import MediaStored
 from services.depth_map import store
 from services.depth_map.mapping import DepthMapping, Maps
 from shared.errors import Refused
-from shared.handling import Heard, Reactions, Works
+from shared.handling import Heard, Reactions, Selective, Works
 from shared.identifiers import child_id
 from shared.jobs import Job
 from shared.outbox import Transaction
@@ -19,12 +19,11 @@ STEP = "depth"
 
 
 async def on_media_stored(tx: Transaction, stored: Sequence[Heard[MediaStored]]) -> None:
-    """Map every stored image whose pipeline asks for it."""
+    """Map stored images whose pipeline asks for it."""
     for image in (heard.message for heard in stored):
-        if STEP in image.pipeline:
-            job_id = child_id(image.job_id, MapDepth.wire_name, str(image.asset_id), DEFAULT_RECIPE)
-            lineage = image.child_lineage(job_id)
-            tx.work(MapDepth(**lineage, asset_id=image.asset_id, original_key=image.original_key, sha256=image.sha256))
+        job_id = child_id(image.job_id, MapDepth.wire_name, str(image.asset_id), DEFAULT_RECIPE)
+        lineage = image.child_lineage(job_id)
+        tx.work(MapDepth(**lineage, asset_id=image.asset_id, original_key=image.original_key, sha256=image.sha256))
 
 
 async def map_depth(job: Job[MapDepth], depth: DepthMapping) -> None:
@@ -102,5 +101,5 @@ def _reviewed(command: ReviewDepthMap, held: dict[str, Any]) -> DepthMapReviewed
     )
 
 
-REACTIONS: Reactions = {MediaStored: on_media_stored}
+REACTIONS: Reactions = {MediaStored: Selective(on_media_stored, lambda image: STEP in image.pipeline)}
 WORK: Works = {MapDepth: map_depth, ReviewDepthMap: review_depth_map}

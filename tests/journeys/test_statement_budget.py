@@ -29,8 +29,8 @@ IMAGES = 12
 BUDGET: dict[type[Command], Cost] = {
     CheckWorker: Cost(statements=15, commits=6, publishes=2),
     ScrapePages: Cost(statements=40, commits=11, publishes=IMAGES + 5),
-    FetchMedia: Cost(statements=34, commits=12, publishes=5),
-    AcceptUpload: Cost(statements=29, commits=10, publishes=4),
+    FetchMedia: Cost(statements=31, commits=10, publishes=5),
+    AcceptUpload: Cost(statements=26, commits=8, publishes=4),
     GenerateImage: Cost(statements=44, commits=12, publishes=5),
     MapDepth: Cost(statements=31, commits=10, publishes=4),
 }

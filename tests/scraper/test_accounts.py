@@ -14,9 +14,9 @@ from contracts.jobs import JobCompleted, JobFailed
 from contracts.media import FetchMedia, MediaRejected, MediaStored
 from contracts.scraper import ContinueCrawl, CrawlSite, ImageFound, RetryCrawl, ScheduleCrawl, Seed
 from services.scraper.handlers import (
+    REACTIONS,
     continue_crawl,
     crawl_site,
-    on_media,
     retry_crawl,
     schedule_crawl,
     schedules,
@@ -38,7 +38,7 @@ WORKS: Any = {
     RetryCrawl: retry_crawl,
     ScheduleCrawl: schedule_crawl,
 }
-HEARS: Any = {MediaStored: on_media, MediaRejected: on_media, JobFailed: on_media}
+HEARS: Any = REACTIONS
 
 
 @pytest.fixture
@@ -87,6 +87,18 @@ async def test_what_media_says_of_an_image_is_its_line(house: House, site: Site)
         "bad.jpg": ("refused", "image_truncated"),
         "lost.jpg": ("refused", "http_500"),
     }
+
+
+async def test_what_media_says_of_other_sources_costs_the_scraper_nothing(house: House) -> None:
+    size: dict[str, Any] = {"size_bytes": 1, "width_px": 1, "height_px": 1, "content_type": "image/png"}
+    known: dict[str, Any] = {"subject_version": 1, "sha256": "a" * 64, "original_key": "k", "renditions": ()}
+    upload = MediaStored(**lineage(), **size, **known, asset_id=uuid4())
+    found = upload.model_copy(update={"parent_job_id": uuid4()})
+    async with house.worker("scraper", hears=HEARS):
+        await house.say(upload)
+        message_id = await house.say(found)
+        await until(lambda: house.value("SELECT count(*) FROM scraper.inbox WHERE message_id = $1", message_id))
+    assert await house.value("SELECT count(*) FROM scraper.inbox") == 1
 
 
 async def test_news_of_images_and_a_page_that_shows_them_again_do_not_wait_for_each_other(house: House) -> None:

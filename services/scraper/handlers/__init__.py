@@ -11,12 +11,12 @@ from contracts.scraper import (
     ScheduleCrawl,
     ScrapePages,
 )
-from services.scraper.handlers.accounts import on_media
+from services.scraper.handlers.accounts import may_be_found_here, on_media
 from services.scraper.handlers.crawls import continue_crawl, crawl_site
 from services.scraper.handlers.manifests import read_manifest
 from services.scraper.handlers.pages import import_manifest, scrape_pages
 from services.scraper.handlers.schedules import keep_schedules, retry_crawl, schedule_crawl
-from shared.handling import Reactions, Works
+from shared.handling import Reactions, Selective, Works
 
 __all__ = [
     "REACTIONS",
@@ -32,7 +32,9 @@ __all__ = [
     "scrape_pages",
 ]
 
-REACTIONS: Reactions = {MediaStored: on_media, MediaRejected: on_media, JobFailed: on_media}
+_ON_MEDIA = Selective(on_media, may_be_found_here)
+
+REACTIONS: Reactions = {MediaStored: _ON_MEDIA, MediaRejected: _ON_MEDIA, JobFailed: _ON_MEDIA}
 WORK: Works = {
     ScrapePages: scrape_pages,
     ImportManifest: import_manifest,

@@ -22,12 +22,18 @@ Fact = MediaStored | MediaRejected | JobFailed
 
 
 async def on_media(tx: Transaction, facts: Sequence[Heard[Fact]]) -> None:
-    """Note what became of images that were found here; those of other sources have no line."""
-    of_children = (heard.message for heard in facts if heard.message.parent_job_id is not None)
-    fates = sorted((fate for fact in of_children for fate in _fates(fact)), key=lambda fate: fate.outcome != "refused")
+    """Note what became of images that were found here."""
+    fates = sorted(
+        (fate for heard in facts for fate in _fates(heard.message)), key=lambda fate: fate.outcome != "refused"
+    )
     if fates:
         # An attempt that was thought lost may have failed after all: what is stored counts, in whatever order it comes.
         await store.update_lines_of_fetches(tx.connection, list({fate.fetch_job_id: fate for fate in fates}.values()))
+
+
+def may_be_found_here(fact: Fact) -> bool:
+    """Tell whether a fact may be of an image that was found here: of the jobs of other sources there is no line."""
+    return fact.parent_job_id is not None and any(_fates(fact))
 
 
 def _fates(fact: Fact) -> Iterator[Fate]:
