@@ -29,6 +29,7 @@ IMAGE_FORMATS: Final[Mapping[str, ImageFormat]] = MappingProxyType(
             ImageFormat("webp", ".webp", "image/webp"),
             ImageFormat("gif", ".gif", "image/gif"),
             ImageFormat("avif", ".avif", "image/avif"),
+            ImageFormat("heic", ".heic", "image/heic"),
             ImageFormat("tiff", ".tif", "image/tiff"),
             ImageFormat("bmp", ".bmp", "image/bmp"),
             ImageFormat("netpbm", ".pnm", "image/x-portable-anymap"),
@@ -93,7 +94,7 @@ _HTML_OPENINGS: Final = (
     b"<!--",
 )
 
-_NOT_SUPPORTED: Final = {"heic": "HEIC", "jpeg_xl": "JPEG XL", "jpeg_2000": "JPEG 2000"}
+_NOT_SUPPORTED: Final = {"jpeg_xl": "JPEG XL", "jpeg_2000": "JPEG 2000"}
 _REFUSED: Final = {
     "svg": "an SVG drawing, which may carry scripts and links",
     "photoshop": "a Photoshop document",
@@ -114,7 +115,7 @@ _NOT_IMAGES: Final = {
 def sniff(head: bytes) -> str | None:
     """Name what the first bytes of a file are; the file's name and headers have no say.
 
-    A key of `IMAGE_FORMATS`, or one of heic, jpeg_xl, jpeg_2000, svg, photoshop, postscript, icon,
+    A key of `IMAGE_FORMATS`, or one of jpeg_xl, jpeg_2000, svg, photoshop, postscript, icon,
     animation_fli, netpbm_text, html, xml, pdf, archive, video, playlist; None where the bytes are none of these.
     """
     head = head[:SNIFFED_BYTES]
@@ -183,7 +184,7 @@ def image_format(head: bytes) -> ImageFormat:
 
 
 def _refusal_of(kind: str) -> Refused:
-    accepted = "JPEG, PNG, WebP, GIF, AVIF, TIFF, BMP, Netpbm"
+    accepted = "JPEG, PNG, WebP, GIF, AVIF, HEIC, TIFF, BMP, Netpbm"
     if kind in _NOT_SUPPORTED:
         return Refused(
             "format_not_supported",

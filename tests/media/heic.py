@@ -20,10 +20,10 @@ _PROFILE = b"\x03\x70\0\0\0\x90\0\0\0\0\0\x1e"
 
 
 def heic(picture: Image.Image, *, exif: bytes = b"", quarter_turns: int = 0, declaring: Sequence[int] = ()) -> bytes:
-    """Write a picture whose sides are multiples of 32 px.
+    """Write a picture whose sides are even.
 
     Args:
-        picture: of at most 16 blocks.
+        picture: of at most 16 blocks of 32 x 32.
         exif: TIFF header and directories.
         quarter_turns: anticlockwise, that a viewer must make.
         declaring: another width and height than the picture has, for the boxes alone.
@@ -123,14 +123,16 @@ class _Coder:
 
 def _stream(picture: Image.Image) -> tuple[list[tuple[int, bytes]], bytes]:
     """Return the parameter sets with their kinds, and the one slice."""
-    width, height = picture.size
-    if width % BLOCK_PX or height % BLOCK_PX or width * height > MOST_BLOCKS * BLOCK_PX**2:
-        raise ValueError("a picture of at most 16 whole blocks can be written")
+    width, height = (-(-side // BLOCK_PX) * BLOCK_PX for side in picture.size)
+    if picture.width % 2 or picture.height % 2 or width * height > MOST_BLOCKS * BLOCK_PX**2:
+        raise ValueError("a picture of even sides and at most 16 blocks can be written")
+    whole = Image.new("RGB", (width, height))
+    whole.paste(picture)
     return [
         (32, _unit(32, _video_parameters())),
-        (33, _unit(33, _sequence_parameters(width, height))),
+        (33, _unit(33, _sequence_parameters(width, height, picture.size))),
         (34, _unit(34, _picture_parameters())),
-    ], _unit(20, _slice(picture))
+    ], _unit(20, _slice(whole))
 
 
 def _unit(kind: int, content: bytes) -> bytes:
@@ -160,12 +162,13 @@ def _video_parameters() -> bytes:
     return bits.done()
 
 
-def _sequence_parameters(width: int, height: int) -> bytes:
+def _sequence_parameters(width: int, height: int, shown: tuple[int, int]) -> bytes:
     bits = _Bits()
     bits.flags("0000 000 1")
     bits.raw(_PROFILE)
     bits.golomb(0, 1, width, height)
-    bits.flags("0")
+    bits.flags("1")
+    bits.golomb(0, (width - shown[0]) // 2, 0, (height - shown[1]) // 2)
     bits.golomb(0, 0, 0)
     bits.flags("1")
     bits.golomb(0, 0, 0)
@@ -199,8 +202,11 @@ def _slice(picture: Image.Image) -> bytes:
     bits.golomb(0, 2, 0)
     bits.align(stop=True)
     coder = _Coder(bits)
-    luma, *chroma = (np.asarray(plane) for plane in picture.convert("YCbCr").split())
-    chroma = [plane.reshape(plane.shape[0] // 2, 2, -1, 2).mean((1, 3)).round().astype(np.uint8) for plane in chroma]
+    # Of a stream that says nothing of its range, black is 16 and white 235.
+    luma, *chroma = (np.asarray(plane, float) for plane in picture.convert("YCbCr").split())
+    luma = (16 + luma * 219 / 255).round().astype(np.uint8)
+    chroma = [128 + (plane.reshape(plane.shape[0] // 2, 2, -1, 2).mean((1, 3)) - 128) * 224 / 255 for plane in chroma]
+    chroma = [plane.round().astype(np.uint8) for plane in chroma]
     corners = [(top, left) for top in range(0, picture.height, BLOCK_PX) for left in range(0, picture.width, BLOCK_PX)]
     for number, (top, left) in enumerate(corners, 1):
         coder.likely()  # split_cu_flag: no

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from tests.media.heic import heic
 from tests.media.samples import animation, bmp, encoded, gif, photo, png, png_chunk, tiff, webp
 
 Make = Callable[[], bytes]
@@ -38,6 +39,10 @@ def avif_declaring(width: int, height: int) -> bytes:
     return bytes(payload)
 
 
+def heic_declaring(width: int, height: int) -> bytes:
+    return heic(photo(64, 48), declaring=(width, height))
+
+
 def netpbm(width: int, height: int, white: int = 255) -> bytes:
     return b"P5 %d %d %d\n" % (width, height, white) + bytes(64)
 
@@ -55,6 +60,7 @@ DECLARING: Mapping[str, Callable[[int, int], bytes]] = {
     "gif": lambda width, height: gif(width, height, frame=(width, height)),
     "webp": webp_still_declaring,
     "avif": avif_declaring,
+    "heic": heic_declaring,
     "tiff": tiff,
     "bmp": bmp,
     "netpbm": netpbm,
@@ -276,7 +282,7 @@ LYING = {
 TRUNCATED = {
     f"half a {name}": Hostile(lambda name=name: _cut(encoded(photo(200, 150), name)))
     for name in ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "TIFF", "BMP", "PPM", "MPO")
-}
+} | {"half a HEIC": Hostile(lambda: _cut(heic(photo(64, 48))))}
 PRETENDING = {
     "svg": Hostile(lambda: _SVG, "format_refused"),
     "svg of entities": Hostile(lambda: _LOUD_XML, "format_refused"),

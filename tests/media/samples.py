@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from tests.media.heic import heic
+
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus" / "images"
 
 PIXELS = NDArray[np.uint8]
@@ -45,6 +47,7 @@ SMALL_FILES: Mapping[str, Callable[[], bytes]] = {
     "tiff": lambda: encoded(photo(64, 48), "TIFF"),
     "lzw tiff": lambda: encoded(photo(64, 48), "TIFF", compression="tiff_lzw"),
     "bmp": lambda: encoded(photo(64, 48), "BMP"),
+    "heic": lambda: heic(photo(64, 48)),
     "netpbm": lambda: encoded(photo(64, 48), "PPM"),
 }
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Final
 
+import pi_heif.options
+from pi_heif.as_plugin import HeifImageFile
 from PIL import AvifImagePlugin, Image
 from PIL.AvifImagePlugin import AvifImageFile
 from PIL.BmpImagePlugin import BmpImageFile
@@ -44,18 +46,22 @@ _DECODERS: Final[Mapping[str, Callable[[BytesIO], ImageFile]]] = {
     "webp": WebPImageFile,
     "gif": GifImageFile,
     "avif": AvifImageFile,
+    "heic": HeifImageFile,
     "tiff": TiffImageFile,
     "bmp": BmpImageFile,
     "netpbm": PpmImageFile,
 }
 
 # Peak bytes of memory per pixel while decoding, measured with Pillow 13 and rounded up: WebP keeps two
-# canvases and two copies, AVIF its planes and two copies, a progressive CMYK JPEG its coefficients.
-_DECODING_BYTES_PER_PIXEL: Final = {"webp": 17, "avif": 14, "tiff": 12, "jpeg": 8}
+# canvases and two copies, AVIF and HEIC their planes and two copies, a progressive CMYK JPEG its coefficients.
+_DECODING_BYTES_PER_PIXEL: Final = {"webp": 17, "avif": 14, "heic": 16, "tiff": 12, "jpeg": 8}
 _DEFAULT_BYTES_PER_PIXEL: Final = 8
 
 # One thread decodes: predictable memory, and a child that may not start others still works.
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+pi_heif.options.DECODE_THREADS = 1
+# Of a HEIC its main picture is read alone.
+pi_heif.options.THUMBNAILS = pi_heif.options.DEPTH_IMAGES = pi_heif.options.AUX_IMAGES = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +118,10 @@ def decode(payload: bytes, bounds: Bounds, *, longest_px: int) -> Picture:
         _check_size(image, found, bounds)
         width_px, height_px = image.size
         metadata = _load(image, payload, needed_px)
+        if found.name == "heic":
+            # Its box may have told another size than its stream has.
+            _check_size(image, found, bounds)
+            width_px, height_px = image.size
         small = to_srgb(eight_bit(image, factor=_factor(image.size, longest_px)), _profile(image))
         frames = measure_frames(image, payload)
     if found.name == "tiff":
