@@ -6,6 +6,7 @@ from services.image_generation.handlers import REACTIONS, WORK
 from services.image_generation.providers import Means, open_providers
 from services.image_generation.settings import Settings
 from services.image_generation.studio import Studio
+from shared.fetch import Outbound
 from shared.objects import ObjectStore
 from shared.sandbox import Sandbox
 from shared.worker import Worker
@@ -20,11 +21,20 @@ async def serve(settings: Settings) -> None:
                 processes=settings.sketch_processes,
                 memory_bytes=settings.sketch_memory_bytes,
                 seconds=settings.sketch_seconds,
-                preload=("services.image_generation.providers.sketch",),
+                preload=("services.image_generation.providers.sketch", "services.image_generation.providers.wire"),
             )
         )
+        ways: list[Outbound] = []
+
+        def outbound(allow: frozenset[tuple[str, int]]) -> Outbound:
+            ways.append(Outbound(user_agent=settings.user_agent, allow=settings.outbound_allow | allow))
+            return ways[-1]
+
+        providers = open_providers(settings.image_providers, Means(run_confined=sandbox.run, outbound=outbound))
+        for way in ways:
+            await stack.enter_async_context(way)
         studio = Studio(
-            providers=open_providers(settings.image_providers, Means(run_confined=sandbox.run)),
+            providers=providers,
             default=settings.image_provider_default,
             objects=await stack.enter_async_context(ObjectStore.of(settings)),
             deadline_seconds=settings.generation_deadline_seconds,

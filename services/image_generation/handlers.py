@@ -12,6 +12,7 @@ from services.image_generation.providers import (
     GenerationRequest,
     Provider,
     Submitted,
+    Wish,
     chosen,
     request_for,
 )
@@ -38,14 +39,14 @@ async def generate_image(job: Job[GenerateImage], studio: Studio) -> None:
         seed=command.seed,
     )
     provider = chosen(studio.providers, command.provider, studio.default)
-    request, notes = request_for(
-        provider.capabilities,
+    wish = Wish(
         command.description,
         style=command.style,
         aspect_ratio=command.aspect_ratio,
-        seed=seed_of(job.id) if command.seed is None else command.seed,
+        seed=command.seed,
         negative_prompt=command.negative_prompt or "",
     )
+    request = request_for(provider.name, provider.capabilities, wish, seed=seed_of(job.id), track_id=str(job.id))
     job.progress(0.05, f"asking {provider.name}")
     provider, submitted = await _ask_once(job, provider, request, studio)
     done = await _follow(job, provider, submitted, studio.deadline_seconds)
@@ -74,7 +75,7 @@ async def generate_image(job: Job[GenerateImage], studio: Studio) -> None:
                 paid=provider.capabilities.costs_money,
             )
         )
-        tx.result(provider=provider.name, model=done.model, seed=picture.seed, notes=[*notes, *done.notes])
+        tx.result(provider=provider.name, model=done.model, seed=picture.seed, notes=list(done.notes))
 
 
 async def _ask_once(

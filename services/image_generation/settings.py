@@ -4,17 +4,19 @@ from typing import Any
 
 from pydantic import Field
 
-from shared.settings import ObjectSettings, WorkSettings
+from shared.settings import ObjectSettings, OutboundSettings, WorkSettings
 
 
-class Settings(ObjectSettings, WorkSettings):
+class Settings(OutboundSettings, ObjectSettings, WorkSettings):
     """Image generation's settings."""
 
     concurrency: int = Field(
         default=4, ge=1, le=1000, description="generations that are followed at once in one process"
     )
     image_providers: dict[str, dict[str, Any]] = Field(
-        default={"sketch": {}}, description='JSON: the settings of each provider by its name, `{"sketch": {}}`'
+        default={"sketch": {}},
+        repr=False,  # it holds their keys
+        description='JSON: the settings of each provider by its name, `{"sketch": {}}`',
     )
     image_provider_default: str = Field(default="sketch", description="who draws when a request names nobody")
     sketch_processes: int = Field(default=1, ge=1, le=64, description="limited processes that the local renderer uses")

@@ -14,12 +14,13 @@ import aiohttp
 from aiohttp.http_exceptions import ContentEncodingError
 
 from shared.addresses import Url
-from shared.errors import Refused, TryAgain
+from shared.errors import Failure, Refused, TryAgain
 
 CHUNK_BYTES: Final = 256 * 1024
 RETRY_AFTER_LIMIT_SECONDS: Final = 24 * 60 * 60.0
 
 _BEGINNING_SECONDS: Final = 2.0
+_NEVER_SENT: Final = frozenset({"host_not_found", "certificate_refused", "address_refused"})
 _PASSING: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 
 Progress = Callable[[int, int | None], None]
@@ -166,6 +167,13 @@ def named_failures(host: str) -> Iterator[None]:
         raise TryAgain("answer_malformed", f"{host} did not answer in valid HTTP.") from error
     except aiohttp.ClientError as error:
         raise TryAgain("fetch_connection_failed", f"The connection to {host} failed.") from error
+
+
+def was_sent(failure: Failure) -> bool:
+    """Tell whether a host may have heard what was asked of it before this failure; where nobody can know, it may."""
+    if failure.code in _NEVER_SENT or failure.code.startswith("url_"):
+        return False
+    return not isinstance(failure.__cause__, aiohttp.ClientConnectorError)
 
 
 def _phrase(status: int) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from aiohttp import AddrInfoType, ClientResponse, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
+from aiohttp import AddrInfoType, ClientResponse, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector, WSMsgType
 from aiohttp.abc import AbstractResolver
 from multidict import CIMultiDict
 from yarl import URL
@@ -177,6 +177,55 @@ class Outbound:
             with _judged(request.url.host):
                 async with self._send(request) as response:
                     return await answered(response, keep_bytes)
+
+    async def ask(
+        self,
+        url: str,
+        body: bytes | None = None,
+        *,
+        max_bytes: int,
+        deadline_seconds: float,
+        accept: str = "application/json",
+        headers: Mapping[str, str] | None = None,
+    ) -> Fetched:
+        """Ask once, by POST where there is a body, and give the whole answer whatever its status.
+
+        A redirect is given as it is and not followed. Of an error `was_sent` tells whether the host may know of it.
+        """
+        method = "GET" if body is None else "POST"
+        request = _Request(method, parse_url(url, self.policy), accept, headers or {}, body)
+        received = bytearray()
+
+        async def keep(chunk: bytes) -> None:
+            received.extend(chunk)
+
+        async with _in_time(request.url.host, deadline_seconds):
+            with _judged(request.url.host):
+                async with self._send(request) as response:
+                    fetched = await receive(response, (request.url, request.url), keep, max_bytes, None)
+        return replace(fetched, body=bytes(received))
+
+    @asynccontextmanager
+    async def listen(
+        self, url: str, *, max_bytes: int, deadline_seconds: float, headers: Mapping[str, str] | None = None
+    ) -> AsyncIterator[AsyncIterator[str]]:
+        """Open a WebSocket, and give what is said in words until the host hangs up; its pictures are passed over.
+
+        Args:
+            url: as http or https.
+            max_bytes: of one message.
+            deadline_seconds: until it is open.
+            headers: sent when it is opened.
+
+        """
+        target = parse_url(url, self.policy)
+        with _judged(target.host):
+            async with _in_time(target.host, deadline_seconds):
+                socket_ = await self._session.ws_connect(
+                    URL(str(target), encoded=True), headers=headers, max_msg_size=max_bytes
+                )
+            async with socket_:
+                yield (message.data async for message in socket_ if message.type is WSMsgType.TEXT)
 
     async def save(
         self,

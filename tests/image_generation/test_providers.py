@@ -11,9 +11,11 @@ from pydantic import ValidationError
 from services.image_generation.providers import (
     Capabilities,
     Done,
+    GenerationRequest,
     Means,
     Provider,
     Submitted,
+    Wish,
     chosen,
     open_providers,
     request_for,
@@ -41,15 +43,16 @@ def sketch(**settings: Any) -> Provider:
     return open_providers({"sketch": settings}, Means(run_confined=run_here))["sketch"]
 
 
+def asked(provider: Provider, wish: Wish) -> GenerationRequest:
+    return request_for(provider.name, provider.capabilities, wish, seed=1)
+
+
 async def test_a_request_is_drawn_as_often_as_asked_in_the_size_asked() -> None:
     provider = sketch(pixels=20_000)
-    request, notes = request_for(
-        provider.capabilities, "a boat on a lake", style="oil", aspect_ratio="16:9", seed=4, samples=2
-    )
+    request = asked(provider, Wish("a boat on a lake", style="oil", aspect_ratio="16:9", seed=4, samples=2))
 
     done = await provider.poll(await provider.submit(request))
 
-    assert notes == ()
     assert isinstance(done, Done)
     assert [picture.seed for picture in done.pictures] == [4, 5]
     for picture in done.pictures:
@@ -62,7 +65,7 @@ async def test_a_request_is_drawn_as_often_as_asked_in_the_size_asked() -> None:
 
 
 async def test_another_process_resumes_from_what_was_stored() -> None:
-    request, _ = request_for(sketch(pixels=9_000).capabilities, "a lake", style="", aspect_ratio="1:1", seed=4)
+    request = asked(sketch(pixels=9_000), Wish("a lake", seed=4))
     submitted = await sketch().submit(request)
     stored = Submitted(str(submitted.request_id), dict(submitted.resume))
 
@@ -73,7 +76,7 @@ async def test_another_process_resumes_from_what_was_stored() -> None:
 
 async def test_each_request_has_a_name_of_its_own() -> None:
     provider = sketch()
-    request, _ = request_for(provider.capabilities, "a lake", style="", aspect_ratio="1:1", seed=4)
+    request = asked(provider, Wish("a lake", seed=4))
     other = request.model_copy(update={"seed": 5})
 
     names = [(await provider.submit(one)).request_id for one in (request, request, other)]
@@ -97,7 +100,7 @@ def test_the_sketch_is_free_and_says_what_it_can() -> None:
 
 async def test_notes_reach_the_person_who_asked() -> None:
     provider = sketch(pixels=9_000)
-    request, _ = request_for(provider.capabilities, "a zorp", style="hyperreal", aspect_ratio="1:1", seed=1, samples=2)
+    request = asked(provider, Wish("a zorp", style="hyperreal", seed=1, samples=2))
 
     done = await provider.poll(await provider.submit(request))
 
@@ -105,22 +108,33 @@ async def test_notes_reach_the_person_who_asked() -> None:
     assert len(done.notes) == 2, "each is said once, not once per sample"
 
 
-def test_a_wish_is_fitted_to_what_a_provider_can_and_each_change_is_said() -> None:
-    request, notes = request_for(
-        MODEST, "a lake", style="", aspect_ratio="21:9", seed=1, negative_prompt="birds", samples=9
-    )
+@pytest.mark.parametrize(
+    ("wish", "code", "reason"),
+    [
+        (Wish("a lake", aspect_ratio="21:9"), "aspect_ratio_unsupported", "it draws 1:1, 16:9"),
+        (Wish("a lake", negative_prompt="birds"), "negative_prompt_unsupported", "leave it out"),
+        (Wish("a lake", seed=0), "seed_unsupported", "whatever the seed"),
+        (Wish("a lake", samples=3), "samples_unsupported", "at most 2"),
+        (Wish("a lake", references=1), "references_unsupported", "at most 0"),
+    ],
+)
+def test_a_wish_for_more_than_a_provider_can_is_refused_with_the_reason(wish: Wish, code: str, reason: str) -> None:
+    with pytest.raises(Refused, match=reason) as refusal:
+        request_for("modest", MODEST, wish, seed=1)
 
-    assert (request.aspect_ratio, request.negative_prompt, request.samples) == ("1:1", "", 2)
-    assert max(request.width_px, request.height_px) <= 512
-    assert len(notes) == 3
+    assert refusal.value.code == code
+    assert "modest" in refusal.value.sentence
 
 
-def test_a_wish_that_fits_is_not_changed() -> None:
+def test_a_wish_that_fits_is_asked_for_as_it_is() -> None:
     able = replace(MODEST, negative_prompts=True)
-    request, notes = request_for(able, "a lake", style="oil", aspect_ratio="16:9", seed=1, negative_prompt="birds")
+    wish = Wish("a lake", style="oil", aspect_ratio="16:9", negative_prompt="birds", samples=2)
 
-    assert notes == ()
+    request = request_for("able", able, wish, seed=1, track_id="ours")
+
     assert (request.aspect_ratio, request.negative_prompt, request.style) == ("16:9", "birds", "oil")
+    assert (request.seed, request.samples, request.track_id) == (1, 2, "ours")
+    assert max(request.width_px, request.height_px) <= 512
 
 
 def test_the_default_provider_draws_where_none_is_named() -> None:

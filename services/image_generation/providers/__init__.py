@@ -9,11 +9,17 @@ from services.image_generation.providers.provider import (
     Pending,
     Provider,
     Submitted,
+    Watched,
+    Wish,
     request_for,
+    shortcoming,
 )
+from services.image_generation.providers.trouble import Delayed, Denied, Trouble, trouble_of
 
 __all__ = [
     "Capabilities",
+    "Delayed",
+    "Denied",
     "Done",
     "GeneratedPicture",
     "GenerationRequest",
@@ -21,7 +27,12 @@ __all__ = [
     "Pending",
     "Provider",
     "Submitted",
+    "Trouble",
+    "Watched",
+    "Wish",
     "chosen",
     "open_providers",
     "request_for",
+    "shortcoming",
+    "trouble_of",
 ]

@@ -1,12 +1,15 @@
 """How every provider of pictures is spoken to, in steps that survive a crash."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.image_generation.rules import ASPECT_RATIOS, PICTURE_PIXELS, Pace, size_of
+from shared.errors import Refused
+
+MOST_SAMPLES: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +25,9 @@ class Capabilities:
         longest_side_px: no side is longer.
         side_multiple_px: both sides are multiples of it.
         styles: names it knows by itself; to others a style is only more words of the description.
+        most_references: pictures that it can be shown as an example.
         most_in_flight: requests of one account at a time, over all replicas; none where only the machine is the limit.
+        price_micros: of one picture, in millionths of a US dollar; None where nobody has told it.
         pace: how fast it is, before anything has been measured.
 
     """
@@ -37,7 +42,9 @@ class Capabilities:
     side_multiple_px: int = 8
     pixels: int = PICTURE_PIXELS
     styles: tuple[str, ...] = ()
+    most_references: int = 0
     most_in_flight: int | None = None
+    price_micros: int | None = None
 
 
 class GenerationRequest(BaseModel):
@@ -52,29 +59,8 @@ class GenerationRequest(BaseModel):
     height_px: int = Field(ge=64, le=4096)
     seed: int = Field(ge=0, lt=2**32)
     negative_prompt: str = ""
-    samples: int = Field(default=1, ge=1, le=8)
-
-
-@dataclass(frozen=True, slots=True)
-class Submitted:
-    """A request that the provider has taken; stored before the first `poll`.
-
-    Attributes:
-        request_id: the provider's name for it.
-        resume: whatever else a later process needs to ask for it, such as the status address that the provider gave.
-
-    """
-
-    request_id: str
-    resume: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """Not yet: progress from 0 to 1 and seconds to go, where the provider tells."""
-
-    progress: float | None = None
-    eta_seconds: float | None = None
+    samples: int = Field(default=1, ge=1, le=MOST_SAMPLES)
+    track_id: str = Field(default="", description="our own name for it")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +89,45 @@ class Done:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A request that the provider has taken; stored before the first `poll`.
+
+    Attributes:
+        request_id: the provider's name for it.
+        resume: whatever else a later process needs to ask for it, such as the status address that the provider gave.
+        done: the pictures, where they came with the answer; they are copied before the request counts as known.
+
+    """
+
+    request_id: str
+    resume: Mapping[str, str] = field(default_factory=dict)
+    done: "Done | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Not yet: what the provider tells of it.
+
+    Attributes:
+        progress: from 0 to 1, as counted by the provider.
+        eta_seconds: how long it will take from now.
+        ahead: so many requests are done before this one.
+
+    """
+
+    progress: float | None = None
+    eta_seconds: float | None = None
+    ahead: int | None = None
+
+
 class Provider(Protocol):
     """Draws pictures from descriptions.
 
-    Every method raises `Refused` for what will not succeed another time (a forbidden description, a wrong key, no
-    credit) and `TryAgain` for what may. After a crash between `submit` and the storing of its answer nobody knows
-    whether a paid provider took the request; whoever calls must not submit it again.
+    Every method raises `Denied` or another `Refused` for what will not succeed another time (a forbidden description,
+    a wrong key, no credit) and `Delayed` or another `TryAgain` for what may. Only a trouble that is in `NOT_TAKEN`
+    means that nothing is paid for. After a crash between `submit` and the storing of its answer nobody knows whether
+    a paid provider took the request; whoever calls must not submit it again.
     """
 
     @property
@@ -130,46 +149,73 @@ class Provider(Protocol):
         ...
 
 
-def request_for(
-    capabilities: Capabilities,
-    description: str,
-    *,
-    style: str,
-    aspect_ratio: str,
-    seed: int,
-    negative_prompt: str = "",
-    samples: int = 1,
-) -> tuple[GenerationRequest, tuple[str, ...]]:
-    """Fit a wish to what a provider can do; also says, in sentences, what it cannot.
+@runtime_checkable
+class Watched(Protocol):
+    """A provider that tells by itself how far it is."""
+
+    async def watch(self, submitted: Submitted, seconds: float, report: Callable[[Pending], None]) -> None:
+        """Report what is told for so many seconds; return sooner where asking again makes sense. Raises nothing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What somebody would like to have drawn, before it is known who draws it; `seed` None: any."""
+
+    description: str
+    style: str = ""
+    aspect_ratio: str = "1:1"
+    seed: int | None = None
+    negative_prompt: str = ""
+    samples: int = 1
+    references: int = 0
+
+
+def shortcoming(name: str, can: Capabilities, wish: Wish) -> Refused | None:
+    """Tell what a provider lacks for a wish, the first that is missing; None: it can do all of it.
+
+    The codes are `aspect_ratio_unsupported`, `negative_prompt_unsupported`, `seed_unsupported`,
+    `samples_unsupported` and `references_unsupported`.
+    """
+    if wish.aspect_ratio not in can.aspect_ratios:
+        shapes = ", ".join(can.aspect_ratios)
+        return Refused("aspect_ratio_unsupported", f"{name} cannot draw {wish.aspect_ratio}; it draws {shapes}.")
+    if wish.negative_prompt and not can.negative_prompts:
+        return Refused("negative_prompt_unsupported", f"{name} does not listen to a negative prompt; leave it out.")
+    if wish.seed is not None and not can.seeds:
+        return Refused("seed_unsupported", f"{name} draws another picture each time, whatever the seed; leave it out.")
+    if wish.samples > can.most_samples:
+        most = can.most_samples
+        return Refused("samples_unsupported", f"{name} draws at most {most} at a time; {wish.samples} were asked for.")
+    if wish.references > can.most_references:
+        most = can.most_references
+        return Refused("references_unsupported", f"{name} takes at most {most} pictures as an example.")
+    return None
+
+
+def request_for(name: str, can: Capabilities, wish: Wish, *, seed: int, track_id: str = "") -> GenerationRequest:
+    """Make the request that a wish means for a provider; `seed` is taken where the wish names none.
 
     Raises:
-        Refused: `aspect_ratio_unknown`.
+        Refused: `aspect_ratio_unknown`, and the codes of `shortcoming`.
 
     """
-    notes = []
-    if aspect_ratio not in capabilities.aspect_ratios:
-        notes.append(f"This provider cannot draw {aspect_ratio}; it was asked for {capabilities.aspect_ratios[0]}.")
-        aspect_ratio = capabilities.aspect_ratios[0]
-    if negative_prompt and not capabilities.negative_prompts:
-        notes.append("This provider does not listen to a negative prompt.")
-        negative_prompt = ""
-    if samples > capabilities.most_samples:
-        notes.append(f"This provider draws at most {capabilities.most_samples} pictures at a time.")
-        samples = capabilities.most_samples
+    if lacking := shortcoming(name, can, wish):
+        raise lacking
     size = size_of(
-        aspect_ratio,
-        pixels=capabilities.pixels,
-        multiple_px=capabilities.side_multiple_px,
-        longest_side_px=capabilities.longest_side_px,
+        wish.aspect_ratio,
+        pixels=can.pixels,
+        multiple_px=can.side_multiple_px,
+        longest_side_px=can.longest_side_px,
     )
-    request = GenerationRequest(
-        description=description,
-        style=style,
-        aspect_ratio=aspect_ratio,
+    return GenerationRequest(
+        description=wish.description,
+        style=wish.style,
+        aspect_ratio=wish.aspect_ratio,
         width_px=size.width_px,
         height_px=size.height_px,
-        seed=seed,
-        negative_prompt=negative_prompt,
-        samples=samples,
+        seed=seed if wish.seed is None else wish.seed,
+        negative_prompt=wish.negative_prompt,
+        samples=wish.samples,
+        track_id=track_id,
     )
-    return request, tuple(notes)

@@ -1,11 +1,12 @@
 """The sketch as a provider: free, on this machine, and resumed after a crash by drawing again."""
 
 import hashlib
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.image_generation.providers.confined import RunConfined
 from services.image_generation.providers.provider import (
     Capabilities,
     Done,
@@ -26,17 +27,6 @@ class SketchSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     pixels: int = Field(default=PICTURE_PIXELS, ge=64 * 64, le=4_000_000)
-
-
-class RunConfined(Protocol):
-    """Runs a function of a module in another process: `shared.sandbox.Sandbox.run`."""
-
-    async def __call__(
-        self,
-        function: Callable[[bytes, dict[str, Any]], tuple[dict[str, Any], list[bytes]]],
-        payload: bytes,
-        **options: Any,
-    ) -> tuple[dict[str, Any], list[bytes]]: ...
 
 
 def render(payload: bytes, options: Mapping[str, Any]) -> tuple[dict[str, Any], list[bytes]]:

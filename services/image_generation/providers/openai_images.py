@@ -1,0 +1,127 @@
+"""Any endpoint that speaks OpenAI's images: it answers with the pictures or not at all, and nobody can ask later."""
+
+from typing import Any, Final
+
+import orjson
+from pydantic import Field
+
+from services.image_generation.providers.confined import RunConfined
+from services.image_generation.providers.provider import (
+    Capabilities,
+    Done,
+    GeneratedPicture,
+    GenerationRequest,
+    Pending,
+    Submitted,
+)
+from services.image_generation.providers.terms import Terms
+from services.image_generation.providers.trouble import Trouble
+from services.image_generation.providers.wire import Answer, Wire, message_in
+from services.image_generation.rules import ASPECT_RATIOS, Pace, Size
+from shared.fetch import Outbound
+
+_SIZES: Final = ("1024x1024", "1536x1024", "1024x1536")
+
+
+class OpenAISettings(Terms):
+    """Needs the key; the address and the sizes of another endpoint may differ."""
+
+    name: str = "openai"
+    base_url: str = "https://api.openai.com/v1"
+    model: str = Field(default="gpt-image-1", max_length=100)
+    sizes: tuple[str, ...] = Field(default=_SIZES, min_length=1, description="those that the model draws")
+    most_samples: int = Field(default=4, ge=1, le=8)
+    paid: bool = Field(default=True, description="false for a server of one's own")
+    deadline_seconds: float = Field(default=240, gt=0, le=600)
+
+
+class OpenAIImages:
+    """One call, which is answered when the pictures are there."""
+
+    def __init__(self, settings: OpenAISettings, outbound: Outbound, run_confined: RunConfined) -> None:
+        self.name = settings.name
+        self._settings = settings
+        self._wire = Wire(
+            settings.name,
+            outbound,
+            run_confined,
+            key=settings.key,
+            paid=settings.paid,
+            deadline_seconds=settings.deadline_seconds,
+        )
+        self._sizes = {ratio: size for size in settings.sizes if (ratio := ratio_of(size))}
+        self.capabilities = Capabilities(
+            costs_money=settings.paid,
+            seeds=False,
+            negative_prompts=False,
+            most_samples=settings.most_samples,
+            pace=Pace(start_seconds=8, megapixel_seconds=8),
+            aspect_ratios=tuple(ratio for ratio in ASPECT_RATIOS if ratio in self._sizes),
+            most_in_flight=settings.most_in_flight,
+            price_micros=settings.price_micros,
+        )
+
+    async def submit(self, request: GenerationRequest) -> Submitted:
+        """Ask for the pictures and wait for them; bytes that came with the answer are in `done`, links in `resume`."""
+        key = self._settings.key.get_secret_value() if self._settings.key else ""
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        url = f"{self._settings.base_url}/images/generations"
+        answer = await self._wire.submit(url, self._document(request), headers)
+        self._check(answer)
+        given = [one for one in (answer.document or {}).get("data") or [] if isinstance(one, dict)]
+        links = [one["url"] for one in given if isinstance(one.get("url"), str)]
+        request_id = request.track_id or "without a name"
+        if given and len(links) == len(given):
+            return Submitted(request_id, {"outputs": orjson.dumps(links).decode()})
+        texts = [one["b64_json"] for one in given if isinstance(one.get("b64_json"), str)]
+        if not texts:
+            raise self._wire.trouble(Trouble.UNKNOWN, "It answered without a picture.")
+        return Submitted(request_id, done=self._done([await self._wire.decoded(text, None) for text in texts]))
+
+    async def poll(self, submitted: Submitted) -> Pending | Done:
+        """Copy the pictures that the answer led to."""
+        pictures = []
+        for link in orjson.loads(submitted.resume.get("outputs", "[]")):
+            picture = await self._wire.picture(link, None)
+            if picture is None:
+                return Pending()
+            pictures.append(picture)
+        return self._done(pictures)
+
+    async def cancel(self, submitted: Submitted) -> None:
+        """Nothing can be taken back: what has a name here is drawn already."""
+
+    def _done(self, pictures: list[GeneratedPicture]) -> Done:
+        return Done(tuple(pictures), self._settings.model, provenance={"model": self._settings.model})
+
+    def _check(self, answer: Answer) -> None:
+        document = answer.document or {}
+        error = document.get("error")
+        said = f"{message_in(error, 'message')} {message_in(error, 'code')}" if isinstance(error, dict) else error
+        self._wire.check(answer, str(said).strip() if said else message_in(document, "detail"))
+
+    def _document(self, request: GenerationRequest) -> dict[str, Any]:
+        return {
+            "model": self._settings.model,
+            "prompt": f"{request.description}\n\nStyle: {request.style}" if request.style else request.description,
+            "n": request.samples,
+            "size": self._sizes[request.aspect_ratio],
+        }
+
+
+def ratio_of(size: str) -> str | None:
+    """Give the known ratio that is nearest to a size such as `1792x1024`; None where it is none."""
+    across, _, up = size.partition("x")
+    if not (across.isdigit() and up.isdigit() and int(up)):
+        return None
+    wanted = Size(int(across), int(up))
+    nearest = min(ASPECT_RATIOS, key=lambda ratio: _distance(ratio, wanted))
+    return nearest if _distance(nearest, wanted) < _NEAR_ENOUGH else None
+
+
+_NEAR_ENOUGH: Final = 0.03
+
+
+def _distance(ratio: str, size: Size) -> float:
+    across, up = (int(part) for part in ratio.split(":"))
+    return abs(size.width_px / size.height_px * up / across - 1)

@@ -1,0 +1,198 @@
+"""HTTP with a provider: JSON there and back, and pictures; what goes wrong is sorted, and no key is ever told."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from io import BytesIO
+from typing import Any, Final
+
+import orjson
+from PIL import Image
+from pydantic import SecretStr
+
+from services.image_generation.providers.confined import RunConfined
+from services.image_generation.providers.provider import GeneratedPicture
+from services.image_generation.providers.trouble import Trouble, failure_of, sorted_trouble
+from shared.errors import Failure, Refused, TryAgain, printable
+from shared.fetch import Fetched, Outbound, retry_after_seconds, was_sent
+from shared.image_formats import IMAGE_FORMATS, sniff
+
+PICTURE_LIMIT_BYTES: Final = 64 * 1024 * 1024
+ANSWER_LIMIT_BYTES: Final = 128 * 1024 * 1024
+_MESSAGE_CHARACTERS: Final = 200
+_NOT_YET_THERE: Final = "http_404"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a provider answered.
+
+    Attributes:
+        document: its JSON object; None where it sent anything else, such as a page of HTML.
+        retry_after_seconds: how long it asks for patience, by header.
+
+    """
+
+    status: int
+    document: dict[str, Any] | None
+    retry_after_seconds: float | None
+
+    @property
+    def is_success(self) -> bool:
+        return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES and self.document is not None
+
+
+def measure(payload: bytes, options: Mapping[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+    """Read how large a picture is, in a child process, for it comes from outside."""
+    del options
+    with Image.open(BytesIO(payload)) as image:
+        return {"width_px": image.width, "height_px": image.height}, []
+
+
+class Wire:
+    """One provider's server.
+
+    Args:
+        name: of the provider, for people.
+        key: never told, also not where the provider quotes it.
+        paid: a request of which nobody knows whether it was taken must not be repeated.
+
+    """
+
+    def __init__(
+        self,
+        name: str,
+        outbound: Outbound,
+        run_confined: RunConfined,
+        *,
+        key: SecretStr | None = None,
+        paid: bool = True,
+        deadline_seconds: float = 60,
+    ) -> None:
+        self.name = name
+        self.outbound = outbound
+        self._run_confined = run_confined
+        self._key = key
+        self._paid = paid
+        self._deadline_seconds = deadline_seconds
+
+    async def submit(self, url: str, document: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Answer:
+        """Hand a request in, once; raises `Denied` or `Delayed` that say whether it may have been taken."""
+        try:
+            return await self._ask(url, document, headers)
+        except Failure as failure:
+            lost = self._paid and was_sent(failure)
+            raise self.trouble(Trouble.UNKNOWN if lost else Trouble.PASSING, failure.sentence) from failure
+
+    async def ask(
+        self, url: str, document: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Ask what may be asked again; by GET where there is nothing to say."""
+        try:
+            return await self._ask(url, document, headers)
+        except Failure as failure:
+            raise self.trouble(Trouble.PASSING, failure.sentence) from failure
+
+    async def _ask(self, url: str, document: Mapping[str, Any] | None, headers: Mapping[str, str] | None) -> Answer:
+        fetched = await self.outbound.ask(
+            url,
+            None if document is None else orjson.dumps(document),
+            max_bytes=ANSWER_LIMIT_BYTES,
+            deadline_seconds=self._deadline_seconds,
+            headers={"Content-Type": "application/json", **(headers or {})},
+        )
+        return _answer(fetched)
+
+    async def picture(
+        self, url: str, seed: int | None, headers: Mapping[str, str] | None = None
+    ) -> GeneratedPicture | None:
+        """Copy a picture; None where it is not there yet, for links are told before what they lead to exists."""
+        try:
+            fetched = await self.outbound.read(
+                url, max_bytes=PICTURE_LIMIT_BYTES, deadline_seconds=self._deadline_seconds, headers=headers
+            )
+        except (Refused, TryAgain) as failure:
+            if failure.code == _NOT_YET_THERE:
+                return None
+            raise self.trouble(Trouble.PASSING, failure.sentence) from failure
+        return await self.measured(fetched.body or b"", seed)
+
+    async def decoded(self, text: str, seed: int | None) -> GeneratedPicture:
+        """Read a picture that came as base64, with or without the beginning of a data URL."""
+        try:
+            body = base64.b64decode(text.rpartition("base64,")[2], validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise self.trouble(Trouble.BROKEN) from error
+        return await self.measured(body, seed)
+
+    async def measured(self, body: bytes, seed: int | None) -> GeneratedPicture:
+        """Look what bytes are; raises `Denied` (`output_unreadable`) where they are no picture."""
+        found = IMAGE_FORMATS.get(sniff(body) or "")
+        if found is None:
+            raise self.trouble(Trouble.BROKEN)
+        try:
+            size, _ = await self._run_confined(measure, body)
+        except (Refused, OSError) as error:
+            raise self.trouble(Trouble.BROKEN) from error
+        return GeneratedPicture(body, found.content_type, size["width_px"], size["height_px"], seed)
+
+    def check(self, answer: Answer, message: str = "", retry_after: object = None) -> None:
+        """Raise what an answer that is no success means; `message` and `retry_after` are what its body says."""
+        if answer.is_success and not message:
+            return
+        seconds = _seconds(retry_after)
+        trouble = sorted_trouble(answer.status, message)
+        if answer.document is None and trouble is Trouble.WISH:  # a page for people, not the provider itself
+            trouble = Trouble.PASSING
+        if trouble is Trouble.UNKNOWN and not self._paid:
+            trouble = Trouble.PASSING
+        raise self.trouble(trouble, message, answer.retry_after_seconds if seconds is None else seconds)
+
+    def trouble(self, trouble: Trouble, message: str = "", retry_after_seconds: float | None = None) -> Failure:
+        """Make a failure of this provider, whose words never hold the key."""
+        return failure_of(self.name, trouble, self._without_key(message), retry_after_seconds)
+
+    def _without_key(self, message: str) -> str:
+        key = self._key.get_secret_value() if self._key else ""
+        return printable(message.replace(key, "[key]") if key else message, _MESSAGE_CHARACTERS)
+
+
+def message_in(document: Mapping[str, Any] | None, *names: str) -> str:
+    """Give what the first of these fields says that is there, as text, whatever it holds."""
+    for name in names:
+        if said := (document or {}).get(name):
+            return said if isinstance(said, str) else orjson.dumps(said, default=str).decode()
+    return ""
+
+
+def whole_number(value: object, or_else: int | None) -> int | None:
+    """Read a whole number that may be written as text."""
+    try:
+        return int(str(value))
+    except ValueError:
+        return or_else
+
+
+def number(value: object) -> float | None:
+    """Read a number that may be written as text; None where it is none that makes sense as a measure."""
+    seconds = _seconds(value)
+    return seconds if seconds is not None and seconds < float("inf") else None
+
+
+def _seconds(value: object) -> float | None:
+    try:
+        seconds = float(str(value))
+    except ValueError:
+        return None
+    return max(0.0, seconds) if seconds == seconds else None  # noqa: PLR0124 - NaN
+
+
+def _answer(fetched: Fetched) -> Answer:
+    try:
+        document = orjson.loads(fetched.body or b"")
+    except orjson.JSONDecodeError:
+        document = None
+    patience = retry_after_seconds(fetched.headers.get("Retry-After", ""))
+    return Answer(fetched.status, document if isinstance(document, dict) else None, patience)
