@@ -18,10 +18,14 @@ class GenerateImage(Command):
     negative_prompt: str | None = Field(default=None, max_length=2000)
     seed: int | None = Field(default=None, ge=0, lt=2**32)
     provider: str | None = Field(default=None, max_length=40, description="null: the configured default")
+    samples: int = Field(default=1, ge=1, le=8, description="pictures of one request, each with a seed of its own")
 
 
 class ImageGenerated(Event):
-    """Said once a generated image is copied into our own object store; media takes it in as a child job."""
+    """Said once a generated image is copied into our own object store; media takes it in as a child job.
+
+    A job that asked for several samples says it once for each of them.
+    """
 
     wire_name: ClassVar = "image_generation.image_generated.v1"
     object_key: ObjectKey
@@ -36,3 +40,7 @@ class ImageGenerated(Event):
     generation_seconds: float = Field(ge=0)
     description: str = Field(max_length=4000)
     paid: bool | None = Field(default=None, description="whether the provider is paid for each call")
+    cost_micros: int | None = Field(
+        default=None, ge=0, description="of this picture, in millionths of a US dollar; null: nobody knows the price"
+    )
+    sample: int = Field(default=0, ge=0, description="which of the job's pictures it is, from 0")

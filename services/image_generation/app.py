@@ -4,6 +4,7 @@ from contextlib import AsyncExitStack
 
 from services.image_generation.handlers import REACTIONS, WORK
 from services.image_generation.providers import Means, open_providers
+from services.image_generation.rules.admission import Budgets
 from services.image_generation.settings import Settings
 from services.image_generation.studio import Studio
 from shared.fetch import Outbound
@@ -30,7 +31,7 @@ async def serve(settings: Settings) -> None:
             ways.append(Outbound(user_agent=settings.user_agent, allow=settings.outbound_allow | allow))
             return ways[-1]
 
-        providers = open_providers(settings.image_providers, Means(run_confined=sandbox.run, outbound=outbound))
+        providers = open_providers(settings.providers, Means(run_confined=sandbox.run, outbound=outbound))
         for way in ways:
             await stack.enter_async_context(way)
         studio = Studio(
@@ -38,5 +39,7 @@ async def serve(settings: Settings) -> None:
             default=settings.image_provider_default,
             objects=await stack.enter_async_context(ObjectStore.of(settings)),
             deadline_seconds=settings.generation_deadline_seconds,
+            fallbacks=settings.image_provider_fallbacks,
+            budgets=Budgets(*settings.budgets_micros),
         )
         await worker.run(studio=studio)

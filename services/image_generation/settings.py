@@ -1,8 +1,11 @@
 """What image generation reads from its environment."""
 
-from typing import Any
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import NoDecode
 
 from shared.settings import ObjectSettings, OutboundSettings, WorkSettings
 
@@ -19,7 +22,39 @@ class Settings(OutboundSettings, ObjectSettings, WorkSettings):
         description='JSON: the settings of each provider by its name, `{"sketch": {}}`',
     )
     image_provider_default: str = Field(default="sketch", description="who draws when a request names nobody")
+    image_provider_fallbacks: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="comma-separated: who draws then, in this order, where the default cannot"
+    )
+    image_budget_usd: Decimal | None = Field(
+        default=None, ge=0, description="most that is spent on pictures in a day (UTC); absent: any sum"
+    )
+    image_owner_budget_usd: Decimal | None = Field(
+        default=None, ge=0, description="most that each user spends on pictures in a day (UTC); absent: any sum"
+    )
+    modelslab_api_key: SecretStr | None = Field(default=None, description="makes `modelslab` one of the providers")
     sketch_processes: int = Field(default=1, ge=1, le=64, description="limited processes that the local renderer uses")
     sketch_memory_bytes: int = Field(default=1024 * 1024 * 1024, ge=128 * 1024 * 1024)
     sketch_seconds: float = Field(default=60, gt=0)
     generation_deadline_seconds: float = Field(default=600, gt=0, description="longest wait for a provider's picture")
+
+    @field_validator("image_provider_fallbacks", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @property
+    def providers(self) -> Mapping[str, Mapping[str, Any]]:
+        """The settings of all providers, with what older names of variables say."""
+        if self.modelslab_api_key is None:
+            return self.image_providers
+        own = self.image_providers.get("modelslab", {})
+        return {**self.image_providers, "modelslab": {"key": self.modelslab_api_key, **own}}
+
+    @property
+    def budgets_micros(self) -> tuple[int | None, int | None]:
+        """Of a day for all and for each user, in millionths of a US dollar."""
+        return _micros(self.image_budget_usd), _micros(self.image_owner_budget_usd)
+
+
+def _micros(dollars: Decimal | None) -> int | None:
+    return None if dollars is None else int(dollars * 1_000_000)

@@ -1,48 +1,134 @@
-"""Image generation's SQL: what was asked of whom."""
+"""Image generation's SQL: what was asked of whom, what it costs, and how it stands with each account."""
 
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from services.image_generation.rules.admission import Standing
+from services.image_generation.rules.wishes import Size
 from shared.database import Connection
 
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """What is known of a generation; `provider` is who was asked, `request_id` None where it gave no name."""
+    """What is known of a generation.
+
+    Attributes:
+        provider: who was asked.
+        request_id: None where it gave no name.
+        kept: what came with its answer and lies in our store already.
+        let_go: it was not taken, or given up; it may be asked for again.
+        failures: how often it was taken and given up.
+
+    """
 
     provider: str
+    paid: bool
     request_id: str | None
     resume: dict[str, str]
-    begun_before: bool
+    kept: dict[str, Any] | None
+    let_go: bool
+    failures: int
+    asked_seconds_ago: float
+    width_px: int
+    height_px: int
+    samples: int
 
 
-async def insert_generation(
-    connection: Connection, job_id: UUID, project_id: UUID, provider: str, *, paid: bool
-) -> Generation:
-    """Write down that a provider is about to be asked; tell whether somebody was here before."""
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A request that is about to be made; `price_micros` is that of all its pictures, None where nobody knows it."""
+
+    job_id: UUID
+    project_id: UUID
+    submitted_by: str
+    provider: str
+    paid: bool
+    price_micros: int | None
+    size: Size
+    samples: int
+
+
+async def upsert_generation(connection: Connection, asking: Asking) -> None:
+    """Write down that a provider is about to be asked, in the place of a request that may be made again."""
+    await connection.execute(
+        """
+        INSERT INTO generations (job_id, project_id, submitted_by, provider, paid, price_micros, width_px, height_px,
+                                 samples)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        ON CONFLICT (job_id) DO UPDATE
+        SET provider = excluded.provider, paid = excluded.paid, price_micros = excluded.price_micros,
+            width_px = excluded.width_px, height_px = excluded.height_px, samples = excluded.samples,
+            submitted_by = excluded.submitted_by, asked_at = now(), let_go_at = NULL
+        """,
+        asking.job_id,
+        asking.project_id,
+        asking.submitted_by,
+        asking.provider,
+        asking.paid,
+        asking.price_micros,
+        asking.size.width_px,
+        asking.size.height_px,
+        asking.samples,
+    )
+
+
+async def select_generation(connection: Connection, job_id: UUID) -> Generation | None:
+    """Find what is known of a generation."""
     row = await connection.fetchrow(
         """
-        INSERT INTO generations (job_id, project_id, provider, paid) VALUES ($1, $2, $3, $4)
-        ON CONFLICT (job_id) DO UPDATE SET asked_at = now()
-        RETURNING provider, request_id, resume, xmax <> 0 AS begun_before
+        SELECT provider, paid, request_id, resume, kept, let_go_at IS NOT NULL AS let_go, failures,
+               extract(epoch FROM now() - asked_at)::float8 AS asked_seconds_ago,
+               coalesce(width_px, 1024) AS width_px, coalesce(height_px, 576) AS height_px,
+               coalesce(samples, 1) AS samples
+        FROM generations WHERE job_id = $1
         """,
         job_id,
-        project_id,
-        provider,
-        paid,
     )
-    if row is None:  # an upsert always gives its row
-        raise LookupError(f"generation {job_id} was not written")
-    return Generation(**row)
+    return Generation(**row) if row else None
+
+
+async def select_standing(connection: Connection, asking: Asking) -> Standing:
+    """See how it stands with an account and with today's money (UTC), and keep everybody else from asking meanwhile.
+
+    A request counts as being on its way until it is done, let go, or its job has ended.
+    """
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtext('image_generation.money'))")
+    row = await connection.fetchrow(
+        """
+        SELECT account.reason, coalesce(account.failures, 0) AS failures,
+               extract(epoch FROM account.closed_until - now())::float8 AS closed_seconds,
+               (SELECT count(*) FROM generations g
+                WHERE g.provider = $1 AND g.job_id <> $3 AND generated_at IS NULL AND let_go_at IS NULL
+                  AND EXISTS (SELECT FROM tasks WHERE id = g.job_id AND state IN ('pending', 'in_progress'))
+               ) AS on_their_way,
+               spent.of_all AS spent_micros, spent.of_owner AS spent_by_owner_micros
+        FROM (SELECT coalesce(sum(price_micros), 0)::bigint AS of_all,
+                     coalesce(sum(price_micros) FILTER (WHERE submitted_by = $2), 0)::bigint AS of_owner
+              FROM generations
+              WHERE paid AND let_go_at IS NULL
+                AND asked_at >= date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC') AS spent
+        LEFT JOIN accounts AS account ON account.provider = $1
+        """,
+        asking.provider,
+        asking.submitted_by,
+        asking.job_id,
+    )
+    if row is None:  # an aggregate always gives its row
+        raise LookupError(f"nothing is known of {asking.provider}")
+    return Standing(**row)
 
 
 async def update_generation_request(
-    connection: Connection, job_id: UUID, request_id: str, resume: dict[str, str]
+    connection: Connection, job_id: UUID, request_id: str, resume: dict[str, str], kept: dict[str, Any] | None
 ) -> None:
-    """Keep the provider's name for our request, before it is asked about."""
+    """Keep the provider's name for our request, before it is asked about, and what came with its answer."""
     await connection.execute(
-        "UPDATE generations SET request_id = $2, resume = $3 WHERE job_id = $1", job_id, request_id, resume
+        "UPDATE generations SET request_id = $2, resume = $3, kept = $4 WHERE job_id = $1",
+        job_id,
+        request_id,
+        resume,
+        kept,
     )
 
 
@@ -56,6 +142,68 @@ async def update_generation_done(connection: Connection, job_id: UUID, object_ke
     )
 
 
-async def delete_generation(connection: Connection, job_id: UUID) -> None:
-    """Forget that a provider was asked, since it told us that it did not take the request."""
-    await connection.execute("DELETE FROM generations WHERE job_id = $1", job_id)
+async def update_generation_let_go(connection: Connection, job_id: UUID, *, failed: bool) -> None:
+    """Let a request go that the provider did not take, or `failed` to draw, so that it may be made again."""
+    await connection.execute(
+        """
+        UPDATE generations
+        SET let_go_at = now(), request_id = NULL, resume = '{}', kept = NULL, failures = failures + $2::int
+        WHERE job_id = $1
+        """,
+        job_id,
+        int(failed),
+    )
+
+
+async def select_account_failures(connection: Connection, provider: str) -> int:
+    """Tell how many requests have failed in a row at an account, and lock it."""
+    count = await connection.fetchval("SELECT failures FROM accounts WHERE provider = $1 FOR UPDATE", provider)
+    return count or 0
+
+
+async def upsert_account_trouble(
+    connection: Connection, provider: str, *, failures: int, reason: str, closed_seconds: float | None
+) -> None:
+    """Note a trouble with an account, and for how long nobody shall ask; None: it stays as open as it was."""
+    await connection.execute(
+        """
+        INSERT INTO accounts AS held (provider, failures, reason, closed_until)
+        VALUES ($1, $2, $3, now() + $4::float8 * interval '1 s')
+        ON CONFLICT (provider) DO UPDATE
+        SET failures = excluded.failures, reason = excluded.reason,
+            closed_until = coalesce(excluded.closed_until, held.closed_until)
+        """,
+        provider,
+        failures,
+        reason,
+        closed_seconds,
+    )
+
+
+async def update_account_probed(connection: Connection, provider: str, seconds: float) -> None:
+    """Have one request ask how an account does, and all others wait for what comes of it."""
+    await connection.execute(
+        "UPDATE accounts SET closed_until = now() + $2::float8 * interval '1 s' WHERE provider = $1", provider, seconds
+    )
+
+
+async def delete_account_trouble(connection: Connection, provider: str) -> None:
+    """Forget what was wrong with an account, for a request was taken."""
+    await connection.execute("DELETE FROM accounts WHERE provider = $1", provider)
+
+
+async def select_pace(connection: Connection, provider: str, size: Size, samples: int) -> float | None:
+    """Give the seconds that half of the last 50 such pictures took at most; None where there are fewer than three."""
+    seconds: float | None = await connection.fetchval(
+        """
+        SELECT CASE WHEN count(*) >= 3 THEN percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) END
+        FROM (SELECT extract(epoch FROM generated_at - asked_at)::float8 AS seconds FROM generations
+              WHERE provider = $1 AND width_px = $2 AND height_px = $3 AND samples = $4 AND generated_at IS NOT NULL
+              ORDER BY generated_at DESC LIMIT 50) AS lately
+        """,
+        provider,
+        size.width_px,
+        size.height_px,
+        samples,
+    )
+    return seconds

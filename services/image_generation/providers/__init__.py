@@ -14,7 +14,7 @@ from services.image_generation.providers.provider import (
     request_for,
     shortcoming,
 )
-from services.image_generation.providers.trouble import Delayed, Denied, Trouble, trouble_of
+from services.image_generation.rules.trouble import Delayed, Denied, Trouble, trouble_of
 
 __all__ = [
     "Capabilities",

@@ -21,9 +21,9 @@ from services.image_generation.providers.provider import (
     Submitted,
 )
 from services.image_generation.providers.terms import Terms
-from services.image_generation.providers.trouble import Trouble
 from services.image_generation.providers.wire import Answer, Wire, message_in, whole_number
 from services.image_generation.rules import Pace
+from services.image_generation.rules.trouble import Trouble
 from shared.errors import Failure
 from shared.fetch import Outbound
 

@@ -17,9 +17,9 @@ from services.image_generation.providers.provider import (
     Submitted,
 )
 from services.image_generation.providers.terms import Terms
-from services.image_generation.providers.trouble import Trouble
 from services.image_generation.providers.wire import Answer, Wire, message_in, number, whole_number
 from services.image_generation.rules import Pace
+from services.image_generation.rules.trouble import Trouble
 from shared.addresses import Policy, parse_url
 from shared.errors import Refused
 from shared.fetch import Outbound

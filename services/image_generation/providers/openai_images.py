@@ -15,9 +15,9 @@ from services.image_generation.providers.provider import (
     Submitted,
 )
 from services.image_generation.providers.terms import Terms
-from services.image_generation.providers.trouble import Trouble
 from services.image_generation.providers.wire import Answer, Wire, message_in
 from services.image_generation.rules import ASPECT_RATIOS, Pace, Size
+from services.image_generation.rules.trouble import Trouble
 from shared.fetch import Outbound
 
 _SIZES: Final = ("1024x1024", "1536x1024", "1024x1536")

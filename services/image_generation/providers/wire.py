@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from services.image_generation.providers.confined import RunConfined
 from services.image_generation.providers.provider import GeneratedPicture
-from services.image_generation.providers.trouble import Trouble, failure_of, sorted_trouble
+from services.image_generation.rules.trouble import Trouble, failure_of, sorted_trouble
 from shared.errors import Failure, Refused, TryAgain, printable
 from shared.fetch import Fetched, Outbound, retry_after_seconds, was_sent
 from shared.image_formats import IMAGE_FORMATS, sniff

@@ -1,0 +1,190 @@
+"""Handing a request in, once: what is paid for is never asked for on a guess."""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from contracts.image_generation import GenerateImage
+from services.image_generation import store
+from services.image_generation.handlers.copying import Copies, copied
+from services.image_generation.handlers.telling import Telling
+from services.image_generation.providers import (
+    Capabilities,
+    GenerationRequest,
+    Provider,
+    Submitted,
+    Wish,
+    chosen,
+    request_for,
+)
+from services.image_generation.rules import Size, estimated_seconds, seed_of
+from services.image_generation.rules.admission import (
+    PROBE_SECONDS,
+    closed_seconds,
+    counts_as_failure,
+    objection,
+    passes_on,
+)
+from services.image_generation.rules.trouble import NOT_TAKEN, Trouble, failure_of, trouble_of
+from services.image_generation.studio import Studio
+from shared.database import Connection
+from shared.errors import Failure, Refused, TryAgain
+from shared.jobs import Job
+
+MOST_FAILURES: Final = 3
+"""So often a request is taken and given up by the provider before nobody makes it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request that a provider has taken.
+
+    Attributes:
+        copies: its pictures, where they came with the answer and are stored already.
+        notes: who could not be asked before, and why.
+        asked_seconds_ago: when this attempt began to wait for it.
+        estimate_seconds: how long such a picture takes.
+        failures: how often it was given up before.
+
+    """
+
+    provider: Provider
+    submitted: Submitted
+    copies: Copies | None
+    estimate_seconds: float
+    asked_seconds_ago: float = 0.0
+    failures: int = 0
+    notes: tuple[str, ...] = ()
+
+
+async def ask_once(job: Job[GenerateImage], wish: Wish, studio: Studio) -> Asked:
+    """Hand the request in, unless it was handed in before.
+
+    Returns who was asked, which after a change of settings may not be who would be asked now.
+    """
+    known = await _known(job) if job.lease_epoch > 1 else None
+    if known is not None and known.request_id is not None:
+        return _resumed(known, known.request_id, studio)
+    if known is not None and known.paid and not known.let_go:
+        raise failure_of(known.provider, Trouble.UNKNOWN, "")
+    failures = known.failures if known is not None else 0
+    if failures >= MOST_FAILURES:
+        raise Refused("generation_failed", f"The request was taken and given up {failures} times; word it otherwise.")
+    return replace(await _ask_in_turn(job, wish, studio), failures=failures)
+
+
+async def _known(job: Job[GenerateImage]) -> store.Generation | None:
+    async with job.recording() as tx:
+        return await store.select_generation(tx.connection, job.id)
+
+
+def _resumed(known: store.Generation, request_id: str, studio: Studio) -> Asked:
+    provider = chosen(studio.providers, known.provider, studio.default)
+    copies = None if known.kept is None else Copies.model_validate(known.kept)
+    size = Size(known.width_px, known.height_px)
+    estimate = estimated_seconds(size, known.samples, provider.capabilities.pace)
+    submitted = Submitted(request_id, known.resume)
+    return Asked(provider, submitted, copies, estimate, known.asked_seconds_ago, known.failures)
+
+
+async def _ask_in_turn(job: Job[GenerateImage], wish: Wish, studio: Studio) -> Asked:
+    """Ask the first of the candidates who is there; why the others were passed over becomes a note."""
+    notes: list[str] = []
+    *others, last = studio.candidates(job.command.provider, wish)
+    for provider in others:
+        try:
+            return replace(await _ask(job, provider, wish, studio), notes=tuple(notes))
+        except Failure as failure:
+            if not passes_on(failure):
+                raise
+            notes.append(failure.sentence)
+    return replace(await _ask(job, last, wish, studio), notes=tuple(notes))
+
+
+async def _ask(job: Job[GenerateImage], provider: Provider, wish: Wish, studio: Studio) -> Asked:
+    can = provider.capabilities
+    request = request_for(provider.name, can, wish, seed=seed_of(job.id), track_id=str(job.id))
+    job.progress(0.05, f"asking {provider.name}")
+    asking = _asking(job, provider, request)
+    async with job.recording() as tx:
+        if is_guarded(can):
+            await _admit(tx.connection, asking, can, studio)
+        await store.upsert_generation(tx.connection, asking)
+        estimate = await _estimate(tx.connection, asking, can)
+    try:
+        async with Telling(job, provider.name, estimate).by_the_clock():
+            submitted = await provider.submit(request)
+    except Failure as failure:
+        await _note(job, provider, failure)
+        raise
+    copies = None if submitted.done is None else await copied(job, submitted.done, studio)
+    async with job.recording() as tx:
+        kept = None if copies is None else copies.model_dump(mode="json")
+        await store.update_generation_request(tx.connection, job.id, submitted.request_id, dict(submitted.resume), kept)
+        if is_guarded(can):
+            await store.delete_account_trouble(tx.connection, provider.name)
+    return Asked(provider, submitted, copies, estimate)
+
+
+def is_guarded(can: Capabilities) -> bool:
+    """Tell whether an account stands behind a provider, or only this machine."""
+    return can.costs_money or can.most_in_flight is not None
+
+
+def _asking(job: Job[GenerateImage], provider: Provider, request: GenerationRequest) -> store.Asking:
+    can = provider.capabilities
+    price = can.price_micros if can.costs_money else 0
+    return store.Asking(
+        job_id=job.id,
+        project_id=job.command.project_id,
+        submitted_by=job.command.submitted_by,
+        provider=provider.name,
+        paid=can.costs_money,
+        price_micros=None if price is None else price * request.samples,
+        size=Size(request.width_px, request.height_px),
+        samples=request.samples,
+    )
+
+
+async def _admit(connection: Connection, asking: store.Asking, can: Capabilities, studio: Studio) -> None:
+    """Take a place at the account and a part of today's budget, or raise why there is none."""
+    standing = await store.select_standing(connection, asking)
+    refusal = objection(
+        asking.provider,
+        standing,
+        studio.budgets,
+        price_micros=asking.price_micros or 0,
+        most_in_flight=can.most_in_flight,
+    )
+    if refusal is not None:
+        raise refusal
+    if standing.may_be_tried:
+        await store.update_account_probed(connection, asking.provider, PROBE_SECONDS)
+
+
+async def _estimate(connection: Connection, asking: store.Asking, can: Capabilities) -> float:
+    learnt = None
+    if is_guarded(can):
+        learnt = await store.select_pace(connection, asking.provider, asking.size, asking.samples)
+    return estimated_seconds(asking.size, asking.samples, can.pace) if learnt is None else learnt
+
+
+async def _note(job: Job[GenerateImage], provider: Provider, failure: Failure) -> None:
+    """Let go of what the provider did not take, and tell the others how it stands with the account."""
+    trouble = trouble_of(failure)
+    async with job.recording() as tx:
+        if trouble in NOT_TAKEN or trouble is Trouble.FAILED:
+            await store.update_generation_let_go(tx.connection, job.id, failed=trouble is Trouble.FAILED)
+        if is_guarded(provider.capabilities):
+            await note_trouble(tx.connection, provider.name, trouble, failure)
+
+
+async def note_trouble(connection: Connection, provider: str, trouble: Trouble, failure: Failure) -> None:
+    """Count a failure of an account, and have nobody ask for a while where that follows from it."""
+    requested = failure.retry_after_seconds if isinstance(failure, TryAgain) else None
+    before = await store.select_account_failures(connection, provider)
+    failures = before + counts_as_failure(trouble)
+    seconds = closed_seconds(trouble, failures, requested)
+    if failures > before or seconds is not None:
+        await store.upsert_account_trouble(
+            connection, provider, failures=failures, reason=trouble.value, closed_seconds=seconds
+        )

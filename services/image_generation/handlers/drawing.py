@@ -1,0 +1,76 @@
+"""From the command to pictures that lie in our own store."""
+
+import time
+
+from contracts.image_generation import GenerateImage, ImageGenerated
+from contracts.media import AcceptUpload
+from services.image_generation import store
+from services.image_generation.handlers.asking import Asked, ask_once
+from services.image_generation.handlers.copying import Copies, copied
+from services.image_generation.handlers.following import follow
+from services.image_generation.providers import Wish
+from services.image_generation.rules import check
+from services.image_generation.studio import Studio
+from shared.identifiers import child_id
+from shared.jobs import Completion, Job
+
+
+async def generate_image(job: Job[GenerateImage], studio: Studio) -> None:
+    """Have a provider make images, copy them into our own store, and hand them to media."""
+    begun = time.monotonic()
+    asked = await ask_once(job, _wish(job.command), studio)
+    copies = asked.copies
+    if copies is None:
+        done = await follow(job, asked, studio.deadline_seconds)
+        job.progress(0.95, "storing")
+        copies = await copied(job, done, studio)
+    seconds = round(time.monotonic() - begun, 3)
+    async with job.completing() as tx:
+        await store.update_generation_done(tx.connection, job.id, copies.pictures[0].object_key, copies.facts)
+        _say(tx, job.command, asked, copies, seconds)
+        tx.result(
+            provider=asked.provider.name,
+            model=copies.model,
+            seed=copies.pictures[0].seed,
+            notes=[*asked.notes, *copies.notes],
+        )
+
+
+def _wish(command: GenerateImage) -> Wish:
+    negative_prompt = command.negative_prompt or ""
+    check(
+        command.description,
+        style=command.style,
+        aspect_ratio=command.aspect_ratio,
+        negative_prompt=negative_prompt,
+        seed=command.seed,
+    )
+    return Wish(
+        command.description, command.style, command.aspect_ratio, command.seed, negative_prompt, command.samples
+    )
+
+
+def _say(tx: Completion, command: GenerateImage, asked: Asked, copies: Copies, seconds: float) -> None:
+    can = asked.provider.capabilities
+    for number, picture in enumerate(copies.pictures):
+        key = picture.object_key
+        tx.name_child(child_id(command.job_id, AcceptUpload.wire_name, key), AcceptUpload.wire_name)
+        tx.say(
+            ImageGenerated(
+                **command.own_lineage(),
+                object_key=key,
+                sha256=picture.sha256,
+                size_bytes=picture.size_bytes,
+                content_type=picture.content_type,
+                width_px=picture.width_px,
+                height_px=picture.height_px,
+                provider=asked.provider.name,
+                model=copies.model,
+                seed=picture.seed,
+                generation_seconds=seconds,
+                description=command.description,
+                paid=can.costs_money,
+                cost_micros=can.price_micros if can.costs_money else 0,
+                sample=number,
+            )
+        )

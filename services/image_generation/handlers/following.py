@@ -1,0 +1,84 @@
+"""Waiting for a picture that a provider has taken the request for."""
+
+import asyncio
+from typing import Final
+
+from contracts.image_generation import GenerateImage
+from services.image_generation import store
+from services.image_generation.handlers.asking import MOST_FAILURES, Asked, is_guarded, note_trouble
+from services.image_generation.handlers.telling import Telling
+from services.image_generation.providers import Done, Pending, Watched
+from services.image_generation.rules.trouble import Delayed, Denied, Trouble
+from shared.errors import Refused, TryAgain
+from shared.jobs import Job
+
+_SHORTEST_PAUSE_SECONDS: Final = 0.2
+_LONGEST_PAUSE_SECONDS: Final = 10.0
+_UNTIL_SOMEBODY_ACTS_SECONDS: Final = 300.0
+
+
+async def follow(job: Job[GenerateImage], asked: Asked, deadline_seconds: float) -> Done:
+    """Ask until the pictures are there; what is paid for is asked for patiently, whatever passes meanwhile."""
+    try:
+        async with asyncio.timeout(deadline_seconds):
+            return await _ask_again_and_again(job, asked)
+    except TimeoutError:
+        name = asked.provider.name
+        raise TryAgain("provider_slow", f"{name} gave no picture within {deadline_seconds:.0f} s.") from None
+    except asyncio.CancelledError:
+        if job.cancel_requested:  # otherwise another process goes on with what may be paid for
+            await asked.provider.cancel(asked.submitted)
+        raise
+
+
+async def _ask_again_and_again(job: Job[GenerateImage], asked: Asked) -> Done:
+    telling = Telling(job, asked.provider.name, asked.estimate_seconds, asked.asked_seconds_ago)
+    telling.report(Pending())
+    pause_seconds = _SHORTEST_PAUSE_SECONDS
+    while True:
+        async with telling.by_the_clock():
+            answer = await _ask(job, asked)
+        if isinstance(answer, Done):
+            return answer
+        telling.report(answer)
+        wanted = answer.eta_seconds if pause_seconds == _SHORTEST_PAUSE_SECONDS else None
+        await _wait(asked, min(max(wanted or pause_seconds, pause_seconds), _LONGEST_PAUSE_SECONDS), telling)
+        pause_seconds = min(pause_seconds * 1.5, _LONGEST_PAUSE_SECONDS)
+
+
+async def _wait(asked: Asked, seconds: float, telling: Telling) -> None:
+    if isinstance(asked.provider, Watched):
+        await asked.provider.watch(asked.submitted, seconds, telling.report)
+    else:
+        await asyncio.sleep(seconds)
+
+
+async def _ask(job: Job[GenerateImage], asked: Asked) -> Pending | Done:
+    try:
+        return await asked.provider.poll(asked.submitted)
+    except Delayed as failure:
+        if failure.trouble is Trouble.FAILED:
+            await _give_up(job, asked, failure)
+            raise
+        await _note(job, asked, failure)
+        return Pending(eta_seconds=failure.retry_after_seconds)
+    except Denied as failure:
+        if failure.trouble not in {Trouble.KEY, Trouble.CREDIT}:
+            raise
+        # It is drawn and paid for: the job waits until an operator has seen to the account.
+        patience = _UNTIL_SOMEBODY_ACTS_SECONDS
+        raise TryAgain(failure.code, failure.sentence, retry_after_seconds=patience, rate_limited=True) from failure
+
+
+async def _note(job: Job[GenerateImage], asked: Asked, failure: Delayed) -> None:
+    if is_guarded(asked.provider.capabilities):
+        async with job.recording() as tx:
+            await note_trouble(tx.connection, asked.provider.name, failure.trouble, failure)
+
+
+async def _give_up(job: Job[GenerateImage], asked: Asked, failure: Delayed) -> None:
+    """Let go of a request that the provider gave up, for it costs nothing; make it again only so often."""
+    async with job.recording() as tx:
+        await store.update_generation_let_go(tx.connection, job.id, failed=True)
+    if asked.failures + 1 >= MOST_FAILURES:
+        raise Refused(failure.code, failure.sentence) from failure

@@ -1,0 +1,93 @@
+"""What a person is told while a picture is drawn, and when it will be there."""
+
+import pytest
+
+from contracts.image_generation import GenerateImage
+from services.image_generation import store
+from services.image_generation.rules import Size
+from services.image_generation.rules.admission import closed_seconds
+from services.image_generation.rules.advance import Advance, advance
+from services.image_generation.rules.trouble import Trouble
+from tests.image_generation.shift import Shift
+from tests.image_generation.test_accounts import Painter
+from tests.living import House, lineage
+
+
+def told(
+    progress: float | None = None,
+    ahead: int | None = None,
+    eta: float | None = None,
+    elapsed: float = 5,
+    estimate: float = 20,
+) -> Advance:
+    return advance(
+        "lab",
+        progress=progress,
+        ahead=ahead,
+        eta_seconds=eta,
+        elapsed_seconds=elapsed,
+        estimate_seconds=estimate,
+    )
+
+
+def test_what_the_provider_counts_is_shown() -> None:
+    assert told(progress=0.5, elapsed=10) == Advance(0.5, "lab is drawing, about 10 s to go")
+    assert told(progress=1.0).share == 0.95, "it is not stored yet"
+    assert told(progress=7.0).share == 0.95
+
+
+def test_a_place_in_the_queue_is_no_progress() -> None:
+    assert told(ahead=3) == Advance(0.05, "waiting at lab, 3 before it")
+    assert told(ahead=0, elapsed=0).stage == "lab is drawing, about 20 s to go"
+
+
+def test_its_own_estimate_wins_over_ours_and_ours_over_nothing() -> None:
+    assert told(eta=5) == Advance(0.5, "lab is drawing, about 5 s to go")
+    assert told() == Advance(0.275, "lab is drawing, about 15 s to go")
+
+
+@pytest.mark.parametrize("elapsed", [0.0, 19.0, 20.0, 1e6])
+def test_by_the_clock_nothing_is_ever_done(elapsed: float) -> None:
+    assert 0.05 <= told(elapsed=elapsed, estimate=20).share < 0.95
+    assert told(elapsed=0, estimate=0).share == 0.05
+
+
+async def test_how_long_it_takes_is_learnt_from_pictures_of_the_same_size(house: House) -> None:
+    painter = Painter()
+    shift = Shift(house, {"painter": painter})
+    await shift.work([GenerateImage(**lineage(), description="a lake") for _ in range(5)])
+    await house.admin.execute(
+        """
+        UPDATE image_generation.generations g SET asked_at = generated_at - n * interval '10 s'
+        FROM (SELECT job_id, row_number() OVER () AS n FROM image_generation.generations) AS numbered
+        WHERE numbered.job_id = g.job_id
+        """
+    )
+    async with house.admin.acquire() as connection, connection.transaction():
+        await connection.execute("SET LOCAL search_path = image_generation")
+        assert await store.select_pace(connection, "painter", Size(768, 768), 1) == pytest.approx(30)
+        assert await store.select_pace(connection, "painter", Size(512, 768), 1) is None
+        assert await store.select_pace(connection, "painter", Size(768, 768), 2) is None
+        assert await store.select_pace(connection, "another", Size(768, 768), 1) is None
+
+
+@pytest.mark.parametrize(
+    ("trouble", "failures", "patience", "seconds"),
+    [
+        (Trouble.KEY, 0, None, 300),
+        (Trouble.CREDIT, 0, None, 900),
+        (Trouble.BUSY, 0, 30, 30),
+        (Trouble.BUSY, 0, 1e9, 3600),
+        (Trouble.BUSY, 0, None, None),
+        (Trouble.PASSING, 4, None, None),
+        (Trouble.PASSING, 5, None, 30),
+        (Trouble.UNKNOWN, 6, None, 60),
+        (Trouble.PASSING, 99, None, 600),
+        (Trouble.WISH, 99, None, None),
+        (Trouble.FAILED, 99, None, None),
+    ],
+)
+def test_nobody_asks_for_as_long_as_follows_from_a_trouble(
+    trouble: Trouble, failures: int, patience: float | None, seconds: float | None
+) -> None:
+    assert closed_seconds(trouble, failures, patience) == seconds

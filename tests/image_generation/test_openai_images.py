@@ -1,0 +1,90 @@
+"""Endpoints that speak OpenAI's images, over real HTTP."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from services.image_generation.providers import Done, GenerationRequest, Provider, Wish, request_for
+from services.image_generation.rules.trouble import Delayed, Denied, Trouble
+from shared.errors import Failure, Refused
+from tests.image_generation.ateliers import HTML, KEY, PICTURE, VANISHING, OpenAIServer, Reply, opened
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[OpenAIServer]:
+    async with OpenAIServer() as server:
+        yield server
+
+
+@pytest.fixture
+async def openai(server: OpenAIServer) -> AsyncIterator[Provider]:
+    async with opened(server) as [provider]:
+        yield provider
+
+
+def lake(provider: Provider, **wish: object) -> GenerationRequest:
+    return request_for(provider.name, provider.capabilities, Wish("a lake", **wish), seed=1)  # type: ignore[arg-type]  # fields of a wish
+
+
+async def test_pictures_that_come_with_the_answer_are_all_there(server: OpenAIServer, openai: Provider) -> None:
+    submitted = await openai.submit(lake(openai, samples=2))
+
+    assert submitted.done is not None
+    assert [picture.body for picture in submitted.done.pictures] == [PICTURE, PICTURE]
+    assert server.keys == {f"Bearer {KEY}"}
+
+
+async def test_links_are_kept_and_their_pictures_copied_without_the_key(server: OpenAIServer, openai: Provider) -> None:
+    server.links, server.missing_pictures = True, 1
+    submitted = await openai.submit(lake(openai))
+
+    assert submitted.done is None
+    assert not isinstance(await openai.poll(submitted), Done)
+    done = await openai.poll(submitted)
+    assert isinstance(done, Done)
+    assert done.pictures[0].body == PICTURE
+
+
+async def test_the_size_is_one_that_the_model_draws(server: OpenAIServer, openai: Provider) -> None:
+    await openai.submit(lake(openai, aspect_ratio="3:2"))
+
+    assert '"size":"1536x1024"' in server.seen[0]
+    assert openai.capabilities.aspect_ratios == ("1:1", "3:2", "2:3")
+    with pytest.raises(Refused) as refusal:
+        lake(openai, seed=4)
+    assert refusal.value.code == "seed_unsupported"
+
+
+@pytest.mark.parametrize(
+    ("reply", "trouble"),
+    [
+        (Reply({"error": {"message": "Incorrect API key provided", "code": "invalid_api_key"}}, 401), Trouble.KEY),
+        (Reply({"error": {"message": "Billing hard limit has been reached"}}, 400), Trouble.CREDIT),
+        (Reply({"error": {"message": "blocked by our safety system", "code": "moderation"}}, 400), Trouble.WISH),
+        (Reply({"error": {"message": "Rate limit reached"}}, 429), Trouble.BUSY),
+        (Reply({"error": {"message": "The server had an error"}}, 500), Trouble.PASSING),
+        (Reply({"detail": "no such model"}, 422), Trouble.WISH),
+        (HTML, Trouble.PASSING),
+        (Reply({"created": 1, "data": []}), Trouble.UNKNOWN),
+        (Reply({"created": 1, "data": [{"b64_json": "bm90aGluZw=="}]}), Trouble.BROKEN),
+        (VANISHING, Trouble.UNKNOWN),
+    ],
+)
+async def test_errors_are_sorted(server: OpenAIServer, openai: Provider, reply: Reply, trouble: Trouble) -> None:
+    server.next.append(reply)
+
+    with pytest.raises(Failure) as failure:
+        await openai.submit(lake(openai))
+
+    assert isinstance(failure.value, Denied | Delayed)
+    assert failure.value.trouble is trouble
+    assert KEY not in failure.value.sentence
+
+
+async def test_a_server_of_ones_own_may_be_asked_again(server: OpenAIServer) -> None:
+    server.next.append(VANISHING)
+    async with opened(server, paid=False) as [provider]:
+        with pytest.raises(Delayed) as failure:
+            await provider.submit(lake(provider))
+
+    assert failure.value.trouble is Trouble.PASSING

@@ -1,0 +1,108 @@
+"""Whatever dies, and wherever: a picture is paid for once, or a person is told that nobody knows."""
+
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from uuid import UUID
+
+import pytest
+
+from contracts.image_generation import GenerateImage
+from services.image_generation.handlers import asking
+from shared.jobs import Job
+from tests.image_generation.ateliers import HTML, Atelier, ComfyServer, ModelsLabServer, OpenAIServer, Reply, opened
+from tests.image_generation.shift import Outcome, Shift
+from tests.living import House, lineage
+
+JOBS = 1_000
+KINDS = ("modelslab", "openai", "comfyui")
+
+
+class Street:
+    """Three providers side by side, each paid for every request."""
+
+    def __init__(self, house: House, shift: Shift, servers: Sequence[Atelier]) -> None:
+        self.house, self.shift, self.servers = house, shift, servers
+
+    def paid(self, command: GenerateImage) -> int:
+        """Count how often a picture was paid for, as the providers know it."""
+        names = {str(command.job_id), command.description}
+        return sum(server.taken[name] for server in self.servers for name in names)
+
+
+@pytest.fixture
+async def street(house: House) -> AsyncIterator[Street]:
+    async with ModelsLabServer() as modelslab, OpenAIServer() as openai, ComfyServer(paid=True) as comfyui:
+        servers = (modelslab, openai, comfyui)
+        comfyui.polls_until_done = 0  # the pauses between its polls would be most of the time
+        async with opened(*servers, most_in_flight=500, price_usd="0.04") as providers:
+            yield Street(house, Shift(house, {provider.name: provider for provider in providers}), servers)
+
+
+def wishes(count: int, what: str = "picture") -> list[GenerateImage]:
+    return [
+        GenerateImage(**lineage(), description=f"{what} {number}", provider=KINDS[number % len(KINDS)])
+        for number in range(count)
+    ]
+
+
+async def steps_of(street: Street) -> dict[str, int]:
+    """Count the steps that a picture of each provider takes when nobody dies."""
+    undisturbed = wishes(len(KINDS), "undisturbed")
+    await street.shift.work(undisturbed)
+    return {str(command.provider): street.shift.steps[command.job_id] for command in undisturbed}
+
+
+def doom_half_of(street: Street, commands: Sequence[GenerateImage], steps: dict[str, int]) -> set[UUID]:
+    chance = random.Random(7)  # noqa: S311 - no secret
+    for command in commands[::2]:
+        street.shift.dying[command.job_id] = chance.randint(1, steps[str(command.provider)])
+    return set(street.shift.dying)
+
+
+def wrong(command: GenerateImage, outcome: Outcome, paid: int) -> str | None:
+    """Tell what should be otherwise, if anything should."""
+    if paid > 1:
+        return f"{command.description}: paid for {paid} times"
+    if outcome.known and (outcome.state, paid) != ("completed", 1):
+        return f"{command.description}: its request is known, and it is {outcome}"
+    if not outcome.known and (outcome.state, outcome.code) != ("failed", "outcome_unknown"):
+        return f"{command.description}: nobody knows what became of its request, and it is {outcome}"
+    return None
+
+
+async def test_of_a_thousand_pictures_none_is_paid_for_twice_though_half_of_their_workers_die(street: Street) -> None:
+    steps = await steps_of(street)
+    commands = wishes(JOBS)
+    doomed = doom_half_of(street, commands, steps)
+    for server in street.servers:
+        server.next.extend([HTML, Reply({"status": "error", "error": "busy"}, 503)])
+        server.next_poll.append(HTML)
+
+    outcomes = await street.shift.work(commands, workers=24)
+
+    assert len(doomed) == JOBS // 2
+    assert street.shift.died == doomed
+    assert [fault for one in commands if (fault := wrong(one, outcomes[one.job_id], street.paid(one)))] == []
+    ends = Counter((outcome.state, one.job_id in doomed) for one in commands if (outcome := outcomes[one.job_id]))
+    assert ends["completed", False] == JOBS // 2
+    assert ends["completed", True] > JOBS // 6, "most of those that died went on where they were"
+    assert ends["failed", True] > JOBS // 50, "and of some nobody can know"
+
+
+async def test_whoever_forgets_that_somebody_was_asked_pays_twice(
+    street: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The control: without the row that is written before a provider is asked, the same deaths cost money."""
+    steps = await steps_of(street)
+    commands = wishes(90)
+    doom_half_of(street, commands, steps)
+
+    async def nothing_known(_job: Job[GenerateImage]) -> None:
+        return None
+
+    monkeypatch.setattr(asking, "_known", nothing_known)
+    outcomes = await street.shift.work(commands, workers=12)
+
+    faults = [fault for one in commands if (fault := wrong(one, outcomes[one.job_id], street.paid(one)))]
+    assert any("paid for 2 times" in fault for fault in faults)
