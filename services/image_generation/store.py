@@ -97,7 +97,8 @@ async def select_standing(connection: Connection, asking: Asking) -> Standing:
     row = await connection.fetchrow(
         """
         SELECT account.reason, coalesce(account.failures, 0) AS failures,
-               extract(epoch FROM account.closed_until - now())::float8 AS closed_seconds,
+               CASE WHEN probed_by = $3 THEN 0 ELSE extract(epoch FROM account.closed_until - now()) END::float8
+                   AS closed_seconds,
                (SELECT count(*) FROM generations g
                 WHERE g.provider = $1 AND g.job_id <> $3 AND generated_at IS NULL AND let_go_at IS NULL
                   AND EXISTS (SELECT FROM tasks WHERE id = g.job_id AND state IN ('pending', 'in_progress'))
@@ -170,7 +171,7 @@ async def upsert_account_trouble(
         INSERT INTO accounts AS held (provider, failures, reason, closed_until)
         VALUES ($1, $2, $3, now() + $4::float8 * interval '1 s')
         ON CONFLICT (provider) DO UPDATE
-        SET failures = excluded.failures, reason = excluded.reason,
+        SET failures = excluded.failures, reason = excluded.reason, probed_by = NULL,
             closed_until = coalesce(excluded.closed_until, held.closed_until)
         """,
         provider,
@@ -180,10 +181,15 @@ async def upsert_account_trouble(
     )
 
 
-async def update_account_probed(connection: Connection, provider: str, seconds: float) -> None:
-    """Have one request ask how an account does, and all others wait for what comes of it."""
+async def update_account_probed(connection: Connection, provider: str, job_id: UUID, seconds: float) -> None:
+    """Have one request try how an account does, also in its next attempt, and all others wait for what comes of it."""
     await connection.execute(
-        "UPDATE accounts SET closed_until = now() + $2::float8 * interval '1 s' WHERE provider = $1", provider, seconds
+        """
+        UPDATE accounts SET closed_until = now() + $3::float8 * interval '1 s', probed_by = $2 WHERE provider = $1
+        """,
+        provider,
+        job_id,
+        seconds,
     )
 
 

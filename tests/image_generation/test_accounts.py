@@ -213,6 +213,19 @@ async def test_while_one_tries_the_others_wait(house: House, painter: Painter) -
     assert outcomes[other.job_id].code == "provider_away"
 
 
+async def test_whoever_tries_goes_on_trying_after_its_process_has_died(house: House) -> None:
+    painter = Painter(costs_money=False, most_in_flight=1)
+    await house.admin.execute(
+        "INSERT INTO image_generation.accounts VALUES ('painter', 5, 'passing', now() - interval '1 s')"
+    )
+    probe = wish()
+    shift = Shift(house, {"painter": painter}, dying={probe.job_id: 5}, patient=True)
+    outcomes = await shift.work([probe])
+
+    assert (outcomes[probe.job_id].state, painter.asked) == ("completed", 2)
+    assert await house.value("SELECT count(*) FROM image_generation.accounts") == 0
+
+
 @pytest.mark.parametrize("kind", [Trouble.KEY, Trouble.CREDIT, Trouble.PASSING])
 async def test_another_draws_where_one_cannot_and_it_is_said(house: House, painter: Painter, kind: Trouble) -> None:
     painter.troubles = [trouble(kind)]

@@ -158,7 +158,7 @@ async def _admit(connection: Connection, asking: store.Asking, can: Capabilities
     if refusal is not None:
         raise refusal
     if standing.may_be_tried:
-        await store.update_account_probed(connection, asking.provider, PROBE_SECONDS)
+        await store.update_account_probed(connection, asking.provider, asking.job_id, PROBE_SECONDS)
 
 
 async def _estimate(connection: Connection, asking: store.Asking, can: Capabilities) -> float:

@@ -15,11 +15,12 @@ CREATE INDEX generations_of_day  ON generations (asked_at) INCLUDE (submitted_by
 CREATE INDEX generations_by_pace ON generations (provider, width_px, height_px, samples, generated_at DESC)
     WHERE generated_at IS NOT NULL;
 
--- How it stands with an account at a provider, for all replicas. While `closed_until` lies ahead nobody asks; once it has
--- passed, whoever comes first asks and moves it on, and only a request that is taken clears it.
+-- How it stands with an account at a provider, for all replicas. While `closed_until` lies ahead nobody asks. Once it has
+-- passed, whoever comes first asks and moves it on; the others wait until that request is taken, which clears the row.
 CREATE TABLE accounts (
     provider     text        PRIMARY KEY,
     failures     integer     NOT NULL DEFAULT 0,
     reason       text        NOT NULL,
-    closed_until timestamptz
+    closed_until timestamptz,
+    probed_by    uuid
 );

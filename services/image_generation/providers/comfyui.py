@@ -105,7 +105,7 @@ class ComfyUI:
         """Queue the workflow with the request filled in."""
         client = uuid4().hex
         document = {"prompt": self._filled(request), "client_id": client}
-        answer = await self._wire.submit(self._url("/prompt"), document, self._headers)
+        answer = await self._wire.hand_in(self._url("/prompt"), document, self._headers)
         self._check(answer)
         document = answer.document or {}
         request_id = document.get("prompt_id")

@@ -67,7 +67,7 @@ class ModelsLab:
 
     async def submit(self, request: GenerationRequest) -> Submitted:
         """Hand a request in; what is ready at once is fetched by `poll` all the same."""
-        answer = await self._wire.submit(self._settings.base_url + _SUBMIT, self._document(request))
+        answer = await self._wire.hand_in(self._settings.base_url + _SUBMIT, self._document(request))
         self._check(answer)
         document = answer.document or {}
         resume = {"seed": str(request.seed)}

@@ -66,7 +66,7 @@ class OpenAIImages:
         key = self._settings.key.get_secret_value() if self._settings.key else ""
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         url = f"{self._settings.base_url}/images/generations"
-        answer = await self._wire.submit(url, self._document(request), headers)
+        answer = await self._wire.hand_in(url, self._document(request), headers)
         self._check(answer)
         given = [one for one in (answer.document or {}).get("data") or [] if isinstance(one, dict)]
         links = [one["url"] for one in given if isinstance(one.get("url"), str)]

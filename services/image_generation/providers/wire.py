@@ -78,7 +78,7 @@ class Wire:
         self._paid = paid
         self._deadline_seconds = deadline_seconds
 
-    async def submit(self, url: str, document: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Answer:
+    async def hand_in(self, url: str, document: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Answer:
         """Hand a request in, once; raises `Denied` or `Delayed` that say whether it may have been taken."""
         try:
             return await self._ask(url, document, headers)

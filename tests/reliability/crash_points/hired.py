@@ -1,4 +1,4 @@
-"""Providers of pictures whose books can be looked into: one that is paid, and one that is busy when it is first asked.
+"""Providers of pictures whose books can be looked into: one that is paid, and one that has troubles at first.
 
 They run in the service's process, and what they were asked outlives it.
 """
@@ -18,11 +18,14 @@ from services.image_generation.providers.provider import (
     Submitted,
 )
 from services.image_generation.rules import Pace
+from services.image_generation.rules.trouble import Trouble, failure_of
 from shared.errors import TryAgain
 from tests.journeys.gallery import draw
 
 BUSY, PAID = "busy", "paid"
 _SOON_SECONDS: Final = 0.2
+_POLLS: Final = 1000  # from here on the till counts how often a picture was asked about
+_TROUBLES: Final = {1: Trouble.PASSING, 2: Trouble.FAILED}
 
 
 class Till:
@@ -48,13 +51,18 @@ class Till:
 
 
 class Hired:
-    """Gives at once what it is asked for."""
+    """Gives at once what it is asked for; the busy one has no time at first, then does not answer, then gives up once."""
 
     def __init__(self, name: str, till: Till) -> None:
         self.name = name
         self._till = till
         self.capabilities = Capabilities(
-            costs_money=name == PAID, seeds=True, negative_prompts=False, most_samples=1, pace=Pace(1, 1)
+            costs_money=name == PAID,
+            seeds=True,
+            negative_prompts=False,
+            most_samples=1,
+            pace=Pace(1, 1),
+            most_in_flight=5 if name == BUSY else None,
         )
 
     async def submit(self, request: GenerationRequest) -> Submitted:
@@ -66,6 +74,8 @@ class Hired:
 
     async def poll(self, submitted: Submitted) -> Done:
         seed = int(submitted.request_id)
+        if self.name == BUSY and (trouble := _TROUBLES.get(self._till.ring(_POLLS + seed))):
+            raise failure_of(self.name, trouble, "", _SOON_SECONDS)
         body = draw(self.name, seed).body
         with Image.open(BytesIO(body)) as image:
             width_px, height_px = image.size
