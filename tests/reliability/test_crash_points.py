@@ -62,11 +62,13 @@ BEFORE_COMMIT = "shared.intake:Intake._commit:transaction.1:before"
 """With that mistake this comes right after the acknowledgement, whose own points are also those of marks: with these
 nothing would be lost."""
 
-ASKED = "services.image_generation.handlers:_ask_once"
-PAYING = (f"{ASKED}:submit.1:after", f"{ASKED}:recording.3:after")
+ASKED = "services.image_generation.handlers.asking:_ask"
+PAYING = (f"{ASKED}:submit.1:after", f"{ASKED}:recording.2:after")
 """It has been asked, and its answer is lost; and its answer is kept."""
 FORGETS_PAYMENT: Mistakes = {
-    "services.image_generation.handlers": [("if generation.begun_before and paid:", "if generation is None:")]
+    "services.image_generation.handlers.asking": [
+        ("if known is not None and known.paid and not known.let_go:", "if known is not None and known.failures < 0:")
+    ]
 }
 
 

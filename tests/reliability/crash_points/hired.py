@@ -51,7 +51,7 @@ class Till:
 
 
 class Hired:
-    """Gives at once what it is asked for; the busy one has no time at first, then does not answer, then gives up once."""
+    """Gives at once what it is asked for; the busy one has no time, then does not answer, then gives up, each once."""
 
     def __init__(self, name: str, till: Till) -> None:
         self.name = name
