@@ -22,7 +22,7 @@ async def serve(settings: Settings) -> None:
                 processes=settings.sketch_processes,
                 memory_bytes=settings.sketch_memory_bytes,
                 seconds=settings.sketch_seconds,
-                preload=("services.image_generation.providers.sketch", "services.image_generation.providers.wire"),
+                preload=("services.image_generation.providers.sketch", "services.image_generation.providers.measuring"),
             )
         )
         ways: list[Outbound] = []

@@ -226,6 +226,15 @@ async def test_whoever_tries_goes_on_trying_after_its_process_has_died(house: Ho
     assert await house.value("SELECT count(*) FROM image_generation.accounts") == 0
 
 
+async def test_a_provider_that_refuses_a_wish_is_there_for_others(house: House, painter: Painter) -> None:
+    await house.admin.execute(
+        "INSERT INTO image_generation.accounts VALUES ('painter', 5, 'passing', now() - interval '1 s')"
+    )
+    painter.troubles = [trouble(Trouble.WISH)]
+    outcomes = await made(house, painter, count=2)
+    assert sorted(outcome.state for outcome in outcomes) == ["completed", "failed"]
+
+
 @pytest.mark.parametrize("kind", [Trouble.KEY, Trouble.CREDIT, Trouble.PASSING])
 async def test_another_draws_where_one_cannot_and_it_is_said(house: House, painter: Painter, kind: Trouble) -> None:
     painter.troubles = [trouble(kind)]

@@ -220,6 +220,17 @@ async def test_what_is_no_picture_is_not_paid_for_again(server: ModelsLabServer,
     assert (failure.value.trouble, failure.value.code) == (Trouble.BROKEN, "output_unreadable")
 
 
+async def test_a_picture_that_leads_inward_is_not_fetched(server: ModelsLabServer, modelslab: Provider) -> None:
+    async with ModelsLabServer() as inner:
+        server.output = [f"{inner.origin}/out/secret.png"]
+        submitted = await modelslab.submit(lake(modelslab))
+        with pytest.raises(Denied) as failure:
+            await ended(modelslab, submitted)
+
+    assert failure.value.code == "output_unreadable"
+    assert inner.seen == []
+
+
 async def test_the_key_is_never_told(server: ModelsLabServer, modelslab: Provider) -> None:
     server.next.append(Reply({"status": "error", "message": f"validation: key {KEY} cannot use this model"}))
 

@@ -180,6 +180,9 @@ async def _note(job: Job[GenerateImage], provider: Provider, failure: Failure) -
 
 async def note_trouble(connection: Connection, provider: str, trouble: Trouble, failure: Failure) -> None:
     """Count a failure of an account, and have nobody ask for a while where that follows from it."""
+    if trouble is Trouble.WISH:  # it answers, and has seen what was asked
+        await store.delete_account_trouble(connection, provider)
+        return
     requested = failure.retry_after_seconds if isinstance(failure, TryAgain) else None
     before = await store.select_account_failures(connection, provider)
     failures = before + counts_as_failure(trouble)

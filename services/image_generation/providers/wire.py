@@ -5,14 +5,13 @@ import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from io import BytesIO
 from typing import Any, Final
 
 import orjson
-from PIL import Image
 from pydantic import SecretStr
 
 from services.image_generation.providers.confined import RunConfined
+from services.image_generation.providers.measuring import measure
 from services.image_generation.providers.provider import GeneratedPicture
 from services.image_generation.rules.trouble import Trouble, failure_of, sorted_trouble
 from shared.errors import Failure, Refused, TryAgain, printable
@@ -42,13 +41,6 @@ class Answer:
     @property
     def is_success(self) -> bool:
         return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES and self.document is not None
-
-
-def measure(payload: bytes, options: Mapping[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
-    """Read how large a picture is, in a child process, for it comes from outside."""
-    del options
-    with Image.open(BytesIO(payload)) as image:
-        return {"width_px": image.width, "height_px": image.height}, []
 
 
 class Wire:
@@ -116,7 +108,9 @@ class Wire:
         except (Refused, TryAgain) as failure:
             if failure.code == _NOT_YET_THERE:
                 return None
-            raise self.trouble(Trouble.PASSING, failure.sentence) from failure
+            # What leads inward, or is far too large, is no better tomorrow; another status of its server may be.
+            passing = isinstance(failure, TryAgain) or failure.code.startswith("http_")
+            raise self.trouble(Trouble.PASSING if passing else Trouble.BROKEN, failure.sentence) from failure
         return await self.measured(fetched.body or b"", seed)
 
     async def decoded(self, text: str, seed: int | None) -> GeneratedPicture:

@@ -33,12 +33,12 @@ class Unreadable(AssertionError):
 _NOT_COMPARED: Final = frozenset(
     {
         *("schema_migrations", "bus_mark", "inbox", "tickets", "rate_limits", "near_duplicates"),
-        *("workers", "usage_mark"),
+        *("workers", "usage_mark", "accounts"),
     }
 )
 """The inbox knows what was heard, and so also the news of attempts; a ticket that nobody heard of is replaced, and
 requests that are made once more are counted. Which of two images that look alike was there first is chance. Processes
-say who they are, and how far was counted is no matter."""
+say who they are, and how far was counted is no matter. How an account at a provider does is told by its last answer."""
 
 _OF_ATTEMPTS: Final = frozenset(
     {
@@ -46,7 +46,7 @@ _OF_ATTEMPTS: Final = frozenset(
         *("progress", "stage", "announced", "waiting_for", "next_attempt_at", "started_at"),
         *("generation_seconds", "generation_time_seconds", "last_attempted_at", "traceparent", "trace_id"),
         *("asks", "ask_at", "asked_at", "unanswered_since", "unknown_at", "updated_at", "run_at", "headers", "day"),
-        *("duration_ms", "attempted_at", "last_used_at", "digest", "fingerprint"),
+        *("duration_ms", "attempted_at", "last_used_at", "digest", "fingerprint", "failures"),
         *("tries", "lost", "not_before", "seen_number"),
     }
 )
