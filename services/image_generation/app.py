@@ -28,7 +28,11 @@ async def serve(settings: Settings) -> None:
         ways: list[Outbound] = []
 
         def outbound(allow: frozenset[tuple[str, int]]) -> Outbound:
-            ways.append(Outbound(user_agent=settings.user_agent, allow=settings.outbound_allow | allow))
+            # Whoever waits here for a connection looks like somebody who was not answered.
+            per_host = 2 * settings.concurrency
+            ways.append(
+                Outbound(user_agent=settings.user_agent, allow=settings.outbound_allow | allow, per_host=per_host)
+            )
             return ways[-1]
 
         providers = open_providers(settings.providers, Means(run_confined=sandbox.run, outbound=outbound))

@@ -103,6 +103,8 @@ async def select_standing(connection: Connection, asking: Asking) -> Standing:
                 WHERE g.provider = $1 AND g.job_id <> $3 AND generated_at IS NULL AND let_go_at IS NULL
                   AND EXISTS (SELECT FROM tasks WHERE id = g.job_id AND state IN ('pending', 'in_progress'))
                ) AS on_their_way,
+               (SELECT count(*) FROM (SELECT FROM tasks WHERE state = 'pending' AND limited LIMIT 1000) AS limited)
+                   AS waiting,
                spent.of_all AS spent_micros, spent.of_owner AS spent_by_owner_micros
         FROM (SELECT coalesce(sum(price_micros), 0)::bigint AS of_all,
                      coalesce(sum(price_micros) FILTER (WHERE submitted_by = $2), 0)::bigint AS of_owner

@@ -121,7 +121,7 @@ class Shift:
     """Works on jobs as several processes do, with providers of the test's own.
 
     Attributes:
-        dying: at which step the first life of a job ends.
+        dying: at which step a job dies, in the first of its lives that comes so far.
         died: the jobs to which that happened.
         steps: how many steps the first life of each job took.
         patient: a retry comes when it is due, and not at once.
@@ -184,7 +184,7 @@ class Shift:
 
     async def _attempt(self, command: GenerateImage, lease: Lease) -> None:
         job = Mortal(command, lease, self._bench, None)
-        job.life = Life(self.dying.get(job.id, 0) if lease.epoch == 1 else 0)
+        job.life = Life(0 if job.id in self.died else self.dying.get(job.id, 0))
         studio = Studio(
             providers={name: Hands(provider, job.life) for name, provider in self.providers.items()},
             objects=Shelf(job.life, self.objects),  # type: ignore[arg-type]  # as much of one as is needed

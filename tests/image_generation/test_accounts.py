@@ -102,6 +102,33 @@ async def test_two_processes_together_never_ask_for_more_than_the_account_allows
     assert {outcome.attempts for outcome in outcomes.values()} <= {0, 1}, "waiting for a place uses no attempt up"
 
 
+async def test_the_more_wait_for_a_place_the_longer_each_of_them_waits(house: House) -> None:
+    painter = Painter(most_in_flight=1)
+    painter.polls = [Pending() for _ in range(9)]
+    held, first, later = wish(), wish(), wish()
+    shift = Shift(house, {"painter": painter}, {"deadline_seconds": 0.01}, patient=True)
+    await shift.work([held])  # it takes its place, and is not done in time
+    await shift.work([first])
+    await house.admin.execute(
+        """
+        INSERT INTO image_generation.tasks
+            (id, kind, command, project_id, root_job_id, state, rank_at, deadline_at, run_at, limited)
+        SELECT gen_random_uuid(), 'another', '{}', gen_random_uuid(), gen_random_uuid(), 'pending', now(),
+               now() + interval '1 d', now() + interval '1 d', true
+        FROM generate_series(1, 200)
+        """
+    )
+    await shift.work([later])
+
+    due = await house.rows(
+        "SELECT id, extract(epoch FROM run_at - now())::float8 AS seconds FROM image_generation.tasks"
+        " WHERE error_code = 'account_full'"
+    )
+    seconds = {row["id"]: row["seconds"] for row in due}
+    assert seconds[first.job_id] < 3
+    assert 20 < seconds[later.job_id] < 25
+
+
 async def test_without_a_limit_they_do(house: House) -> None:
     painter = Painter()
     painter.slow = True
@@ -304,6 +331,29 @@ async def test_with_a_key_that_is_refused_afterwards_the_job_waits(house: House,
     painter.polls = [trouble(Trouble.KEY)]
     [outcome] = await made(house, painter)
     assert (outcome.state, outcome.known, outcome.attempts) == ("pending", True, 0)
+
+
+async def test_what_is_drawn_by_who_is_missing_from_the_settings_waits_for_him(house: House, painter: Painter) -> None:
+    painter.polls = [trouble(Trouble.KEY)]
+    command = wish()
+    await Shift(house, {"painter": painter}, patient=True).work([command])
+    await house.admin.execute("UPDATE image_generation.tasks SET run_at = now()")
+    shift = Shift(house, {"another": Painter("another")}, patient=True)
+    outcome = (await shift.work([command]))[command.job_id]
+    assert (outcome.state, outcome.code, outcome.attempts) == ("pending", "provider_missing", 0)
+
+    await house.admin.execute("UPDATE image_generation.tasks SET run_at = now()")
+    shift = Shift(house, {"another": Painter("another"), "painter": painter})
+    outcome = (await shift.work([command]))[command.job_id]
+    assert (outcome.state, outcome.provider, painter.asked) == ("completed", "painter", 1)
+
+
+async def test_a_request_that_nobody_finds_again_counts_once_against_the_account(
+    house: House, painter: Painter
+) -> None:
+    painter.polls = [trouble(Trouble.PASSING, 0.01) for _ in range(FAILURES_UNTIL_CLOSED + 2)]
+    await made(house, painter)
+    assert await house.value("SELECT failures FROM image_generation.accounts") == 1
 
 
 def studio(painter: Provider, **options: Any) -> Studio:

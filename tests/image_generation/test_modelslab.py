@@ -160,6 +160,8 @@ async def test_what_is_ready_at_once_is_not_asked_for(server: ModelsLabServer, m
         (Reply(body=b"<html>Maintenance</html>"), Trouble.PASSING, "provider_away"),
         (Reply(body=b"<html>504</html>", status=504), Trouble.UNKNOWN, "outcome_unknown"),
         (Reply({"status": "processing", "output": []}), Trouble.UNKNOWN, "outcome_unknown"),
+        (Reply(body=b'{"status": "processing", "id": 1'), Trouble.UNKNOWN, "outcome_unknown"),
+        (Reply(), Trouble.UNKNOWN, "outcome_unknown"),
         (VANISHING, Trouble.UNKNOWN, "outcome_unknown"),
     ],
 )
@@ -208,6 +210,38 @@ async def test_what_it_gave_up_may_be_asked_for_anew(server: ModelsLabServer, mo
         await modelslab.poll(submitted)
 
     assert failure.value.trouble is Trouble.FAILED
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        HTML,
+        VANISHING,
+        Reply(),
+        Reply(body=b"<html>504</html>", status=504),
+        Reply({"status": "error", "message": "Server error"}, 500),
+        Reply({"status": "error", "messege": "Something went wrong"}),
+        Reply({"status": "error", "message": "Request not found"}, 400),
+    ],
+)
+async def test_whatever_goes_wrong_with_a_question_what_is_paid_for_is_asked_for_again(
+    server: ModelsLabServer, modelslab: Provider, reply: Reply
+) -> None:
+    submitted = await modelslab.submit(lake(modelslab))
+    server.next_poll.append(reply)
+
+    with pytest.raises(Delayed) as failure:
+        await modelslab.poll(submitted)
+
+    assert failure.value.trouble is Trouble.PASSING
+    assert (await ended(modelslab, submitted)).pictures[0].body == PICTURE
+
+
+async def test_what_it_may_not_draw_is_not_asked_for_again(server: ModelsLabServer, modelslab: Provider) -> None:
+    submitted = await modelslab.submit(lake(modelslab))
+    server.next_poll.append(Reply({"status": "error", "message": "NSFW content"}))
+    with pytest.raises(Denied, match="NSFW"):
+        await modelslab.poll(submitted)
 
 
 async def test_what_is_no_picture_is_not_paid_for_again(server: ModelsLabServer, modelslab: Provider) -> None:

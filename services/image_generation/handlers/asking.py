@@ -13,7 +13,6 @@ from services.image_generation.providers import (
     Provider,
     Submitted,
     Wish,
-    chosen,
     request_for,
 )
 from services.image_generation.rules import Size, estimated_seconds, seed_of
@@ -32,6 +31,8 @@ from shared.jobs import Job
 
 MOST_FAILURES: Final = 3
 """So often a request is taken and given up by the provider before nobody makes it again."""
+
+_UNTIL_NAMED_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,10 @@ async def _known(job: Job[GenerateImage]) -> store.Generation | None:
 
 
 def _resumed(known: store.Generation, request_id: str, studio: Studio) -> Asked:
-    provider = chosen(studio.providers, known.provider, studio.default)
+    provider = studio.providers.get(known.provider)
+    if provider is None:  # it is drawn and may be paid for: the job waits until the settings name who draws it again
+        sentence = f"{known.provider} draws it, and is no longer in the settings; name it there until this is done."
+        raise TryAgain("provider_missing", sentence, retry_after_seconds=_UNTIL_NAMED_SECONDS, rate_limited=True)
     copies = None if known.kept is None else Copies.model_validate(known.kept)
     size = Size(known.width_px, known.height_px)
     estimate = estimated_seconds(size, known.samples, provider.capabilities.pace)

@@ -35,9 +35,10 @@ async def _ask_again_and_again(job: Job[GenerateImage], asked: Asked) -> Done:
     telling = Telling(job, asked.provider.name, asked.estimate_seconds, asked.asked_seconds_ago)
     telling.report(Pending())
     pause_seconds = _SHORTEST_PAUSE_SECONDS
+    noted: set[Trouble] = set()
     while True:
         async with telling.by_the_clock():
-            answer = await _ask(job, asked)
+            answer = await _ask(job, asked, noted)
         if isinstance(answer, Done):
             return answer
         telling.report(answer)
@@ -53,14 +54,17 @@ async def _wait(asked: Asked, seconds: float, telling: Telling) -> None:
         await asyncio.sleep(seconds)
 
 
-async def _ask(job: Job[GenerateImage], asked: Asked) -> Pending | Done:
+async def _ask(job: Job[GenerateImage], asked: Asked, noted: set[Trouble]) -> Pending | Done:
+    """Ask once; a trouble is `noted` once, for a request that nobody finds again says little about its account."""
     try:
         return await asked.provider.poll(asked.submitted)
     except Delayed as failure:
         if failure.trouble is Trouble.FAILED:
             await _give_up(job, asked, failure)
             raise
-        await _note(job, asked, failure)
+        if failure.trouble not in noted:
+            await _note(job, asked, failure)
+            noted.add(failure.trouble)
         return Pending(eta_seconds=failure.retry_after_seconds)
     except Denied as failure:
         if failure.trouble not in {Trouble.KEY, Trouble.CREDIT}:

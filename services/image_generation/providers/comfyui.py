@@ -116,12 +116,12 @@ class ComfyUI:
     async def poll(self, submitted: Submitted) -> Pending | Done:
         """Ask for the result, and where there is none for the place in the queue."""
         answer = await self._wire.ask(self._url(f"/history/{submitted.request_id}"), headers=self._headers)
-        self._check(answer)
+        self._check(answer, asked=True)
         entry = (answer.document or {}).get(submitted.request_id)
         if isinstance(entry, dict):
             return await self._ended(entry, submitted)
         answer = await self._wire.ask(self._url("/queue"), headers=self._headers)
-        self._check(answer)
+        self._check(answer, asked=True)
         queue = answer.document or {}
         if submitted.request_id in _names(queue.get("queue_running")):
             return Pending(ahead=0)
@@ -181,19 +181,19 @@ class ComfyUI:
     async def _gone(self, submitted: Submitted) -> Pending | Done:
         """Look once more, for it may have ended between the two looks; what is nowhere was lost by a restart."""
         answer = await self._wire.ask(self._url(f"/history/{submitted.request_id}"), headers=self._headers)
-        self._check(answer)
+        self._check(answer, asked=True)
         entry = (answer.document or {}).get(submitted.request_id)
         if isinstance(entry, dict):
             return await self._ended(entry, submitted)
         lost = Trouble.UNKNOWN if self._settings.paid else Trouble.FAILED
         raise self._wire.trouble(lost, "It does not know the request any more.")
 
-    def _check(self, answer: Answer) -> None:
+    def _check(self, answer: Answer, *, asked: bool = False) -> None:
         error = (answer.document or {}).get("error")
         said = message_in(error, "message", "details") if isinstance(error, dict) else str(error or "")
         if answer.status == HTTPStatus.BAD_REQUEST and not said:
             said = message_in(answer.document, "node_errors")
-        self._wire.check(answer, said)
+        self._wire.check(answer, said, may_be_repeated=asked)
 
     def _url(self, path: str) -> str:
         return self._settings.base_url + path

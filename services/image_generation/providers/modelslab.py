@@ -147,7 +147,8 @@ class ModelsLab:
             raise self._wire.trouble(Trouble.FAILED, message)
         if answer.is_success and status not in {"error", "failed"}:
             return
-        self._wire.check(answer, message if document else "", document.get("retry_after"))
+        told = message if document else ""
+        self._wire.check(answer, told, document.get("retry_after"), may_be_repeated=polled)
 
     def _document(self, request: GenerationRequest) -> Mapping[str, Any]:
         size: dict[str, Any] = {"width": request.width_px, "height": request.height_px}

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from services.image_generation.providers.confined import RunConfined
 from services.image_generation.providers.measuring import measure
 from services.image_generation.providers.provider import GeneratedPicture
-from services.image_generation.rules.trouble import Trouble, failure_of, sorted_trouble
+from services.image_generation.rules.trouble import Trouble, failure_of, is_forbidden, sorted_trouble
 from shared.errors import Failure, Refused, TryAgain, printable
 from shared.fetch import Fetched, Outbound, retry_after_seconds, was_sent
 from shared.image_formats import IMAGE_FORMATS, sniff
@@ -29,14 +29,16 @@ class Answer:
     """What a provider answered.
 
     Attributes:
-        document: its JSON object; None where it sent anything else, such as a page of HTML.
+        document: its JSON object; None where it sent anything else.
         retry_after_seconds: how long it asks for patience, by header.
+        is_page: it is a page for people, which comes from what stands before the provider.
 
     """
 
     status: int
     document: dict[str, Any] | None
     retry_after_seconds: float | None
+    is_page: bool = False
 
     @property
     def is_success(self) -> bool:
@@ -132,16 +134,25 @@ class Wire:
             raise self.trouble(Trouble.BROKEN) from error
         return GeneratedPicture(body, found.content_type, size["width_px"], size["height_px"], seed)
 
-    def check(self, answer: Answer, message: str = "", retry_after: object = None) -> None:
-        """Raise what an answer that is no success means; `message` and `retry_after` are what its body says."""
+    def check(
+        self, answer: Answer, message: str = "", retry_after: object = None, *, may_be_repeated: bool = False
+    ) -> None:
+        """Raise what an answer that is no success means.
+
+        Args:
+            answer: to a request, or to a question about one.
+            message: what its body says is wrong.
+            retry_after: how long its body asks for patience, in seconds.
+            may_be_repeated: it is a question, so that whatever is unclear passes.
+
+        """
         if answer.is_success and not message:
             return
+        trouble = _trouble_of(answer, message)
+        unclear = trouble is Trouble.UNKNOWN or (trouble is Trouble.WISH and not is_forbidden(message))
+        if (may_be_repeated and unclear) or (trouble is Trouble.UNKNOWN and not self._paid):
+            trouble = Trouble.PASSING
         seconds = _seconds(retry_after)
-        trouble = sorted_trouble(answer.status, message)
-        if answer.document is None and trouble is Trouble.WISH:  # a page for people, not the provider itself
-            trouble = Trouble.PASSING
-        if trouble is Trouble.UNKNOWN and not self._paid:
-            trouble = Trouble.PASSING
         raise self.trouble(trouble, message, answer.retry_after_seconds if seconds is None else seconds)
 
     def trouble(self, trouble: Trouble, message: str = "", retry_after_seconds: float | None = None) -> Failure:
@@ -151,6 +162,15 @@ class Wire:
     def _without_key(self, message: str) -> str:
         key = self._key.get_secret_value() if self._key else ""
         return printable(message.replace(key, "[key]") if key else message, _MESSAGE_CHARACTERS)
+
+
+def _trouble_of(answer: Answer, message: str) -> Trouble:
+    trouble = sorted_trouble(answer.status, message)
+    if answer.document is not None or trouble is not Trouble.WISH:
+        return trouble
+    # A page stands in for the provider. Half of an answer, or none, is no answer: it may have taken the request.
+    succeeded = HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES
+    return Trouble.UNKNOWN if succeeded and not answer.is_page else Trouble.PASSING
 
 
 def message_in(document: Mapping[str, Any] | None, *names: str) -> str:
@@ -189,4 +209,5 @@ def _answer(fetched: Fetched) -> Answer:
     except orjson.JSONDecodeError:
         document = None
     patience = retry_after_seconds(fetched.headers.get("Retry-After", ""))
-    return Answer(fetched.status, document if isinstance(document, dict) else None, patience)
+    is_page = (fetched.body or b"").lstrip()[:1] == b"<"
+    return Answer(fetched.status, document if isinstance(document, dict) else None, patience, is_page)

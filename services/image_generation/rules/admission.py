@@ -16,6 +16,8 @@ _LONGEST_PAUSE_SECONDS: Final = 600.0
 _LONGEST_PATIENCE_SECONDS: Final = 3600.0
 _UNTIL_SOMEBODY_ACTS: Final = {Trouble.KEY: 300.0, Trouble.CREDIT: 900.0}
 _FULL_PAUSE_SECONDS: Final = 2.0
+_PAUSE_OF_EACH_SECONDS: Final = 0.1
+"""However many wait for a place, about ten a second ask for one."""
 _MICROS: Final = 1_000_000
 
 BUDGET_USED_UP: Final = "budget_used_up"
@@ -30,6 +32,7 @@ class Standing:
         failures: in a row.
         closed_seconds: for so long nobody shall ask; zero or less: one may try; None: it is open.
         on_their_way: requests that the provider has taken and not ended.
+        waiting: jobs that wait for somebody's patience, at most 1,000.
         spent_micros: today, in millionths of a US dollar.
         spent_by_owner_micros: of that by who asks.
 
@@ -39,6 +42,7 @@ class Standing:
     failures: int
     closed_seconds: float | None
     on_their_way: int
+    waiting: int
     spent_micros: int
     spent_by_owner_micros: int
 
@@ -75,7 +79,8 @@ def objection(
         return _closed(name, Trouble(standing.reason or Trouble.PASSING), standing.closed_seconds)
     if most_in_flight is not None and standing.on_their_way >= most_in_flight:
         sentence = f"{name} draws {standing.on_their_way} of our pictures already; this one waits for its turn."
-        return TryAgain("account_full", sentence, retry_after_seconds=_FULL_PAUSE_SECONDS, rate_limited=True)
+        pause_seconds = _FULL_PAUSE_SECONDS + standing.waiting * _PAUSE_OF_EACH_SECONDS
+        return TryAgain("account_full", sentence, retry_after_seconds=pause_seconds, rate_limited=True)
     return None
 
 

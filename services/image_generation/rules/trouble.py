@@ -63,11 +63,12 @@ _BY_STATUS: Final = {
     HTTPStatus.PAYMENT_REQUIRED: Trouble.CREDIT,
     HTTPStatus.TOO_MANY_REQUESTS: Trouble.BUSY,
 }
+_FORBIDDEN: Final = ("safety", "policy", "nsfw")
 _BY_WORDS: Final = (
     (Trouble.BUSY, ("rate limit", "queued requests", "too many requests")),
     (Trouble.KEY, ("invalid api key", "incorrect api key", "api key is invalid", "unauthorized")),
     (Trouble.CREDIT, ("credit", "insufficient_quota", "billing", "subscription", "payment")),
-    (Trouble.WISH, ("validation", "not found", "invalid", "safety", "policy", "nsfw")),
+    (Trouble.WISH, ("validation", "not found", "invalid", *_FORBIDDEN)),
     (Trouble.PASSING, ("try again", "timeout", "timed out", "overload", "unavailable", "server error", "busy")),
 )
 _LOST_ON_THE_WAY: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.GATEWAY_TIMEOUT, 522, 524})
@@ -87,6 +88,12 @@ def sorted_trouble(status: int, message: str) -> Trouble:
         return Trouble.PASSING
     words = message.lower()
     return next((trouble for trouble, marks in _BY_WORDS if any(mark in words for mark in marks)), Trouble.WISH)
+
+
+def is_forbidden(message: str) -> bool:
+    """Tell whether a provider says that it may not draw this, which it may find out only while it draws."""
+    words = message.lower()
+    return any(mark in words for mark in _FORBIDDEN)
 
 
 _FOR_GOOD: Final = {
