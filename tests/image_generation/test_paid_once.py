@@ -60,6 +60,26 @@ def doom_half_of(street: Street, commands: Sequence[GenerateImage], steps: dict[
     return set(street.shift.dying)
 
 
+def make_odd(street: Street) -> None:
+    """Have the providers do, among all that goes well, what such providers do; each so seldom that nobody gives up."""
+    limited = "Rate limit exceeded. Maximum 5 queued requests allowed."
+    for server in street.servers:
+        server.next.extend(
+            [
+                HTML,
+                Reply({"status": "error", "messege": "Server error, try again", "error": "Server error, try again"}),
+                Reply({"status": "error", "message": limited, "error": limited}, 429),
+            ]
+        )
+        server.next_poll.append(HTML)
+        server.missing_pictures = 5
+    modelslab = street.servers[0]
+    assert isinstance(modelslab, ModelsLabServer)
+    modelslab.string_ids = True
+    modelslab.known_to_v7 = False
+    modelslab.fetch_result = "http://127.0.0.1:9/api/v7/images/fetch/1"
+
+
 def wrong(command: GenerateImage, outcome: Outcome, paid: int) -> str | None:
     """Tell what should be otherwise, if anything should."""
     if paid > 1:
@@ -75,9 +95,7 @@ async def test_of_a_thousand_pictures_none_is_paid_for_twice_though_half_of_thei
     steps = await steps_of(street)
     commands = wishes(JOBS)
     doomed = doom_half_of(street, commands, steps)
-    for server in street.servers:
-        server.next.extend([HTML, Reply({"status": "error", "error": "busy"}, 503)])
-        server.next_poll.append(HTML)
+    make_odd(street)
 
     outcomes = await street.shift.work(commands, workers=24)
 
