@@ -12,6 +12,9 @@ from contracts.scraper import ImageContext, Url
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Kind = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}$")]
 ObjectKey = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+Origin = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:/\-]{1,80}$")]
+Confidence = Annotated[float, Field(ge=0, le=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class FetchMedia(Command):
@@ -38,6 +41,10 @@ class DescribeMedia(Command):
     asset_id: UUID
     kinds: tuple[Kind, ...] = Field(
         default=(), max_length=16, description="what to look for, such as `colours`; empty: all that is known here"
+    )
+    describer: Origin | None = Field(
+        default=None,
+        description="who alone is to describe it, by its origin; absent: everybody who looks for the kinds",
     )
 
 
@@ -97,6 +104,37 @@ class Embedding(Record):
     )
 
 
+class Tag(Record):
+    """A word that fits a picture."""
+
+    name: str = Field(min_length=1, max_length=100)
+    confidence: Confidence = Field(description="as its origin measures it; only those of one origin can be compared")
+
+
+class Area(Record):
+    """A rectangle of the upright picture, in shares of its width and height, from its top left corner."""
+
+    left: Share
+    top: Share
+    width: Share
+    height: Share
+
+
+class SeenObject(Record):
+    """A thing that a picture shows."""
+
+    name: str = Field(min_length=1, max_length=100)
+    confidence: Confidence
+    area: Area | None = Field(default=None, description="where it is; absent where its origin does not tell")
+
+
+class Caption(Record):
+    """A sentence that tells what a picture shows."""
+
+    text: str = Field(min_length=1, max_length=1000)
+    confidence: Confidence
+
+
 class MediaDescribed(Event):
     """Said when a description of an asset is known. Describing again replaces what came from the same origin."""
 
@@ -107,6 +145,9 @@ class MediaDescribed(Event):
     palette: tuple[NamedColour, ...] = Field(default=(), max_length=16)
     perceptual_hash: str | None = Field(default=None, pattern=r"^[0-9a-f]{16}$", description="64-bit DCT hash")
     embedding: Embedding | None = None
+    tags: tuple[Tag, ...] = Field(default=(), max_length=100, description="the surest first")
+    objects: tuple[SeenObject, ...] = Field(default=(), max_length=100, description="the surest first")
+    caption: Caption | None = None
 
 
 class MediaRejected(Event):

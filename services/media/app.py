@@ -7,6 +7,9 @@ from tempfile import TemporaryDirectory
 from services.media.handlers import REACTIONS, WORK
 from services.media.library import Library, Limits
 from services.media.settings import Settings
+from services.media.tagging.local import Bench, LocalTagger
+from services.media.tagging.model_files import Classifier
+from services.media.tagging.tagger import Tagger, Taggers
 from shared.fetch import Outbound
 from shared.objects import ObjectStore
 from shared.sandbox import Sandbox
@@ -17,13 +20,16 @@ async def serve(settings: Settings) -> None:
     """Work until told to stop."""
     async with AsyncExitStack() as stack:
         worker = await stack.enter_async_context(Worker("media", settings, hears=REACTIONS, works=WORK))
-        scratch = stack.enter_context(TemporaryDirectory(prefix="media-", dir=settings.scratch_directory))
+        scratch = Path(stack.enter_context(TemporaryDirectory(prefix="media-", dir=settings.scratch_directory)))
+        objects = await stack.enter_async_context(ObjectStore.of(settings))
+        outbound = await stack.enter_async_context(
+            Outbound(user_agent=settings.user_agent, allow=settings.outbound_allow)
+        )
+        bench = Bench(objects, outbound, scratch, settings.classifier_memory_bytes, settings.classifier_seconds)
         library = Library(
             pool=worker.pool,
-            objects=await stack.enter_async_context(ObjectStore.of(settings)),
-            outbound=await stack.enter_async_context(
-                Outbound(user_agent=settings.user_agent, allow=settings.outbound_allow)
-            ),
+            objects=objects,
+            outbound=outbound,
             sandbox=await stack.enter_async_context(
                 Sandbox(
                     processes=settings.decoder_processes,
@@ -32,8 +38,17 @@ async def serve(settings: Settings) -> None:
                     preload=("services.media.processing",),
                 )
             ),
-            scratch=Path(scratch),
+            scratch=scratch,
             limits=Limits(settings.download_max_bytes, settings.download_deadline_seconds),
+            taggers=await _taggers(settings, bench, stack),
         )
         worker.alongside(library.collect_condemned)
         await worker.run(library=library)
+
+
+async def _taggers(settings: Settings, bench: Bench, stack: AsyncExitStack) -> Taggers:
+    set_up: list[Tagger] = []
+    if settings.classifier is not None:
+        classifier = Classifier.model_validate_json(settings.classifier.read_bytes())
+        set_up.append(await stack.enter_async_context(LocalTagger(classifier, bench)))
+    return Taggers(set_up)

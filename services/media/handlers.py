@@ -22,6 +22,7 @@ from contracts.scraper import ImageContext, ImageFound
 from services.media import store
 from services.media.library import Held, Library
 from services.media.rules import asset_id
+from services.media.tagging.tagger import Seen, Tagger, Unanswered
 from shared.errors import Refused, TryAgain
 from shared.handling import Heard, Reactions, Works
 from shared.identifiers import child_id
@@ -31,8 +32,8 @@ from shared.outbox import Transaction
 PIXELS = "diorama.pixels"
 """The origin of what media reads from the pixels alone."""
 
-KINDS = frozenset({"colours"})
-"""What is looked for when an image is described; all of it comes from the pixels."""
+PIXEL_KINDS = frozenset({"colours", "embedding"})
+"""What is seen in the pixels by everybody who describes here; taggers look for more, or in other ways."""
 
 
 async def on_image_found(tx: Transaction, found: Sequence[Heard[ImageFound]]) -> None:
@@ -63,7 +64,7 @@ async def fetch_media(job: Job[FetchMedia], library: Library) -> None:
         except TryAgain as trouble:
             passing = passing or trouble
         else:
-            await _store(job, held, command.context, source_url=url)
+            await _store(job, library, held, command.context, source_url=url)
             return
     if passing is not None:  # what is only away now may still be had
         raise passing
@@ -77,27 +78,95 @@ async def accept_upload(job: Job[AcceptUpload], library: Library) -> None:
     except Refused as refusal:
         await _reject(job, refusal, object_key=job.command.object_key)
     else:
-        await _store(job, held, job.command.context, source_url=None)
+        await _store(job, library, held, job.command.context, source_url=None)
 
 
 async def describe_media(job: Job[DescribeMedia], library: Library) -> None:
-    """Look at a stored image again; what was seen in its pixels before is replaced."""
+    """Look at a stored image again; what the same origins saw in it before is replaced."""
     command = job.command
-    if strange := [kind for kind in command.kinds if kind not in KINDS]:
-        known = ", ".join(sorted(KINDS))
+    if command.describer is not None:
+        await _ask(job, library, library.taggers.called(command.describer))
+        return
+    known = PIXEL_KINDS | library.taggers.kinds
+    if strange := [kind for kind in command.kinds if kind not in known]:
+        told = ", ".join(sorted(known))
         raise Refused(
-            "kind_unknown", f"Nobody looks for {strange[0]} here; ask for {known}, or for nothing in particular."
+            "kind_unknown", f"Nobody looks for {strange[0]} here; ask for {told}, or for nothing in particular."
         )
-    original = await store.select_original(library.pool, command.asset_id, command.project_id)
+    original = await _original(job, library)
+    seen = None
+    if not command.kinds or PIXEL_KINDS.intersection(command.kinds):
+        seen = await library.look_again(original["sha256"], original["original_key"], job.progress)
+    async with job.completing() as tx:
+        if seen is not None:
+            version = await _count(tx, command)
+            tx.say(_described(command.own_lineage(), command.asset_id, version, seen))
+            tx.result(origin=PIXELS, version=version)
+        _follow_taggers(tx, library, command, command.asset_id, command.kinds)
+
+
+async def _ask(job: Job[DescribeMedia], library: Library, tagger: Tagger) -> None:
+    """Have one tagger describe an image, apart from all others: whatever becomes of it is no matter of theirs."""
+    command = job.command
+    original = await _original(job, library)
+    job.progress(0.1, "reading")
+    picture = await library.show(original["renditions"])
+    job.progress(0.3, "looking")
+    seen = await (_look_once(job, tagger, picture) if tagger.costs_money else tagger.look(picture))
+    async with job.completing() as tx:
+        version = await _count(tx, command)
+        if tagger.costs_money:
+            await store.delete_paid_look(tx.connection, job.id)
+        tx.say(
+            MediaDescribed(
+                **command.own_lineage(),
+                asset_id=command.asset_id,
+                subject_version=version,
+                origin=tagger.origin,
+                tags=seen.tags,
+                objects=seen.objects,
+                caption=seen.caption,
+                embedding=seen.embedding,
+            )
+        )
+        tx.result(origin=tagger.origin, version=version, tags=len(seen.tags), objects=len(seen.objects))
+
+
+async def _look_once(job: Job[DescribeMedia], tagger: Tagger, picture: bytes) -> Seen:
+    """Ask somebody who is paid; after a crash nobody knows what became of the question, and it is not asked again."""
+    async with job.recording() as tx:
+        first = await store.insert_paid_look(tx.connection, job.id, tagger.origin)
+    if not first:
+        raise Unanswered(tagger.origin)
+    try:
+        return await tagger.look(picture)
+    except Unanswered:
+        raise
+    except (Refused, TryAgain):  # it was answered that there is nothing to pay for, so it may be asked again
+        async with job.recording() as tx:
+            await store.delete_paid_look(tx.connection, job.id)
+        raise
+
+
+def _follow_taggers(tx: Completion, library: Library, command: Any, asset: UUID, kinds: tuple[str, ...]) -> None:
+    """Have each tagger describe an image in a job of its own, so that its failure is nobody else's."""
+    for tagger in library.taggers.looking_for(kinds):
+        job_id = child_id(command.job_id, DescribeMedia.wire_name, str(asset), tagger.origin)
+        tx.follow(DescribeMedia(**command.child_lineage(job_id), asset_id=asset, kinds=kinds, describer=tagger.origin))
+
+
+async def _original(job: Job[DescribeMedia], library: Library) -> dict[str, Any]:
+    original = await store.select_original(library.pool, job.command.asset_id, job.command.project_id)
     if original is None:
         raise _gone()
-    seen = await library.look_again(original["sha256"], original["original_key"], job.progress)
-    async with job.completing() as tx:
-        version = await store.update_asset_described(tx.connection, command.asset_id, command.project_id)
-        if version is None:
-            raise _gone()
-        tx.say(_described(command.own_lineage(), command.asset_id, version, seen))
-        tx.result(origin=PIXELS, version=version)
+    return original
+
+
+async def _count(tx: Completion, command: DescribeMedia) -> int:
+    version = await store.update_asset_described(tx.connection, command.asset_id, command.project_id)
+    if version is None:
+        raise _gone()
+    return version
 
 
 def _gone() -> Refused:
@@ -114,7 +183,7 @@ async def delete_media(job: Job[DeleteMedia]) -> None:
         tx.result(deleted=version is not None)
 
 
-async def _store(job: Job[Any], held: Held, context: ImageContext, *, source_url: str | None) -> None:
+async def _store(job: Job[Any], library: Library, held: Held, context: ImageContext, *, source_url: str | None) -> None:
     command = job.command
     async with job.completing() as tx:
         await store.upsert_blob(
@@ -126,6 +195,7 @@ async def _store(job: Job[Any], held: Held, context: ImageContext, *, source_url
         tx.say(_stored(command.own_lineage(), asset, held, context, source_url))
         if not asset.already_stored:
             tx.say(_described(command.own_lineage(), asset.id, asset.described_version, held.facts))
+            _follow_taggers(tx, library, command, asset.id, ())
         _name_steps(tx, command, asset)
         tx.result(asset_id=str(asset.id), already_stored=asset.already_stored)
 

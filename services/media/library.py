@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,9 @@ from services.media import store
 from services.media.downloads import download
 from services.media.processing import look, process
 from services.media.renditions import rendition_keys
+from services.media.tagging.tagger import Taggers
 from shared.database import AWAY, Pool
-from shared.errors import TryAgain
+from shared.errors import Refused, TryAgain
 from shared.fetch import Outbound
 from shared.object_keys import original_key, rendition_key
 from shared.objects import ObjectStore
@@ -51,9 +52,18 @@ class Library:
     """Brings files in. Whatever is untrusted is read by the sandbox alone."""
 
     def __init__(
-        self, *, pool: Pool, objects: ObjectStore, outbound: Outbound, sandbox: Sandbox, scratch: Path, limits: Limits
+        self,
+        *,
+        pool: Pool,
+        objects: ObjectStore,
+        outbound: Outbound,
+        sandbox: Sandbox,
+        scratch: Path,
+        limits: Limits,
+        taggers: Taggers | None = None,
     ) -> None:
         self.pool = pool
+        self.taggers = taggers or Taggers()
         self._objects = objects
         self._outbound = outbound
         self._sandbox = sandbox
@@ -95,6 +105,13 @@ class Library:
             path.unlink(missing_ok=True)
         await store.update_blob_seen(self.pool, sha256, seen)
         return seen
+
+    async def show(self, renditions: Sequence[dict[str, Any]]) -> bytes:
+        """Give the largest rendition: what taggers look at is upright, not large, and has no hidden metadata."""
+        if not renditions:
+            raise Refused("nothing_to_see", "This asset has no picture that could be looked at.")
+        largest = max(renditions, key=lambda rendition: rendition["width_px"])
+        return await self._objects.get(largest["key"])
 
     async def _hold(self, path: Path, sha256: str, size_bytes: int, report: Report) -> Held:
         known = await store.select_blob(self.pool, sha256)

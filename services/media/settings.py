@@ -1,5 +1,7 @@
 """What media reads from its environment."""
 
+from pathlib import Path
+
 from pydantic import Field
 
 from shared.settings import ObjectSettings, OutboundSettings, WorkSettings
@@ -16,3 +18,10 @@ class Settings(OutboundSettings, ObjectSettings, WorkSettings):
     decoder_processes: int = Field(default=2, ge=1, le=64, description="limited processes that read untrusted files")
     decoder_memory_bytes: int = Field(default=464 * 1024 * 1024, ge=64 * 1024 * 1024)
     decoder_seconds: float = Field(default=5, gt=0)
+    classifier: Path | None = Field(
+        default=None, description="JSON file that describes an ONNX classifier; absent: no model names what is seen"
+    )
+    classifier_memory_bytes: int = Field(default=1024 * 1024 * 1024, ge=256 * 1024 * 1024)
+    classifier_seconds: float = Field(
+        default=30, gt=0, description="of one picture, and of loading the model before it"
+    )

@@ -89,10 +89,11 @@ async def upsert_asset(
 
 
 async def select_original(pool: Pool, asset_id: UUID, project_id: UUID) -> dict[str, Any] | None:
-    """Find where the bytes of an asset lie; None where the project has no such asset."""
+    """Find where the bytes of an asset and its renditions lie; None where the project has no such asset."""
     row = await pool.fetchrow(
         """
-        SELECT blobs.sha256, blobs.original_key FROM assets JOIN blobs USING (sha256)
+        SELECT blobs.sha256, blobs.original_key, blobs.facts -> 'renditions' AS renditions
+        FROM assets JOIN blobs USING (sha256)
         WHERE assets.id = $1 AND assets.project_id = $2 AND assets.deleted_at IS NULL
         """,
         asset_id,
@@ -118,6 +119,19 @@ async def update_asset_described(connection: Connection, asset_id: UUID, project
         project_id,
     )
     return version
+
+
+async def insert_paid_look(connection: Connection, job_id: UUID, origin: str) -> bool:
+    """Write down that somebody who is paid is about to be asked; tell whether nobody was before."""
+    done: str = await connection.execute(
+        "INSERT INTO paid_looks (job_id, origin) VALUES ($1, $2) ON CONFLICT DO NOTHING", job_id, origin
+    )
+    return done == "INSERT 0 1"
+
+
+async def delete_paid_look(connection: Connection, job_id: UUID) -> None:
+    """Forget that somebody was asked, since the answer is known, or that there was none to pay for."""
+    await connection.execute("DELETE FROM paid_looks WHERE job_id = $1", job_id)
 
 
 async def update_asset_deleted(connection: Connection, asset_id: UUID, project_id: UUID) -> int | None:

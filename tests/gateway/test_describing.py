@@ -1,6 +1,6 @@
 """Images are described anew: one, many, or those that a filter finds."""
 
-from contracts.media import DescribeMedia, MediaDescribed, NamedColour
+from contracts.media import Area, Caption, DescribeMedia, MediaDescribed, NamedColour, SeenObject, Tag
 from tests.gateway.living import Client, Gateway, Voice
 from tests.gateway.sayings import media_stored, said_to
 from tests.gateway.uploads.pictures import image_of
@@ -51,6 +51,39 @@ async def test_a_newer_description_replaces_what_the_same_origin_said_and_nothin
     image = (await ann.get(f"/images/{stored.asset_id}")).body
     assert image["palette"] == [BLUE.model_dump()]
     assert image["steps"]["depth"]["job_id"] != again.job["id"], "that job draws no maps"
+
+
+async def test_what_an_origin_sees_is_replaced_by_the_same_origin_alone(ann: Client, gateway: Gateway) -> None:
+    voice = Voice((await ann.post("/media/store", {"url": "https://example.org/a.jpg"})).body)
+    stored = media_stored(voice)
+    await gateway.hear(stored)
+
+    def described(version: int, origin: str, **seen: object) -> MediaDescribed:
+        about = {"asset_id": stored.asset_id, "subject_version": version, "origin": origin}
+        fact: MediaDescribed = voice.states(MediaDescribed, **about, **seen)
+        return fact
+
+    async def seen() -> dict[str, list[str]]:
+        told = (await ann.get(f"/images/{stored.asset_id}")).body["seen"]
+        return {one["origin"]: [tag["name"] for tag in one["tags"]] for one in told}
+
+    cup, tea = Tag(name="cup", confidence=0.9), Tag(name="tea", confidence=0.5)
+    await gateway.hear(described(1, "pixels", palette=(RED,)))
+    assert await seen() == {}, "colours are no words"
+    await gateway.hear(described(2, "a", tags=(cup, tea)), described(3, "b", tags=(tea,)))
+    assert await seen() == {"a": ["cup", "tea"], "b": ["tea"]}
+    await gateway.hear(described(4, "a", tags=(tea,)), described(2, "b", tags=(cup,)))
+    assert await seen() == {"a": ["tea"], "b": ["tea"]}, "only what is newer applies, and only to its origin"
+    thing = SeenObject(name="cup", confidence=0.7, area=Area(left=0, top=0.5, width=0.25, height=0.5))
+    await gateway.hear(described(5, "a", objects=(thing,), caption=Caption(text="a cup", confidence=0.6)))
+    image = (await ann.get(f"/images/{stored.asset_id}")).body
+    assert image["seen"][0] == {
+        "origin": "a",
+        "tags": [],
+        "objects": [thing.model_dump()],
+        "caption": {"text": "a cup", "confidence": 0.6},
+    }
+    assert (image["tags"], image["caption"], image["palette"]) == ([], None, [RED.model_dump()]), "people write those"
 
 
 async def test_a_filter_finds_only_what_one_may_change(

@@ -164,6 +164,7 @@ async def image_reply(row: Mapping[str, Any], links: Links) -> dict[str, Any]:
         "palette": row["palette"] or [],
         "perceptual_hash": row["perceptual_hash"],
         "described_by": row["described_by"],
+        "seen": row["seen"],
         "pipeline": row["pipeline"],
         "steps": steps,
         "processing_status": processing_status(states),

@@ -40,6 +40,7 @@ def tombstone_of(fact: MediaDeleted, at: datetime) -> Row:
 
 def description_of(fact: MediaDescribed, at: datetime) -> Row:
     names = {"asset_id", "origin", "project_id", "subject_version", "palette", "perceptual_hash"}
+    names |= {"tags", "objects", "caption"}
     known = fact.embedding
     vector = {"embedding_origin": known.origin, "embedding": known.values} if known is not None else {}
     return {**fact.model_dump(mode="json", include=names), **vector, "at": at}

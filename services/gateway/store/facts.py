@@ -79,13 +79,15 @@ async def upsert_descriptions(connection: Connection, rows: Rows) -> None:
     await connection.execute(
         """
         INSERT INTO descriptions AS held (asset_id, origin, project_id, subject_version, palette, perceptual_hash,
-                                          embedding_origin, embedding, at)
-        SELECT asset_id, origin, project_id, subject_version, palette, perceptual_hash, embedding_origin, embedding, at
+                                          embedding_origin, embedding, tags, objects, caption, at)
+        SELECT asset_id, origin, project_id, subject_version, palette, perceptual_hash, embedding_origin, embedding,
+               coalesce(tags, '[]'), coalesce(objects, '[]'), caption, at
         FROM jsonb_populate_recordset(NULL::descriptions, $1)
         ON CONFLICT (asset_id, origin) DO UPDATE
         SET subject_version = excluded.subject_version, palette = excluded.palette,
             perceptual_hash = excluded.perceptual_hash, embedding_origin = excluded.embedding_origin,
-            embedding = excluded.embedding, at = excluded.at
+            embedding = excluded.embedding, tags = excluded.tags, objects = excluded.objects,
+            caption = excluded.caption, at = excluded.at
         WHERE excluded.subject_version > held.subject_version
         """,
         rows,

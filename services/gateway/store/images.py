@@ -15,7 +15,7 @@ _DETAILS: Final = """
     asset.id, asset.project_id, asset.sha256, asset.size_bytes, asset.content_type, asset.width_px, asset.height_px,
     asset.original_key, asset.renditions, asset.thumbhash, asset.source_url, asset.context, asset.pipeline,
     asset.job_id, asset.root_job_id, asset.created_at, asset.updated_at,
-    described.origin AS described_by, described.palette, described.perceptual_hash,
+    described.origin AS described_by, described.palette, described.perceptual_hash, coalesce(told.seen, '[]') AS seen,
     storing.state AS storing_state, storing.error_code AS storing_code, storing.error_sentence AS storing_sentence,
     mapping.id AS mapping_job_id, mapping.state AS mapping_state, mapping.error_code AS mapping_code,
     mapping.error_sentence AS mapping_sentence,
@@ -35,6 +35,12 @@ _AROUND: Final = """
         SELECT origin, palette, perceptual_hash FROM descriptions
         WHERE asset_id = asset.id ORDER BY palette <> '[]' DESC, at DESC LIMIT 1
     ) AS described ON true
+    LEFT JOIN LATERAL (
+        SELECT jsonb_agg(jsonb_build_object('origin', origin, 'tags', tags, 'objects', objects, 'caption', caption)
+                         ORDER BY origin) AS seen
+        FROM descriptions
+        WHERE asset_id = asset.id AND (tags <> '[]' OR objects <> '[]' OR jsonb_typeof(caption) = 'object')
+    ) AS told ON true
     LEFT JOIN LATERAL (
         SELECT recipe, depth, edges, preview, coloured FROM maps WHERE asset_id = asset.id ORDER BY at DESC LIMIT 1
     ) AS map ON true

@@ -96,6 +96,14 @@ IMAGE: Final[dict[str, Any]] = {
     "palette": [{"hex": "#224466", "name": "dark blue", "share": 0.42}],
     "perceptual_hash": "c3d4e5f60718293a",
     "described_by": "diorama.pixels",
+    "seen": [
+        {
+            "origin": "onnx.mobilenet_v2.1ab9b9b14988",
+            "tags": [{"name": "alp", "confidence": 0.83}],
+            "objects": [],
+            "caption": None,
+        }
+    ],
     "pipeline": ["describe", "depth", "edges"],
     "steps": {
         "store": _STEP,

@@ -41,6 +41,44 @@ class Deletion(Shape):
     error: ErrorTold | None
 
 
+class SeenTag(Shape):
+    """A word that fits an image."""
+
+    name: str
+    confidence: float = Field(ge=0, le=1, description="only those of one origin can be compared")
+
+
+class SeenArea(Shape):
+    """A rectangle, in shares of width and height, from the top left corner."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+class SeenObject(SeenTag):
+    """A thing that an image shows."""
+
+    area: SeenArea | None = Field(description="null where its origin does not tell")
+
+
+class SeenCaption(Shape):
+    """A sentence that tells what an image shows."""
+
+    text: str
+    confidence: float = Field(ge=0, le=1)
+
+
+class Seen(Shape):
+    """What one origin says that an image shows."""
+
+    origin: str = Field(description="the model or the service that says it")
+    tags: list[SeenTag] = Field(description="the surest first")
+    objects: list[SeenObject] = Field(description="the surest first")
+    caption: SeenCaption | None
+
+
 class Image(Shape):
     """An image with the state of each step, and URLs of its files."""
 
@@ -70,6 +108,7 @@ class Image(Shape):
     palette: list[Colour]
     perceptual_hash: str | None
     described_by: str | None
+    seen: list[Seen] = Field(description="what each origin says that it shows, apart from what people wrote")
     pipeline: list[str]
     steps: dict[str, Step] = Field(description="by name: `store`, `describe`, `depth`, `edges`")
     processing_status: State
