@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from services.media.handlers import REACTIONS, WORK
 from services.media.library import Library, Limits
 from services.media.settings import Settings
+from services.media.tagging.azure import AzureTagger
 from services.media.tagging.local import Bench, LocalTagger
 from services.media.tagging.model_files import Classifier
 from services.media.tagging.tagger import Tagger, Taggers
@@ -51,4 +52,8 @@ async def _taggers(settings: Settings, bench: Bench, stack: AsyncExitStack) -> T
     if settings.classifier is not None:
         classifier = Classifier.model_validate_json(settings.classifier.read_bytes())
         set_up.append(await stack.enter_async_context(LocalTagger(classifier, bench)))
+    if settings.azure_vision_endpoint is not None and settings.azure_vision_key is not None:
+        features = tuple(settings.azure_vision_features.split(","))
+        azure = AzureTagger(settings.azure_vision_endpoint, settings.azure_vision_key, features)
+        set_up.append(await stack.enter_async_context(azure))
     return Taggers(set_up)

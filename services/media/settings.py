@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from shared.settings import ObjectSettings, OutboundSettings, WorkSettings
 
@@ -25,3 +25,18 @@ class Settings(OutboundSettings, ObjectSettings, WorkSettings):
     classifier_seconds: float = Field(
         default=30, gt=0, description="of one picture, and of loading the model before it"
     )
+    azure_vision_endpoint: str | None = Field(
+        default=None, pattern=r"^https?://", description="Azure Image Analysis 4.0; absent: it is not asked"
+    )
+    azure_vision_key: str | None = Field(default=None, repr=False)
+    azure_vision_features: str = Field(
+        default="tags,objects,caption", pattern=r"^(tags|objects|caption)(,(tags|objects|caption))*$"
+    )
+
+    @model_validator(mode="after")
+    def _azure_is_asked_in_secret(self) -> "Settings":
+        if (self.azure_vision_endpoint is None) != (self.azure_vision_key is None):
+            raise ValueError("AZURE_VISION_ENDPOINT and AZURE_VISION_KEY belong together")
+        if self.environment == "production" and (self.azure_vision_endpoint or "https").startswith("http:"):
+            raise ValueError("AZURE_VISION_ENDPOINT must begin with https when ENVIRONMENT is production")
+        return self
