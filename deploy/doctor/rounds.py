@@ -66,6 +66,7 @@ def _of_flow(addresses: Addresses) -> Iterator[Examination]:
     database, todo = addresses.database_admin_url, addresses.todo(POSTGRES, "DATABASE_ADMIN_URL")
     yield Examination("outboxes", partial(schemas.check_outboxes, database), todo)
     yield Examination("dead letters", partial(schemas.check_dead_letters, database), todo)
+    yield Examination("library", partial(schemas.check_library, database), todo)
     yield Examination("gateway", partial(processes.check_gateway, addresses), addresses.todo(GATEWAY, "GATEWAY_URL"))
 
 

@@ -82,3 +82,25 @@ async def check_dead_letters(url: str | None) -> str:
             verdict=Verdict.WARN,
         )
     return "none"
+
+
+async def check_library(url: str | None) -> str:
+    """Look at what media found when it compared its rows with the bucket; both counts are of objects."""
+    async with database(url) as connection:
+        looked_at, missing, orphans = await connection.fetchrow(
+            """
+            SELECT (SELECT min(looked_at) FROM media.reconciled_parts), (SELECT count(*) FROM media.missing_objects),
+                   (SELECT count(*) FROM media.orphans WHERE settled_at IS NULL)
+            """
+        ) or (None, 0, 0)
+    if missing:
+        raise Ill(
+            f"{missing} stored files are gone from the bucket",
+            "Restore the bucket from its backup, or store those images again; media.missing_objects names them.",
+            verdict=Verdict.WARN,
+        )
+    if looked_at is None:
+        return "rows and bucket have not been compared yet"
+    return "nothing is missing" + (
+        f"; {orphans} files that nobody knows go a day after they were seen" if orphans else ""
+    )

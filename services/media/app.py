@@ -6,6 +6,7 @@ from tempfile import TemporaryDirectory
 
 from services.media.handlers import REACTIONS, WORK
 from services.media.library import Library, Limits
+from services.media.reconciling import Reconciling
 from services.media.settings import Settings
 from services.media.tagging.azure import AzureTagger
 from services.media.tagging.local import Bench, LocalTagger
@@ -44,6 +45,7 @@ async def serve(settings: Settings) -> None:
             taggers=await _taggers(settings, bench, stack),
         )
         worker.alongside(library.collect_condemned)
+        worker.alongside(Reconciling(worker.pool, objects, hours=settings.reconcile_hours).run)
         await worker.run(library=library)
 
 

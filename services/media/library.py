@@ -159,12 +159,20 @@ class Library:
                 listed = (rendition["key"] for rendition in blob["facts"]["renditions"])
                 keys = {blob["original_key"], *listed, *rendition_keys(blob["sha256"])}
                 # All deletes have ended before the lock is given up, whatever becomes of them.
-                outcomes = await asyncio.gather(*(self._objects.delete(key) for key in keys), return_exceptions=True)
-                for outcome in outcomes:
+                deleting = asyncio.gather(*(self._objects.delete(key) for key in keys), return_exceptions=True)
+                for outcome in await _in_any_case(deleting):
                     if isinstance(outcome, BaseException):
                         raise outcome
                 await store.delete_blob(connection, blob["sha256"])
             return len(condemned) == _CONDEMNED_AT_ONCE
+
+
+async def _in_any_case(ending: asyncio.Future[list[Any]]) -> list[Any]:
+    """Wait for the end of something that goes on also where whoever waits for it is cancelled."""
+    try:
+        return await asyncio.shield(ending)
+    finally:
+        await asyncio.wait((ending,))
 
 
 def _measure(path: Path) -> tuple[str, int]:

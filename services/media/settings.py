@@ -18,6 +18,9 @@ class Settings(OutboundSettings, ObjectSettings, WorkSettings):
     decoder_processes: int = Field(default=2, ge=1, le=64, description="limited processes that read untrusted files")
     decoder_memory_bytes: int = Field(default=464 * 1024 * 1024, ge=64 * 1024 * 1024)
     decoder_seconds: float = Field(default=5, gt=0)
+    reconcile_hours: float = Field(
+        default=24, gt=0, description="in so many, all that is stored is compared once with what rows name"
+    )
     classifier: Path | None = Field(
         default=None, description="JSON file that describes an ONNX classifier; absent: no model names what is seen"
     )

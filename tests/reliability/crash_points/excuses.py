@@ -15,13 +15,17 @@ EXCUSED: Final[Mapping[str, str]] = {
         "Only providers of pictures elsewhere are asked so, of whom a round has none;"
         " tests/image_generation/test_paid_once.py dies before and after each word to three of them."
     ),
+    "services.media.store.differences:": (
+        "What is compared once a day is healed a day later, and no round is so long;"
+        " tests/media/reconciling/test_orphans.py dies at each of these steps."
+    ),
     "services.media.handlers:_ask:": (
         "Nobody who says what images show is set up here, for a death while a paid one is asked shall end otherwise;"
         " tests/media/test_describing.py ends workers that ask."
     ),
     "services.media.handlers:_look_once:": "The same.",
-    "services.media.store:insert_paid_look:": "The same.",
-    "services.media.store:delete_paid_look:": "The same.",
+    "services.media.store.blobs:insert_paid_look:": "The same.",
+    "services.media.store.blobs:delete_paid_look:": "The same.",
     "services.gateway.identity.published:": "It reads what issuers publish, and changes nothing.",
 }
 """By the beginning of the points' names."""

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from shared.database import Connection, Pool
+from shared.errors import TryAgain
 
 CONDEMNED_HOURS = 24
 """How long bytes stay after nobody refers to them any more; storing them again saves them."""
@@ -21,37 +22,70 @@ class Asset:
 
 
 async def select_blob(pool: Pool, sha256: str) -> dict[str, Any] | None:
-    """Find what is known of bytes that are stored already; None where they are not, or may be going.
+    """Find what is known of bytes that are stored already; None where they are not, are missing, or may be going.
 
     Bytes that are condemned get another day, since somebody is about to store them again. The update waits for
-    whoever collects them at this moment: afterwards they are either spared or really gone.
+    whoever collects them at this moment: afterwards they are either spared or really gone. Orphans get another day,
+    too; raises TryAgain (`bytes_going`) while the deletion of one may be on its way.
     """
     row = await pool.fetchrow(
         """
         WITH spared AS (
             UPDATE blobs SET condemned_at = now() WHERE sha256 = $1 AND condemned_at IS NOT NULL
+        ), adopted AS (
+            UPDATE orphans SET seen_at = now(), settled_at = CASE WHEN settled_at > now() THEN settled_at END
+            WHERE sha256 = $1
+            RETURNING settled_at IS NOT NULL AS going
         )
-        SELECT sha256, size_bytes, original_key, facts FROM blobs WHERE sha256 = $1 AND condemned_at IS NULL
+        SELECT (SELECT bool_or(going) FROM adopted) AS going, sha256, size_bytes, original_key, facts
+        FROM (SELECT) AS always LEFT JOIN blobs ON sha256 = $1 AND condemned_at IS NULL
+             AND NOT EXISTS (SELECT FROM missing_objects AS missing WHERE missing.sha256 = blobs.sha256)
         """,
         sha256,
     )
-    return dict(row) if row else None
+    known = dict(row) if row else {}
+    if known.pop("going", None):
+        raise TryAgain(
+            "bytes_going",
+            "The same bytes are being deleted, since nobody had them; they are stored anew when that has ended.",
+            retry_after_seconds=15,
+            rate_limited=True,
+        )
+    return known if known.get("sha256") else None
 
 
 async def upsert_blob(
     connection: Connection, sha256: str, *, size_bytes: int, original_key: str, facts: dict[str, Any]
 ) -> None:
-    """Record bytes and what decoding found in them, and lock the row for the rest of the transaction."""
-    await connection.execute(
+    """Record bytes and what decoding found in them, and lock the row for the rest of the transaction.
+
+    Raises TryAgain (`bytes_gone`) where they were deleted after they had been stored and before this: the process was
+    held up for a day in between, and they were taken for an orphan or were nobody's any more.
+    """
+    stand: bool = await connection.fetchval(
         """
+        WITH adopted AS (
+            DELETE FROM orphans WHERE sha256 = $1 RETURNING settled_at
+        ), found_again AS (
+            DELETE FROM missing_objects WHERE sha256 = $1
+        )
         INSERT INTO blobs (sha256, size_bytes, original_key, facts) VALUES ($1, $2, $3, $4)
-        ON CONFLICT (sha256) DO UPDATE SET condemned_at = NULL, facts = excluded.facts
+        ON CONFLICT (sha256) DO UPDATE
+        SET condemned_at = NULL, original_key = excluded.original_key, facts = excluded.facts
+        RETURNING NOT EXISTS (SELECT FROM adopted WHERE settled_at IS NOT NULL)
         """,
         sha256,
         size_bytes,
         original_key,
         facts,
     )
+    if not stand:
+        raise TryAgain(
+            "bytes_gone",
+            "The bytes were deleted before anybody was told of them; they are stored anew.",
+            retry_after_seconds=0,
+            rate_limited=True,
+        )
 
 
 async def upsert_asset(
@@ -166,6 +200,7 @@ async def select_condemned(connection: Connection, limit: int) -> list[dict[str,
         """
         SELECT sha256, original_key, facts FROM blobs
         WHERE condemned_at < now() - $1 * interval '1 hour' AND asset_count = 0
+              AND NOT EXISTS (SELECT FROM assets WHERE assets.sha256 = blobs.sha256 AND assets.deleted_at IS NULL)
         ORDER BY condemned_at LIMIT $2 FOR UPDATE SKIP LOCKED
         """,
         CONDEMNED_HOURS,
@@ -175,5 +210,17 @@ async def select_condemned(connection: Connection, limit: int) -> list[dict[str,
 
 
 async def delete_blob(connection: Connection, sha256: str) -> None:
-    """Forget bytes that are gone; the tombstones of their assets stay, so that versions go on from there."""
-    await connection.execute("DELETE FROM blobs WHERE sha256 = $1", sha256)
+    """Forget bytes that are gone; the tombstones of their assets stay, so that versions go on from there.
+
+    That they are gone is remembered for a while, for whoever believes that they are there.
+    """
+    await connection.execute(
+        """
+        WITH gone AS (
+            DELETE FROM blobs WHERE sha256 = $1 RETURNING original_key, sha256, size_bytes
+        )
+        INSERT INTO orphans (key, sha256, size_bytes, settled_at) SELECT gone.*, now() FROM gone
+        ON CONFLICT (key) DO UPDATE SET settled_at = now()
+        """,
+        sha256,
+    )
