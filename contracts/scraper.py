@@ -17,6 +17,10 @@ class ScrapePages(Command):
 
     wire_name: ClassVar = "scraper.scrape_pages.v1"
     urls: tuple[Url, ...] = Field(min_length=1, max_length=500)
+    only_changed: bool = Field(
+        default=False,
+        description="a page that is the version which this project has seen already, says its server, gives no images",
+    )
 
 
 class ImageContext(Record):

@@ -2,8 +2,9 @@
 
 from contextlib import AsyncExitStack
 
-from services.scraper.crawler import Crawler, extract_in
+from services.scraper.crawler import Crawler, Limits, extract_in
 from services.scraper.handlers import REACTIONS, WORK, keep_schedules
+from services.scraper.manners import SharedBooks
 from services.scraper.settings import Settings
 from services.scraper.sources import Harvester, Manifests, read_in
 from shared.fetch import Outbound
@@ -27,14 +28,30 @@ async def serve(settings: Settings) -> None:
                 preload=("services.scraper.extraction", "services.scraper.sources.harvest"),
             )
         )
+        books = SharedBooks(worker.pool)
         crawler = Crawler(
             outbound,
             settings.user_agent,
+            books,
+            limits=_limits_of(settings),
             deadline_seconds=settings.page_deadline_seconds,
-            spacing_seconds=settings.host_pause_seconds,
             extract=extract_in(sandbox),
         )
+        worker.alongside(books.stay_small)
         objects = await stack.enter_async_context(ObjectStore.of(settings))
         manifests = Manifests(outbound, objects, settings.scratch_directory)
         worker.alongside(lambda: keep_schedules(worker.bus))
-        await worker.run(crawler=crawler, harvester=Harvester(crawler, read_in(sandbox)), manifests=manifests)
+        harvester = Harvester(crawler, read_in(sandbox))
+        await worker.run(crawler=crawler, books=books, harvester=harvester, manifests=manifests)
+
+
+def _limits_of(settings: Settings) -> Limits:
+    return Limits(
+        spacing_seconds=settings.host_pause_seconds,
+        longest_delay_seconds=max(settings.host_pause_seconds, settings.host_longest_pause_seconds),
+        concurrency=settings.host_concurrency,
+        blocks=settings.host_blocks,
+        open_seconds=settings.host_blocked_seconds,
+        longest_open_seconds=max(settings.host_blocked_seconds, settings.host_longest_blocked_seconds),
+        probe_seconds=2 * settings.page_deadline_seconds + 60,
+    )

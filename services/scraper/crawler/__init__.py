@@ -1,5 +1,20 @@
 """Web pages are fetched the way their hosts ask for."""
 
-from services.scraper.crawler.pages import PAGE_LIMIT_BYTES, Crawler, Extract, extract_in
+from services.scraper.crawler.hosts import Host, Limits
+from services.scraper.crawler.pages import NO_VALIDATORS, PAGE_LIMIT_BYTES, Books, Crawler, Extract, Visit, extract_in
+from services.scraper.crawler.robots import Told
+from services.scraper.crawler.validators import Validators
 
-__all__ = ["PAGE_LIMIT_BYTES", "Crawler", "Extract", "extract_in"]
+__all__ = [
+    "NO_VALIDATORS",
+    "PAGE_LIMIT_BYTES",
+    "Books",
+    "Crawler",
+    "Extract",
+    "Host",
+    "Limits",
+    "Told",
+    "Validators",
+    "Visit",
+    "extract_in",
+]

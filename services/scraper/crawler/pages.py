@@ -2,16 +2,17 @@
 
 import asyncio
 import re
-import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
-from services.scraper.crawler.politeness import Politeness
-from services.scraper.crawler.robots import Robots, header_directives, product_token
+from services.scraper.crawler.hosts import Limits
+from services.scraper.crawler.politeness import HostBook, Politeness
+from services.scraper.crawler.robots import Robots, RobotsBook, header_directives, product_token
+from services.scraper.crawler.validators import Validators, validators_in
 from services.scraper.extraction import Page, SkippedImage, extract, page_of, read_page
 from services.scraper.rules import parsed
-from shared.errors import Refused, TryAgain
+from shared.errors import Refused
 from shared.fetch import Fetched, Outbound
 from shared.sandbox import Sandbox
 
@@ -20,7 +21,11 @@ PAGE_LIMIT_BYTES: Final = 10 * 1024 * 1024
 _ACCEPT: Final = "text/html,application/xhtml+xml;q=0.9,*/*;q=0.1"
 _PAGE_TYPES: Final = frozenset({"text/html", "application/xhtml+xml"})
 _LOOKS_LIKE_PAGE: Final = re.compile(rb"\s*(?:\xef\xbb\xbf)?\s*<(?:!doctype html|html|head|body|!--)", re.IGNORECASE)
-_IMAGES_CLOSED: Final = frozenset({"noimageindex", "none"})
+_UNCHANGED: Final = re.compile(r"http_304")
+_CLOSED_BY: Final = {"noimageindex": "robots_noimageindex", "noindex": "robots_noindex", "none": "robots_noindex"}
+
+DEFAULT_LIMITS: Final = Limits()
+NO_VALIDATORS: Final = Validators()
 
 
 class Extract(Protocol):
@@ -49,18 +54,34 @@ def extract_in(sandbox: Sandbox) -> Extract:
     return extract_confined
 
 
+class Books(HostBook, RobotsBook, Protocol):
+    """What is written down of hosts and sites, shared by all who ask them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What came of asking for a page.
+
+    Attributes:
+        page: None where it is the version that the caller knows already.
+        validators: how the server names this version; false where it does not, or where it sent us elsewhere.
+
+    """
+
+    page: Page | None
+    validators: Validators
+
+
 class Crawler:
     """Fetches pages as their sites allow it.
 
     Args:
         outbound: the guarded way out.
         user_agent: who we say we are; its product name is what robots.txt, meta tags and headers call us by.
+        books: what is known of hosts and sites.
+        limits: within which hosts are asked.
         deadline_seconds: how long a page may take to arrive.
-        spacing_seconds: between two requests to a host.
-        longest_crawl_delay_seconds: a `Crawl-delay` is respected up to this.
-        patience_seconds: a longer wait for a host's turn is handed back as `host_busy`.
         extract: reads a page; `extract_in(sandbox)` where pages come from strangers.
-        clock: seconds that never go back.
         sleep: waits that many seconds.
 
     """
@@ -69,65 +90,86 @@ class Crawler:
         self,
         outbound: Outbound,
         user_agent: str,
+        books: Books,
         *,
+        limits: Limits = DEFAULT_LIMITS,
         deadline_seconds: float = 30.0,
-        spacing_seconds: float = 1.0,
-        longest_crawl_delay_seconds: float = 30.0,
-        patience_seconds: float = 60.0,
         extract: Extract = extract_in_thread,
-        clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self._outbound = outbound
         self._token = product_token(user_agent)
         self._deadline_seconds = deadline_seconds
-        self._longest_crawl_delay_seconds = longest_crawl_delay_seconds
         self._extract = extract
-        self._robots = Robots(outbound, token=self._token, clock=clock)
-        self._politeness = Politeness(
-            spacing_seconds=spacing_seconds, patience_seconds=patience_seconds, clock=clock, sleep=sleep
-        )
+        self._politeness = Politeness(books, limits, sleep=sleep)
+        self._robots = Robots(outbound, self._politeness, books, token=self._token)
 
     async def page(self, url: str) -> Page:
-        """Fetch and read a page.
+        """Fetch and read a page, whichever version it is; raises as `visit` does."""
+        visit = await self.visit(url)
+        if visit.page is None:
+            raise Refused("http_304", "This page says that it has not changed, though nobody asked.")
+        return visit.page
 
-        Where the page or its headers say `noimageindex` or `none`, all its images are skipped with that reason.
+    async def visit(self, url: str, known: Validators = NO_VALIDATORS) -> Visit:
+        """Fetch and read a page, unless it is the version that is known.
+
+        Where the page or its headers say `noindex`, `noimageindex` or `none`, all its images are skipped with that
+        reason.
 
         Raises:
-            Refused: `robots_disallowed`, `not_a_page`, `page_too_complex`, or as `Outbound.read`.
-            TryAgain: `robots_unavailable`, `host_busy`, or as `Outbound.read`.
+            Refused: `robots_disallowed`, `robots_too_large`, `not_a_page`, `page_too_complex`, or as `Outbound.read`.
+            TryAgain: `robots_unavailable`, `host_busy`, `host_blocked`, or as `Outbound.read`.
 
         """
-        fetched = await self._fetch(url)
+        fetched = await self._ask(url, known)
+        if fetched is None:
+            return Visit(None, known)
         body = fetched.body or b""
         _refuse_what_is_no_page(fetched, body)
         page = await self._extract(body, url=fetched.final_url, charset=fetched.charset, robots_token=self._token)
-        closed = _IMAGES_CLOSED & (page.directives | self._said_in_headers(fetched))
-        return _without_images(page, min(closed)) if closed else page
+        closed = _closing(page.directives | self._said_in_headers(fetched))
+        moved = fetched.final_url != fetched.url
+        validators = NO_VALIDATORS if moved else validators_in(fetched.headers)
+        return Visit(_without_images(page, *closed) if closed else page, validators)
 
     async def document(self, url: str, *, accept: str, max_bytes: int) -> Fetched:
-        """Fetch what is no page, such as a sitemap; raises as `page`, for any type."""
-        return await self._fetch(url, accept, max_bytes)
+        """Fetch what is no page, such as a sitemap; raises as `visit`, for any type."""
+        fetched = await self._ask(url, NO_VALIDATORS, accept, max_bytes)
+        if fetched is None:
+            raise Refused("http_304", "This document says that it has not changed, though nobody asked.")
+        return fetched
 
-    async def _fetch(self, url: str, accept: str = _ACCEPT, max_bytes: int = PAGE_LIMIT_BYTES) -> Fetched:
+    async def _ask(
+        self, url: str, known: Validators, accept: str = _ACCEPT, max_bytes: int = PAGE_LIMIT_BYTES
+    ) -> Fetched | None:
         place = parsed(url)
-        delay_seconds = await self._robots.check(str(place), place.origin)
-        await self._politeness.turn(place.host, min(delay_seconds, self._longest_crawl_delay_seconds))
+        await self._politeness.turn(place.host, await self._robots.check(str(place), place))
         try:
-            fetched = await self._outbound.read(
-                str(place), max_bytes=max_bytes, deadline_seconds=self._deadline_seconds, accept=accept
-            )
-        except TryAgain as failure:
-            self._politeness.note_struggle(place.host, failure)
+            async with self._politeness.noting(place.host, excused=_UNCHANGED):
+                fetched = await self._outbound.read(
+                    str(place),
+                    max_bytes=max_bytes,
+                    deadline_seconds=self._deadline_seconds,
+                    accept=accept,
+                    headers=known.conditions,
+                )
+        except Refused as refusal:
+            if known and _UNCHANGED.fullmatch(refusal.code):
+                return None
             raise
-        self._politeness.note_success(place.host)
         if fetched.final_url != fetched.url:
-            await self._robots.check(fetched.final_url, parsed(fetched.final_url).origin)
+            await self._robots.check(fetched.final_url, parsed(fetched.final_url))
         return fetched
 
     def _said_in_headers(self, fetched: Fetched) -> frozenset[str]:
         values = (value for name, value in fetched.headers.items() if name.lower() == "x-robots-tag")
         return header_directives(values, self._token)
+
+
+def _closing(directives: frozenset[str]) -> tuple[str, str] | None:
+    """Give the code and the rule of a page whose images are not to be taken; the narrower rule where there are two."""
+    return next(((code, rule) for rule, code in _CLOSED_BY.items() if rule in directives), None)
 
 
 def _refuse_what_is_no_page(fetched: Fetched, body: bytes) -> None:
@@ -138,7 +180,7 @@ def _refuse_what_is_no_page(fetched: Fetched, body: bytes) -> None:
     raise Refused("not_a_page", f"What this URL answers is {content_type}, not a web page.")
 
 
-def _without_images(page: Page, rule: str) -> Page:
+def _without_images(page: Page, code: str, rule: str) -> Page:
     sentence = f"The site asks robots not to take the images of this page ({rule})."
-    closed = (SkippedImage(image.url[:300], "robots_noimageindex", sentence) for image in page.images)
+    closed = (SkippedImage(image.url[:300], code, sentence) for image in page.images)
     return replace(page, images=(), skipped=(*closed, *page.skipped))

@@ -1,84 +1,167 @@
-"""When a host may be asked again."""
+"""When a host may be asked: one budget for everybody who asks it."""
 
 import asyncio
+import random
+import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Final, Protocol, TypeVar
 
-from shared.errors import TryAgain
+import structlog
 
-_SLOWEST: Final = 32
-_HOSTS_LIMIT: Final = 10_000
+from services.scraper.crawler import breaker, throttle
+from services.scraper.crawler.hosts import BLOCKS, Host, Limits
+from shared.errors import Failure, Refused, TryAgain
+
+T = TypeVar("T")
+Decide = Callable[[Host, float], tuple[Host, T]]
+
+_ANSWERED: Final = re.compile(r"http_\d{3}")
+# After an answer, however useless; whatever else was refused was so before anybody answered.
+_READ: Final = frozenset({"body_too_large", "body_undecodable", "too_many_redirects", "redirect_refused"})
+
+_log = structlog.get_logger(__name__)
 
 
-@dataclass(slots=True)
-class _Host:
-    free_at: float = 0.0
-    slowness: int = 1
+class HostBook(Protocol):
+    """Where what is known of hosts is written down."""
+
+    async def change(self, name: str, decide: Decide[T]) -> T:
+        """Replace what is known of a host by what a pure decision makes of it, as if nobody else did so meanwhile.
+
+        Args:
+            name: of the host.
+            decide: gets the host and the time, in seconds; gives the host and an answer. Asked again where somebody
+                else was faster.
+
+        """
+        ...
 
 
 class Politeness:
-    """Spaces the requests that one process makes to each host, and slows down where a host struggles.
+    """Spaces the requests to each host, slows down where a host struggles, and stops where it blocks us.
 
     Args:
-        spacing_seconds: between two requests to a host.
-        patience_seconds: a longer wait is not slept through but handed back.
-        clock: seconds that never go back.
+        book: shared by all who ask the same hosts.
+        limits: within which they are asked.
         sleep: waits that many seconds.
 
     """
 
     def __init__(
-        self,
-        *,
-        spacing_seconds: float,
-        patience_seconds: float,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        self, book: HostBook, limits: Limits, *, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     ) -> None:
-        self._spacing_seconds = spacing_seconds
-        self._patience_seconds = patience_seconds
-        self._clock = clock
+        self._book = book
+        self._limits = limits
         self._sleep = sleep
-        self._hosts: dict[str, _Host] = {}
 
-    async def turn(self, name: str, delay_seconds: float = 0.0) -> None:
+    async def turn(self, name: str, asked_seconds: float = 0.0) -> None:
         """Wait until a host may be asked, and take that turn.
 
         Args:
             name: of the host.
-            delay_seconds: the spacing that the host itself asks for, where it is longer than ours.
+            asked_seconds: the spacing that the host itself asks for, where it is longer than ours.
 
         Raises:
-            TryAgain: `host_busy`, where the turn would come too late; no turn is taken then.
+            TryAgain: `host_busy`, where the turn would come too late, or `host_blocked`, while the host refuses us. No
+                turn is taken then, and no attempt is used up.
 
         """
-        host, now = self._host(name), self._clock()
-        wait_seconds = max(0.0, host.free_at - now)
-        if wait_seconds > self._patience_seconds:
-            raise TryAgain(
-                "host_busy",
-                f"{name} is asked no more than it can bear; the page waits for its turn.",
-                retry_after_seconds=wait_seconds,
-                rate_limited=True,
-            )
-        host.free_at = now + wait_seconds + max(self._spacing_seconds, delay_seconds) * host.slowness
-        if wait_seconds:
-            await self._sleep(wait_seconds)
 
-    def note_success(self, name: str) -> None:
-        host = self._host(name)
-        host.slowness = max(1, host.slowness // 2)
+        def decide(host: Host, now: float) -> tuple[Host, float | TryAgain]:
+            entered, again_at = breaker.enter(host, now, self._limits)
+            if again_at is not None:
+                return host, _blocked(name, host, again_at, now)
+            taken, wait_seconds = throttle.take_turn(entered, now, asked_seconds, self._limits)
+            if wait_seconds > self._limits.patience_seconds:
+                return host, _busy(name, wait_seconds)
+            return taken, wait_seconds
 
-    def note_struggle(self, name: str, failure: TryAgain) -> None:
-        """Ask a host half as often after a passing failure, and not at all before the time that it named."""
-        host = self._host(name)
-        host.slowness = min(_SLOWEST, host.slowness * 2)
-        host.free_at = max(host.free_at, self._clock() + (failure.retry_after_seconds or 0.0))
+        outcome = await self._book.change(name, decide)
+        if isinstance(outcome, TryAgain):
+            raise outcome
+        if outcome > 0:
+            await self._sleep(outcome)
 
-    def _host(self, name: str) -> _Host:
-        if name not in self._hosts and len(self._hosts) >= _HOSTS_LIMIT:
-            now = self._clock()
-            self._hosts = {known: host for known, host in self._hosts.items() if host.free_at > now}
-        return self._hosts.setdefault(name, _Host())
+    @asynccontextmanager
+    async def noting(self, name: str, excused: re.Pattern[str] | None = None) -> AsyncIterator[None]:
+        """Learn from what a host answers to the one request that is made in here.
+
+        Args:
+            name: of the host.
+            excused: the codes of refusals that are sound answers; one that blocks tells nothing of us then.
+
+        """
+        began_at = time.monotonic()
+        try:
+            yield
+        except Failure as failure:
+            is_excused = isinstance(failure, Refused) and excused is not None and bool(excused.fullmatch(failure.code))
+            await self._note(name, _Outcome(time.monotonic() - began_at, failure, is_excused))
+            raise
+        await self._note(name, _Outcome(time.monotonic() - began_at))
+
+    async def _note(self, name: str, outcome: "_Outcome") -> None:
+        def decide(host: Host, now: float) -> tuple[Host, Host | None]:
+            noted = _noted(host, now, outcome, self._limits)
+            opened = noted.open_until is not None and noted.open_until != host.open_until
+            return noted, noted if opened else None
+
+        opened = await self._book.change(name, decide)
+        if opened:
+            until = _moment(opened.open_until or 0.0)
+            _log.warning("host_blocked", host=name, code=opened.blocked_by, blocks=opened.blocks, until=until)
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    latency_seconds: float
+    failure: Failure | None = None
+    is_excused: bool = False
+
+
+def _noted(host: Host, now: float, outcome: _Outcome, limits: Limits) -> Host:
+    failure, sound = outcome.failure, outcome.failure is None or outcome.is_excused
+    patience = failure.retry_after_seconds if isinstance(failure, TryAgain) else None
+    if isinstance(failure, TryAgain):
+        host = throttle.note_struggle(host, now, patience, limits)
+    elif _was_answered(failure):
+        host = throttle.note_latency(host, outcome.latency_seconds, limits, sound=sound)
+    if failure and failure.code in BLOCKS and not sound:
+        return breaker.note_block(host, now, failure.code, patience, limits)
+    if isinstance(failure, TryAgain) or not _was_answered(failure) or (failure and failure.code in BLOCKS):
+        return breaker.note_silence(host, now)
+    return breaker.note_answer(host, now)
+
+
+def _was_answered(failure: Failure | None) -> bool:
+    return failure is None or failure.code in _READ or bool(_ANSWERED.fullmatch(failure.code))
+
+
+def _busy(name: str, wait_seconds: float) -> TryAgain:
+    return _patience("host_busy", f"{name} is asked no more than it can bear; the page waits its turn.", wait_seconds)
+
+
+def _blocked(name: str, host: Host, again_at: float, now: float) -> TryAgain:
+    sentence = f"{name} has refused us {host.blocks} times in a row ({_phrase(host.blocked_by or '')})"
+    return _patience("host_blocked", f"{sentence}; it is asked again at {_moment(again_at)}.", again_at - now)
+
+
+def _patience(code: str, sentence: str, seconds: float) -> TryAgain:
+    # Those who wait for the same host shall not all come back in the same moment.
+    spread = seconds * random.uniform(1.0, 1.1)  # noqa: S311 - no secret
+    return TryAgain(code, sentence, retry_after_seconds=spread, rate_limited=True)
+
+
+def _phrase(code: str) -> str:
+    status = code.removeprefix("http_")
+    known = status.isdigit() and int(status) in set(HTTPStatus)
+    return f"{status} {HTTPStatus(int(status)).phrase}" if known else status
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -5,8 +5,9 @@ from uuid import UUID
 from contracts.envelope import Lineage
 from contracts.media import FetchMedia
 from contracts.scraper import ImageContext, ImageFound, ImportManifest, PageScraped, ScrapePages, SkippedImage
-from services.scraper.crawler import Crawler
+from services.scraper.crawler import NO_VALIDATORS, Crawler
 from services.scraper.extraction import FoundImage, Page
+from services.scraper.manners import Seen, SharedBooks, note_seen
 from services.scraper.rules import FETCH_RECIPE, SCRAPE_RECIPE, image_subject, page_subject
 from services.scraper.store import pages as store
 from shared.errors import Refused
@@ -17,15 +18,22 @@ SKIPPED_AT_MOST = 100
 _MANIFEST = "manifest"
 
 
-async def scrape_pages(job: Job[ScrapePages], crawler: Crawler) -> None:
+async def scrape_pages(job: Job[ScrapePages], crawler: Crawler, books: SharedBooks) -> None:
     """Find the images of one page; several pages become one child job each."""
     if len(job.command.urls) > 1:
         await _scrape_each(job)
         return
     (url,) = job.command.urls
     job.progress(0.1, "reading the page")
-    page = await crawler.page(url)
+    seen = await books.seen(job.command.project_id, url) if job.command.only_changed else None
+    visit = await crawler.visit(url, seen.validators if seen else NO_VALIDATORS)
+    page = visit.page
+    if page is None:
+        await _tell_unchanged(job, url, seen.title if seen else None)
+        return
     async with job.completing() as tx:
+        if visit.validators:
+            await note_seen(tx.connection, job.command.project_id, url, Seen(visit.validators, page.title))
         await store.upsert_page(
             tx.connection,
             job.id,
@@ -41,13 +49,23 @@ async def scrape_pages(job: Job[ScrapePages], crawler: Crawler) -> None:
         tx.result(images_found=len(page.images), images_skipped=len(page.skipped))
 
 
+async def _tell_unchanged(job: Job[ScrapePages], url: str, title: str | None) -> None:
+    """End the job of a page that is as it was when its images were asked for."""
+    async with job.completing() as tx:
+        tx.say(
+            PageScraped(**job.command.own_lineage(), url=url, title=at_most(title), images_found=0, images_skipped=0)
+        )
+        tx.result(images_found=0, images_skipped=0, unchanged=True)
+
+
 async def _scrape_each(job: Job[ScrapePages]) -> None:
     """Make a child job of each page; two spellings of one page are one."""
     pages = {_subject_of(url): url for url in reversed(job.command.urls)}
     async with job.completing() as tx:
         for subject, url in reversed(pages.items()):
             job_id = child_id(job.id, ScrapePages.wire_name, subject, SCRAPE_RECIPE)
-            tx.follow(ScrapePages(**job.command.child_lineage(job_id), urls=(url,)))
+            only_changed = job.command.only_changed
+            tx.follow(ScrapePages(**job.command.child_lineage(job_id), urls=(url,), only_changed=only_changed))
         tx.result(pages=len(pages))
 
 

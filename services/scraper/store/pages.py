@@ -1,4 +1,4 @@
-"""The scraper's SQL: what was read."""
+"""What was read."""
 
 from typing import Any
 from uuid import UUID
