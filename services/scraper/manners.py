@@ -19,7 +19,7 @@ _KEEP_DAYS: Final = 60
 """Longer than a site's rules count that it cannot tell any more."""
 
 _CLEAN_SECONDS: Final = 3600.0
-_WRITTEN_LIMIT: Final = 10_000
+_KNOWN_LIMIT: Final = 10_000
 
 _log = structlog.get_logger(__name__)
 
@@ -53,7 +53,7 @@ class _Clock:
 
 
 @dataclass(frozen=True, slots=True)
-class _Written:
+class _Known:
     version: int
     host: Host
 
@@ -64,27 +64,30 @@ class SharedBooks:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._clock = _Clock()
-        self._written: dict[str, _Written] = {}
+        self._known: dict[str, _Known] = {}
         self._writing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def change(self, name: str, decide: Decide[T]) -> T:
         """Decide on what is written, and write it where nobody else did meanwhile; otherwise decide again.
 
-        It is first tried on what this process wrote last, which mostly still stands. No lock is held in the database,
-        so that a frozen process keeps nobody from a host.
+        It is first tried on what this process knows from the last time, which mostly still stands. No lock is held in
+        the database, so that a frozen process keeps nobody from a host.
         """
         async with self._lock(name):
-            written = self._written.pop(name, None)
-            if written:
-                changed, answer = decide(written.host, self._clock.now())
-                if changed != written.host and await self._write(name, written.version, changed):
+            known = self._known.pop(name, None)
+            if known:
+                changed, answer = decide(known.host, self._clock.now())
+                if changed != known.host and await self._write(name, known.version, changed):
                     return answer
             while True:
                 row = await store.select_host(self._pool, name)
                 self._clock.set(row.now)
                 host = Host(**row.facts)
                 changed, answer = decide(host, row.now)
-                if changed == host or await self._write(name, row.version, changed):
+                if changed == host:
+                    self._keep(name, row.version, host)
+                    return answer
+                if await self._write(name, row.version, changed):
                     return answer
 
     async def _write(self, name: str, version: int, host: Host) -> bool:
@@ -92,10 +95,13 @@ class SharedBooks:
         if written_at is None:
             return False
         self._clock.set(written_at)
-        if len(self._written) >= _WRITTEN_LIMIT:
-            self._written.clear()
-        self._written[name] = _Written(version + 1, host)
+        self._keep(name, version + 1, host)
         return True
+
+    def _keep(self, name: str, version: int, host: Host) -> None:
+        if len(self._known) >= _KNOWN_LIMIT:
+            self._known.clear()
+        self._known[name] = _Known(version, host)
 
     def _lock(self, name: str) -> asyncio.Lock:
         # Those in one process need not race each other.

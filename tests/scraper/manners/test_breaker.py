@@ -1,6 +1,7 @@
 """A host that blocks us is left alone, and asked by one at a time whether it still does."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -13,6 +14,7 @@ from tests.shared import machines
 
 LIMITS = Limits(blocks=3, open_seconds=10, longest_open_seconds=35, probe_seconds=20)
 PROFILE = settings(machines.settings.get_profile("machines"), max_examples=150, stateful_step_count=40)
+_run: Any = run_state_machine_as_test  # which has no types
 
 
 class Guarded(RuleBasedStateMachine):
@@ -103,7 +105,7 @@ class Guarded(RuleBasedStateMachine):
 
 
 def test_the_breaker_keeps_its_promises_whatever_happens() -> None:
-    run_state_machine_as_test(Guarded, settings=PROFILE)  # type: ignore[no-untyped-call]
+    _run(Guarded, settings=PROFILE)
 
 
 def _lets_everybody_probe(host: Host, now: float, _limits: Limits) -> tuple[Host, float | None]:
@@ -132,4 +134,4 @@ def test_a_breaker_without_one_of_its_decisions_is_found_out(
 ) -> None:
     monkeypatch.setattr(breaker, decision, broken)
     with pytest.raises(AssertionError, match=promise):
-        run_state_machine_as_test(Guarded, settings=PROFILE)  # type: ignore[no-untyped-call]
+        _run(Guarded, settings=PROFILE)
