@@ -13,7 +13,7 @@ from services.scraper.crawler import Host, Told, Validators
 from services.scraper.crawler.politeness import Decide, T
 from services.scraper.rules import SCRAPE_RECIPE, page_subject
 from services.scraper.store import manners as store
-from shared.database import AWAY, Connection, Pool
+from shared.database import AWAY, Pool
 
 _KEEP_DAYS: Final = 60
 """Longer than a site's rules count that it cannot tell any more."""
@@ -30,13 +30,6 @@ class Seen:
 
     validators: Validators
     title: str | None
-
-
-async def note_seen(connection: Connection, project_id: UUID, url: str, seen: Seen) -> None:
-    """Note which version of a page a project has seen, in the transaction that says what was found there."""
-    await store.upsert_validators(
-        connection, project_id, page_subject(url), SCRAPE_RECIPE, title=seen.title, **asdict(seen.validators)
-    )
 
 
 class _Clock:

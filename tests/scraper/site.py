@@ -136,4 +136,4 @@ async def crawling(
     clock = clock or Clock()
     allow = frozenset(("127.0.0.1", site.port) for site in sites)
     async with Outbound(user_agent=USER_AGENT, allow=allow) as outbound:
-        yield Crawler(outbound, USER_AGENT, books or Notebook(clock), limits=limits, sleep=clock.sleep)
+        yield Crawler(outbound, USER_AGENT, books or Notebook(clock), limits=limits, clock=clock, sleep=clock.sleep)

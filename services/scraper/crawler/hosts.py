@@ -40,6 +40,7 @@ class Limits:
         longest_delay_seconds: the most that the throttle or a `Crawl-delay` puts between two requests.
         concurrency: how many requests a host has to answer at a time, on average.
         patience_seconds: a longer wait for the host's turn is handed back.
+        ahead_seconds: for so long whoever is alone with a host takes turns in advance, at most.
         blocks: after so many in a row the breaker opens.
         open_seconds: for so long at first; each probe that is blocked again doubles it.
         longest_open_seconds: but no longer.
@@ -51,6 +52,7 @@ class Limits:
     longest_delay_seconds: float = 60.0
     concurrency: float = 1.0
     patience_seconds: float = 15.0
+    ahead_seconds: float = 2.0
     blocks: int = 5
     open_seconds: float = 60.0
     longest_open_seconds: float = 3600.0

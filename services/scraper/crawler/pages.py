@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
@@ -82,6 +83,7 @@ class Crawler:
         limits: within which hosts are asked.
         deadline_seconds: how long a page may take to arrive.
         extract: reads a page; `extract_in(sandbox)` where pages come from strangers.
+        clock: seconds that never go back; only differences count.
         sleep: waits that many seconds.
 
     """
@@ -95,13 +97,14 @@ class Crawler:
         limits: Limits = DEFAULT_LIMITS,
         deadline_seconds: float = 30.0,
         extract: Extract = extract_in_thread,
+        clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self._outbound = outbound
         self._token = product_token(user_agent)
         self._deadline_seconds = deadline_seconds
         self._extract = extract
-        self._politeness = Politeness(books, limits, sleep=sleep)
+        self._politeness = Politeness(books, limits, clock=clock, sleep=sleep)
         self._robots = Robots(outbound, self._politeness, books, token=self._token)
 
     async def page(self, url: str) -> Page:

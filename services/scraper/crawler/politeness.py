@@ -4,17 +4,19 @@ import asyncio
 import random
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Final, Protocol, TypeVar
+from weakref import WeakValueDictionary
 
 import structlog
 
 from services.scraper.crawler import breaker, throttle
 from services.scraper.crawler.hosts import BLOCKS, Host, Limits
+from services.scraper.crawler.turns import Turns, how_many
 from shared.errors import Failure, Refused, TryAgain
 
 T = TypeVar("T")
@@ -23,6 +25,8 @@ Decide = Callable[[Host, float], tuple[Host, T]]
 _ANSWERED: Final = re.compile(r"http_\d{3}")
 # After an answer, however useless; whatever else was refused was so before anybody answered.
 _READ: Final = frozenset({"body_too_large", "body_undecodable", "too_many_redirects", "redirect_refused"})
+
+_HOSTS_LIMIT: Final = 10_000
 
 _log = structlog.get_logger(__name__)
 
@@ -48,16 +52,26 @@ class Politeness:
     Args:
         book: shared by all who ask the same hosts.
         limits: within which they are asked.
+        clock: seconds that never go back; only differences count.
         sleep: waits that many seconds.
 
     """
 
     def __init__(
-        self, book: HostBook, limits: Limits, *, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+        self,
+        book: HostBook,
+        limits: Limits,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self._book = book
         self._limits = limits
+        self._clock = clock
         self._sleep = sleep
+        self._turns: dict[str, Turns] = {}
+        self._untold: dict[str, list[_Outcome]] = {}
+        self._taking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def turn(self, name: str, asked_seconds: float = 0.0) -> None:
         """Wait until a host may be asked, and take that turn.
@@ -71,21 +85,53 @@ class Politeness:
                 turn is taken then, and no attempt is used up.
 
         """
+        async with self._taking.setdefault(name, asyncio.Lock()):
+            asked = min(asked_seconds, self._limits.longest_delay_seconds)
+            turns = self._turns.get(name)
+            wait_seconds = turns.take(self._clock(), asked) if turns else None
+            if wait_seconds is None:
+                wait_seconds = await self._take_turns(name, asked)
+        if wait_seconds > 0:
+            await self._sleep(wait_seconds)
 
-        def decide(host: Host, now: float) -> tuple[Host, float | TryAgain]:
-            entered, again_at = breaker.enter(host, now, self._limits)
+    async def _take_turns(self, name: str, asked_seconds: float) -> float:
+        """Take the next turns together with what is to be told of the host; give the wait for the first."""
+        before, untold = self._turns.pop(name, None), self._untold.pop(name, [])
+
+        def decide(host: Host, now: float) -> tuple[Host, tuple[Turns, float] | TryAgain]:
+            told = self._with_told(before.given_back(host) if before else host, now, untold)
+            entered, again_at = breaker.enter(told, now, self._limits)
             if again_at is not None:
-                return host, _blocked(name, host, again_at, now)
-            taken, wait_seconds = throttle.take_turn(entered, now, asked_seconds, self._limits)
+                return told, _blocked(name, told, again_at, now)
+            is_clear = entered.open_until is None and not entered.blocks
+            delay = throttle.delay_between(entered, asked_seconds, self._limits)
+            count = how_many(before, host, now, delay, self._limits) if is_clear else 1
+            taken, wait_seconds = throttle.take_turns(entered, now, asked_seconds, self._limits, count)
             if wait_seconds > self._limits.patience_seconds:
-                return host, _busy(name, wait_seconds)
-            return taken, wait_seconds
+                return told, _busy(name, wait_seconds)
+            begin = self._clock() + wait_seconds
+            rest = Turns(begin + delay, begin + count * delay, delay, count - 1, count, taken.next_at, is_clear)
+            return taken, (rest, wait_seconds)
 
         outcome = await self._book.change(name, decide)
         if isinstance(outcome, TryAgain):
             raise outcome
-        if outcome > 0:
-            await self._sleep(outcome)
+        turns, wait_seconds = outcome
+        self._remember(name, turns)
+        return wait_seconds
+
+    def _with_told(self, host: Host, now: float, untold: Sequence["_Outcome"]) -> Host:
+        """Note outcomes late; meanwhile others may have opened the breaker, and these were asked before."""
+        for outcome in untold:
+            if host.open_until is None:
+                host = _noted(host, now, outcome, self._limits)
+        return host
+
+    def _remember(self, name: str, turns: Turns) -> None:
+        if len(self._turns) >= _HOSTS_LIMIT:
+            self._turns.clear()
+            self._untold.clear()
+        self._turns[name] = turns
 
     @asynccontextmanager
     async def noting(self, name: str, excused: re.Pattern[str] | None = None) -> AsyncIterator[None]:
@@ -96,18 +142,32 @@ class Politeness:
             excused: the codes of refusals that are sound answers; one that blocks tells nothing of us then.
 
         """
-        began_at = time.monotonic()
+        began_at = self._clock()
         try:
             yield
         except Failure as failure:
             is_excused = isinstance(failure, Refused) and excused is not None and bool(excused.fullmatch(failure.code))
-            await self._note(name, _Outcome(time.monotonic() - began_at, failure, is_excused))
+            await self._note(name, _Outcome(self._clock() - began_at, failure, is_excused))
             raise
-        await self._note(name, _Outcome(time.monotonic() - began_at))
+        await self._note(name, _Outcome(self._clock() - began_at))
 
     async def _note(self, name: str, outcome: "_Outcome") -> None:
+        """Tell of a host at once what all have to know, and with the next turn what may wait for it."""
+        turns = self._turns.get(name)
+        if turns and turns.is_clear and outcome.may_wait:
+            self._untold.setdefault(name, []).append(outcome)
+            if outcome.latency_seconds / self._limits.concurrency > turns.delay_seconds:
+                turns.end()
+            return
+        async with self._taking.setdefault(name, asyncio.Lock()):
+            await self._note_at_once(name, outcome)
+
+    async def _note_at_once(self, name: str, outcome: "_Outcome") -> None:
+        before, untold = self._turns.pop(name, None), self._untold.pop(name, [])
+
         def decide(host: Host, now: float) -> tuple[Host, Host | None]:
-            noted = _noted(host, now, outcome, self._limits)
+            told = self._with_told(before.given_back(host) if before else host, now, untold)
+            noted = _noted(told, now, outcome, self._limits)
             opened = noted.open_until is not None and noted.open_until != host.open_until
             return noted, noted if opened else None
 
@@ -122,6 +182,12 @@ class _Outcome:
     latency_seconds: float
     failure: Failure | None = None
     is_excused: bool = False
+
+    @property
+    def may_wait(self) -> bool:
+        """Tell whether nobody has to know of it before the next turn."""
+        is_block = self.failure is not None and self.failure.code in BLOCKS and not self.is_excused
+        return not is_block and not isinstance(self.failure, TryAgain)
 
 
 def _noted(host: Host, now: float, outcome: _Outcome, limits: Limits) -> Host:

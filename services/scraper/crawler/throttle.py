@@ -10,8 +10,13 @@ from dataclasses import replace
 from services.scraper.crawler.hosts import Host, Limits
 
 
-def take_turn(host: Host, now: float, asked_seconds: float, limits: Limits) -> tuple[Host, float]:
-    """Give the host with its next turn taken, and how many seconds the taker has to wait for it.
+def delay_between(host: Host, asked_seconds: float, limits: Limits) -> float:
+    """Give how many seconds lie between two requests: what latency or the host ask for, within the limits."""
+    return max(limits.spacing_seconds, min(max(host.delay_seconds, asked_seconds), limits.longest_delay_seconds))
+
+
+def take_turns(host: Host, now: float, asked_seconds: float, limits: Limits, turns: int = 1) -> tuple[Host, float]:
+    """Give the host with its next turns taken, and how many seconds the taker has to wait for the first.
 
     Where that is longer than the limits' patience no turn is taken.
 
@@ -20,14 +25,13 @@ def take_turn(host: Host, now: float, asked_seconds: float, limits: Limits) -> t
         now: by the clock of its times.
         asked_seconds: what the host itself wants between two requests.
         limits: whose spacing is the least, and longest delay the most, that lies between two requests.
+        turns: how many; each begins when the delay is over that follows the one before.
 
     """
     at = max(now, host.next_at)
     if at - now > limits.patience_seconds:
         return host, at - now
-    wanted = max(host.delay_seconds, asked_seconds)
-    delay = max(limits.spacing_seconds, min(wanted, limits.longest_delay_seconds))
-    return replace(host, next_at=at + delay), at - now
+    return replace(host, next_at=at + turns * delay_between(host, asked_seconds, limits)), at - now
 
 
 def note_latency(host: Host, latency_seconds: float, limits: Limits, *, sound: bool) -> Host:

@@ -5,11 +5,12 @@ from uuid import UUID
 from contracts.envelope import Lineage
 from contracts.media import FetchMedia
 from contracts.scraper import ImageContext, ImageFound, ImportManifest, PageScraped, ScrapePages, SkippedImage
-from services.scraper.crawler import NO_VALIDATORS, Crawler
+from services.scraper.crawler import NO_VALIDATORS, Crawler, Validators
 from services.scraper.extraction import FoundImage, Page
-from services.scraper.manners import Seen, SharedBooks, note_seen
+from services.scraper.manners import SharedBooks
 from services.scraper.rules import FETCH_RECIPE, SCRAPE_RECIPE, image_subject, page_subject
 from services.scraper.store import pages as store
+from services.scraper.store.pages import Version
 from shared.errors import Refused
 from shared.identifiers import child_id
 from shared.jobs import Completion, Job
@@ -32,8 +33,6 @@ async def scrape_pages(job: Job[ScrapePages], crawler: Crawler, books: SharedBoo
         await _tell_unchanged(job, url, seen.title if seen else None)
         return
     async with job.completing() as tx:
-        if visit.validators:
-            await note_seen(tx.connection, job.command.project_id, url, Seen(visit.validators, page.title))
         await store.upsert_page(
             tx.connection,
             job.id,
@@ -42,11 +41,18 @@ async def scrape_pages(job: Job[ScrapePages], crawler: Crawler, books: SharedBoo
             title=page.title,
             images_found=len(page.images),
             skipped=[{"url": one.url, "code": one.code, "sentence": one.sentence} for one in page.skipped],
+            version=_version(url, visit.validators),
         )
         for image in page.images:
             _say_found(tx, job.command, page, image)
         tx.say(_scraped(job.command, url, page))
         tx.result(images_found=len(page.images), images_skipped=len(page.skipped))
+
+
+def _version(url: str, validators: Validators) -> Version | None:
+    if not validators:
+        return None
+    return Version(page_subject(url), SCRAPE_RECIPE, validators.etag, validators.last_modified)
 
 
 async def _tell_unchanged(job: Job[ScrapePages], url: str, title: str | None) -> None:

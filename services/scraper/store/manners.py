@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from shared.database import Connection, Pool
+from shared.database import Pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,34 +140,6 @@ async def select_validators(pool: Pool, project_id: UUID, url: str, recipe: str)
         recipe,
     )
     return dict(row) if row else None
-
-
-async def upsert_validators(
-    connection: Connection,
-    project_id: UUID,
-    url: str,
-    recipe: str,
-    *,
-    etag: str | None,
-    last_modified: str | None,
-    title: str | None,
-) -> None:
-    """Note which version of a page has been seen, together with what is said of it; no version where it has none."""
-    await connection.execute(
-        """
-        INSERT INTO validators (project_id, url, recipe, etag, last_modified, title)
-        VALUES ($1, $2, $3, $4, $5, $6)
-        ON CONFLICT (project_id, url) DO UPDATE
-        SET recipe = excluded.recipe, etag = excluded.etag, last_modified = excluded.last_modified,
-            title = excluded.title, seen_at = now()
-        """,
-        project_id,
-        url,
-        recipe,
-        etag,
-        last_modified,
-        title,
-    )
 
 
 async def delete_idle(pool: Pool, days: int) -> None:

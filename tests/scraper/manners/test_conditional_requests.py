@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from contracts.scraper import ImageFound, PageScraped, ScrapePages
 from services.scraper.crawler import NO_VALIDATORS, Validators
 from services.scraper.crawler.validators import validators_in
-from services.scraper.handlers import WORK
+from services.scraper.handlers import scrape_pages
 from services.scraper.manners import SharedBooks
 from shared.errors import Refused
 from shared.identifiers import uuid7
@@ -126,7 +126,7 @@ async def scraping(house: House, site: Site) -> AsyncIterator[Scraping]:
     async with (
         with_one_book(house, 1) as (books,),
         crawling(site, books=books) as crawler,
-        house.worker("scraper", works=WORK, crafts={"crawler": crawler, "books": books}),
+        house.worker("scraper", works={ScrapePages: scrape_pages}, crafts={"crawler": crawler, "books": books}),
     ):
         yield Scraping(house)
 

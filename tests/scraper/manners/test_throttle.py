@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.scraper.crawler.hosts import Host, Limits
-from services.scraper.crawler.throttle import note_latency, note_struggle, take_turn
+from services.scraper.crawler.throttle import note_latency, note_struggle, take_turns
 
 LIMITS = Limits(spacing_seconds=0.25, longest_delay_seconds=60, concurrency=1, patience_seconds=15)
 SECONDS = st.floats(0, 1000, allow_nan=False)
@@ -20,7 +20,7 @@ def test_two_turns_are_never_closer_than_the_limits_the_host_and_its_latency_ask
     now, taken = 0.0, []
     for pause, asked in visits:
         now += pause
-        host, wait = take_turn(host, now, asked, LIMITS)
+        host, wait = take_turns(host, now, asked, LIMITS)
         if wait <= LIMITS.patience_seconds:
             wanted = max(LIMITS.spacing_seconds, min(max(asked, host.delay_seconds), LIMITS.longest_delay_seconds))
             taken.append((now + wait, wanted))
@@ -29,7 +29,7 @@ def test_two_turns_are_never_closer_than_the_limits_the_host_and_its_latency_ask
 
 @given(HOSTS, SECONDS)
 def test_who_would_wait_for_too_long_takes_no_turn(host: Host, now: float) -> None:
-    after, wait = take_turn(host, now, 0, LIMITS)
+    after, wait = take_turns(host, now, 0, LIMITS)
     assert (after == host) == (wait > LIMITS.patience_seconds)
 
 
