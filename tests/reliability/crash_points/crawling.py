@@ -3,9 +3,9 @@
 from typing import Final
 from uuid import UUID
 
-from contracts.scraper import CrawlScope, CrawlSite, ReadManifest, RetryCrawl, ScheduleCrawl, Seed
+from contracts.scraper import CrawlScope, CrawlSite, ReadManifest, RetryCrawl, ScheduleCrawl, ScrapePages, Seed
 from tests.reliability.crash_points.hands import Hands, lineage
-from tests.reliability.crash_points.site import HALL, HALL_PAGES, NOWHERE, ROOM
+from tests.reliability.crash_points.site import DESK, HALL, HALL_PAGES, NOWHERE, ROOM
 from tests.reliability.crash_points.voice import same_id
 
 _EVERY_MINUTES: Final = 60  # the next time is after the end of any round
@@ -41,3 +41,20 @@ async def crawl_by_schedule_and_end_it(hands: Hands) -> None:
     await hands.until(_ENDED, crawl_id)
     await hands.voice.say(ScheduleCrawl(**lineage("schedule no more"), name="often", seeds=seeds))
     await hands.until("SELECT NOT EXISTS (SELECT FROM scraper.schedules)")
+
+
+async def look_twice_at_a_page_that_does_not_change(hands: Hands) -> None:
+    for time in ("first", "second"):
+        looked = ScrapePages(**lineage(f"{time} look"), urls=(hands.site.url_of(DESK),), only_changed=True)
+        await hands.voice.say(looked)
+        await hands.until(_ENDED, looked.job_id)
+
+
+async def cancel_a_page_whose_site_cannot_tell_its_rules(hands: Hands) -> None:
+    """Ask over TLS who speaks none: whether robots are welcome there nobody knows."""
+    url = hands.site.url_of(ROOM).replace("http://", "https://")
+    job_id = UUID((await hands.gateway.post("/scrapes", {"url": url}))["id"])
+    told = "SELECT count(*) FROM scraper.tasks WHERE id = $1 AND error_code = 'robots_unavailable'"
+    await hands.until(told, job_id)
+    await hands.gateway.post(f"/jobs/{job_id}/cancel", {})
+    await hands.until("SELECT state = 'cancelled' FROM scraper.tasks WHERE id = $1", job_id)

@@ -33,12 +33,13 @@ class Unreadable(AssertionError):
 _NOT_COMPARED: Final = frozenset(
     {
         *("schema_migrations", "bus_mark", "inbox", "tickets", "rate_limits", "near_duplicates"),
-        *("workers", "usage_mark", "accounts"),
+        *("workers", "usage_mark", "accounts", "hosts", "robots"),
     }
 )
 """The inbox knows what was heard, and so also the news of attempts; a ticket that nobody heard of is replaced, and
 requests that are made once more are counted. Which of two images that look alike was there first is chance. Processes
-say who they are, and how far was counted is no matter. How an account at a provider does is told by its last answer."""
+say who they are, and how far was counted is no matter. How an account at a provider or a host does is told by its last
+answer."""
 
 _OF_ATTEMPTS: Final = frozenset(
     {

@@ -13,6 +13,10 @@ from tests.journeys.gallery import Picture, draw, truncated
 PAGE, OTHER_PAGE, SLOW_PAGE = "page", "other", "slow"
 HALL, ROOM, NOWHERE = "hall", "hall/room", "nowhere"
 _MOVED, _SALOON, _BUSY, _GONE, _OVER = "hall/moved", "hall/saloon", "hall/busy", "hall/gone", "hall/over"
+DESK: Final = "desk"
+"""Has the same version all the time, and says so to whoever knows it."""
+
+_VERSION: Final = '"1"'
 HALL_PAGES: Final = 5
 """With one more of those that it leads to, a crawl has more pages than it is allowed."""
 
@@ -72,6 +76,8 @@ class Site:
             await self._ended.wait()
         if name in {PAGE, OTHER_PAGE, SLOW_PAGE}:
             return web.Response(text=_html(SHOWN if name == PAGE else ()), content_type="text/html")
+        if name == DESK:
+            return _desk(request)
         if name.startswith(HALL):
             return self._hall(name)
         for picture in (*SHOWN, SINGLE, LISTED):
@@ -95,6 +101,12 @@ class Site:
             self._was_shy = True
             return web.Response(status=503, headers={"Retry-After": "0"})
         return web.Response(body=picture.body, content_type=picture.content_type)
+
+
+def _desk(request: web.Request) -> web.Response:
+    if request.headers.get("If-None-Match") == _VERSION:
+        return web.Response(status=304)
+    return web.Response(text=_html(()), content_type="text/html", headers={"ETag": _VERSION})
 
 
 def _file_of(picture: Picture) -> str:

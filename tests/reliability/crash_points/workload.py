@@ -16,8 +16,10 @@ from shared.topology import Topology, queue_of
 from tests.journeys.gallery import draw
 from tests.journeys.visitors import SCENE
 from tests.reliability.crash_points.crawling import (
+    cancel_a_page_whose_site_cannot_tell_its_rules,
     crawl_a_hall_and_ask_again,
     crawl_by_schedule_and_end_it,
+    look_twice_at_a_page_that_does_not_change,
     read_a_manifest,
 )
 from tests.reliability.crash_points.hands import USER, Hands, Piece, lineage
@@ -206,6 +208,8 @@ PIECES: Final[Sequence[Piece]] = (
     crawl_a_hall_and_ask_again,
     read_a_manifest,
     crawl_by_schedule_and_end_it,
+    cancel_a_page_whose_site_cannot_tell_its_rules,
+    look_twice_at_a_page_that_does_not_change,
 )
 
 
