@@ -1,10 +1,10 @@
 """What image generation obeys and says."""
 
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
-from contracts.envelope import Command, Event
+from contracts.envelope import Command, Event, Record, Report
 from contracts.media import ObjectKey, Sha256
 
 
@@ -44,3 +44,85 @@ class ImageGenerated(Event):
         default=None, ge=0, description="of this picture, in millionths of a US dollar; null: nobody knows the price"
     )
     sample: int = Field(default=0, ge=0, description="which of the job's pictures it is, from 0")
+
+
+class Lack(NamedTuple):
+    """What a provider cannot do of what is asked: a stable code, the field that asks for it, and a sentence."""
+
+    code: str
+    field: str
+    sentence: str
+
+
+class Offer(Record):
+    """What one provider draws, and on which terms."""
+
+    name: str = Field(max_length=40)
+    aspect_ratios: tuple[str, ...] = Field(max_length=40)
+    seeds: bool = Field(description="the same seed gives the same picture")
+    negative_prompts: bool = Field(description="it listens to what should not be in the picture")
+    most_samples: int = Field(ge=1, description="pictures of one request")
+    most_references: int = Field(default=0, ge=0, description="pictures that it can be shown as an example")
+    styles: tuple[str, ...] = Field(
+        default=(), max_length=200, description="names that it knows by itself; to others they are further words"
+    )
+    paid: bool = Field(default=False, description="whether each request is paid for")
+    price_micros: int | None = Field(
+        default=None, ge=0, description="of one picture, in millionths of a US dollar; null: nobody knows it"
+    )
+
+    def lack(
+        self, *, aspect_ratio: str, negative_prompt: str, seed: int | None, samples: int = 1, references: int = 0
+    ) -> Lack | None:
+        """Tell what it lacks for a request, the first that is missing; None: it can do all of it."""
+        if aspect_ratio not in self.aspect_ratios:
+            sentence = f"{self.name} cannot draw {aspect_ratio}; it draws {', '.join(self.aspect_ratios)}."
+            return Lack("aspect_ratio_unsupported", "aspect_ratio", sentence)
+        if negative_prompt and not self.negative_prompts:
+            sentence = f"{self.name} does not listen to a negative prompt; leave it out."
+            return Lack("negative_prompt_unsupported", "negative_prompt", sentence)
+        if seed is not None and not self.seeds:
+            sentence = f"{self.name} draws another picture each time, whatever the seed; leave it out."
+            return Lack("seed_unsupported", "seed", sentence)
+        if samples > self.most_samples:
+            sentence = f"{self.name} draws at most {self.most_samples} at a time; {samples} were asked for."
+            return Lack("samples_unsupported", "samples", sentence)
+        if references > self.most_references:
+            sentence = f"{self.name} takes at most {self.most_references} pictures as an example."
+            return Lack("references_unsupported", "references", sentence)
+        return None
+
+
+class ProvidersReported(Report):
+    """Said by every process of image generation when it comes and every 10 s: who draws, and what each can do.
+
+    May be lost.
+    """
+
+    wire_name: ClassVar = "image_generation.providers_reported.v1"
+    fleeting: ClassVar = True
+    at: AwareDatetime = Field(description="by the clock of the process")
+    default: str = Field(max_length=40, description="who draws where a request names nobody")
+    fallbacks: tuple[str, ...] = Field(
+        default=(), max_length=40, description="who draws then, in this order, where the default cannot"
+    )
+    offers: tuple[Offer, ...] = Field(max_length=40)
+
+    def lack(self, asked: GenerateImage) -> Lack | None:
+        """Tell why nobody who may be asked can do all that is asked, as the first of them says; None: somebody can."""
+        by_name = {offer.name: offer for offer in self.offers}
+        if asked.provider is not None and asked.provider not in by_name:
+            sentence = f"There is no provider {asked.provider!r}; choose one of {', '.join(sorted(by_name))}."
+            return Lack("provider_unknown", "provider", sentence)
+        names = [asked.provider] if asked.provider else [self.default, *self.fallbacks]
+        lacks = [
+            by_name[name].lack(
+                aspect_ratio=asked.aspect_ratio,
+                negative_prompt=asked.negative_prompt or "",
+                seed=asked.seed,
+                samples=asked.samples,
+            )
+            for name in names
+            if name in by_name
+        ]
+        return lacks[0] if lacks and all(lacks) else None

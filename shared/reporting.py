@@ -13,6 +13,7 @@ from pathlib import Path
 
 import structlog
 
+from contracts.envelope import Report
 from contracts.jobs import WaitingWork, WorkerReported
 from shared.broker import BROKER_AWAY, Publisher, Unroutable
 from shared.health import Health
@@ -23,6 +24,7 @@ from shared.outbox import Outbox
 from shared.settings import VERSION
 
 _FAREWELL_SECONDS = 1.0
+_WORKING = "working"
 _MEMORY_PAGES = Path("/proc/self/statm")  # proc(5): the second number
 
 _log = structlog.get_logger(__name__)
@@ -53,6 +55,8 @@ class Reporting:
     ) -> None:
         self.look: Callable[[], Awaitable[Doing]] = _nothing
         """How to find out what the process does; a worker sets it."""
+        self.also: Callable[[], Report | None] = _nothing_more
+        """What else is said of a process that works, each time."""
         self._outbox = outbox
         self._publisher = publisher
         self._intake = intake
@@ -68,7 +72,7 @@ class Reporting:
         while True:
             await self._publisher.up.wait()
             if not self._left:
-                await self._say("stopping" if self._health.stopping else "working")
+                await self._say("stopping" if self._health.stopping else _WORKING)
             await asyncio.sleep(self._pause_seconds * random.uniform(0.9, 1.1))  # noqa: S311 - jitter is no secret
 
     async def leave(self) -> None:
@@ -80,7 +84,11 @@ class Reporting:
                     await self._say("stopped")
 
     async def _say(self, state: str) -> None:
-        report = self._report(state, await self.look())
+        await self._publish(self._report(state, await self.look()))
+        if state == _WORKING and (more := self.also()) is not None:
+            await self._publish(more)
+
+    async def _publish(self, report: Report) -> None:
         saying = self._outbox.encode(report)
         try:
             await self._publisher.publish(
@@ -128,6 +136,10 @@ def _memory_bytes() -> int | None:
 
 async def _nothing() -> Doing:
     return Doing()
+
+
+def _nothing_more() -> None:
+    return None
 
 
 _BORN = uuid7()

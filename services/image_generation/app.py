@@ -46,4 +46,5 @@ async def serve(settings: Settings) -> None:
             fallbacks=settings.image_provider_fallbacks,
             budgets=Budgets(*settings.budgets_micros),
         )
+        worker.bus.reporting.also = studio.report
         await worker.run(studio=studio)

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
-from services.image_generation.providers import Provider, Wish, chosen, shortcoming
+from contracts.image_generation import ProvidersReported
+from services.image_generation.providers import Provider, Wish, chosen, offer_of, shortcoming
 from services.image_generation.rules.admission import Budgets
 from shared.errors import Refused
 from shared.objects import ObjectStore
@@ -50,3 +52,13 @@ class Studio:
         if not able:
             raise next(lack for lack in lacking if lack is not None)
         return able
+
+    def report(self) -> ProvidersReported:
+        """Say who draws here, and what each can do."""
+        return ProvidersReported(
+            service="image_generation",
+            at=datetime.now(UTC),
+            default=self.default,
+            fallbacks=self.fallbacks,
+            offers=tuple(offer_of(name, provider.capabilities) for name, provider in self.providers.items()),
+        )

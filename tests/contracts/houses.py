@@ -3,7 +3,7 @@
 from contracts.catalogue import CATALOGUE
 from contracts.depth_map import DepthMapped, DepthMapReviewed, MapDepth, ReviewDepthMap
 from contracts.envelope import Command, Message
-from contracts.image_generation import GenerateImage, ImageGenerated
+from contracts.image_generation import GenerateImage, ImageGenerated, ProvidersReported
 from contracts.jobs import DeadLettersSettled, JobFailed, JobNews, JobUnknown, MessageDeadLettered, WorkerReported
 from contracts.media import (
     AcceptUpload,
@@ -36,9 +36,10 @@ def tables() -> dict[str, Table]:
     news: list[type[Message]] = [message for message in CATALOGUE.values() if issubclass(message, JobNews)]
     media_facts: list[type[Message]] = [MediaStored, MediaDescribed, MediaRejected, MediaDeleted]
     map_facts: list[type[Message]] = [DepthMapped, DepthMapReviewed]
+    reports: list[type[Message]] = [MessageDeadLettered, DeadLettersSettled, WorkerReported, ProvidersReported]
     facts: list[type[Message]] = [ImageFound, PageScraped, UrlsAccounted, *media_facts, ImageGenerated, *map_facts]
     return {
-        "gateway": ([*news, JobUnknown, MessageDeadLettered, DeadLettersSettled, WorkerReported, *facts], []),
+        "gateway": ([*news, JobUnknown, *reports, *facts], []),
         "scraper": (
             [MediaStored, MediaRejected, JobFailed],
             [ScrapePages, ImportManifest, CrawlSite, ContinueCrawl, ReadManifest, RetryCrawl, ScheduleCrawl],

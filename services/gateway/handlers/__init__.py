@@ -1,7 +1,7 @@
 """What the gateway hears."""
 
 from contracts.depth_map import DepthMapped, DepthMapReviewed
-from contracts.image_generation import ImageGenerated
+from contracts.image_generation import ImageGenerated, ProvidersReported
 from contracts.jobs import (
     DeadLettersSettled,
     JobAccepted,
@@ -22,7 +22,7 @@ from services.gateway.handlers.facts import on_facts
 from services.gateway.handlers.letters import on_dead_letters
 from services.gateway.handlers.losses import on_job_unknown
 from services.gateway.handlers.news import on_job_news
-from services.gateway.handlers.reports import on_reports
+from services.gateway.handlers.reports import on_providers_reported, on_reports
 from shared.handling import Reactions, Works
 
 REACTIONS: Reactions = {
@@ -38,6 +38,7 @@ REACTIONS: Reactions = {
     MessageDeadLettered: on_dead_letters,
     DeadLettersSettled: on_dead_letters,
     WorkerReported: on_reports,
+    ProvidersReported: on_providers_reported,
     ImageFound: on_facts,
     PageScraped: on_facts,
     UrlsAccounted: on_facts,

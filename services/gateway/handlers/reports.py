@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from contracts.image_generation import ProvidersReported
 from contracts.jobs import WorkerReported
-from services.gateway.store import workers
+from services.gateway.store import offers, workers
 from shared.handling import Heard
 from shared.outbox import Transaction
 
@@ -16,6 +17,12 @@ async def on_reports(tx: Transaction, facts: Sequence[Heard[WorkerReported]]) ->
     for heard in sorted(facts, key=_said_at):
         newest[heard.message.service, heard.message.worker] = heard.message.model_dump(mode="json")
     await workers.upsert_workers(tx.connection, list(newest.values()))
+
+
+async def on_providers_reported(tx: Transaction, facts: Sequence[Heard[ProvidersReported]]) -> None:
+    """Keep who draws, as was said last."""
+    newest = max((heard.message for heard in facts), key=lambda report: report.at)
+    await offers.upsert_offers(tx.connection, newest)
 
 
 def _said_at(heard: Heard[WorkerReported]) -> datetime:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapte
 
 from contracts.depth_map import MapDepth
 from contracts.envelope import Command
+from contracts.image_generation import GenerateImage, ProvidersReported
 from contracts.media import DescribeMedia, FetchMedia
 from contracts.scraper import CrawlSite, ScheduleCrawl, ScrapePages
 from services.gateway.routes.acting import act_once, begin
@@ -23,6 +24,7 @@ from services.gateway.routes.desk import Answer
 from services.gateway.routes.documented import told
 from services.gateway.routes.documented.operations import SUBMITTING
 from services.gateway.routes.documented.shapes.imports import EventsTaken
+from services.gateway.routes.drawing import check_drawable
 from services.gateway.routes.models import Moment, WebUrl, Words
 from services.gateway.routes.problems import Problem
 from services.gateway.routes.replies import API, job_location, plain
@@ -31,6 +33,7 @@ from services.gateway.routes.submitting import check_sizes, new_job
 from services.gateway.rules.outsiders import MAY_SAY, command_class_of, holds_nul, own_words
 from services.gateway.store.audit import AuditEntry, insert_audit
 from services.gateway.store.images import ImageFilter, select_originals
+from services.gateway.store.offers import select_offers
 from services.gateway.store.received import ReceivedEvent, insert_received, select_received
 from shared.database import Connection
 from shared.errors import Refused
@@ -118,7 +121,7 @@ _BODIES: Final[Mapping[str, Any]] = {
         status=202,
         problems=(
             *(*SUBMITTING, "project_not_found", "image_not_found"),
-            *("event_type_unknown", "event_type_refused", "event_invalid", "event_id_reused"),
+            *("event_type_unknown", "event_type_refused", "event_invalid", "event_id_reused", "beyond_provider"),
         ),
         once=True,
         bodies=_BODIES,
@@ -133,10 +136,13 @@ async def post_events(request: Request, caller: Calling) -> Response:
     """
     heard = [_heard(caller, place, event) for place, event in await _events(request)]
     check_sizes([one.command for one in heard])
+    drawing = [one for one in heard if isinstance(one.command, GenerateImage)]
 
     async def act(tx: Transaction) -> Answer:
         known = await select_received(tx.connection, [one.name for one in heard])
         fresh = _fresh(heard, known)
+        if drawing:
+            _check_drawable(await select_offers(tx.connection), [one for one in drawing if one in fresh])
         commands = [await _completed(tx.connection, one) for one in fresh]
         await begin(tx, commands)
         if fresh:
@@ -235,6 +241,12 @@ def _check_urls(command: Command) -> None:
             _URLS.validate_python((command.url, *command.alternatives))
         case _:
             pass
+
+
+def _check_drawable(offers: ProvidersReported | None, heard: Sequence[_Heard]) -> None:
+    for one in heard:
+        if isinstance(one.command, GenerateImage):
+            check_drawable(offers, one.command, *one.place, "data")
 
 
 def _fresh(heard: Sequence[_Heard], known: Mapping[tuple[UUID, str, str], ReceivedEvent]) -> list[_Heard]:

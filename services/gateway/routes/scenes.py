@@ -15,6 +15,7 @@ from services.gateway.routes.documented import told
 from services.gateway.routes.documented.operations import SUBMITTING, TASK_LINKS
 from services.gateway.routes.documented.shapes.images import Generation, SceneMedia, SceneTaken
 from services.gateway.routes.documented.shapes.shape import PageOf
+from services.gateway.routes.drawing import check_drawable
 from services.gateway.routes.models import SceneAsked, Words
 from services.gateway.routes.people.fields import ChapterId, SceneNumber
 from services.gateway.routes.people.homes import known_chapter
@@ -27,7 +28,7 @@ from services.gateway.rules.jobs import ENDED, JobRow
 from services.gateway.rules.scenes import IMAGE_TYPE, UNMEASURED_SECONDS, drawing_of, priority_of
 from services.gateway.store.images import select_scene_media
 from services.gateway.store.reading import Row
-from services.gateway.store.scenes import select_description, select_generations, select_usual_seconds
+from services.gateway.store.scenes import Prospect, select_description, select_generations, select_prospect
 from services.gateway.store.submissions import SceneHeld, SceneWanted
 from services.gateway.store.tenancy import as_tenant
 from shared.identifiers import uuid7
@@ -46,7 +47,7 @@ routes = APIRouter(prefix=API, tags=["scenes"], route_class=SecondLook)
         SceneTaken,
         status=202,
         ended=Generation,
-        problems=(*SUBMITTING, "chapter_ambiguous", "generation_in_progress"),
+        problems=(*SUBMITTING, "chapter_ambiguous", "generation_in_progress", "beyond_provider"),
         once=True,
         waits=True,
         links=TASK_LINKS,
@@ -63,9 +64,10 @@ async def post_scene(
     where several have one of this id); one that is not is registered in passing, in your personal project or the one
     that is named. A scene that is registered with a description need not be described again.
     """
-    project_id, description, seconds = await _look(request, caller, (chapter_id, scene_number), asked)
+    project_id, description, prospect = await _look(request, caller, (chapter_id, scene_number), asked)
     job = new_job(caller, project_id, asked.pipeline)
     command = GenerateImage(**job, **asked.drawing_of(description), priority=priority_of(asked.user_tier))
+    check_drawable(prospect.offers, command)
     scene = SceneWanted(
         record_id=uuid7(),
         project_id=command.project_id,
@@ -85,7 +87,7 @@ async def post_scene(
     def tell(_jobs: Sequence[JobRow], held: SceneHeld | None) -> Answer:
         if held is None:
             raise TypeError("a scene that was placed has its record")
-        return _tell_scene(scene, held, seconds)
+        return _tell_scene(scene, held, prospect.seconds or UNMEASURED_SECONDS)
 
     async def show(told: Mapping[str, Any], task: Row) -> dict[str, Any]:
         rows = await _generations(request, caller, chapter_id, scene_number, command.project_id)
@@ -111,18 +113,20 @@ def _tell_scene(scene: SceneWanted, held: SceneHeld, seconds: float) -> Answer:
     return Answer(body, f"{API}/chapters/{chapter}/images/scenes/{scene.scene_number}/status")
 
 
-async def _look(request: Request, caller: Caller, place: tuple[str, int], asked: SceneAsked) -> tuple[UUID, str, float]:
-    """Find out in which project a scene is drawn, what it shall show, and how long that may take."""
+async def _look(
+    request: Request, caller: Caller, place: tuple[str, int], asked: SceneAsked
+) -> tuple[UUID, str, Prospect]:
+    """Find out in which project a scene is drawn, what it shall show, and what is known before."""
     async with as_tenant(parts_of(request).pool, caller.memberships) as connection:
         chapter = None if asked.project_id else await known_chapter(connection, caller, place[0], None)
         project_id = caller.writing(chapter["project_id"] if chapter else asked.project_id)
         description = asked.scene_description or await select_description(connection, project_id, *place)
-        seconds = await select_usual_seconds(connection)
+        prospect = await select_prospect(connection, asked.provider, asked.aspect_ratio)
     if not description:
         sentence = "Describe the scene; it is not registered with a description."
         errors = [{"pointer": "/body/scene_description", "message": sentence}]
         raise Problem(422, "validation_failed", sentence, errors=errors)
-    return project_id, description, seconds or UNMEASURED_SECONDS
+    return project_id, description, prospect
 
 
 @routes.get(

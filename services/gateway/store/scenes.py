@@ -1,7 +1,9 @@
 """Reading the images of chapters and scenes."""
 
+from dataclasses import dataclass
 from uuid import UUID
 
+from contracts.image_generation import ProvidersReported
 from services.gateway.store.reading import Row, fetch
 from shared.database import Connection
 
@@ -27,18 +29,47 @@ async def select_generations(
     )
 
 
-async def select_usual_seconds(connection: Connection) -> float | None:
-    """Give the mean of the last twenty generations that this transaction may see; None where there was none."""
-    seconds = await connection.fetchval(
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """What is known before a picture is asked for.
+
+    Attributes:
+        offers: who draws; None where nothing was heard of them yet.
+        seconds: how long it usually takes; None where nothing was drawn yet.
+
+    """
+
+    offers: ProvidersReported | None
+    seconds: float | None
+
+
+async def select_prospect(connection: Connection, provider: str | None, aspect_ratio: str) -> Prospect:
+    """Look who draws, and how long the last twenty took that this transaction may see.
+
+    Where at least three of that shape were drawn by the provider, or by the default, these alone are counted.
+    """
+    row = await connection.fetchrow(
         """
-        SELECT avg(generation_time_seconds) FROM (
-            SELECT generation_time_seconds FROM image_generations
-            WHERE status = 'completed' AND generation_time_seconds IS NOT NULL
-            ORDER BY updated_at DESC LIMIT 20
-        ) AS latest
-        """
+        WITH known AS (SELECT report FROM image_offers ORDER BY said_at DESC LIMIT 1)
+        SELECT (SELECT report FROM known) AS report, coalesce(
+            (SELECT CASE WHEN count(*) >= 3 THEN percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) END FROM (
+                SELECT generation_time_seconds AS seconds FROM image_generations
+                WHERE status = 'completed' AND generation_time_seconds IS NOT NULL AND aspect_ratio = $2
+                  AND provider = coalesce($1, (SELECT report ->> 'default' FROM known))
+                ORDER BY updated_at DESC LIMIT 20) AS alike),
+            (SELECT avg(generation_time_seconds) FROM (
+                SELECT generation_time_seconds FROM image_generations
+                WHERE status = 'completed' AND generation_time_seconds IS NOT NULL
+                ORDER BY updated_at DESC LIMIT 20) AS latest)
+        ) AS seconds
+        """,
+        provider,
+        aspect_ratio,
     )
-    return None if seconds is None else float(seconds)
+    if row is None:  # a select without a table always gives a row
+        return Prospect(None, None)
+    offers = None if row["report"] is None else ProvidersReported.model_validate(row["report"])
+    return Prospect(offers, row["seconds"])
 
 
 async def select_description(

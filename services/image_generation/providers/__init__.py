@@ -11,6 +11,7 @@ from services.image_generation.providers.provider import (
     Submitted,
     Watched,
     Wish,
+    offer_of,
     request_for,
     shortcoming,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "Watched",
     "Wish",
     "chosen",
+    "offer_of",
     "open_providers",
     "request_for",
     "shortcoming",

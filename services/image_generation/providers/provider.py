@@ -6,6 +6,7 @@ from typing import Any, Final, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from contracts.image_generation import Offer
 from services.image_generation.rules import ASPECT_RATIOS, PICTURE_PIXELS, Pace, size_of
 from shared.errors import Refused
 
@@ -171,26 +172,35 @@ class Wish:
     references: int = 0
 
 
+def offer_of(name: str, can: Capabilities) -> Offer:
+    """Say of a provider what others need to know before they ask."""
+    return Offer(
+        name=name,
+        aspect_ratios=can.aspect_ratios,
+        seeds=can.seeds,
+        negative_prompts=can.negative_prompts,
+        most_samples=can.most_samples,
+        most_references=can.most_references,
+        styles=can.styles,
+        paid=can.costs_money,
+        price_micros=can.price_micros,
+    )
+
+
 def shortcoming(name: str, can: Capabilities, wish: Wish) -> Refused | None:
     """Tell what a provider lacks for a wish, the first that is missing; None: it can do all of it.
 
     The codes are `aspect_ratio_unsupported`, `negative_prompt_unsupported`, `seed_unsupported`,
     `samples_unsupported` and `references_unsupported`.
     """
-    if wish.aspect_ratio not in can.aspect_ratios:
-        shapes = ", ".join(can.aspect_ratios)
-        return Refused("aspect_ratio_unsupported", f"{name} cannot draw {wish.aspect_ratio}; it draws {shapes}.")
-    if wish.negative_prompt and not can.negative_prompts:
-        return Refused("negative_prompt_unsupported", f"{name} does not listen to a negative prompt; leave it out.")
-    if wish.seed is not None and not can.seeds:
-        return Refused("seed_unsupported", f"{name} draws another picture each time, whatever the seed; leave it out.")
-    if wish.samples > can.most_samples:
-        most = can.most_samples
-        return Refused("samples_unsupported", f"{name} draws at most {most} at a time; {wish.samples} were asked for.")
-    if wish.references > can.most_references:
-        most = can.most_references
-        return Refused("references_unsupported", f"{name} takes at most {most} pictures as an example.")
-    return None
+    lack = offer_of(name, can).lack(
+        aspect_ratio=wish.aspect_ratio,
+        negative_prompt=wish.negative_prompt,
+        seed=wish.seed,
+        samples=wish.samples,
+        references=wish.references,
+    )
+    return None if lack is None else Refused(lack.code, lack.sentence)
 
 
 def request_for(name: str, can: Capabilities, wish: Wish, *, seed: int, track_id: str = "") -> GenerationRequest:

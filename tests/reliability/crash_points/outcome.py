@@ -33,7 +33,7 @@ class Unreadable(AssertionError):
 _NOT_COMPARED: Final = frozenset(
     {
         *("schema_migrations", "bus_mark", "inbox", "tickets", "rate_limits", "near_duplicates"),
-        *("workers", "usage_mark", "accounts", "hosts", "robots"),
+        *("workers", "usage_mark", "accounts", "hosts", "robots", "image_offers"),
     }
 )
 """The inbox knows what was heard, and so also the news of attempts; a ticket that nobody heard of is replaced, and

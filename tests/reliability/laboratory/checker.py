@@ -12,7 +12,7 @@ import asyncpg
 
 from contracts.depth_map import DepthMapped
 from contracts.envelope import Event, routing_key_of
-from contracts.image_generation import ImageGenerated
+from contracts.image_generation import ImageGenerated, ProvidersReported
 from contracts.jobs import JobProgressed, WorkerReported
 from contracts.media import AcceptUpload, FetchMedia, MediaDescribed, MediaRejected, MediaStored
 from contracts.scraper import ImageFound, PageScraped
@@ -24,7 +24,7 @@ from tests.reliability.laboratory.listener import ENDS, Listener
 RECONSIDERED_SECONDS = 3.0
 """What somebody has learnt a moment ago is written down and passed on by then."""
 _LOOK_SECONDS = 0.2
-_UNKEPT = frozenset((routing_key_of(JobProgressed), routing_key_of(WorkerReported)))
+_UNKEPT = frozenset(map(routing_key_of, (JobProgressed, WorkerReported, ProvidersReported)))
 _ENDED = ("completed", "failed", "cancelled")
 _FACTS: dict[type[Event], str] = {
     PageScraped: "page.scraped",

@@ -127,6 +127,7 @@ MEANINGS: Final[Mapping[int, Mapping[str, str]]] = {
         "event_id_reused": "The same source has said something else under that id.",
         "no_files": "The form holds no file.",
         "no_file_taken": "None of the files can be taken; `errors` says why of each.",
+        "beyond_provider": "Nobody who may draw the image can do all that is asked; `errors` says what.",
         "expiry_invalid": "`expires_at` is over, or too far away.",
     },
     429: {

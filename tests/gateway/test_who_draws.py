@@ -1,0 +1,138 @@
+"""What nobody can draw is refused at the door, with the reason; and how long a picture takes is learnt."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from contracts.image_generation import GenerateImage, ImageGenerated, Offer, ProvidersReported
+from contracts.jobs import JobCompleted
+from services.gateway.rules.scenes import UNMEASURED_SECONDS
+from tests.gateway.living import Client, Gateway, Voice
+from tests.living import House, until
+
+SCENE = "/chapters/ch-1/images/scenes/3"
+ASKED = {"scene_description": "A lighthouse"}
+ABLE = Offer(name="able", aspect_ratios=("1:1", "16:9"), seeds=True, negative_prompts=True, most_samples=4)
+SQUARE = Offer(name="square", aspect_ratios=("1:1",), seeds=False, negative_prompts=False, most_samples=1, paid=True)
+
+
+def reported(default: str = "square", *fallbacks: str, **facts: Any) -> ProvidersReported:
+    told = {"service": "image_generation", "at": datetime.now(UTC), "offers": (ABLE, SQUARE), **facts}
+    return ProvidersReported(default=default, fallbacks=fallbacks, **told)
+
+
+async def refused(client: Client, **change: Any) -> tuple[int, str, str]:
+    reply = await client.post(SCENE, {**ASKED, **change})
+    return reply.status, reply.body["code"], reply.body["errors"][0]["pointer"]
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "reason"),
+    [
+        ({"aspect_ratio": "16:9"}, "aspect_ratio", "square cannot draw 16:9; it draws 1:1."),
+        ({"seed": 4}, "seed", "square draws another picture each time"),
+        ({"negative_prompt": "people"}, "negative_prompt", "square does not listen to a negative prompt"),
+        ({"provider": "nobody"}, "provider", "There is no provider 'nobody'; choose one of able, square."),
+        ({"provider": "able", "aspect_ratio": "9:16"}, "aspect_ratio", "able cannot draw 9:16"),
+    ],
+)
+async def test_who_asks_for_more_than_is_offered_is_told_why(
+    gateway: Gateway, ann: Client, change: dict[str, Any], field: str, reason: str
+) -> None:
+    await gateway.hear(reported())
+    reply = await ann.post(SCENE, {**ASKED, **change})
+
+    assert (reply.status, reply.body["code"]) == (422, "beyond_provider")
+    assert reply.body["detail"].startswith(reason)
+    assert [one["pointer"] for one in reply.body["errors"]] == [f"/body/{field}"]
+    assert (await ann.get("/jobs")).body["items"] == [], "nothing was handed in"
+    assert (await ann.post(SCENE, ASKED)).status == 202
+
+
+async def test_an_event_that_asks_for_more_is_refused_and_so_is_its_batch(gateway: Gateway, ann: Client) -> None:
+    await gateway.hear(reported())
+    about = {"specversion": "1.0", "source": "shop", "type": GenerateImage.wire_name}
+    events = [
+        {**about, "id": str(number), "data": {"description": "a lake", **more}}
+        for number, more in enumerate([{}, {"samples": 2}])
+    ]
+    headers = {"Content-Type": "application/cloudevents-batch+json"}
+    reply = await ann.post("/events", events, headers=headers)
+
+    assert (reply.status, reply.body["code"]) == (422, "beyond_provider")
+    assert reply.body["errors"][0]["pointer"] == "/body/1/data/samples"
+    assert (await ann.get("/jobs")).body["items"] == []
+    assert (await ann.post("/events", events[:1], headers=headers)).status == 202
+
+
+async def test_what_a_stand_in_can_draw_is_taken(gateway: Gateway, ann: Client) -> None:
+    await gateway.hear(reported("square", "able"))
+    assert (await ann.post(SCENE, {**ASKED, "aspect_ratio": "16:9"})).status == 202
+    assert await refused(ann, provider="square", aspect_ratio="16:9") == (422, "beyond_provider", "/body/aspect_ratio")
+
+
+async def test_nothing_is_refused_while_nobody_was_heard_of(ann: Client) -> None:
+    assert (await ann.post(SCENE, {**ASKED, "provider": "nobody", "seed": 4})).status == 202
+
+
+async def test_what_was_said_last_counts_and_a_clock_that_is_ahead_does_not_outlast_it(
+    gateway: Gateway, ann: Client
+) -> None:
+    now = datetime.now(UTC)
+    await gateway.hear(reported("square", at=now + timedelta(hours=1)), reported("able", at=now))
+    assert (await refused(ann, seed=4))[1] == "beyond_provider"
+    await gateway.hear(reported("able"))
+    await gateway.hear(reported("square", at=now - timedelta(hours=1)))
+    assert (await ann.post(SCENE, {**ASKED, "seed": 4})).status == 202
+
+
+async def test_a_worker_says_what_it_can_do_beside_how_it_does(ann: Client, house: House) -> None:
+    async with house.worker("image_generation", works={GenerateImage: _draw}) as worker:
+        worker.bus.reporting.also = reported
+        await worker.bus.reporting._say("working")
+
+        async def is_known() -> bool:
+            return bool(await house.value("SELECT count(*) FROM gateway.image_offers"))
+
+        await until(is_known)
+    assert (await refused(ann, seed=4))[1] == "beyond_provider"
+
+
+async def _draw(_job: Any) -> None: ...
+
+
+async def drawn(gateway: Gateway, client: Client, seconds: float, number: int, **asked: Any) -> None:
+    """Have a scene drawn that took so long."""
+    reply = await client.post(f"/chapters/ch-1/images/scenes/{number}", {**ASKED, **asked})
+    voice = Voice(await client.job(reply.body["task_id"]))
+    facts = {"object_key": "a", "sha256": "0" * 64, "size_bytes": 1, "content_type": "image/png", "width_px": 1}
+    provider = asked.get("provider", "square")
+    fact = voice.states(
+        ImageGenerated,
+        **facts,
+        height_px=1,
+        provider=provider,
+        model="a model",
+        generation_seconds=seconds,
+        description="A lighthouse",
+    )
+    done = voice.says(JobCompleted, attempt=1, started_at="2025-01-01T00:00:00Z")
+    await gateway.hear(fact, done)
+
+
+async def test_how_long_it_takes_is_learnt_for_each_provider_and_shape(gateway: Gateway, ann: Client) -> None:
+    async def estimate(**asked: Any) -> float:
+        reply = await ann.post(f"/chapters/ch-2/images/scenes/{len(told)}", {**ASKED, **asked})
+        told.append(reply.body["estimated_time_seconds"])
+        return float(told[-1])
+
+    told: list[float] = []
+    await gateway.hear(reported())
+    assert await estimate() == UNMEASURED_SECONDS
+    for number in range(3):
+        await drawn(gateway, ann, 40, number)
+        await drawn(gateway, ann, 4, 10 + number, provider="able", aspect_ratio="16:9")
+    assert await estimate() == 40, "the default is meant where nobody is named"
+    assert await estimate(provider="able", aspect_ratio="16:9") == 4
+    assert await estimate(provider="able") == 22, "of what was not drawn yet only what all took is known"
