@@ -128,6 +128,16 @@ class ReportJobs(Instruction):
     job_ids: tuple[UUID, ...] = Field(max_length=1000)
 
 
+class LookAgain(Instruction):
+    """Somebody outside has hinted that there is news of these jobs: look now instead of later. It changes nothing else.
+
+    What the hint itself says is not told: nobody believes it.
+    """
+
+    wire_name: ClassVar = "jobs.look_again.v1"
+    job_ids: tuple[UUID, ...] = Field(max_length=1000)
+
+
 class ReplayOutbox(Instruction):
     """Say again to one queue what was said since a moment, for it was created anew and may have missed it."""
 

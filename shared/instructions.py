@@ -15,6 +15,7 @@ from contracts.jobs import (
     JobRetryScheduled,
     JobStarted,
     JobUnknown,
+    LookAgain,
     PauseWork,
     ReportJobs,
     ResumeWork,
@@ -94,6 +95,12 @@ class Instructions:
 
     def _answer(self, tx: Transaction, news_class: type[JobNews], row: dict[str, Any], **facts: Any) -> None:
         self.say_of(tx, news_class, row, queue=_GATEWAY_QUEUE, **facts)
+
+    async def on_look_again(self, tx: Transaction, asked: Sequence[Heard[LookAgain]]) -> None:
+        """Begin the next attempt of those that wait for it; those that run hear it with a heartbeat, wherever."""
+        job_ids = {job_id for one in asked for job_id in one.message.job_ids}
+        await tasks.hasten_tasks(tx.connection, list(job_ids))
+        tx.after_commit(self._runner.look_for_work)
 
     async def on_pauses(self, tx: Transaction, asked: Sequence[Heard[PauseWork | ResumeWork]]) -> None:
         """Start no more jobs of these kinds for a while, or start them again.

@@ -138,6 +138,8 @@ class Job(Generic[C]):
         self.traceparent = traceparent
         self.lease = lease
         self.settled = False
+        self.hinted = asyncio.Event()
+        """Set where somebody outside has hinted that there is news; whoever waits for some clears it and looks."""
         self.cancel_requested = False
         """Somebody asked for the job's end; without it a cancelled handler was only stopped or replaced."""
         self.share: float | None = None

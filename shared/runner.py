@@ -344,10 +344,10 @@ class Runner:
                 pulse = answers.get(running.job.id)
                 if pulse is None:
                     self._interrupt(running, "lost")
-                elif pulse.cancelled:
-                    self._interrupt(running, "cancelled")
-                elif pulse.overdue:
-                    self._interrupt(running, "overdue")
+                elif pulse.cancelled or pulse.overdue:
+                    self._interrupt(running, "cancelled" if pulse.cancelled else "overdue")
+                elif pulse.hinted:
+                    running.job.hinted.set()
 
     async def tell_starts(self) -> None:
         """Say JobStarted for work that turns out to be long, until cancelled."""

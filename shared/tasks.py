@@ -187,6 +187,8 @@ class Pulse:
 
     cancelled: bool
     overdue: bool
+    hinted: bool = False
+    """Somebody outside has hinted that there is news of it, since it was started."""
 
 
 async def renew_leases(
@@ -208,7 +210,7 @@ async def renew_leases(
             SET lease_until = now() + $5 * interval '1 s', progress = h.progress, stage = h.stage
             FROM given h WHERE t.id = h.id AND t.id IN (SELECT id FROM free)
         )
-        SELECT t.id, {OVERDUE} AS overdue,
+        SELECT t.id, {OVERDUE} AS overdue, t.run_at > t.started_at AS hinted,
                EXISTS (SELECT FROM tombstones s WHERE s.job_id IN (t.id, t.parent_job_id, t.root_job_id)) AS cancelled
         FROM tasks t JOIN given h ON h.id = t.id AND h.token = t.lease_token
         WHERE t.state = 'in_progress'
@@ -219,7 +221,7 @@ async def renew_leases(
         [stage for _, stage in progress],
         lease_seconds,
     )
-    return {row["id"]: Pulse(row["cancelled"], row["overdue"]) for row in rows}
+    return {row["id"]: Pulse(row["cancelled"], row["overdue"], row["hinted"]) for row in rows}
 
 
 async def settle_tasks(connection: Connection | Pool, settlements: Sequence[Settlement]) -> set[UUID]:
@@ -320,6 +322,17 @@ async def upsert_tombstones(connection: Connection, cancels: Sequence[tuple[UUID
         """,
         [job_id for job_id, _ in cancels],
         [by for _, by in cancels],
+    )
+
+
+async def hasten_tasks(connection: Connection, job_ids: Sequence[UUID]) -> None:
+    """Have tasks that wait for their next attempt be due now; heartbeats tell those that run of it."""
+    await connection.execute(
+        """
+        UPDATE tasks SET run_at = now()
+        WHERE id = ANY ($1) AND (state = 'in_progress' OR (state = 'pending' AND run_at > now()))
+        """,
+        job_ids,
     )
 
 

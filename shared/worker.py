@@ -10,7 +10,16 @@ from typing import Any, Self
 import structlog
 
 from contracts.envelope import Message
-from contracts.jobs import CancelJob, CheckWorker, JobAccepted, PauseWork, ReportJobs, ResumeWork, WaitingWork
+from contracts.jobs import (
+    CancelJob,
+    CheckWorker,
+    JobAccepted,
+    LookAgain,
+    PauseWork,
+    ReportJobs,
+    ResumeWork,
+    WaitingWork,
+)
 from shared import metrics, sweep
 from shared.broker import BROKER_AWAY, Unroutable
 from shared.bus import Bus
@@ -107,6 +116,7 @@ class Worker:
         self.bus.intake.react(
             {
                 CancelJob: self._instructions.on_cancel_job,
+                LookAgain: self._instructions.on_look_again,
                 ReportJobs: self._instructions.on_report_jobs,
                 PauseWork: self._instructions.on_pauses,
                 ResumeWork: self._instructions.on_pauses,

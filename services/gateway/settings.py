@@ -72,6 +72,11 @@ class Settings(OutboundSettings, ObjectSettings, ServiceSettings):
     rate_limit_redis_url: str | None = Field(
         default=None, pattern=r"^(rediss?|redis\+unix)://", description="counts there instead of in PostgreSQL"
     )
+    image_hints_secret: SecretStr | None = Field(
+        default=None,
+        min_length=32,
+        description="the same as image generation's: providers tell when a picture is there",
+    )
     trusted_proxies: Annotated[Networks, NoDecode] = Field(
         default=(), description="addresses and networks, comma-separated, whose X-Forwarded-For and -Proto are believed"
     )

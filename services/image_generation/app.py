@@ -45,6 +45,7 @@ async def serve(settings: Settings) -> None:
             deadline_seconds=settings.generation_deadline_seconds,
             fallbacks=settings.image_provider_fallbacks,
             budgets=Budgets(*settings.budgets_micros),
+            hints=settings.hint_url_of,
         )
         worker.bus.reporting.also = studio.report
         await worker.run(studio=studio)

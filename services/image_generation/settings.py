@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any
+from uuid import UUID
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
+from shared.hints import hint_url
 from shared.settings import ObjectSettings, OutboundSettings, WorkSettings
 
 
@@ -32,6 +34,14 @@ class Settings(OutboundSettings, ObjectSettings, WorkSettings):
         default=None, ge=0, description="most that each user spends on pictures in a day (UTC); absent: any sum"
     )
     modelslab_api_key: SecretStr | None = Field(default=None, description="makes `modelslab` one of the providers")
+    image_hints_origin: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/?#@]+/?$",
+        description="where providers reach the gateway, `https://api.example.org`: they tell when a picture is there",
+    )
+    image_hints_secret: SecretStr | None = Field(
+        default=None, min_length=32, description="the same as the gateway's; with it only providers can tell that"
+    )
     sketch_processes: int = Field(default=1, ge=1, le=64, description="limited processes that the local renderer uses")
     sketch_memory_bytes: int = Field(default=1024 * 1024 * 1024, ge=128 * 1024 * 1024)
     sketch_seconds: float = Field(default=60, gt=0)
@@ -49,6 +59,18 @@ class Settings(OutboundSettings, ObjectSettings, WorkSettings):
             return self.image_providers
         own = self.image_providers.get("modelslab", {})
         return {**self.image_providers, "modelslab": {"key": self.modelslab_api_key, **own}}
+
+    @model_validator(mode="after")
+    def _whole_hints(self) -> "Settings":
+        if (self.image_hints_origin is None) != (self.image_hints_secret is None):
+            raise ValueError("IMAGE_HINTS_ORIGIN and IMAGE_HINTS_SECRET are set together")
+        return self
+
+    def hint_url_of(self, job_id: UUID) -> str | None:
+        """Give the address at which a provider may say that there is news of a job; None: nowhere."""
+        if self.image_hints_origin is None or self.image_hints_secret is None:
+            return None
+        return hint_url(self.image_hints_origin, self.image_hints_secret.get_secret_value(), job_id)
 
     @property
     def budgets_micros(self) -> tuple[int | None, int | None]:

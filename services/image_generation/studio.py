@@ -1,14 +1,19 @@
 """What generating images needs."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from uuid import UUID
 
 from contracts.image_generation import ProvidersReported
 from services.image_generation.providers import Provider, Wish, chosen, offer_of, shortcoming
 from services.image_generation.rules.admission import Budgets
 from shared.errors import Refused
 from shared.objects import ObjectStore
+
+
+def _nowhere(_job_id: UUID) -> None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +24,7 @@ class Studio:
         default: who draws when a request names nobody.
         fallbacks: who draws then, in this order, where the default is away, unpaid or cannot do it.
         deadline_seconds: how long is waited for a picture.
+        hints: where a provider may say that there is news of a job; None: nowhere.
 
     """
 
@@ -28,6 +34,7 @@ class Studio:
     deadline_seconds: float
     fallbacks: tuple[str, ...] = ()
     budgets: Budgets = field(default_factory=Budgets)
+    hints: Callable[[UUID], str | None] = _nowhere
 
     def __post_init__(self) -> None:
         """Refuse settings by which nobody could draw, or a budget that nobody could keep."""

@@ -23,6 +23,8 @@ def test_a_worker_hears_its_commands_what_it_reacts_to_and_what_every_worker_is_
         "jobs.check_worker.depth_map",
         "jobs.discard_dead_letters.all",
         "jobs.discard_dead_letters.depth_map",
+        "jobs.look_again.all",
+        "jobs.look_again.depth_map",
         "jobs.pause_work.all",
         "jobs.pause_work.depth_map",
         "jobs.redrive_dead_letters.all",

@@ -244,6 +244,13 @@ async def test_what_it_may_not_draw_is_not_asked_for_again(server: ModelsLabServ
         await modelslab.poll(submitted)
 
 
+async def test_it_is_told_where_to_hint_that_a_picture_is_there(server: ModelsLabServer, modelslab: Provider) -> None:
+    await modelslab.submit(lake(modelslab))
+    await modelslab.submit(lake(modelslab).model_copy(update={"hint_url": "https://api.example.org/hints/1"}))
+    assert '"webhook":null' in server.seen[0]
+    assert '"webhook":"https://api.example.org/hints/1"' in server.seen[1]
+
+
 async def test_what_is_no_picture_is_not_paid_for_again(server: ModelsLabServer, modelslab: Provider) -> None:
     server.picture = b"<html>expired</html>"
     submitted = await modelslab.submit(lake(modelslab))

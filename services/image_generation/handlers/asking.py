@@ -107,6 +107,7 @@ async def _ask_in_turn(job: Job[GenerateImage], wish: Wish, studio: Studio) -> A
 async def _ask(job: Job[GenerateImage], provider: Provider, wish: Wish, studio: Studio) -> Asked:
     can = provider.capabilities
     request = request_for(provider.name, can, wish, seed=seed_of(job.id), track_id=str(job.id))
+    request = request.model_copy(update={"hint_url": studio.hints(job.id)})
     job.progress(0.05, f"asking {provider.name}")
     asking = _asking(job, provider, request)
     async with job.recording() as tx:

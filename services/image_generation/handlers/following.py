@@ -1,6 +1,7 @@
 """Waiting for a picture that a provider has taken the request for."""
 
 import asyncio
+from contextlib import suppress
 from typing import Final
 
 from contracts.image_generation import GenerateImage
@@ -43,15 +44,20 @@ async def _ask_again_and_again(job: Job[GenerateImage], asked: Asked) -> Done:
             return answer
         telling.report(answer)
         wanted = answer.eta_seconds if pause_seconds == _SHORTEST_PAUSE_SECONDS else None
-        await _wait(asked, min(max(wanted or pause_seconds, pause_seconds), _LONGEST_PAUSE_SECONDS), telling)
+        await _wait(job, asked, min(max(wanted or pause_seconds, pause_seconds), _LONGEST_PAUSE_SECONDS), telling)
         pause_seconds = min(pause_seconds * 1.5, _LONGEST_PAUSE_SECONDS)
 
 
-async def _wait(asked: Asked, seconds: float, telling: Telling) -> None:
+async def _wait(job: Job[GenerateImage], asked: Asked, seconds: float, telling: Telling) -> None:
+    """Wait before the next question; a hint that there is news is a reason to ask, and no more than that."""
     if isinstance(asked.provider, Watched):
         await asked.provider.watch(asked.submitted, seconds, telling.report)
-    else:
-        await asyncio.sleep(seconds)
+        return
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await job.hinted.wait()
+            await asyncio.sleep(min(seconds, _SHORTEST_PAUSE_SECONDS))  # for whoever hints all the time
+    job.hinted.clear()
 
 
 async def _ask(job: Job[GenerateImage], asked: Asked, noted: set[Trouble]) -> Pending | Done:

@@ -163,7 +163,7 @@ class ModelsLab:
             "seed": request.seed,
             "base64": False,
             "temp": False,
-            "webhook": None,
+            "webhook": request.hint_url,
             "track_id": request.track_id,
         }
         return document | ({"negative_prompt": request.negative_prompt} if request.negative_prompt else {})

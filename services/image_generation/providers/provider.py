@@ -62,6 +62,7 @@ class GenerationRequest(BaseModel):
     negative_prompt: str = ""
     samples: int = Field(default=1, ge=1, le=MOST_SAMPLES)
     track_id: str = Field(default="", description="our own name for it")
+    hint_url: str | None = Field(default=None, description="where it may be said that there is news of it")
 
 
 @dataclass(frozen=True, slots=True)

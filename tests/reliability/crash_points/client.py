@@ -4,14 +4,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
+from uuid import UUID
 
 import aiohttp
 import orjson
 
 from services.gateway.cli.client import API, Gateway, GatewayProblem, check
+from shared.hints import proof_of
 from tests.journeys.gallery import Picture
 from tests.reliability.crash_points.voice import same_id
 
+HINTS_SECRET: Final = "a secret that only providers are told"
 _GONE: Final = 404
 _UNAUTHENTICATED: Final = 401
 
@@ -47,6 +50,10 @@ class Client(Gateway):
         except GatewayProblem as problem:
             if problem.status != _GONE:
                 raise
+
+    async def hint(self, job_id: UUID) -> None:
+        """Hint that there is news of a job, as its provider does."""
+        await self._sent("POST", f"/hints/{job_id}/{proof_of(HINTS_SECRET, job_id)}")
 
     async def upload(self, pictures: Sequence[Picture], **fields: str) -> list[dict[str, Any]]:
         """Send files in one form; tell what became of each."""

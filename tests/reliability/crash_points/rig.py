@@ -22,7 +22,7 @@ from services.gateway.identity.issuers import LOCAL
 from services.gateway.settings import Settings
 from tests.deploy.clients import objects
 from tests.journeys.end_state import Books, until_quiet
-from tests.reliability.crash_points.client import Client
+from tests.reliability.crash_points.client import HINTS_SECRET, Client
 from tests.reliability.crash_points.hands import OPERATOR, USER, Hands, Piece
 from tests.reliability.crash_points.hired import BUSY, PAID, Till
 from tests.reliability.crash_points.ledger import Ledger
@@ -40,6 +40,7 @@ SETTINGS: Final[Mapping[str, Mapping[str, str]]] = {
     "gateway": {
         "MEMBERSHIP_SECONDS": "0",  # who comes in each round for the first time is not remembered
         "USAGE_SECONDS": "0.5",
+        "IMAGE_HINTS_SECRET": HINTS_SECRET,
         **_REPORTING,
     },
     "scraper": {**QUICK, "HOST_PAUSE_SECONDS": "0"},

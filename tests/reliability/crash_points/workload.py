@@ -101,6 +101,7 @@ async def cancel_a_picture_that_is_being_drawn(hands: Hands) -> None:
 async def have_a_picture_drawn_by_who_is_busy_at_first(hands: Hands) -> None:
     wanted = GenerateImage(**lineage("busy"), description="a small forest", aspect_ratio="1:1", seed=3, provider=BUSY)
     await hands.voice.say(wanted)
+    await hands.gateway.hint(wanted.job_id)
     done = "SELECT count(*) FROM image_generation.tasks WHERE id = $1 AND state = 'completed'"
     await hands.until(done, wanted.job_id)
 

@@ -15,7 +15,17 @@ from services.gateway.routes.documented.operations import MARK, told
 from services.gateway.routes.documented.problems import MEANINGS, MEDIA_TYPE, SCHEMA, responses_of
 from services.gateway.routes.documented.shapes.shape import Shape
 
-_OPEN: Final = ("/health", "/livez", "/readyz", "/startupz", "/metrics", "/asyncapi.yaml", "/schemas", "/docs")
+_OPEN: Final = (
+    "/health",
+    "/livez",
+    "/readyz",
+    "/startupz",
+    "/metrics",
+    "/asyncapi.yaml",
+    "/schemas",
+    "/docs",
+    "/hints",
+)
 _DESCRIPTIONS: Final = {
     "200": "Here it is",
     "201": "It was made",

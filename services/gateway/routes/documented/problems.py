@@ -68,6 +68,7 @@ MEANINGS: Final[Mapping[int, Mapping[str, str]]] = {
         "api_key_not_found": "There is no such API key, or it is not of your projects.",
         "webhook_not_found": "There is no such webhook, or it is not of your projects.",
         "upload_not_found": "There is no such upload, or it is not of your projects.",
+        "hint_not_found": "Nobody was told to hint at this address.",
         "delivery_not_found": "There is no such delivery.",
     },
     405: {"method_not_allowed": "The address does not understand that method; `Allow` says which it does."},

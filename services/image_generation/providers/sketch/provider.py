@@ -79,7 +79,7 @@ class SketchProvider:
 
     async def submit(self, request: GenerationRequest) -> Submitted:
         """Take a request; nothing is drawn yet."""
-        told = request.model_dump_json(exclude={"track_id"})
+        told = request.model_dump_json(exclude={"track_id", "hint_url"})
         return Submitted(f"sketch-{hashlib.sha256(told.encode()).hexdigest()[:32]}", {"request": told})
 
     async def poll(self, submitted: Submitted) -> Done:
