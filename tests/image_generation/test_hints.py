@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from services.image_generation.handlers.asking import Asked
-from services.image_generation.handlers.following import follow
+from services.image_generation.handlers.following import _pause_after, follow
 from services.image_generation.providers import Done, Pending, Submitted
 from services.image_generation.settings import Settings
 from tests.image_generation.test_accounts import Painter
@@ -55,7 +55,7 @@ async def test_a_hint_is_a_reason_to_ask_and_no_more_than_that() -> None:
 
     job.hinted.set()
     await asyncio.sleep(0.6)
-    assert painter.questions == 2
+    assert painter.questions == 2, "from then on it waits longer and not shorter"
     assert not following.done(), "what was hinted was not so"
 
     job.hinted.set()
@@ -83,3 +83,18 @@ def test_the_address_is_told_where_both_of_its_settings_are() -> None:
     assert Settings(**NEEDED).hint_url_of(job_id) is None
     with pytest.raises(ValidationError, match="set together"):
         Settings(**NEEDED, image_hints_origin="https://api.example.org")
+
+
+@pytest.mark.parametrize(
+    ("before", "answer", "pause"),
+    [
+        (0, Pending(), 0.2),
+        (0, Pending(eta_seconds=4), 4),
+        (0, Pending(eta_seconds=400), 10),
+        (0, Pending(eta_seconds=0), 0.2),
+        (4, Pending(eta_seconds=1), 6),
+        (8, Pending(), 10),
+    ],
+)
+def test_it_is_asked_less_and_less_often(before: float, answer: Pending, pause: float) -> None:
+    assert _pause_after(before, answer) == pause

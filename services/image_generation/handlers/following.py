@@ -15,6 +15,7 @@ from shared.jobs import Job
 
 _SHORTEST_PAUSE_SECONDS: Final = 0.2
 _LONGEST_PAUSE_SECONDS: Final = 10.0
+_LONGEST_PATIENCE_SECONDS: Final = 60.0
 _UNTIL_SOMEBODY_ACTS_SECONDS: Final = 300.0
 
 
@@ -35,7 +36,7 @@ async def follow(job: Job[GenerateImage], asked: Asked, deadline_seconds: float)
 async def _ask_again_and_again(job: Job[GenerateImage], asked: Asked) -> Done:
     telling = Telling(job, asked.provider.name, asked.estimate_seconds, asked.asked_seconds_ago)
     telling.report(Pending())
-    pause_seconds = _SHORTEST_PAUSE_SECONDS
+    pause_seconds = 0.0
     noted: set[Trouble] = set()
     while True:
         async with telling.by_the_clock():
@@ -43,9 +44,14 @@ async def _ask_again_and_again(job: Job[GenerateImage], asked: Asked) -> Done:
         if isinstance(answer, Done):
             return answer
         telling.report(answer)
-        wanted = answer.eta_seconds if pause_seconds == _SHORTEST_PAUSE_SECONDS else None
-        await _wait(job, asked, min(max(wanted or pause_seconds, pause_seconds), _LONGEST_PAUSE_SECONDS), telling)
-        pause_seconds = min(pause_seconds * 1.5, _LONGEST_PAUSE_SECONDS)
+        pause_seconds = _pause_after(pause_seconds, answer)
+        await _wait(job, asked, max(pause_seconds, min(answer.patience_seconds, _LONGEST_PATIENCE_SECONDS)), telling)
+
+
+def _pause_after(before_seconds: float, answer: Pending) -> float:
+    """Wait at first for as long as it says that it takes, then half as long again each time."""
+    wanted = before_seconds * 1.5 if before_seconds else answer.eta_seconds or 0.0
+    return min(max(wanted, _SHORTEST_PAUSE_SECONDS), _LONGEST_PAUSE_SECONDS)
 
 
 async def _wait(job: Job[GenerateImage], asked: Asked, seconds: float, telling: Telling) -> None:
@@ -71,7 +77,7 @@ async def _ask(job: Job[GenerateImage], asked: Asked, noted: set[Trouble]) -> Pe
         if failure.trouble not in noted:
             await _note(job, asked, failure)
             noted.add(failure.trouble)
-        return Pending(eta_seconds=failure.retry_after_seconds)
+        return Pending(patience_seconds=failure.retry_after_seconds or 0.0)
     except Denied as failure:
         if failure.trouble not in {Trouble.KEY, Trouble.CREDIT}:
             raise

@@ -115,12 +115,14 @@ class Pending:
         progress: from 0 to 1, as counted by the provider.
         eta_seconds: how long it will take from now.
         ahead: so many requests are done before this one.
+        patience_seconds: it wants not to be asked again before.
 
     """
 
     progress: float | None = None
     eta_seconds: float | None = None
     ahead: int | None = None
+    patience_seconds: float = 0.0
 
 
 class Provider(Protocol):
