@@ -3,15 +3,18 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
+from uuid import UUID
 
 import aiohttp
 import orjson
+from pydantic import SecretStr
 
 from contracts.jobs import Child, JobChildrenNamed, JobCompleted, JobFailed, JobStarted
 from contracts.media import Embedding, FetchMedia, MediaRejected, NamedColour
 from contracts.media import MediaDescribed as Described
 from contracts.scraper import ImageContext, PageScraped, SkippedImage
+from shared.hints import proof_of
 from shared.identifiers import uuid7
 from tests.gateway.living import Client, Gateway, Voice, gateway_settings
 from tests.gateway.sayings import command_of, depth_mapped, media_stored, set_aside
@@ -21,6 +24,7 @@ from tests.shared.strangers import Stranger, answer
 
 STARTED = "2025-01-01T00:00:00Z"
 WORK = "/work"
+HINTS_SECRET: Final = SecretStr("a secret that only providers are told")
 EVENT = {
     "specversion": "1.0",
     "id": "1",
@@ -65,7 +69,9 @@ async def lived(house: House, mark: str = "") -> AsyncIterator[Life]:
     """A gateway where ann and oz have seen everything; it may reach a receiver of webhooks."""
     async with Stranger(otherwise=answer(b"thanks")) as receiver:
         allow = frozenset({("127.0.0.1", receiver.port)})
-        async with Gateway(gateway_settings(house.servers, outbound_allow=allow)) as gateway:
+        async with Gateway(
+            gateway_settings(house.servers, outbound_allow=allow, image_hints_secret=HINTS_SECRET)
+        ) as gateway:
             await gateway.until_well()
             async with gateway.client("ann") as ann, gateway.client("oz", roles=("operator",)) as oz:
                 life = Life(gateway, ann, oz, receiver, mark=mark)
@@ -114,6 +120,7 @@ async def _work(life: Life, client: Client) -> None:
         "scene_id": "s",
         "message_type": FetchMedia.wire_name,
         "recipe": "default",
+        "proof": proof_of(HINTS_SECRET.get_secret_value(), UUID(scrape["id"])),
     }
     life.bodies |= {
         "create_scrape": {"url": "https://example.org"},

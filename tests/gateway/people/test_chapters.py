@@ -1,6 +1,10 @@
 """Chapters and scenes: registered by hand or in passing, always in a project of the caller's, and seen at a glance."""
 
 from typing import Any
+from urllib.parse import quote
+
+import pytest
+from yarl import URL
 
 from contracts.image_generation import GenerateImage, ImageGenerated
 from contracts.jobs import JobCompleted, JobFailed
@@ -161,3 +165,16 @@ async def test_what_is_being_drawn_is_not_deleted(ann: Client, gateway: Gateway)
     assert [one["id"] for one in (await ann.get("/chapters")).body["items"]] == ["noon"]
     again = (await draw(ann, "dawn", 1)).body
     assert again["retry_count"] == 0, "it begins anew"
+
+
+@pytest.mark.parametrize("chapter_id", ["a chapter", "Kapitel 3 \u00fc", "\u7b2c\u4e00\u7ae0", "50% & more"])
+async def test_a_chapter_and_its_scenes_are_found_where_it_is_said_whatever_its_id(
+    ann: Client, chapter_id: str
+) -> None:
+    kept = await ann.post("/chapters", {"title": "Hills at dusk", "id": chapter_id})
+    assert kept.status == 201, kept.body
+    shown = await ann.session.get(URL(kept.headers["location"], encoded=True))
+    assert (await shown.json())["id"] == chapter_id
+    scene = await ann.post(f"/chapters/{quote(chapter_id, safe='')}/scenes", {"number": 1})
+    assert scene.status == 201, scene.body
+    assert (await ann.session.get(URL(scene.headers["location"], encoded=True))).status == 200

@@ -1,6 +1,7 @@
 """Chapters: registered by hand, or in passing where a scene of theirs is drawn."""
 
 from typing import Annotated, Final
+from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
@@ -65,7 +66,8 @@ async def post_chapter(request: Request, caller: Calling, asked: ChapterAsked) -
         if row is None:
             raise Problem(409, "chapter_exists", "The project has a chapter of this id; choose another.")
         await note(tx.connection, caller, "chapter.create", chapter_id, project_id)
-        return Answer(dumped(ChapterShown.of(row)), f"{API}/chapters/{chapter_id}?project_id={project_id}", 201)
+        location = f"{API}/chapters/{quote(chapter_id, safe='')}?project_id={project_id}"
+        return Answer(dumped(ChapterShown.of(row)), location, 201)
 
     return await create_once(request, caller, act)
 

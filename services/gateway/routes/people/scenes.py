@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
+from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
@@ -68,7 +69,7 @@ async def post_chapter_scene(
             raise Problem(409, "scene_exists", "The chapter has a scene of this number; choose another.")
         await note(tx.connection, caller, "scene.create", f"{chapter_id}/{number}", home)
         row = await _scene(tx.connection, home, chapter_id, number)
-        location = f"{API}/chapters/{chapter_id}/scenes/{number}?project_id={home}"
+        location = f"{API}/chapters/{quote(chapter_id, safe='')}/scenes/{number}?project_id={home}"
         return Answer(dumped(SceneShown.of(row)), location, 201)
 
     return await create_once(request, caller, act)
