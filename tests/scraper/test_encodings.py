@@ -49,10 +49,33 @@ def test_the_header_names_the_encoding(encoding: str, charset: str, alt: str) ->
         "<meta charset = windows-1251 >",
         '<meta http-equiv="Content-Type" content="text/html; charset=windows-1251">',
         "<!-- <meta charset=utf-8> --><META CHARSET='CP1251'>",
+        "<!--><meta charset=windows-1251><!-- -->",
+        "<meta content='text/html; charset=\"windows-1251\"' http-equiv=CONTENT-TYPE>",
+        "<meta name=description content='charset=utf-8'><meta charset=windows-1251>",
+        "<meta charset=windows-1251 charset=utf-8>",
+        "<meta charset='no such'><meta/charset=windows-1251>",
+        '<p title="<meta charset=utf-8>"><meta charset=windows-1251>',
+        "<?x <meta charset=utf-8?><meta charset=windows-1251>",
     ],
 )
 def test_the_page_names_its_encoding_where_the_header_does_not(head: str) -> None:
     assert alt_of(page("Зал", head).encode("cp1251")) == "Зал"
+
+
+def test_an_xml_declaration_names_the_encoding_where_no_meta_tag_does() -> None:
+    declared = "<?xml version='1.0' encoding='windows-1251'?>"
+    assert alt_of((declared + page("Зал")).encode("cp1251")) == "Зал"
+    assert alt_of((declared + page("Зал", "<meta charset=koi8-r>")).encode("koi8-r")) == "Зал"
+
+
+def test_an_xml_declaration_in_utf_16_is_known_by_its_first_characters() -> None:
+    for encoding in ("utf-16-le", "utf-16-be"):
+        assert alt_of(("<?xml version='1.0'?>" + page("日本")).encode(encoding)) == "日本"
+
+
+@pytest.mark.parametrize("charset", ["iso-2022-kr", "HZ-GB-2312", "iso-2022-cn"])
+def test_nothing_is_read_in_an_encoding_that_browsers_show_nothing_of(charset: str) -> None:
+    assert extract(page("x").encode(), url=ADDRESS, charset=charset).images == ()
 
 
 def test_the_header_wins_over_the_page() -> None:

@@ -48,14 +48,28 @@ _ALIASES: Final = {
     "x-cp1252": "cp1252",
     "unicode": "utf-16",
 }
-_META: Final = re.compile(rb"<meta\b[^>]{0,400}?charset\s*=\s*[\"']?\s*([a-zA-Z0-9_:.\-]+)", re.IGNORECASE)
-_COMMENT: Final = re.compile(rb"<!--.*?-->", re.DOTALL)
+# Browsers show nothing of a page in one of these, for they can hide markup from a filter.
+_NOT_SHOWN: Final = frozenset(("csiso2022kr", "hz-gb-2312", "iso-2022-cn", "iso-2022-cn-ext", "iso-2022-kr"))
+_NOTHING: Final = "replacement"
+_MARKUP: Final = re.compile(
+    rb"<!(?=--)(?:.*?-->|.*)|(?P<meta><meta(?=[\t\n\f\r /]))|(?P<tag></?[a-z][^\t\n\f\r >]*+)|<[!/?][^>]*+>?",
+    re.IGNORECASE | re.DOTALL,
+)
+_ATTRIBUTE: Final = re.compile(
+    rb"[\t\n\f\r /]*+([^\t\n\f\r />][^\t\n\f\r />=]*+)"
+    rb"(?:[\t\n\f\r ]*+=[\t\n\f\r ]*+(?:\"([^\"]*+)\"|'([^']*+)'|([^\t\n\f\r >\"'][^\t\n\f\r >]*+)?))?"
+)
+_CHARSET: Final = re.compile(
+    rb"charset[\t\n\f\r ]*=[\t\n\f\r ]*(?:\"([^\"]*)\"|'([^']*)'|([^\"'\t\n\f\r ;][^\t\n\f\r ;]*))", re.IGNORECASE
+)
+_XML: Final = re.compile(rb"<\?xml[^>]*?encoding\s*=\s*(?:\"([^\">]*)\"|'([^'>]*)')")
+_XML_IN_UTF_16: Final = ((b"<\0?\0x\0", "utf-16-le"), (b"\0<\0?\0x", "utf-16-be"))
 # The standard looks at 1024 bytes; browsers go on where the meta tag comes later, and so do we, a little.
 _PRESCAN_BYTES: Final = 4096
 
 
 def decode(html: bytes, charset: str | None) -> str:
-    """Decode a page: its byte order mark wins, then the header's charset, then its meta tag, then UTF-8.
+    """Decode a page: its byte order mark wins, then the header, then its meta tag or XML declaration, then UTF-8.
 
     Bytes that mean nothing become U+FFFD. A page that declares nothing and is no UTF-8 is read as windows-1252.
     """
@@ -63,6 +77,8 @@ def decode(html: bytes, charset: str | None) -> str:
         if html.startswith(mark):
             return html[len(mark) :].decode(encoding, "replace")
     declared = _encoding(charset) or _declared(html[:_PRESCAN_BYTES])
+    if declared == _NOTHING:
+        return "\ufffd"
     if declared:
         return html.decode(declared, "replace")
     try:
@@ -79,9 +95,42 @@ def _undeclared(html: bytes) -> str:
 
 
 def _declared(head: bytes) -> str | None:
-    match = _META.search(_COMMENT.sub(b"", head))
-    encoding = _encoding(match[1].decode("ascii")) if match else None
-    # A meta tag that could be read as ASCII was not written in UTF-16.
+    """Prescan the first bytes as the standard does (§13.2.3.2), for a meta tag and then for an XML declaration."""
+    for start, utf_16 in _XML_IN_UTF_16:
+        if head.startswith(start):
+            return utf_16
+    position = 0
+    while match := _MARKUP.search(head, position):
+        position = match.end()
+        if not match["meta"] and not match["tag"]:
+            continue
+        attributes, position = _attributes(head, position)
+        if match["meta"] and (encoding := _of_meta(attributes)):
+            return encoding
+    declaration = _XML.match(head)
+    return _readable(declaration[1] or declaration[2] or b"") if declaration else None
+
+
+def _attributes(head: bytes, position: int) -> tuple[dict[bytes, bytes], int]:
+    attributes: dict[bytes, bytes] = {}
+    while match := _ATTRIBUTE.match(head, position):
+        attributes.setdefault(match[1].lower(), match[2] or match[3] or match[4] or b"")
+        position = match.end()
+    return attributes, position
+
+
+def _of_meta(attributes: dict[bytes, bytes]) -> str | None:
+    if b"charset" in attributes:
+        return _readable(attributes[b"charset"])
+    said = _CHARSET.search(attributes.get(b"content", b""))
+    if said and attributes.get(b"http-equiv", b"").lower() == b"content-type":
+        return _readable(said[1] or said[2] or said[3] or b"")
+    return None
+
+
+def _readable(label: bytes) -> str | None:
+    encoding = _encoding(label.decode("ascii", "replace"))
+    # What could be read as ASCII was not written in UTF-16.
     return "utf-8" if encoding and encoding.startswith("utf-16") else encoding
 
 
@@ -89,6 +138,8 @@ def _encoding(label: str | None) -> str | None:
     if not label:
         return None
     label = label.strip(" \t\n\r\f\"'").lower()
+    if label in _NOT_SHOWN:
+        return _NOTHING
     try:
         return _READ_AS.get(codecs.lookup(_ALIASES.get(label, label)).name)
     except (LookupError, ValueError):  # ValueError: a label with a zero in it
