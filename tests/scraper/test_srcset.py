@@ -1,10 +1,11 @@
 """srcset is read as the HTML standard reads it."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.scraper.extraction.srcset import CANDIDATE_LIMIT, Source, parse_srcset
+from tests.scraper.letter import by_the_letter
 
 SPACES = st.text(" \t\n\f\r", min_size=1, max_size=3)
 URLS = st.from_regex(r"[a-z0-9/:.?=&%_~-][a-z0-9/:.?=&%,_~()-]{0,20}[a-z0-9/:.?=&%_~()-]", fullmatch=True)
@@ -34,6 +35,31 @@ def written(draw: st.DrawFn, sources: list[Source]) -> str:
 @given(st.data(), st.lists(SOURCES, max_size=8))
 def test_what_was_written_is_read_back_however_it_was_spaced(data: st.DataObject, sources: list[Source]) -> None:
     assert parse_srcset(data.draw(written(sources))) == sources
+
+
+PARTS = st.sampled_from(
+    [
+        *("a", "data:,", "/", "(", ")", "[", '"', "\\", "-", "+", "."),
+        *(",", " ", "\t", "\n", "\f", "\r", "\v", "\u00a0"),
+        *("0w", "1w", "20w", "007w", "1W", "1h", "w", "h"),
+        *("1x", "2x", "-0x", ".5x", "1.x", "1e1x", "1E-2x", "1e999x", "x"),
+    ]
+)
+
+
+@settings(max_examples=1000)
+@given(st.lists(PARTS, max_size=25).map("".join))
+def test_every_text_is_read_as_the_standard_puts_it_to_the_letter(text: str) -> None:
+    assert parse_srcset(text) == by_the_letter(text)
+
+
+@pytest.mark.parametrize("digits", ["2147483648", "99999999999", "9" * 5000])
+def test_a_width_that_no_browser_can_count_is_an_error(digits: str) -> None:
+    assert parse_srcset(f"a {digits}w, b 1w") == [Source("b", width_px=1)]
+
+
+def test_zeros_before_a_width_count_nothing() -> None:
+    assert parse_srcset(f"a {'0' * 5000}7w") == [Source("a", width_px=7)]
 
 
 @given(st.text(alphabet="a/ ,\t\n()wxh1.-+e\u00a0\x00", max_size=60))
@@ -81,6 +107,8 @@ def test_candidates_are_told_apart(text: str, sources: list[Source]) -> None:
         "+1w",
         "1.0w",
         "1W",
+        "0x1w",
+        "1.5e1.5x",
         "10h",
         "0h 1w",
         "1h 1x",

@@ -14,8 +14,10 @@ _URL: Final = re.compile(r"[^ \t\n\f\r]+")
 # Commas and spaces within parentheses belong to their descriptor; parentheses do not nest.
 _DESCRIPTORS: Final = re.compile(r"(?:[^(,]|\([^)]*+(?:\)|\Z))*+")
 _DESCRIPTOR: Final = re.compile(r"(?:[^( \t\n\f\r]|\([^)]*+(?:\)|\Z))++")
-_INTEGER: Final = re.compile(r"[0-9]{1,9}")
-_FLOAT: Final = re.compile(r"-?(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+# The standard sets no bound; browsers know no number that takes more than 31 bits.
+_INTEGER: Final = re.compile(r"0*[0-9]{1,10}")
+_LARGEST_INTEGER: Final = 2**31 - 1
+_FLOAT: Final = re.compile(r"-?(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +64,23 @@ def _described(url: str, descriptors: list[str]) -> Source | None:
     for descriptor in descriptors:
         number, unit = descriptor[:-1], descriptor[-1]
         if unit == "w" and width is None and density is None and _INTEGER.fullmatch(number):
-            width = int(number)
+            width = _integer(number)
         elif unit == "h" and height is None and density is None and _INTEGER.fullmatch(number):
-            height = int(number)
+            height = _integer(number)
         elif unit == "x" and width is None and height is None and density is None and _FLOAT.fullmatch(number):
             density = float(number)
         else:
             return None
-    if width == 0 or height == 0 or (height and not width) or (density is not None and not 0 <= density < float("inf")):
+    if _is_wrong(width) or _is_wrong(height) or (height and not width):
+        return None
+    if density is not None and not 0 <= density < float("inf"):
         return None
     return Source(url, width, density)
+
+
+def _integer(digits: str) -> int:
+    return int(digits[-10:])  # before these all are zeros
+
+
+def _is_wrong(size_px: int | None) -> bool:
+    return size_px is not None and not 0 < size_px <= _LARGEST_INTEGER
