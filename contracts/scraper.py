@@ -10,6 +10,9 @@ from contracts.jobs import Code, Sentence
 
 Url = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
 Text = Annotated[str, StringConstraints(max_length=2000)]
+Moment = Annotated[
+    str, StringConstraints(max_length=40), Field(description="ISO 8601 as exact as it was said: a day, or a moment")
+]
 
 
 class ScrapePages(Command):
@@ -33,6 +36,13 @@ class ImageContext(Record):
     credit: Text | None = None
     licence: Text | None = None
     position: int | None = Field(default=None, ge=0, description="place on the page, from 0")
+    description: Text | None = None
+    heading: Text | None = Field(default=None, description="the nearest before the image, of its own section")
+    published_at: Moment | None = Field(default=None, description="of the image, where the page tells it")
+    page_title: Text | None = None
+    page_author: Text | None = None
+    page_licence: Text | None = Field(default=None, description="of the page; what others made may be shown there too")
+    page_published_at: Moment | None = None
 
 
 class ManifestRow(Record):
@@ -75,6 +85,14 @@ class PageScraped(Event):
     wire_name: ClassVar = "scraper.page_scraped.v1"
     url: Url
     title: Text | None = None
+    description: Text | None = None
+    author: Text | None = None
+    licence: Text | None = Field(default=None, description="a URL or the words of the page")
+    published_at: Moment | None = None
+    modified_at: Moment | None = None
+    site_name: Text | None = None
+    language: str | None = Field(default=None, max_length=80, description="a BCP 47 tag, as the page declares it")
+    canonical_url: Url | None = Field(default=None, description="what the page calls itself")
     images_found: int = Field(ge=0)
     images_skipped: int = Field(ge=0)
     skipped: tuple[SkippedImage, ...] = Field(default=(), max_length=100, description="the first of them")

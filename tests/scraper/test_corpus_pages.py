@@ -2,6 +2,9 @@
 
 import json
 import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import urljoin
@@ -15,9 +18,10 @@ from tests.scraper.reading import ADDRESS, CORPUS, urls
 
 pytestmark = pytest.mark.skipif(not CORPUS.exists(), reason="the corpus of real pages lies outside the repository")
 
-# Golden texts that are not the page's own: a recipe's name and text, and the first words of the body.
-TITLE_OF_ITS_SUBJECT = frozenset({"recipes_food52", "recipes_greatbritishchefs_2", "recipes_okokorecepten_1"})
-DESCRIPTION_OF_ITS_SUBJECT = frozenset({"recipes_okokorecepten_1"})
+EXCUSED: dict[tuple[str, str], str] = {
+    ("metascraper_indiehackers", "author"): "who is quoted while the page loads; it names no author",
+}
+"""Where a golden result is not what the page says of itself, and what it is instead."""
 
 
 def expectations() -> list[tuple[str, dict[str, str]]]:
@@ -46,24 +50,81 @@ def plain(text: str) -> str:
     return " ".join(text.split()).casefold()
 
 
-@pytest.mark.parametrize(("name", "golden"), expectations())
-def test_the_images_and_metadata_of_a_golden_result_are_found(name: str, golden: dict[str, str]) -> None:
+@dataclass(frozen=True)
+class Line:
+    """One thing that a golden result names: what it says, what was found, and whether that agrees."""
+
+    page: str
+    thing: str
+    expected: str
+    found: str
+    holds: bool
+    excuse: str = ""
+
+
+def compared(name: str, golden: dict[str, str]) -> Iterator[Line]:
+    """Compare a page with its golden result, line by line; what the golden result leaves open has no line."""
     address = golden.get("url") or golden.get("canonical_url") or ADDRESS
     page = page_of_corpus(name, address if address.startswith("http") else f"https://www.{address}/")
-    if golden.get("image"):
-        assert golden["image"] in known_urls(page)
-    title = plain(page.title or "")
-    assert (
-        plain(golden["title"]).split()[0] in title if name in TITLE_OF_ITS_SUBJECT else plain(golden["title"]) in title
-    )
-    language = golden.get("lang") or golden.get("language")
-    if language:
-        assert (page.language or "").startswith(language)
+
+    def line(thing: str, expected: str | None, found: str | None, *, holds: bool) -> Iterator[Line]:
+        if expected and expected != "null":
+            yield Line(name, thing, expected, found or "-", holds, EXCUSED.get((name, thing), ""))
+
+    known, said = known_urls(page), {skipped.url for skipped in page.skipped}
+    image, logo = golden.get("image", ""), golden.get("logo", "")
+    place = next((f"image {one.position} of {len(page.images)}" for one in page.images if image in known), None)
+    yield from line("image", image, place, holds=image in known)
+    yield from line("logo", logo, "told as an icon" if logo in said else "taken", holds=logo in known | said)
+    title = plain(golden.get("title", ""))
+    yield from line("title", golden.get("title"), page.title, holds=title in plain(page.title or ""))
+    author = golden.get("author") or golden.get("byline")
+    yield from line("author", author, page.author, holds=plain(author or "") == plain(page.author or ""))
+    date = golden.get("date") or golden.get("publishedTime")
+    told = (page.published_at, page.modified_at)  # some golden results are of the last change
+    when = next((one for one in told if _moment(one) == _moment(date)), page.published_at)
+    yield from line("date", date, when, holds=_moment(date) == _moment(when))
+    site = golden.get("siteName") or golden.get("publisher") or golden.get("site_name")
+    yield from line("site", site, page.site_name, holds=plain(site or "") == plain(page.site_name or ""))
+    tongue = (golden.get("lang") or golden.get("language") or "").lower()
+    yield from line("language", tongue, page.language, holds=(page.language or "").lower().startswith(tongue))
     if address != ADDRESS and address.startswith("http"):
-        assert (page.canonical_url or "").partition(":")[2] == address.partition(":")[2]
-    description = golden.get("description") or golden.get("excerpt")
-    if description and page.description and name not in DESCRIPTION_OF_ITS_SUBJECT:
-        assert plain(page.description).startswith(plain(description))
+        same = (page.canonical_url or "").partition(":")[2] == address.partition(":")[2]
+        yield from line("canonical URL", address, page.canonical_url, holds=same)
+    words = golden.get("description") or golden.get("excerpt")
+    holds = plain(page.description or "").startswith(plain(words or ""))
+    yield from line("description", words, page.description, holds=holds)
+
+
+def _moment(text: str | None) -> datetime | None:
+    # Where a page says no zone, the golden results took it for this one.
+    moment = datetime.fromisoformat(text) if text else None
+    return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC) if moment else None
+
+
+def table(lines: list[Line]) -> str:
+    """Set the lines of one page out as a table."""
+    rows = []
+    for line in lines:
+        outcome = "found" if line.holds else "other" if line.excuse else "MISSED"
+        excuse = f"  ({line.excuse})" if line.excuse and not line.holds else ""
+        rows.append(f"  {outcome:<7}{line.thing:<14}{line.expected[:44]!r:<48}{line.found[:44]!r}{excuse}")
+    return "\n".join([lines[0].page, *rows])
+
+
+@pytest.mark.parametrize(("name", "golden"), expectations())
+def test_the_images_and_metadata_of_a_golden_result_are_found(
+    name: str, golden: dict[str, str], record_property: Callable[[str, object], None]
+) -> None:
+    lines = list(compared(name, golden))
+    record_property("table", table(lines))
+    assert [line for line in lines if not line.holds and not line.excuse] == []
+    assert [line for line in lines if line.holds and line.excuse] == [], "this needs no excuse any more"
+
+
+def test_every_excuse_is_of_a_golden_result() -> None:
+    known = {(line.page, line.thing) for name, golden in expectations() for line in compared(name, golden)}
+    assert known >= EXCUSED.keys()
 
 
 def test_every_golden_result_is_compared() -> None:

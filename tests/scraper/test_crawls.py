@@ -165,6 +165,15 @@ async def test_a_page_that_asks_not_to_be_followed_leads_nowhere(house: House, s
     assert len([one for one in said if isinstance(one, ImageFound)]) == 1
 
 
+async def test_a_crawl_tells_of_pages_and_images_all_that_the_pages_say(house: House, site: Site) -> None:
+    site.say("/", "<title>East</title><meta name=author content='Ann Lee'><h1>The hall</h1><img src=a.jpg>")
+    _, said = await crawled(house, site, seeds=[Seed(url=f"{site.origin}/")])
+    [image] = [one.context for one in said if isinstance(one, ImageFound)]
+    assert (image.heading, image.page_title, image.page_author) == ("The hall", "East", "Ann Lee")
+    [page] = [one for one in said if isinstance(one, PageScraped)]
+    assert (page.title, page.author, page.images_found) == ("East", "Ann Lee", 1)
+
+
 async def test_what_one_page_gives_no_reason_to_take_is_taken_where_another_one_does(house: House, site: Site) -> None:
     site.say("/", "<a href=/1>x</a><img src=/a.jpg width=1 height=1>")
     site.say("/1", "<img src=/a.jpg width=600 height=400>")

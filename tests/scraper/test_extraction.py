@@ -31,6 +31,17 @@ ROOM = "https://gallery.example/rooms"
         ('<meta name="twitter:image" content="a.jpg">', f"{ROOM}/a.jpg", "twitter:image"),
         ('<meta property="twitter:image:src" content="a.jpg">', f"{ROOM}/a.jpg", "twitter:image"),
         ('<link rel="IMAGE_SRC" href="a.jpg">', f"{ROOM}/a.jpg", "image_src"),
+        ("<link rel=preload as=image href=a.jpg>", f"{ROOM}/a.jpg", "preload"),
+        ('<link rel=preload as=image href=b.jpg imagesrcset="a.jpg 900w, b.jpg 400w">', f"{ROOM}/a.jpg", "preload"),
+        ("<input type=IMAGE src=a.jpg>", f"{ROOM}/a.jpg", "input"),
+        ("<svg><image href=a.jpg></image></svg>", f"{ROOM}/a.jpg", "svg"),
+        ("<svg><image xlink:href=a.jpg /></svg>", f"{ROOM}/a.jpg", "svg"),
+        ("<object data=a.jpg></object>", f"{ROOM}/a.jpg", "object"),
+        ("<object data=a type=image/jpeg></object>", f"{ROOM}/a", "object"),
+        ("<embed src=a.jpg?v=1>", f"{ROOM}/a.jpg?v=1", "object"),
+        ("<amp-anim src=a.gif></amp-anim>", f"{ROOM}/a.gif", "img"),
+        ("<amp-video poster=a.jpg></amp-video>", f"{ROOM}/a.jpg", "poster"),
+        ('<div data-bgset="b.jpg 400w, a.jpg 900w">', f"{ROOM}/a.jpg", "lazy"),
         ('<video poster="a.jpg"></video>', f"{ROOM}/a.jpg", "poster"),
         ('<div style="background: #fff url(a.jpg) no-repeat">', f"{ROOM}/a.jpg", "background"),
         ("<div style=\"background-image:url( 'a b.jpg' )\">", f"{ROOM}/a%20b.jpg", "background"),
@@ -40,6 +51,7 @@ ROOM = "https://gallery.example/rooms"
         ('<div data-bg="a.jpg">', f"{ROOM}/a.jpg", "background"),
         ('<div data-original="a.jpg" style="background:url(blank.gif)">', f"{ROOM}/a.jpg", "lazy"),
         ('<table background="a.jpg">', f"{ROOM}/a.jpg", "background"),
+        ("<table><td background=a>", f"{ROOM}/a", "background"),
         ('<meta itemprop="image" content="a.jpg">', f"{ROOM}/a.jpg", "microdata"),
         ('<a itemprop="image" href="a.jpg">', f"{ROOM}/a.jpg", "microdata"),
         (
@@ -86,8 +98,20 @@ def test_an_image_is_found_where_a_browser_would_look(markup: str, url: str, fou
         "<img src='about:blank'>",
         "<img alt='a.jpg'>",
         "<img data-lazy='false'>",
-        "<link rel=icon href=a.jpg>",
+        "<link rel=preload as=image media=print href=a.jpg>",
+        "<link rel=preload as=image type=image/jxl href=a.jpg>",
+        "<link rel=preload as=style href=a.jpg>",
+        "<link rel=prefetch href=a.jpg>",
+        "<link rel=stylesheet href=a.jpg>",
+        "<input type=text src=a.jpg>",
+        "<svg><use href=a.jpg></use></svg>",
+        "<object data=film.mp4 type=video/mp4></object>",
+        "<object data=a.jpg type=text/html></object>",
+        "<embed src=game.swf>",
         "<a href=a.jpg>a</a>",
+        "<div background=a.jpg>",
+        "<div style='background: url(a.jpg); display:none'>",
+        "<div style='display: NONE'><p style='background: url(a.jpg)'></div>",
         '<meta name="description" content="a.jpg">',
     ],
 )
@@ -109,6 +133,8 @@ def test_what_a_browser_would_not_load_is_neither_found_nor_mentioned(markup: st
         ("<img src=t.gif style='width:1px; height: 1px'>", "tracking_pixel"),
         ("<noscript><img src=t.gif height=1 width=1></noscript>", "tracking_pixel"),
         ("<img src=/img/blank.gif>", "placeholder"),
+        ("<link rel='shortcut ICON' href=a.ico>", "icon"),
+        ("<link rel=apple-touch-icon sizes=180x180 href=a.png>", "icon"),
         ("<img src=1x1.trans.gif>", "placeholder"),
         ("<img src='{{ picture.url }}'>", "url_template"),
         ("<img src='/i/${id}.jpg'>", "url_template"),
@@ -126,6 +152,16 @@ def test_an_image_that_is_not_taken_is_told_with_the_reason(markup: str, code: s
     assert skipped.code == code
     assert skipped.sentence.endswith(".")
     assert 0 < len(skipped.url) <= 300
+
+
+def test_an_icon_that_the_page_also_shows_is_an_image_of_it() -> None:
+    page = read("<link rel=icon href=a.png><img src=a.png>")
+    assert (urls(page), codes(page)) == ([f"{ROOM}/a.png"], [])
+
+
+def test_a_preloaded_picture_is_the_one_that_is_shown_later() -> None:
+    image = only_image('<link rel=preload as=image href=a.jpg><figure><img src=a.jpg alt="A hall"></figure>')
+    assert (image.url, image.alt) == (f"{ROOM}/a.jpg", "A hall")
 
 
 def test_a_long_data_url_is_cut_where_it_is_told() -> None:

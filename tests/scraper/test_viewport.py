@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.scraper.extraction.viewport import Screen, matches, source_size_px, widest_screen
+from services.scraper.extraction.lengths import Screen
+from services.scraper.extraction.viewport import matches, source_size_px, widest_screen
 
 DESK = Screen(1920)
 
@@ -46,6 +47,20 @@ DESK = Screen(1920)
         ("max(50vw, 700px)", 960),
         ("clamp(100px, 50vw, 800px)", 800),
         ("/* 1px, */ 300px", 300),
+        ("(min-width:600px)700px, 300px", 700),
+        ("(min-width:600px)and (max-width:9999px)700px, 300px", 700),
+        ("(min-width: 600px) [1px, 2px] 3px, 300px", 300),
+        ("{1px, 2px}, 300px", 300),
+        (") 1px, 300px", 300),
+        ("'1px, 2px', 300px", 300),
+        ("screen and (min-width: 600px) 700px, 300px", 300),
+        ("auto, 300px", 300),
+        ("(width) 700px, 300px", 700),
+        ("(hover) 700px, 300px", 700),
+        ("(prefers-color-scheme: dark) 700px, 300px", 300),
+        ("(min-resolution: 1.5dppx) 700px, 300px", 700),
+        ("(max-resolution: 96dpi) 700px, 300px", 300),
+        ("1PX", 1),
         ("(min-width: min(300px, 2px)) calc(2 * (3px + 4px)), 9px", 14),
     ],
 )
@@ -67,6 +82,12 @@ def test_a_sizes_attribute_gives_a_width(sizes: str | None, width_px: float) -> 
         ("print, (min-width: 800px)", True),
         ("(min-width: 50em) and (max-width: 100em)", False),
         ("nonsense(", False),
+        ("(prefers-color-scheme: light)", True),
+        ("(prefers-color-scheme: dark)", False),
+        ("not (prefers-color-scheme: dark)", True),
+        ("(-webkit-min-device-pixel-ratio: 2), (min-resolution: 192dpi)", True),
+        ("(-webkit-min-device-pixel-ratio: 1.2.3)", False),
+        ("(min-resolution: 3dppx)", False),
     ],
 )
 def test_a_media_query_holds_or_not(media: str | None, holds: bool) -> None:
@@ -75,6 +96,10 @@ def test_a_media_query_holds_or_not(media: str | None, holds: bool) -> None:
 
 def test_a_source_for_small_screens_is_judged_on_the_widest_of_them() -> None:
     assert widest_screen("(max-width: 767px)") == Screen(640)
+
+
+def test_a_source_for_plain_screens_is_judged_on_one_of_them() -> None:
+    assert widest_screen("(max-resolution: 1dppx)") == Screen(1920, 1)
 
 
 def test_a_source_that_no_screen_shows_has_no_screen() -> None:

@@ -53,6 +53,7 @@ class Gathering:
         self._pictures: dict[int, _Picture] = {}
         self._by_key: dict[str, int] = {}
         self._skipped: dict[tuple[str, str], SkippedImage] = {}
+        self._signs: dict[str, str] = {}
         self._count = self._candidates_seen = 0
 
     def add(self, sighting: Sighting) -> None:
@@ -63,6 +64,8 @@ class Gathering:
         candidates, refusals = self._judged(sighting)
         if candidates and sighting.tracks:
             self._skip(candidates[0].url, "tracking_pixel", "The image is too small to be seen.")
+        elif candidates and sighting.sign:
+            self._signs.setdefault(_key(candidates[0]), candidates[0].url)
         elif candidates:
             self._count += 1
             self._merge(sighting, candidates)
@@ -70,10 +73,17 @@ class Gathering:
             for candidate, refusal in refusals[:1]:
                 self._skip(candidate.url, refusal.code, refusal.sentence)
 
+    def tell_of_styles(self) -> None:
+        """Note that not all of the page's styles were looked at."""
+        self._skip(self._location, "too_many_styles", "The page has more style rules than are searched for images.")
+
     def images(self) -> tuple[FoundImage, ...]:
         return tuple(_found(picture, place) for place, picture in enumerate(self._pictures.values()))
 
     def skipped(self) -> tuple[SkippedImage, ...]:
+        for key, url in self._signs.items():
+            if key not in self._by_key:  # shown as a picture too, it was taken as one
+                self._skip(url, "icon", "The image is the sign of the site (an icon), not a picture of the page.")
         return tuple(self._skipped.values())
 
     def _judged(self, sighting: Sighting) -> tuple[list[Candidate], list[tuple[Candidate, Refused]]]:
@@ -173,6 +183,9 @@ def _found(picture: _Picture, position: int) -> FoundImage:
         licence=longest(*(sighting.licence for sighting in seen_in)),
         width_px=width_px,
         height_px=height_px,
+        description=longest(*(sighting.description for sighting in seen_in)),
+        heading=next((sighting.heading for sighting in seen_in if sighting.heading), None),
+        published_at=next((sighting.published_at for sighting in seen_in if sighting.published_at), None),
     )
 
 

@@ -9,7 +9,7 @@ from selectolax.lexbor import LexborHTMLParser
 
 from services.scraper.extraction.sighting import Sighting
 from services.scraper.extraction.surroundings import enclosing
-from services.scraper.extraction.words import pixels, tidy
+from services.scraper.extraction.words import moment, pixels, tidy
 from services.scraper.rules import Candidate
 
 # In the order of trust. A title element often ends in the name of the site; a description for sharing may be a teaser.
@@ -22,6 +22,32 @@ _DESCRIPTIONS: Final = (
     "twitter:description",
     "dc.description",
 )
+_AUTHORS: Final = (
+    "dc:creator",
+    "dcterms:creator",
+    "author",
+    "article:author_name",
+    "article:author",
+    "parsely-author",
+    "sailthru.author",
+    "byl",
+    "dc.creator",
+    "dcterms.creator",
+)
+_PUBLISHED: Final = (
+    "article:published_time",
+    "og:published_time",
+    "dcterms.issued",
+    "dcterms.created",
+    "dc.date.issued",
+    "dc.date",
+    "parsely-pub-date",
+    "sailthru.date",
+    "pubdate",
+    "date",
+)
+_MODIFIED: Final = ("article:modified_time", "og:updated_time", "og:modified_time", "dcterms.modified", "last-modified")
+_LICENCES: Final = ("dcterms.license", "dcterms:license", "dc.rights", "dcterms.rights", "dc:rights")
 _IMAGES: Final = {
     "og:image": "og:image",
     "og:image:url": "og:image",
@@ -58,12 +84,27 @@ class Head:
         return begun
 
     def title(self, parser: LexborHTMLParser) -> str | None:
-        # Within SVG a title names a shape. A page whose head ends too early has its title in the body.
-        elements = parser.css("head > title") or [node for node in parser.css("title") if not enclosing(node, "svg")]
-        return self._first(_TITLES) or tidy(elements[0].text() if elements else None) or self._first(("title",))
+        return self._first(_TITLES) or title_element(parser) or self._first(("title",))
 
     def description(self) -> str | None:
         return self._first(_DESCRIPTIONS)
+
+    def author(self) -> str | None:
+        # Some name a profile instead of a person.
+        names = (self._first((name,)) for name in _AUTHORS)
+        return next((name for name in names if name and "//" not in name), None)
+
+    def published_at(self) -> str | None:
+        return self._moment(_PUBLISHED)
+
+    def modified_at(self) -> str | None:
+        return self._moment(_MODIFIED)
+
+    def licence(self) -> str | None:
+        return self._first(_LICENCES)
+
+    def site_name(self) -> str | None:
+        return self._first(("og:site_name", "application-name"))
 
     def url(self) -> str | None:
         return self._said.get("og:url")
@@ -74,6 +115,10 @@ class Head:
         others = (declared, self._said.get("content-language"), self._said.get("og:locale"), self._said.get("language"))
         tags = (_language_tag(tag) for tag in others if tag)
         return next((tag for tag in tags if tag), None)
+
+    def _moment(self, names: Iterable[str]) -> str | None:
+        moments = (moment(self._said.get(name)) for name in names)
+        return next((found for found in moments if found), None)
 
     def _first(self, names: Iterable[str]) -> str | None:
         # Many publishing systems escape twice.
@@ -104,6 +149,12 @@ class Head:
         elif current and name == "og:image:alt":
             current.alt = tidy(content)
         return None
+
+
+def title_element(parser: LexborHTMLParser) -> str | None:
+    # Within SVG a title names a shape. A page whose head ends too early has its title in the body.
+    elements = parser.css("head > title") or [node for node in parser.css("title") if not enclosing(node, "svg")]
+    return tidy(elements[0].text()) if elements else None
 
 
 def directives(content: str) -> frozenset[str]:

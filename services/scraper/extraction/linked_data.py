@@ -3,11 +3,11 @@
 import html
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from services.scraper.extraction.sighting import Sighting
-from services.scraper.extraction.words import pixels, tidy
+from services.scraper.extraction.words import moment, pixels, tidy
 from services.scraper.rules import Candidate
 
 _RECORDS_LIMIT: Final = 50_000
@@ -22,11 +22,23 @@ _COMMENT: Final = re.compile(rf"({_STRING})|/\*.*?(?:\*/|\Z)|^[ \t]*+//[^\n]*+",
 _TRAILING_COMMA: Final = re.compile(rf"({_STRING})|,(?=\s*+[\]}}])", re.DOTALL)
 
 
-def see_linked_data(text: str) -> Iterator[Sighting]:
-    """Yield the images of one JSON-LD script in their order; nothing where it cannot be read as JSON at all."""
-    for record in _records(_read(text)):
-        types = {name.rpartition("/")[2].lower() for name in _texts(record.get("@type"))}
-        if types & _IMAGE_TYPES:
+Record = dict[str, Any]
+
+
+def linked_records(text: str) -> list[Record]:
+    """List all records of one JSON-LD script in their order; none where it cannot be read as JSON at all."""
+    return list(_records(_read(text)))
+
+
+def types_of(record: Record) -> set[str]:
+    """Tell what a record is, in lower case and without the vocabulary: `newsarticle`."""
+    return {re.split("[/#:]", name)[-1].lower() for name in _texts(record.get("@type"))}
+
+
+def see_linked_data(records: Iterable[Record]) -> Iterator[Sighting]:
+    """Yield the images that records name, in their order."""
+    for record in records:
+        if types_of(record) & _IMAGE_TYPES:
             yield _image_object(record)
             continue
         for key in _IMAGE_KEYS:
@@ -56,7 +68,7 @@ def _mended(text: str) -> str:
     return text
 
 
-def _records(data: Any) -> Iterator[dict[str, Any]]:
+def _records(data: Any) -> Iterator[Record]:
     """Walk through all records in document order, without recursion: depth is the stranger's choice."""
     waiting, seen = [data], 0
     while waiting and seen < _RECORDS_LIMIT:
@@ -79,7 +91,7 @@ def _plain_urls(value: Any) -> Iterator[str]:
             yield from (_unescaped(url) for url in _texts(item.get("url") or item.get("contentUrl")))
 
 
-def _image_object(record: dict[str, Any]) -> Sighting:
+def _image_object(record: Record) -> Sighting:
     whole = _texts(record.get("contentUrl")) or _texts(record.get("url")) or _texts(record.get("@id"))
     width_px, height_px = _size(record.get("width")), _size(record.get("height"))
     candidates = [
@@ -89,27 +101,43 @@ def _image_object(record: dict[str, Any]) -> Sighting:
         candidates.append(Candidate(_unescaped(url), "json-ld", placeholder=bool(candidates)))
     return Sighting(
         candidates,
-        title=_text(record.get("name")),
-        caption=_text(record.get("caption")),
-        credit=_text(record.get("creditText")) or _name(record.get("creator")) or _text(record.get("copyrightNotice")),
-        licence=_text(record.get("license")) or _name(record.get("license")),
+        title=text_of(record.get("name")),
+        caption=text_of(record.get("caption")) or name_of(record.get("caption")),
+        credit=_credit(record),
+        licence=text_of(record.get("license")) or name_of(record.get("license")),
+        description=text_of(record.get("description")),
+        published_at=first_moment(record, ("datePublished", "uploadDate", "dateCreated")),
     )
+
+
+def _credit(record: Record) -> str | None:
+    said = text_of(record.get("creditText"))
+    makers = (name_of(record.get(key)) for key in ("creator", "author", "copyrightHolder"))
+    return said or next((name for name in makers if name), None) or text_of(record.get("copyrightNotice"))
+
+
+def first_moment(record: Record, keys: Iterable[str]) -> str | None:
+    """Give the first of some properties that is a day or a moment, as ISO 8601."""
+    moments = (moment(value) for key in keys for value in _texts(record.get(key)))
+    return next((found for found in moments if found), None)
 
 
 def _size(value: Any) -> int | None:
     return pixels(value.get("value") if isinstance(value, dict) else value)
 
 
-def _name(value: Any) -> str | None:
+def name_of(value: Any) -> str | None:
+    """Give the name of the first that has one, of persons or things as JSON-LD writes them."""
     records = value if isinstance(value, list) else [value]
     names = (
-        _text(record.get("name") or record.get("url")) if isinstance(record, dict) else _text(record)
+        text_of(record.get("name") or record.get("url")) if isinstance(record, dict) else text_of(record)
         for record in records
     )
     return next((name for name in names if name), None)
 
 
-def _text(value: Any) -> str | None:
+def text_of(value: Any) -> str | None:
+    """Tidy a text, also one that was escaped for HTML; None where the value is none."""
     return tidy(html.unescape(value)) if isinstance(value, str) else None
 
 

@@ -11,10 +11,13 @@ class FoundImage:
         url: of the largest candidate, absolute.
         alternatives: the other candidates, largest first, at most 20; no placeholders.
         found_in: where the largest stood: `img`, `srcset`, `picture`, `lazy`, `noscript`, `og:image`,
-            `twitter:image`, `json-ld`, `image_src`, `poster`, `background` or `microdata`.
+            `twitter:image`, `json-ld`, `image_src`, `preload`, `poster`, `background`, `input`, `svg`, `object` or
+            `microdata`.
         position: place on the page, from 0.
         width_px: as the page hints; not measured.
         height_px: likewise.
+        heading: the nearest one before the image, in the innermost section of the page that has one.
+        published_at: when the image was, as ISO 8601, where the page tells it of the image.
 
     """
 
@@ -29,6 +32,9 @@ class FoundImage:
     licence: str | None = None
     width_px: int | None = None
     height_px: int | None = None
+    description: str | None = None
+    heading: str | None = None
+    published_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +43,8 @@ class SkippedImage:
 
     Attributes:
         url: as far as it can be told, at most 300 characters.
-        code: `data_url`, `svg_not_rasterised`, `tracking_pixel`, `placeholder`, `url_template`,
-            `too_many_images`, `robots_noimageindex`, or a code of `shared.addresses.parse_url`.
+        code: `data_url`, `svg_not_rasterised`, `tracking_pixel`, `placeholder`, `url_template`, `icon`,
+            `too_many_images`, `too_many_styles`, `robots_noimageindex`, or a code of `shared.addresses.parse_url`.
 
     """
 
@@ -57,6 +63,11 @@ class Page:
         language: as the page declares it, a BCP 47 tag.
         directives: lower-case rules of its robots meta tags that concern us.
         links: where it leads to, absolute; without those that it says not to follow.
+        description: what it says of itself, or its first words.
+        author: who wrote it, by name.
+        licence: of what the page holds, a URL or the words.
+        published_at: a day or a moment, as ISO 8601.
+        modified_at: of the last change, likewise.
 
     """
 
@@ -69,3 +80,8 @@ class Page:
     skipped: tuple[SkippedImage, ...]
     directives: frozenset[str] = frozenset()
     links: tuple[str, ...] = ()
+    author: str | None = None
+    licence: str | None = None
+    published_at: str | None = None
+    modified_at: str | None = None
+    site_name: str | None = None

@@ -7,9 +7,10 @@ from typing import Final
 
 from selectolax.lexbor import LexborNode
 
+from services.scraper.extraction.lengths import Screen
 from services.scraper.extraction.sighting import Sighting
 from services.scraper.extraction.srcset import Source, parse_srcset
-from services.scraper.extraction.viewport import Screen, source_size_px, widest_screen
+from services.scraper.extraction.viewport import source_size_px, widest_screen
 from services.scraper.extraction.words import pixels, tidy
 from services.scraper.rules import Candidate
 
@@ -21,6 +22,8 @@ LAZY_SOURCES: Final = (
     "data-original",
     "data-lazy-src",
     "data-lazy",
+    "data-lazyload",
+    "data-defer-src",
     "data-original-src",
     "data-echo",
     "data-img-src",
@@ -62,7 +65,12 @@ def see_image(node: LexborNode) -> Sighting:
 def lazy_urls(attributes: Attributes) -> list[str]:
     """List the URLs that a lazy loader will show an element with."""
     values = ((attributes.get(name) or "").strip() for name in LAZY_SOURCES)
-    return [value for value in values if _LOOKS_LIKE_URL.search(value)]
+    return [value for value in values if looks_like_url(value)]
+
+
+def looks_like_url(value: str) -> bool:
+    """Tell a file from what else pages keep in attributes of their own, such as `true`."""
+    return bool(_LOOKS_LIKE_URL.search(value))
 
 
 def _is_tiny(width_px: int | None, height_px: int | None, style: str | None) -> bool:
@@ -79,18 +87,20 @@ def _picture_sources(image: LexborNode) -> list[Attributes]:
     for _ in range(_SIBLINGS_LIMIT):
         if node is None:
             break
-        if node.tag == "source" and _is_shown(attributes := node.attributes):
+        if node.tag == "source" and is_shown(attributes := node.attributes):
             sources.insert(0, attributes)
         node = node.prev
     return sources
 
 
-def _is_shown(source: Attributes) -> bool:
-    content_type = _content_type(source)
+def is_shown(source: Attributes) -> bool:
+    """Tell whether browsers show files of the type that an element claims."""
+    content_type = content_type_of(source)
     return not content_type or bool(_SHOWN_TYPES.fullmatch(content_type))
 
 
-def _content_type(source: Attributes) -> str | None:
+def content_type_of(source: Attributes) -> str | None:
+    """Read the type that an element claims for its file, without parameters."""
     return (source.get("type") or "").partition(";")[0].strip().lower() or None
 
 
@@ -102,8 +112,9 @@ def _source_candidates(attributes: Attributes, image_width_px: int | None) -> It
     later = any(attributes.get(name) for name in LAZY_SRCSETS)
     for name in (*LAZY_SRCSETS, "srcset"):
         for source in parse_srcset(attributes.get(name) or ""):
-            candidate = _candidate(source, "picture", shown_px, placeholder=later and name == "srcset")
-            yield replace(candidate, content_type=_content_type(attributes))
+            found_in = "picture" if name == "srcset" else "lazy"
+            candidate = candidate_of(source, found_in, shown_px, placeholder=later and name == "srcset")
+            yield replace(candidate, content_type=content_type_of(attributes))
 
 
 def _own_candidates(attributes: Attributes, screen: Screen | None) -> Iterator[Candidate]:
@@ -112,12 +123,12 @@ def _own_candidates(attributes: Attributes, screen: Screen | None) -> Iterator[C
     later = [source for name in LAZY_SRCSETS for source in parse_srcset(attributes.get(name) or "")]
     later += map(Source, lazy_urls(attributes))
     for source in later:
-        yield _candidate(source, "lazy", shown_px)
+        yield candidate_of(source, "lazy", shown_px)
     for source in parse_srcset(attributes.get("srcset") or ""):
-        yield _candidate(source, "srcset", shown_px, placeholder=bool(later))
+        yield candidate_of(source, "srcset", shown_px, placeholder=bool(later))
     src = (attributes.get("src") or "").strip()
     if src:
-        yield _candidate(Source(src), "img", shown_px, placeholder=bool(later))
+        yield candidate_of(Source(src), "img", shown_px, placeholder=bool(later))
 
 
 def _size_px(attributes: Attributes, screen: Screen) -> float:
@@ -125,7 +136,8 @@ def _size_px(attributes: Attributes, screen: Screen) -> float:
     return source_size_px(sizes, screen)
 
 
-def _candidate(source: Source, found_in: str, shown_px: float, *, placeholder: bool = False) -> Candidate:
+def candidate_of(source: Source, found_in: str, shown_px: float, *, placeholder: bool = False) -> Candidate:
+    """Make a candidate of a source, shown so many CSS pixels wide."""
     return Candidate(
         source.url,
         found_in,

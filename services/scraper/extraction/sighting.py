@@ -22,6 +22,9 @@ class Sighting:
         candidates: of this one picture, URLs as written, in the order of a browser's choice.
         lazy: its true source is kept in an attribute that a script reads.
         tracks: it is too small to be seen.
+        sign: it stands for the site, as an icon does, and is no picture of the page.
+        heading: the one that the picture stands under.
+        published_at: when the picture was, as ISO 8601.
         width_px: of the place that it fills, in CSS pixels, where the markup tells it.
         height_px: likewise.
 
@@ -33,8 +36,12 @@ class Sighting:
     caption: str | None = None
     credit: str | None = None
     licence: str | None = None
+    description: str | None = None
+    heading: str | None = None
+    published_at: str | None = None
     lazy: bool = False
     tracks: bool = False
+    sign: bool = False
     width_px: int | None = None
     height_px: int | None = None
 

@@ -6,61 +6,69 @@ by which pages choose pictures. What cannot be known here is false, as the stand
 
 import math
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
-WIDEST_PX: Final = 1920.0
-_ASPECT: Final = 16 / 9
-_ROOT_FONT_PX: Final = 16.0
+from services.scraper.extraction.lengths import DEEPEST, NUMBER, WIDEST_PX, Screen, length_px
+
 # Where pages usually break. A source is judged on the widest screen that its media condition lets it be shown on.
 _SCREENS_PX: Final = (WIDEST_PX, 1440.0, 1280.0, 1024.0, 900.0, 768.0, 640.0, 600.0, 480.0, 414.0, 375.0, 320.0)
 _LIMIT_CHARACTERS: Final = 1000
 """A longer attribute is not read: nobody writes one, and time is spent for each character of it."""
 
-_DEEPEST: Final = 16
-
-_UNITS_PX: Final = {
-    "px": 1.0,
-    "em": _ROOT_FONT_PX,
-    "rem": _ROOT_FONT_PX,
-    "ex": _ROOT_FONT_PX / 2,
-    "ch": _ROOT_FONT_PX / 2,
-    "in": 96.0,
-    "cm": 96 / 2.54,
-    "mm": 96 / 25.4,
-    "q": 96 / 101.6,
-    "pt": 96 / 72,
-    "pc": 16.0,
-}
-_NUMBER: Final = r"[+-]?(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?"
-_DIMENSION: Final = re.compile(rf"({_NUMBER})([a-zA-Z]*)")
-_TOKEN: Final = re.compile(rf"\s*(?:({_NUMBER})([a-zA-Z]*)|([a-zA-Z-]+\()|([-+*/(),]))\s*")
-_PARENTHESIS_OR_SEPARATOR: Final = re.compile("[(), ]")
+# As CSS pairs brackets: what closes no open one is a token like any other; strings hide theirs.
+_STRUCTURE: Final = re.compile("\"[^\"]*\"?|'[^']*'?|[][(){}, ]")
+_CLOSING: Final = {"(": ")", "[": "]", "{": "}"}
 _COMMENT: Final = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
-_FEATURE: Final = re.compile(r"(?:(min|max)-)?(width|height|device-width|orientation)\s*:\s*(.+)", re.IGNORECASE)
+_FEATURE: Final = re.compile(
+    r"(?:(min|max)-)?(width|height|device-width|device-height|resolution)\s*:\s*(.+)", re.IGNORECASE
+)
+_RATIO_FEATURE: Final = re.compile(r"-webkit-(?:(min|max)-)?device-pixel-ratio\s*:\s*([0-9.]+)")
+_RESOLUTION: Final = re.compile(rf"({NUMBER})(dppx|x|dpi|dpcm)")
+_DOTS_PER_DPPX: Final = {"dppx": 1.0, "x": 1.0, "dpi": 96.0, "dpcm": 96 / 2.54}
+# What is so of a usual screen, and what of it may be asked without a value.
+_CONSTANT: Final = {
+    "orientation": "landscape",
+    "prefers-color-scheme": "light",
+    "prefers-reduced-motion": "no-preference",
+    "prefers-reduced-data": "no-preference",
+    "hover": "hover",
+    "any-hover": "hover",
+    "pointer": "fine",
+    "any-pointer": "fine",
+    "scripting": "enabled",
+}
+_CONSTANT_FEATURE: Final = re.compile(rf"({'|'.join(_CONSTANT)})(?:\s*:\s*([a-z-]+))?")
+_PLAIN_FEATURES: Final = frozenset(("width", "height", "color", "resolution"))
 _RANGE: Final = re.compile(
     r"(?:(?P<low>[^<>=]+?) ?(?P<lower><=?) ?)?width(?: ?(?P<upper>[<>]=?|=) ?(?P<high>[^<>=]+))?"
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Screen:
-    """A screen, in CSS pixels."""
-
-    width_px: float = WIDEST_PX
-
-    @property
-    def height_px(self) -> float:
-        return self.width_px / _ASPECT
+_SCREENS: Final = tuple(Screen(width_px, dppx) for width_px in _SCREENS_PX for dppx in (2.0, 1.0))
 
 
 @lru_cache(maxsize=1024)
 def widest_screen(media: str | None, *, but_not: tuple[str | None, ...] = ()) -> Screen | None:
     """Find the widest usual screen on which a media query list holds, and others do not; None where there is none."""
-    screens = (screen for screen in map(Screen, _SCREENS_PX) if matches(media, screen))
-    return next((screen for screen in screens if not any(matches(other, screen) for other in but_not)), None)
+    return widest_screen_of((media,), but_not=tuple((other,) for other in but_not))
+
+
+@lru_cache(maxsize=1024)
+def widest_screen_of(
+    conditions: tuple[str | None, ...], *, but_not: tuple[tuple[str | None, ...], ...] = ()
+) -> Screen | None:
+    """Do as `widest_screen` for conditions that all hold, and others of which never all do."""
+    return next(
+        (
+            screen
+            for screen in _SCREENS
+            if all(matches(media, screen) for media in conditions)
+            and not any(all(matches(media, screen) for media in others) for others in but_not)
+        ),
+        None,
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -76,7 +84,7 @@ def source_size_px(sizes: str | None, screen: Screen) -> float:
     """Tell the width in CSS pixels that a `sizes` attribute gives its picture on a screen."""
     for entry in _split(_plain(sizes or ""), ","):
         *condition, last = _components(entry) or [""]
-        size = _length(last, screen)
+        size = length_px(last, screen)
         if size is None or size < 0:
             continue
         if not condition or _condition(" ".join(condition), screen, 0):
@@ -99,7 +107,7 @@ def _query(query: str, screen: Screen) -> bool:
 
 def _condition(text: str, screen: Screen, depth: int) -> bool:
     parts = _components(text)
-    if depth > _DEEPEST or not parts:
+    if depth > DEEPEST or not parts:
         return False
     if parts[0] == "not":
         return len(parts) == 2 and _known(parts[1]) and not _condition(parts[1], screen, depth + 1)  # noqa: PLR2004 - `not (…)`
@@ -113,7 +121,9 @@ def _condition(text: str, screen: Screen, depth: int) -> bool:
 def _known(part: str) -> bool:
     inner = part[1:-1].strip()
     return part.startswith("(") and (
-        inner.startswith(("(", "not")) or bool(_FEATURE.fullmatch(inner) or _RANGE.fullmatch(inner))
+        inner.startswith(("(", "not"))
+        or inner in _PLAIN_FEATURES
+        or any(known.fullmatch(inner) for known in (_FEATURE, _RATIO_FEATURE, _CONSTANT_FEATURE, _RANGE))
     )
 
 
@@ -127,23 +137,36 @@ def _in_parentheses(part: str, screen: Screen, depth: int) -> bool:
 
 
 def _feature(text: str, screen: Screen) -> bool:
-    match = _FEATURE.fullmatch(text)
-    if not match:
-        return _range(text, screen)
-    bound, name, value = match.groups()
-    if name == "orientation":
-        return bound is None and value.strip() == "landscape"
-    limit = _length(value.strip(), screen)
-    actual = screen.height_px if name == "height" else screen.width_px
-    return limit is not None and _holds(actual, {"min": ">=", "max": "<="}.get(bound, "="), limit)
+    if text in _PLAIN_FEATURES:
+        return True
+    if match := _CONSTANT_FEATURE.fullmatch(text):
+        return (match[2] or _CONSTANT[match[1]]) == _CONSTANT[match[1]]
+    if match := _RATIO_FEATURE.fullmatch(text):
+        return _bounded(screen.dppx, match[1], _resolution(f"{match[2]}x"))
+    if match := _FEATURE.fullmatch(text):
+        bound, name, value = match.groups()
+        if name == "resolution":
+            return _bounded(screen.dppx, bound, _resolution(value.strip()))
+        actual = screen.height_px if name.endswith("height") else screen.width_px
+        return _bounded(actual, bound, length_px(value.strip(), screen))
+    return _range(text, screen)
+
+
+def _bounded(actual: float, bound: str | None, limit: float | None) -> bool:
+    return limit is not None and _holds(actual, {"min": ">=", "max": "<="}.get(bound or "", "="), limit)
+
+
+def _resolution(text: str) -> float | None:
+    match = _RESOLUTION.fullmatch(text)
+    return float(match[1]) / _DOTS_PER_DPPX[match[2]] if match else None
 
 
 def _range(text: str, screen: Screen) -> bool:
     match = _RANGE.fullmatch(text)
     if not match or not (match["low"] or match["high"]):
         return False
-    low = _length(match["low"].strip(), screen) if match["low"] else 0.0
-    high = _length(match["high"].strip(), screen) if match["high"] else math.inf
+    low = length_px(match["low"].strip(), screen) if match["low"] else 0.0
+    high = length_px(match["high"].strip(), screen) if match["high"] else math.inf
     if low is None or high is None:
         return False
     above = _holds(low, match["lower"] or "<=", screen.width_px)
@@ -162,110 +185,32 @@ def _holds(left: float, comparison: str, right: float) -> bool:
 
 @lru_cache(maxsize=256)
 def _split(text: str, separator: str) -> tuple[str, ...]:
-    """Split at a separator that stands outside of parentheses."""
-    parts, depth, begin = [], 0, 0
-    for match in _PARENTHESIS_OR_SEPARATOR.finditer(text):
-        if match[0] == separator and depth == 0:
-            parts.append(text[begin : match.start()])
-            begin = match.end()
-        depth = max(0, depth + (match[0] == "(") - (match[0] == ")"))
+    """Split at a separator that stands outside of brackets and strings."""
+    parts, begin = [], 0
+    for mark, position, depth in _structure(text):
+        if mark == separator and depth == 0:
+            parts.append(text[begin:position])
+            begin = position + 1
     return *parts, text[begin:]
 
 
+def _structure(text: str) -> Iterator[tuple[str, int, int]]:
+    """Yield brackets and separators, where they stand, and how many brackets are open after them."""
+    waiting: list[str] = []
+    for match in _STRUCTURE.finditer(text):
+        mark = match[0]
+        if mark in _CLOSING:
+            waiting.append(_CLOSING[mark])
+        elif waiting and mark == waiting[-1]:
+            waiting.pop()
+        yield mark, match.start(), len(waiting)
+
+
 def _components(text: str) -> list[str]:
-    return [part for part in _split(text, " ") if part]
-
-
-def _length(text: str, screen: Screen) -> float | None:
-    """Read a CSS length or a calculation of lengths, in pixels; None where it is none."""
-    match = _DIMENSION.fullmatch(text)
-    if match:
-        return _dimension(match[1], match[2].lower(), screen)
-    if not re.match(r"(?:calc|min|max|clamp)\(", text, re.IGNORECASE):
-        return None
-    try:
-        return max(0.0, _Calculation(text, screen).value())
-    except (ValueError, ArithmeticError, LookupError):
-        return None
-
-
-def _dimension(number: str, unit: str, screen: Screen) -> float | None:
-    value = float(number)
-    if unit in _UNITS_PX:
-        return value * _UNITS_PX[unit]
-    sides = {"w": (screen.width_px,), "h": (screen.height_px,), "min": (screen.width_px, screen.height_px)}
-    sides["max"] = sides["min"]
-    match = re.fullmatch(r"[sld]?v(w|h|min|max)", unit)
-    if match:
-        chosen = max(sides[match[1]]) if match[1] == "max" else min(sides[match[1]])
-        return value * chosen / 100
-    return value if not unit and value == 0 else None
-
-
-class _Calculation:
-    """Evaluates `calc()`, `min()`, `max()` and `clamp()` by recursive descent."""
-
-    _FUNCTIONS: Final[dict[str, Callable[[list[float]], float]]] = {
-        "(": lambda values: values[0],
-        "calc(": lambda values: values[0],
-        "min(": min,
-        "max(": max,
-        "clamp(": lambda values: max(values[0], min(values[1], values[2])),
-    }
-
-    def __init__(self, text: str, screen: Screen) -> None:
-        self._screen = screen
-        self._tokens = [*self._read(text), ")"]
-        self._depth = 0
-
-    def value(self) -> float:
-        value = self._sum()
-        if len(self._tokens) != 1:
-            raise ValueError("something is left over")
-        return value
-
-    def _read(self, text: str) -> Iterator[str | float]:
-        position = 0
-        while position < len(text):
-            match = _TOKEN.match(text, position)
-            if not match:
-                raise ValueError("not a calculation")
-            position = match.end()
-            number, unit, function, sign = match.groups()
-            yield self._number(number, unit.lower()) if number else (function or sign).lower()
-
-    def _number(self, number: str, unit: str) -> float:
-        value = _dimension(number, unit, self._screen) if unit else float(number)
-        if value is None:
-            raise ValueError("not a length")
-        return value
-
-    def _sum(self) -> float:
-        value = self._product()
-        while self._tokens[0] in {"+", "-"}:
-            sign = -1 if self._tokens.pop(0) == "-" else 1
-            value += sign * self._product()
-        return value
-
-    def _product(self) -> float:
-        value = self._operand()
-        while self._tokens[0] in {"*", "/"}:
-            operator, operand = self._tokens.pop(0), self._operand()
-            value = value * operand if operator == "*" else value / operand
-        return value
-
-    def _operand(self) -> float:
-        token = self._tokens.pop(0)
-        if isinstance(token, float):
-            return token
-        self._depth += 1
-        if self._depth > _DEEPEST:
-            raise ValueError("nested too deeply")
-        values = [self._sum()]
-        while self._tokens[0] == ",":
-            self._tokens.pop(0)
-            values.append(self._sum())
-        if self._tokens.pop(0) != ")":
-            raise ValueError("an open parenthesis")
-        self._depth -= 1
-        return self._FUNCTIONS[token](values)
+    """Split into what CSS calls component values: at spaces, and where a block has ended."""
+    parts, begin = [], 0
+    for mark, position, depth in _structure(text):
+        if depth == 0 and mark in {" ", ")", "]", "}"}:
+            parts.append(text[begin : position + 1].strip())
+            begin = position + 1
+    return [part for part in (*parts, text[begin:].strip()) if part]

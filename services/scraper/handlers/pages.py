@@ -1,5 +1,6 @@
 """Single pages, and the rows of manifests that somebody else has read."""
 
+from typing import Any
 from uuid import UUID
 
 from contracts.envelope import Lineage
@@ -15,7 +16,8 @@ from shared.errors import Refused
 from shared.identifiers import child_id
 from shared.jobs import Completion, Job
 
-SKIPPED_AT_MOST = 100
+_SKIPPED_AT_MOST = 100
+_URL_LIMIT = 4096
 _MANIFEST = "manifest"
 
 
@@ -45,7 +47,7 @@ async def scrape_pages(job: Job[ScrapePages], crawler: Crawler, books: SharedBoo
         )
         for image in page.images:
             _say_found(tx, job.command, page, image)
-        tx.say(_scraped(job.command, url, page))
+        tx.say(page_scraped(job.command, url, page))
         tx.result(images_found=len(page.images), images_skipped=len(page.skipped))
 
 
@@ -85,11 +87,13 @@ def _subject_of(url: str) -> str:
 def _say_found(tx: Completion, command: ScrapePages, page: Page, image: FoundImage) -> None:
     job_id = child_id(command.job_id, FetchMedia.wire_name, image_subject(image.url), FETCH_RECIPE)
     tx.name_child(job_id, FetchMedia.wire_name)
-    tx.say(image_found(command, job_id, page.url, image))
+    tx.say(image_found(command, job_id, page.url, image, page))
 
 
-def image_found(command: Lineage, fetch_job_id: UUID, page_url: str, image: FoundImage) -> ImageFound:
-    """Tell of an image of a page, which media fetches under the job that is named."""
+def image_found(
+    command: Lineage, fetch_job_id: UUID, page_url: str, image: FoundImage, page: Page | None
+) -> ImageFound:
+    """Tell of an image of a page, or of a list that is none, which media fetches under the job that is named."""
     return ImageFound(
         **command.own_lineage(),
         fetch_job_id=fetch_job_id,
@@ -104,16 +108,40 @@ def image_found(command: Lineage, fetch_job_id: UUID, page_url: str, image: Foun
             credit=at_most(image.credit),
             licence=at_most(image.licence),
             position=image.position,
+            description=at_most(image.description),
+            heading=at_most(image.heading),
+            published_at=image.published_at,
+            **_of_its_page(page),
         ),
     )
 
 
-def _scraped(command: ScrapePages, url: str, page: Page) -> PageScraped:
-    skipped = page.skipped[:SKIPPED_AT_MOST]
+def _of_its_page(page: Page | None) -> dict[str, Any]:
+    if page is None:
+        return {}
+    return {
+        "page_title": at_most(page.title),
+        "page_author": at_most(page.author),
+        "page_licence": at_most(page.licence),
+        "page_published_at": page.published_at,
+    }
+
+
+def page_scraped(command: Lineage, url: str, page: Page) -> PageScraped:
+    """Tell what a page says of itself, and how many images it has."""
+    skipped = page.skipped[:_SKIPPED_AT_MOST]
     return PageScraped(
         **command.own_lineage(),
         url=url,
         title=at_most(page.title),
+        description=at_most(page.description),
+        author=at_most(page.author),
+        licence=at_most(page.licence),
+        published_at=page.published_at,
+        modified_at=page.modified_at,
+        site_name=at_most(page.site_name),
+        language=page.language[:80] if page.language else None,
+        canonical_url=page.canonical_url if page.canonical_url and len(page.canonical_url) <= _URL_LIMIT else None,
         images_found=len(page.images),
         images_skipped=len(page.skipped),
         skipped=tuple(SkippedImage(url=one.url[:300], code=one.code, sentence=one.sentence[:500]) for one in skipped),

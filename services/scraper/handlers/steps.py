@@ -7,10 +7,10 @@ from typing import Final
 from uuid import UUID
 
 from contracts.media import FetchMedia
-from contracts.scraper import ContinueCrawl, CrawlScope, PageScraped, SkippedImage, UrlLine
-from services.scraper.extraction import FoundImage
+from contracts.scraper import ContinueCrawl, CrawlScope, UrlLine
+from services.scraper.extraction import FoundImage, Page
 from services.scraper.handlers.accounts import account, line_of
-from services.scraper.handlers.pages import SKIPPED_AT_MOST, at_most, image_found
+from services.scraper.handlers.pages import image_found, page_scraped
 from services.scraper.rules import FETCH_RECIPE, image_subject
 from services.scraper.sources import Harvest, Harvester, Scope
 from services.scraper.sources.scopes import key_of
@@ -37,6 +37,7 @@ class _Seen:
     places: list[Line]
     pictures: list[Line]
     images: Mapping[bytes, FoundImage]
+    page: Page | None
 
     @property
     def count(self) -> int:
@@ -123,8 +124,8 @@ class Step:
             self.left_out += left_out
             settled = [_told(one, harvest.url) for one in noted if one.outcome != "waiting"]
             self._account(tx, [line_of(line.kind, line.url, "read"), *settled])
-            if line.kind == "page":
-                tx.say(_scraped(self._job.command, line, harvest))
+            if harvest.page is not None:
+                tx.say(page_scraped(self._job.command, line.url, harvest.page))
         done, pages = crawl.pages_done + 1, crawl.pages_taken + taken
         self._job.progress(done / pages, f"{done} of {pages} pages")
 
@@ -142,7 +143,8 @@ class Step:
 
     def _seen(self, depth: int, harvest: Harvest) -> _Seen:
         images = {key_of(image.url): image for image in reversed(harvest.images)}
-        return _Seen(_once(_places(self._scope, depth, harvest)), _once(self._images(depth, harvest)), images)
+        places, pictures = _once(_places(self._scope, depth, harvest)), _once(self._images(depth, harvest))
+        return _Seen(places, pictures, images, harvest.page)
 
     async def _note(self, tx: Transaction, url: str, seen: _Seen, crawl: CrawlRow) -> list[Line]:
         """Let into the frontier, and have fetched, what no page of this crawl has shown before, within the limits."""
@@ -152,7 +154,7 @@ class Step:
         new = await self._note_surplus(tx, new, "found", limits.max_images - crawl.images_taken, _IMAGE_LIMIT)
         for one in new:
             if one.outcome == "found" and one.fetch_job_id is not None:
-                tx.say(image_found(self._job.command, one.fetch_job_id, url, seen.images[one.key]))
+                tx.say(image_found(self._job.command, one.fetch_job_id, url, seen.images[one.key], seen.page))
         return new
 
     async def _without_known(self, tx: Transaction, lines: list[Line]) -> list[Line]:
@@ -238,17 +240,3 @@ def _count(lines: Sequence[Line], outcome: str) -> int:
 def _told(line: Line, found_on: str) -> UrlLine:
     reason = {"code": line.code, "sentence": line.sentence}
     return line_of(line.kind, line.url, line.outcome, **reason, found_on=found_on)
-
-
-def _scraped(command: ContinueCrawl, line: Claimed, harvest: Harvest) -> PageScraped:
-    return PageScraped(
-        **command.own_lineage(),
-        url=line.url,
-        title=at_most(harvest.title),
-        images_found=len(harvest.images),
-        images_skipped=len(harvest.skipped),
-        skipped=tuple(
-            SkippedImage(url=one.url[:300], code=one.code, sentence=one.sentence[:500])
-            for one in harvest.skipped[:SKIPPED_AT_MOST]
-        ),
-    )

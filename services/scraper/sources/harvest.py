@@ -38,13 +38,14 @@ class Harvest:
 
     Attributes:
         url: where it was read from, after redirects.
+        page: what it says of itself, where it is a page.
         links: what it leads to, one step further from the seeds.
         listed: what it names as the site's own, no further from the seeds than itself.
 
     """
 
     url: str
-    title: str | None = None
+    page: Page | None = None
     images: Sequence[FoundImage] = ()
     skipped: Sequence[SkippedImage] = ()
     links: Sequence[str] = ()
@@ -103,7 +104,7 @@ class Harvester:
 def of_page(page: Page) -> Harvest:
     """Give what a page gives; one that asks not to be followed leads nowhere."""
     links = page.links if _UNFOLLOWED.isdisjoint(page.directives) else ()
-    return Harvest(page.url, page.title, page.images, page.skipped, links)
+    return Harvest(page.url, page, page.images, page.skipped, links)
 
 
 def of_document(url: str, kind: str, entries: Sequence[Entry]) -> Harvest:
