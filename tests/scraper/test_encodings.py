@@ -5,6 +5,7 @@ import codecs
 import pytest
 
 from services.scraper.extraction import extract
+from services.scraper.extraction.labels import ENCODINGS, NOTHING
 
 ADDRESS = "https://gallery.example/"
 
@@ -36,6 +37,13 @@ def page(alt: str, head: str = "") -> str:
         ("cp949", "euc-kr", "전시똠"),
         ("cp1254", "iso-8859-9", "şehir"),
         ("utf-16-le", "utf-16", "日本"),
+        ("utf-16-be", "unicodeFFFE", "日本"),
+        ("iso8859-8", "iso-8859-8-i", "שלום"),
+        ("cp874", "windows-874", "ห้อง"),
+        ("cp949", "ks_c_5601-1989", "전시"),
+        ("mac-cyrillic", "x-mac-ukrainian", "Зал"),
+        ("koi8-u", "koi8-ru", "Їжак"),
+        ("utf-8", " 'unicode20utf8'\n", "日本"),
     ],
 )
 def test_the_header_names_the_encoding(encoding: str, charset: str, alt: str) -> None:
@@ -73,6 +81,13 @@ def test_an_xml_declaration_in_utf_16_is_known_by_its_first_characters() -> None
         assert alt_of(("<?xml version='1.0'?>" + page("日本")).encode(encoding)) == "日本"
 
 
+def test_every_label_is_spelled_as_pages_are_asked_to_and_can_be_read() -> None:
+    assert len(ENCODINGS) == 228
+    for label, encoding in ENCODINGS.items():
+        assert label == label.strip().lower()
+        assert encoding == NOTHING or "A".encode(encoding)
+
+
 @pytest.mark.parametrize("charset", ["iso-2022-kr", "HZ-GB-2312", "iso-2022-cn"])
 def test_nothing_is_read_in_an_encoding_that_browsers_show_nothing_of(charset: str) -> None:
     assert extract(page("x").encode(), url=ADDRESS, charset=charset).images == ()
@@ -100,7 +115,23 @@ def test_a_few_broken_bytes_do_not_spoil_a_page_of_utf_8() -> None:
     assert alt_of(page("日本", "<meta charset=utf-8>").encode().replace("本".encode(), b"\xe6\x9c")) == "日\ufffd"
 
 
-@pytest.mark.parametrize("charset", ["hex", "zlib", "rot13", "unicode_escape", "idna", "utf-7", "no such", "a\0b", ""])
+UNKNOWN = (
+    "",
+    "no such",
+    "a\0b",
+    "hex",
+    "zlib",
+    "rot13",
+    "unicode_escape",
+    "idna",
+    "utf-7",
+    "utf-32",
+    "cp437",
+    "cp65001",
+)
+
+
+@pytest.mark.parametrize("charset", UNKNOWN)
 def test_a_charset_that_no_browser_knows_counts_as_none(charset: str) -> None:
     assert alt_of(page("Зал", "<meta charset=windows-1251>").encode("cp1251"), charset) == "Зал"
 

@@ -4,53 +4,13 @@ import codecs
 import re
 from typing import Final
 
+from services.scraper.extraction.labels import ENCODINGS, NOTHING
+
 _MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
 )
-# Python's names of the encodings that browsers know, and what browsers really use where a label says so.
-# Everything else that Python can decode (zip, hex, escapes ...) is none of a page's business.
-_READ_AS: Final = {
-    "ascii": "cp1252",
-    "big5": "big5hkscs",
-    "big5hkscs": "big5hkscs",
-    "cp866": "cp866",
-    "cp874": "cp874",
-    "cp932": "cp932",
-    "cp949": "cp949",
-    **{f"cp125{number}": f"cp125{number}" for number in range(9)},
-    "euc_jp": "euc_jp",
-    "euc_kr": "cp949",
-    "gb18030": "gb18030",
-    "gb2312": "gb18030",
-    "gbk": "gb18030",
-    "iso2022_jp": "iso2022_jp",
-    "iso8859-1": "cp1252",
-    **{f"iso8859-{number}": f"iso8859-{number}" for number in (*range(2, 9), 10, 13, 14, 15, 16)},
-    "iso8859-9": "cp1254",
-    "iso8859-11": "cp874",
-    "koi8-r": "koi8-r",
-    "koi8-u": "koi8-u",
-    "mac-roman": "mac-roman",
-    "mac-cyrillic": "mac-cyrillic",
-    "shift_jis": "cp932",
-    "tis-620": "cp874",
-    "utf-8": "utf-8",
-    "utf-16": "utf-16-le",
-    "utf-16-le": "utf-16-le",
-    "utf-16-be": "utf-16-be",
-}
-_ALIASES: Final = {
-    "x-sjis": "shift_jis",
-    "x-gbk": "gbk",
-    "x-euc-jp": "euc_jp",
-    "x-cp1252": "cp1252",
-    "unicode": "utf-16",
-}
-# Browsers show nothing of a page in one of these, for they can hide markup from a filter.
-_NOT_SHOWN: Final = frozenset(("csiso2022kr", "hz-gb-2312", "iso-2022-cn", "iso-2022-cn-ext", "iso-2022-kr"))
-_NOTHING: Final = "replacement"
 _MARKUP: Final = re.compile(
     rb"<!(?=--)(?:.*?-->|.*)|(?P<meta><meta(?=[\t\n\f\r /]))|(?P<tag></?[a-z][^\t\n\f\r >]*+)|<[!/?][^>]*+>?",
     re.IGNORECASE | re.DOTALL,
@@ -77,7 +37,7 @@ def decode(html: bytes, charset: str | None) -> str:
         if html.startswith(mark):
             return html[len(mark) :].decode(encoding, "replace")
     declared = _encoding(charset) or _declared(html[:_PRESCAN_BYTES])
-    if declared == _NOTHING:
+    if declared == NOTHING:
         return "\ufffd"
     if declared:
         return html.decode(declared, "replace")
@@ -135,12 +95,4 @@ def _readable(label: bytes) -> str | None:
 
 
 def _encoding(label: str | None) -> str | None:
-    if not label:
-        return None
-    label = label.strip(" \t\n\r\f\"'").lower()
-    if label in _NOT_SHOWN:
-        return _NOTHING
-    try:
-        return _READ_AS.get(codecs.lookup(_ALIASES.get(label, label)).name)
-    except (LookupError, ValueError):  # ValueError: a label with a zero in it
-        return None
+    return ENCODINGS.get((label or "").strip(" \t\r\n\f\"'").lower())
