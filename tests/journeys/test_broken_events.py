@@ -52,7 +52,7 @@ async def test_a_broken_event_becomes_a_dead_letter_and_disturbs_nobody(
     async with books_of(stack) as books:
         letters = {
             service: await books.rows(f"DELETE FROM {service}.dead_letters RETURNING code, sentence, body")
-            for service in ("media", "gateway", "depth_map")
+            for service in ("media", "gateway", "depth_map", "scraper")
         }
         await books.rows("DELETE FROM gateway.letters")  # what operators are told of them
     assert await differences(stack, visitor) == []
