@@ -19,6 +19,9 @@ class GenerateImage(Command):
     seed: int | None = Field(default=None, ge=0, lt=2**32)
     provider: str | None = Field(default=None, max_length=40, description="null: the configured default")
     samples: int = Field(default=1, ge=1, le=8, description="pictures of one request, each with a seed of its own")
+    references: tuple[ObjectKey, ...] = Field(
+        default=(), max_length=4, description="stored pictures that are shown as an example; said by the gateway alone"
+    )
 
 
 class ImageGenerated(Event):
@@ -121,6 +124,7 @@ class ProvidersReported(Report):
                 negative_prompt=asked.negative_prompt or "",
                 seed=asked.seed,
                 samples=asked.samples,
+                references=len(asked.references),
             )
             for name in names
             if name in by_name

@@ -9,6 +9,7 @@ from contracts.image_generation import GenerateImage, ImageGenerated, Offer, Pro
 from contracts.jobs import JobCompleted
 from services.gateway.rules.scenes import UNMEASURED_SECONDS
 from tests.gateway.living import Client, Gateway, Voice
+from tests.gateway.sayings import media_stored
 from tests.living import House, until
 
 SCENE = "/chapters/ch-1/images/scenes/3"
@@ -136,3 +137,39 @@ async def test_how_long_it_takes_is_learnt_for_each_provider_and_shape(gateway: 
     assert await estimate() == 40, "the default is meant where nobody is named"
     assert await estimate(provider="able", aspect_ratio="16:9") == 4
     assert await estimate(provider="able") == 22, "of what was not drawn yet only what all took is known"
+
+
+async def test_images_of_the_project_are_shown_as_an_example_and_no_others(
+    gateway: Gateway, ann: Client, bob: Client, house: House
+) -> None:
+    store = Voice((await ann.post("/media/store", {"url": "https://example.org/a.jpg"})).body)
+    stored = media_stored(store, source_url="https://example.org/a.jpg")
+    await gateway.hear(stored)
+    image = str(stored.asset_id)
+    assert (await bob.post(SCENE, {**ASKED, "references": [image]})).body["code"] == "image_not_found"
+    assert (await ann.post(SCENE, {**ASKED, "references": [image, str(store.job["id"])]})).status == 404
+
+    reply = await ann.post(SCENE, {**ASKED, "references": [image]})
+    assert reply.status == 202, reply.body
+
+    async def said() -> list[GenerateImage]:
+        return [one for one in await house.heard("image_generation") if isinstance(one, GenerateImage)]
+
+    assert [one.references for one in await until(said)] == [(stored.original_key,)]
+
+    await gateway.hear(reported())
+    refusal = await refused(ann, references=[image])
+    assert refusal == (422, "beyond_provider", "/body/references")
+
+
+async def test_an_outsider_names_no_object_of_the_store(ann: Client, house: House) -> None:
+    event = {"specversion": "1.0", "id": "1", "source": "shop", "type": GenerateImage.wire_name}
+    data = {"description": "a lake", "references": ["media/originals/of/another.png"]}
+    headers = {"Content-Type": "application/cloudevents+json"}
+    assert (await ann.post("/events", {**event, "data": data}, headers=headers)).status == 202
+
+    async def said() -> list[GenerateImage]:
+        return [one for one in await house.heard("image_generation") if isinstance(one, GenerateImage)]
+
+    [command] = await until(said)
+    assert command.references == ()

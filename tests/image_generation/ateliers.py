@@ -99,7 +99,8 @@ class Atelier:
 
     @web.middleware
     async def _note(self, request: web.Request, handler: Any) -> web.StreamResponse:
-        body = await request.text() if request.can_read_body else ""
+        is_text = request.can_read_body and not request.content_type.startswith("multipart/")
+        body = await request.text() if is_text else ""
         self.seen.append(f"{request.method} {request.path} {body}")
         response: web.StreamResponse = await handler(request)
         return response
@@ -129,6 +130,7 @@ class ModelsLabServer(Atelier):
     def _routes(self) -> list[web.RouteDef]:
         return [
             web.post("/api/v7/images/text-to-image", self._submit),
+            web.post("/api/v7/images/image-to-image", self._submit),
             web.post("/api/v7/images/fetch/{id}", self._fetch),
             web.post("/api/v6/images/fetch", self._fetch_before),
         ]
@@ -191,9 +193,18 @@ class OpenAIServer(Atelier):
         super().__init__()
         self.links = False
         self.keys: set[str | None] = set()
+        self.shown: list[bytes] = []
+        self.said: dict[str, str] = {}
 
     def _routes(self) -> list[web.RouteDef]:
-        return [web.post("/images/generations", self._submit)]
+        return [web.post("/images/generations", self._submit), web.post("/images/edits", self._edit)]
+
+    async def _edit(self, request: web.Request) -> web.Response:
+        form = await request.post()
+        self.shown = [one.file.read() for one in form.getall("image[]") if isinstance(one, web.FileField)]
+        self.said = {name: value for name, value in form.items() if isinstance(value, str)}
+        one = {"b64_json": base64.b64encode(self.picture).decode()}
+        return web.json_response({"created": 1, "data": [one] * int(self.said["n"])})
 
     async def _submit(self, request: web.Request) -> web.Response:
         wish = await request.json()
@@ -222,6 +233,8 @@ class ComfyServer(Atelier):
         self.error: str | None = None
         self.forgets = False
         self.cancelled: list[str] = []
+        self.uploads: dict[str, bytes] = {}
+        self.workflows: list[Any] = []
         self.steps = 4
         self._works: dict[str, int] = {}
         self._ears: dict[str, web.WebSocketResponse] = {}
@@ -233,6 +246,7 @@ class ComfyServer(Atelier):
     def _routes(self) -> list[web.RouteDef]:
         return [
             web.post("/prompt", self._submit),
+            web.post("/upload/image", self._upload),
             web.get("/history/{id}", self._history),
             web.get("/queue", self._queue),
             web.post("/queue", self._delete),
@@ -246,6 +260,7 @@ class ComfyServer(Atelier):
         reply = self.next.popleft() if self.next else None
         if reply is not None and not reply.vanish:
             return reply.response(request)
+        self.workflows.append(wish["prompt"])
         self.taken[wish["prompt"]["positive"]["inputs"]["text"]] += 1
         name = str(uuid4())
         self._works[name] = self.polls_until_done
@@ -253,6 +268,13 @@ class ComfyServer(Atelier):
         if reply is not None:
             return reply.response(request)
         return web.json_response({"prompt_id": name, "number": len(self._works), "node_errors": {}})
+
+    async def _upload(self, request: web.Request) -> web.Response:
+        form = await request.post()
+        file = form["image"]
+        assert isinstance(file, web.FileField)
+        self.uploads[file.filename] = file.file.read()
+        return web.json_response({"name": file.filename, "subfolder": "inputs", "type": "input"})
 
     async def _history(self, request: web.Request) -> web.Response:
         name = request.match_info["id"]

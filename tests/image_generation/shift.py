@@ -103,6 +103,15 @@ class Shelf:
         self.life.step()
         return True
 
+    async def head(self, key: str) -> int | None:
+        return len(self.objects[key]) if key in self.objects else None
+
+    async def get(self, key: str) -> bytes:
+        return self.objects[key]
+
+    async def presign_get(self, key: str, *, expires_seconds: int, content_type: str) -> str:
+        return f"https://objects.example/{key}?for={expires_seconds}&as={content_type}"
+
 
 @dataclass(frozen=True)
 class Outcome:

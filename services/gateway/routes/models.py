@@ -305,6 +305,9 @@ class SceneAsked(Asked):
     negative_prompt: Annotated[Words, StringConstraints(max_length=2000)] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**32), BeforeValidator(_as_number)] | None = None
     provider: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_\-]{1,40}$")] | None = None
+    references: Annotated[tuple[UUID, ...], Field(max_length=4)] = Field(
+        default=(), description="images of the project that are shown as an example"
+    )
     pipeline: Pipeline = DEFAULT_PIPELINE
 
     def drawing_of(self, description: str) -> dict[str, Any]:

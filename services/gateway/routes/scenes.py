@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 from urllib.parse import quote
 from uuid import UUID
 
@@ -26,11 +26,12 @@ from services.gateway.routes.submitting import hand_in, new_job
 from services.gateway.rules.happenings import error_of
 from services.gateway.rules.jobs import ENDED, JobRow
 from services.gateway.rules.scenes import IMAGE_TYPE, UNMEASURED_SECONDS, drawing_of, priority_of
-from services.gateway.store.images import select_scene_media
+from services.gateway.store.images import ImageFilter, select_originals, select_scene_media
 from services.gateway.store.reading import Row
 from services.gateway.store.scenes import Prospect, select_description, select_generations, select_prospect
 from services.gateway.store.submissions import SceneHeld, SceneWanted
 from services.gateway.store.tenancy import as_tenant
+from shared.database import Connection
 from shared.identifiers import uuid7
 
 _CHAPTER_LIMIT: Final = 1000
@@ -47,7 +48,7 @@ routes = APIRouter(prefix=API, tags=["scenes"], route_class=SecondLook)
         SceneTaken,
         status=202,
         ended=Generation,
-        problems=(*SUBMITTING, "chapter_ambiguous", "generation_in_progress", "beyond_provider"),
+        problems=(*SUBMITTING, "chapter_ambiguous", "generation_in_progress", "beyond_provider", "image_not_found"),
         once=True,
         waits=True,
         links=TASK_LINKS,
@@ -64,9 +65,11 @@ async def post_scene(
     where several have one of this id); one that is not is registered in passing, in your personal project or the one
     that is named. A scene that is registered with a description need not be described again.
     """
-    project_id, description, prospect = await _look(request, caller, (chapter_id, scene_number), asked)
-    job = new_job(caller, project_id, asked.pipeline)
-    command = GenerateImage(**job, **asked.drawing_of(description), priority=priority_of(asked.user_tier))
+    seen = await _look(request, caller, (chapter_id, scene_number), asked)
+    description, prospect = seen.description, seen.prospect
+    job = new_job(caller, seen.project_id, asked.pipeline)
+    drawing = {**asked.drawing_of(description), "references": seen.references}
+    command = GenerateImage(**job, **drawing, priority=priority_of(asked.user_tier))
     check_drawable(prospect.offers, command)
     scene = SceneWanted(
         record_id=uuid7(),
@@ -113,20 +116,42 @@ def _tell_scene(scene: SceneWanted, held: SceneHeld, seconds: float) -> Answer:
     return Answer(body, f"{API}/chapters/{chapter}/images/scenes/{scene.scene_number}/status")
 
 
-async def _look(
-    request: Request, caller: Caller, place: tuple[str, int], asked: SceneAsked
-) -> tuple[UUID, str, Prospect]:
+class _Seen(NamedTuple):
+    """What a scene is drawn from; `references` are keys of stored pictures."""
+
+    project_id: UUID
+    description: str
+    prospect: Prospect
+    references: tuple[str, ...]
+
+
+async def _look(request: Request, caller: Caller, place: tuple[str, int], asked: SceneAsked) -> _Seen:
     """Find out in which project a scene is drawn, what it shall show, and what is known before."""
     async with as_tenant(parts_of(request).pool, caller.memberships) as connection:
         chapter = None if asked.project_id else await known_chapter(connection, caller, place[0], None)
         project_id = caller.writing(chapter["project_id"] if chapter else asked.project_id)
         description = asked.scene_description or await select_description(connection, project_id, *place)
         prospect = await select_prospect(connection, asked.provider, asked.aspect_ratio)
+        references = await _references(connection, project_id, asked.references)
     if not description:
         sentence = "Describe the scene; it is not registered with a description."
         errors = [{"pointer": "/body/scene_description", "message": sentence}]
         raise Problem(422, "validation_failed", sentence, errors=errors)
-    return project_id, description, prospect
+    return _Seen(project_id, description, prospect, references)
+
+
+async def _references(connection: Connection, project_id: UUID, ids: Sequence[UUID]) -> tuple[str, ...]:
+    """Give the keys of images of a project, in the order in which they were named."""
+    if not ids:
+        return ()
+    rows = await select_originals(connection, [project_id], ImageFilter(ids=list(ids)), len(ids))
+    keys = {row["id"]: row["original_key"] for row in rows}
+    if missing := [image_id for image_id in ids if image_id not in keys]:
+        errors = [
+            {"pointer": "/body/references", "message": f"there is no image {one} in the project"} for one in missing
+        ]
+        raise Problem(404, "image_not_found", "Some of the images to be shown are not in the project.", errors=errors)
+    return tuple(keys[image_id] for image_id in ids)
 
 
 @routes.get(

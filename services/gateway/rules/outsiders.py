@@ -21,7 +21,7 @@ MAY_SAY: Final[Mapping[str, type[Command]]] = {
 """Facts belong to the services that establish them: nobody else is believed. What names objects of the store is said
 only of images of the project, by the gateway itself."""
 
-_OF_GATEWAY: Final = frozenset(Lineage.model_fields) - {"project_id", "pipeline"}
+_OF_GATEWAY: Final = frozenset(Lineage.model_fields) - {"project_id", "pipeline"} | {"references"}
 
 
 def command_class_of(type_: str) -> type[Command]:
@@ -35,7 +35,10 @@ def command_class_of(type_: str) -> type[Command]:
 
 
 def own_words(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Give what an outsider may say himself: not whose job it is, nor where it stands in a tree, nor ahead of whom."""
+    """Give what an outsider may say himself: not whose job it is, nor where it stands in a tree, nor ahead of whom.
+
+    What names objects of the store is left out as well.
+    """
     own = {name: value for name, value in data.items() if name not in _OF_GATEWAY}
     priority = own.get("priority")
     return {**own, "priority": min(priority, 0)} if isinstance(priority, int) else own

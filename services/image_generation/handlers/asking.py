@@ -6,6 +6,7 @@ from typing import Final
 from contracts.image_generation import GenerateImage
 from services.image_generation import store
 from services.image_generation.handlers.copying import Copies, copied
+from services.image_generation.handlers.showing import shown
 from services.image_generation.handlers.telling import Telling
 from services.image_generation.providers import (
     Capabilities,
@@ -107,7 +108,8 @@ async def _ask_in_turn(job: Job[GenerateImage], wish: Wish, studio: Studio) -> A
 async def _ask(job: Job[GenerateImage], provider: Provider, wish: Wish, studio: Studio) -> Asked:
     can = provider.capabilities
     request = request_for(provider.name, can, wish, seed=seed_of(job.id), track_id=str(job.id))
-    request = request.model_copy(update={"hint_url": studio.hints(job.id)})
+    references = await shown(job.command.references, studio)
+    request = request.model_copy(update={"hint_url": studio.hints(job.id), "references": references})
     job.progress(0.05, f"asking {provider.name}")
     asking = _asking(job, provider, request)
     async with job.recording() as tx:

@@ -46,7 +46,13 @@ def _wish(command: GenerateImage) -> Wish:
         seed=command.seed,
     )
     return Wish(
-        command.description, command.style, command.aspect_ratio, command.seed, negative_prompt, command.samples
+        command.description,
+        command.style,
+        command.aspect_ratio,
+        command.seed,
+        negative_prompt,
+        command.samples,
+        len(command.references),
     )
 
 

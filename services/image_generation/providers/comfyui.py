@@ -1,7 +1,7 @@
 """ComfyUI, over its HTTP and WebSocket API: a workflow is queued, tells how far it is, and leaves pictures behind."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, Final
@@ -18,10 +18,11 @@ from services.image_generation.providers.provider import (
     GeneratedPicture,
     GenerationRequest,
     Pending,
+    Reference,
     Submitted,
 )
 from services.image_generation.providers.terms import Terms
-from services.image_generation.providers.wire import Answer, Wire, message_in, whole_number
+from services.image_generation.providers.wire import Answer, Form, Wire, message_in, whole_number
 from services.image_generation.rules import Pace
 from services.image_generation.rules.trouble import Trouble
 from shared.errors import Failure
@@ -30,6 +31,7 @@ from shared.fetch import Outbound
 _MESSAGE_LIMIT_BYTES: Final = 16 * 1024 * 1024
 _OPEN_WITHIN_SECONDS: Final = 5.0
 _ENDS: Final = frozenset({"execution_success", "execution_error", "execution_interrupted"})
+_REFERENCES: Final = ("$reference", "$reference_2", "$reference_3", "$reference_4")
 _LISTED: Final = 2  # an entry of its queue: a number, then the name of the request
 
 WORKFLOW: Final[Mapping[str, Any]] = {
@@ -99,12 +101,14 @@ class ComfyUI:
             pace=Pace(start_seconds=2, megapixel_seconds=10),
             most_in_flight=settings.most_in_flight,
             price_micros=settings.price_micros,
+            most_references=sum(f'"{name}"'.encode() in told for name in _REFERENCES),
         )
 
     async def submit(self, request: GenerationRequest) -> Submitted:
         """Queue the workflow with the request filled in."""
         client = uuid4().hex
-        document = {"prompt": self._filled(request), "client_id": client}
+        references = [await self._uploaded(reference) for reference in request.references]
+        document = {"prompt": self._filled(request, references), "client_id": client}
         answer = await self._wire.hand_in(self._url("/prompt"), document, self._headers)
         self._check(answer)
         document = answer.document or {}
@@ -198,7 +202,17 @@ class ComfyUI:
     def _url(self, path: str) -> str:
         return self._settings.base_url + path
 
-    def _filled(self, request: GenerationRequest) -> Any:
+    async def _uploaded(self, reference: Reference) -> str:
+        """Lay a picture into its folder of inputs, under a name that is the same for the same picture."""
+        form = Form({"overwrite": "true"}, "image", [reference])
+        answer = await self._wire.ask(self._url("/upload/image"), form, self._headers)
+        self._check(answer, asked=True)
+        name, folder = message_in(answer.document, "name"), message_in(answer.document, "subfolder")
+        if not name:
+            raise self._wire.trouble(Trouble.PASSING, "It gave the picture that it was shown no name.")
+        return f"{folder}/{name}" if folder else name
+
+    def _filled(self, request: GenerationRequest, references: Sequence[str]) -> Any:
         words = {
             "$prompt": f"{request.description}, {request.style}" if request.style else request.description,
             "$negative_prompt": request.negative_prompt,
@@ -209,6 +223,7 @@ class ComfyUI:
             "$steps": self._settings.steps,
             "$guidance": self._settings.guidance,
             "$checkpoint": self._settings.checkpoint,
+            **dict(zip(_REFERENCES, references, strict=False)),
         }
         return _fill(self._settings.workflow, words)
 

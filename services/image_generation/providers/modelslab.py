@@ -25,6 +25,7 @@ from shared.errors import Refused
 from shared.fetch import Outbound
 
 _SUBMIT: Final = "/api/v7/images/text-to-image"
+_SUBMIT_WITH_REFERENCES: Final = "/api/v7/images/image-to-image"
 _FETCH: Final = "/api/v7/images/fetch/{}"
 _FETCH_BEFORE: Final = "/api/v6/images/fetch"
 _LINK_CHARACTERS: Final = 8192
@@ -41,6 +42,9 @@ class ModelsLabSettings(Terms):
     guidance: float = Field(default=7.5, ge=0, le=30)
     negative_prompts: bool | None = Field(default=None, description="default: all models but those of flux")
     by_aspect_ratio: bool = Field(default=False, description="models of third parties take a ratio instead of a size")
+    most_references: int = Field(
+        default=0, ge=0, le=4, description="of models that take pictures; it fetches them from S3_PUBLIC_ENDPOINT_URL"
+    )
     most_in_flight: int | None = Field(default=5, ge=1, le=1000, description="5 is what paying as one goes allows")
 
 
@@ -63,11 +67,13 @@ class ModelsLab:
             longest_side_px=1024,
             most_in_flight=settings.most_in_flight,
             price_micros=settings.price_micros,
+            most_references=settings.most_references,
         )
 
     async def submit(self, request: GenerationRequest) -> Submitted:
         """Hand a request in; what is ready at once is fetched by `poll` all the same."""
-        answer = await self._wire.hand_in(self._settings.base_url + _SUBMIT, self._document(request))
+        path = _SUBMIT_WITH_REFERENCES if request.references else _SUBMIT
+        answer = await self._wire.hand_in(self._settings.base_url + path, self._document(request))
         self._check(answer)
         document = answer.document or {}
         resume = {"seed": str(request.seed)}
@@ -166,7 +172,11 @@ class ModelsLab:
             "webhook": request.hint_url,
             "track_id": request.track_id,
         }
-        return document | ({"negative_prompt": request.negative_prompt} if request.negative_prompt else {})
+        if request.negative_prompt:
+            document["negative_prompt"] = request.negative_prompt
+        if request.references:
+            document["init_image"] = [reference.url for reference in request.references]
+        return document
 
 
 def parse_port(base_url: str) -> int:

@@ -15,7 +15,7 @@ from services.image_generation.providers.provider import (
     Submitted,
 )
 from services.image_generation.providers.terms import Terms
-from services.image_generation.providers.wire import Answer, Wire, message_in
+from services.image_generation.providers.wire import Answer, Form, Wire, message_in
 from services.image_generation.rules import ASPECT_RATIOS, Pace, Size
 from services.image_generation.rules.trouble import Trouble
 from shared.fetch import Outbound
@@ -31,6 +31,9 @@ class OpenAISettings(Terms):
     model: str = Field(default="gpt-image-1", max_length=100)
     sizes: tuple[str, ...] = Field(default=_SIZES, min_length=1, description="those that the model draws")
     most_samples: int = Field(default=4, ge=1, le=8)
+    most_references: int | None = Field(
+        default=None, ge=0, le=4, description="default: 4 for models that are called gpt-image, none for others"
+    )
     paid: bool = Field(default=True, description="false for a server of one's own")
     deadline_seconds: float = Field(default=240, gt=0, le=600)
 
@@ -59,14 +62,15 @@ class OpenAIImages:
             aspect_ratios=tuple(ratio for ratio in ASPECT_RATIOS if ratio in self._sizes),
             most_in_flight=settings.most_in_flight,
             price_micros=settings.price_micros,
+            most_references=_most_references(settings),
         )
 
     async def submit(self, request: GenerationRequest) -> Submitted:
         """Ask for the pictures and wait for them; bytes that came with the answer are in `done`, links in `resume`."""
         key = self._settings.key.get_secret_value() if self._settings.key else ""
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        url = f"{self._settings.base_url}/images/generations"
-        answer = await self._wire.hand_in(url, self._document(request), headers)
+        path, asked = self._asked(request)
+        answer = await self._wire.hand_in(self._settings.base_url + path, asked, headers)
         self._check(answer)
         given = [one for one in (answer.document or {}).get("data") or [] if isinstance(one, dict)]
         links = [one["url"] for one in given if isinstance(one.get("url"), str)]
@@ -100,6 +104,15 @@ class OpenAIImages:
         said = f"{message_in(error, 'message')} {message_in(error, 'code')}" if isinstance(error, dict) else error
         self._wire.check(answer, str(said).strip() if said else message_in(document, "detail"))
 
+    def _asked(self, request: GenerationRequest) -> tuple[str, dict[str, Any] | Form]:
+        """Say where it is handed in, and as what."""
+        document = self._document(request)
+        if not request.references:
+            return "/images/generations", document
+        return "/images/edits", Form(
+            {name: str(told) for name, told in document.items()}, "image[]", request.references
+        )
+
     def _document(self, request: GenerationRequest) -> dict[str, Any]:
         return {
             "model": self._settings.model,
@@ -107,6 +120,11 @@ class OpenAIImages:
             "n": request.samples,
             "size": self._sizes[request.aspect_ratio],
         }
+
+
+def _most_references(settings: OpenAISettings) -> int:
+    usual = 4 if settings.model.startswith("gpt-image") else 0
+    return usual if settings.most_references is None else settings.most_references
 
 
 def ratio_of(size: str) -> str | None:

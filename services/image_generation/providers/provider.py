@@ -1,5 +1,6 @@
 """How every provider of pictures is spoken to, in steps that survive a crash."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, runtime_checkable
@@ -48,6 +49,21 @@ class Capabilities:
     price_micros: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A picture that is shown as an example; whoever has its `url` can read it for an hour."""
+
+    body: bytes
+    content_type: str
+    url: str
+
+    @property
+    def name(self) -> str:
+        """A name for its file, by its content."""
+        extension = self.content_type.rpartition("/")[2]
+        return f"diorama-{hashlib.sha256(self.body).hexdigest()[:32]}.{extension}"
+
+
 class GenerationRequest(BaseModel):
     """What is asked of a provider, already checked by `rules.check`, with every choice made."""
 
@@ -62,6 +78,7 @@ class GenerationRequest(BaseModel):
     negative_prompt: str = ""
     samples: int = Field(default=1, ge=1, le=MOST_SAMPLES)
     track_id: str = Field(default="", description="our own name for it")
+    references: tuple[Reference, ...] = Field(default=(), exclude=True, repr=False)
     hint_url: str | None = Field(default=None, description="where it may be said that there is news of it")
 
 

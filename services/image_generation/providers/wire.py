@@ -2,17 +2,18 @@
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
+from uuid import uuid4
 
 import orjson
 from pydantic import SecretStr
 
 from services.image_generation.providers.confined import RunConfined
 from services.image_generation.providers.measuring import measure
-from services.image_generation.providers.provider import GeneratedPicture
+from services.image_generation.providers.provider import GeneratedPicture, Reference
 from services.image_generation.rules.trouble import Trouble, failure_of, is_forbidden, sorted_trouble
 from shared.errors import Failure, Refused, TryAgain, printable
 from shared.fetch import Fetched, Outbound, retry_after_seconds, was_sent
@@ -45,6 +46,25 @@ class Answer:
         return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES and self.document is not None
 
 
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What is sent as `multipart/form-data`; every file goes under the name `file_field`."""
+
+    fields: Mapping[str, str]
+    file_field: str
+    files: Sequence[Reference]
+
+    def encoded(self) -> tuple[bytes, str]:
+        """Give the body and its media type (RFC 7578)."""
+        boundary = uuid4().hex
+        head = f'--{boundary}\r\nContent-Disposition: form-data; name="'
+        parts = [f'{head}{name}"\r\n\r\n{value}\r\n'.encode() for name, value in self.fields.items()]
+        for file in self.files:
+            about = f'{head}{self.file_field}"; filename="{file.name}"\r\nContent-Type: {file.content_type}\r\n\r\n'
+            parts += [about.encode(), file.body, b"\r\n"]
+        return b"".join([*parts, f"--{boundary}--\r\n".encode()]), f"multipart/form-data; boundary={boundary}"
+
+
 class Wire:
     """One provider's server.
 
@@ -72,7 +92,9 @@ class Wire:
         self._paid = paid
         self._deadline_seconds = deadline_seconds
 
-    async def hand_in(self, url: str, document: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Answer:
+    async def hand_in(
+        self, url: str, document: Mapping[str, Any] | Form, headers: Mapping[str, str] | None = None
+    ) -> Answer:
         """Hand a request in, once; raises `Denied` or `Delayed` that say whether it may have been taken."""
         try:
             return await self._ask(url, document, headers)
@@ -81,7 +103,7 @@ class Wire:
             raise self.trouble(Trouble.UNKNOWN if lost else Trouble.PASSING, failure.sentence) from failure
 
     async def ask(
-        self, url: str, document: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
+        self, url: str, document: Mapping[str, Any] | Form | None = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
         """Ask what may be asked again; by GET where there is nothing to say."""
         try:
@@ -89,13 +111,16 @@ class Wire:
         except Failure as failure:
             raise self.trouble(Trouble.PASSING, failure.sentence) from failure
 
-    async def _ask(self, url: str, document: Mapping[str, Any] | None, headers: Mapping[str, str] | None) -> Answer:
+    async def _ask(
+        self, url: str, document: Mapping[str, Any] | Form | None, headers: Mapping[str, str] | None
+    ) -> Answer:
+        body, content_type = _encoded(document)
         fetched = await self.outbound.ask(
             url,
-            None if document is None else orjson.dumps(document),
+            body,
             max_bytes=ANSWER_LIMIT_BYTES,
             deadline_seconds=self._deadline_seconds,
-            headers={"Content-Type": "application/json", **(headers or {})},
+            headers={"Content-Type": content_type, **(headers or {})},
         )
         return _answer(fetched)
 
@@ -162,6 +187,12 @@ class Wire:
     def _without_key(self, message: str) -> str:
         key = self._key.get_secret_value() if self._key else ""
         return printable(message.replace(key, "[key]") if key else message, _MESSAGE_CHARACTERS)
+
+
+def _encoded(document: Mapping[str, Any] | Form | None) -> tuple[bytes | None, str]:
+    if isinstance(document, Form):
+        return document.encoded()
+    return None if document is None else orjson.dumps(document), "application/json"
 
 
 def _trouble_of(answer: Answer, message: str) -> Trouble:
