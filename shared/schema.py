@@ -136,8 +136,9 @@ def _missing(known: list[Migration], applied: dict[str, str], service: str) -> l
 
 
 _CREATE = re.compile(r"^CREATE (?:UNLOGGED )?TABLE (?:IF NOT EXISTS )?(\w+) \((.*?)^\)", re.MULTILINE | re.DOTALL)
-_ADD = re.compile(r"^ALTER TABLE (\w+)\s+ADD COLUMN (?:IF NOT EXISTS )?(\w+)", re.MULTILINE)
-_DROP = re.compile(r"^ALTER TABLE (\w+)\s+DROP COLUMN (?:IF EXISTS )?(\w+)", re.MULTILINE)
+_ALTER = re.compile(r"^ALTER TABLE (\w+)\s+(.*?);", re.MULTILINE | re.DOTALL)
+_ADD = re.compile(r"\bADD COLUMN (?:IF NOT EXISTS )?(\w+)")
+_DROP = re.compile(r"\bDROP COLUMN (?:IF EXISTS )?(\w+)")
 _DROP_TABLE = re.compile(r"^DROP TABLE (?:IF EXISTS )?(\w+)", re.MULTILINE)
 _COLUMN = re.compile(r"^    (?!PRIMARY\b|UNIQUE\b|CHECK\b|FOREIGN\b|CONSTRAINT\b|EXCLUDE\b)(\w+) ", re.MULTILINE)
 
@@ -148,10 +149,10 @@ def _expected_columns(migrations: list[Migration]) -> dict[str, set[str]]:
     for migration in migrations:
         for table, body in _CREATE.findall(migration.sql):
             expected[table] = set(_COLUMN.findall(body))
-        for table, column in _ADD.findall(migration.sql):
-            expected.setdefault(table, set()).add(column)
-        for table, column in _DROP.findall(migration.sql):
-            expected.get(table, set()).discard(column)
+        for table, changes in _ALTER.findall(migration.sql):
+            columns = expected.setdefault(table, set())
+            columns |= set(_ADD.findall(changes))
+            columns -= set(_DROP.findall(changes))
         for table in _DROP_TABLE.findall(migration.sql):
             expected.pop(table, None)
     return expected

@@ -166,6 +166,8 @@ def _rows(
             "subject_version": 1,
             "palette": palette_of(chance),
             "perceptual_hash": f"{chance.getrandbits(64):016x}",
+            "tags": [],
+            "objects": [],
             "embedding_origin": ORIGIN,
             "embedding": [float(one) for one in vector.tolist()],
             "at": at,

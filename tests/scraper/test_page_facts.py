@@ -4,7 +4,9 @@ from typing import Any
 
 from contracts.jobs import JobCompleted
 from contracts.scraper import ImageFound, PageScraped, ScrapePages
-from services.scraper.extraction import Page, extract
+from services.scraper.crawler import NO_VALIDATORS, Visit
+from services.scraper.crawler.validators import Validators
+from services.scraper.extraction import extract
 from services.scraper.handlers import scrape_pages
 from tests.living import House, lineage, until
 
@@ -23,8 +25,8 @@ MARKUP = """
 class OnePage:
     """A crawler that knows one page."""
 
-    async def page(self, url: str) -> Page:
-        return extract(MARKUP.encode(), url=url)
+    async def visit(self, url: str, known: Validators = NO_VALIDATORS) -> Visit:
+        return Visit(extract(MARKUP.encode(), url=url), known)
 
 
 async def test_a_page_and_its_images_are_told_with_all_that_was_read_of_them(house: House) -> None:
@@ -34,7 +36,8 @@ async def test_a_page_and_its_images_are_told_with_all_that_was_read_of_them(hou
         said.extend(await house.heard())
         return any(isinstance(one, JobCompleted) for one in said)
 
-    async with house.worker("scraper", works={ScrapePages: scrape_pages}, crafts={"crawler": OnePage()}):
+    crafts = {"crawler": OnePage(), "books": None}  # which are asked of pages that may be unchanged
+    async with house.worker("scraper", works={ScrapePages: scrape_pages}, crafts=crafts):
         await house.say(ScrapePages(**lineage(), urls=(URL,)))
         await until(ended)
     [image] = [one for one in said if isinstance(one, ImageFound)]

@@ -66,6 +66,9 @@ MAKING: Final = Row(OK)
 EVERYBODYS: Final = Row(OK)
 """It tells everybody the same, or of himself."""
 
+PROVEN: Final = Row(NOT_FOUND)
+"""Its address holds a proof instead of a token, which nobody guesses; it tells and changes nothing of anybody's."""
+
 OPERATORS: Final = Row(FORBIDDEN)
 """It is for operators alone."""
 
@@ -123,6 +126,7 @@ ROWS: Final[Mapping[str, Row]] = {
     "import_images": MAKING,
     "publish_events": Row(OK, _of_events),
     "follow_events": LIST,
+    "hint": PROVEN,
     "draw_scene": MAKING,
     "get_scene_status": THING,
     "list_chapter_images": LIST,

@@ -95,7 +95,7 @@ class Belongings:
 
 async def belongings(life: Life, house: House, document: Document) -> Belongings:
     """Have Ann do whatever leaves something to steal, and note what that is."""
-    hers = Belongings(life, house, document, values=dict(life.values), bodies=dict(life.bodies))
+    hers = Belongings(life, house, document, values={**life.values, "proof": "x" * 43}, bodies=dict(life.bodies))
     await _more_images(hers)
     await _with_keys_of_her_own(hers)
     await _more_of_everything(hers)

@@ -48,11 +48,12 @@ _OF_ATTEMPTS: Final = frozenset(
         *("generation_seconds", "generation_time_seconds", "last_attempted_at", "traceparent", "trace_id"),
         *("asks", "ask_at", "asked_at", "unanswered_since", "unknown_at", "updated_at", "run_at", "headers", "day"),
         *("duration_ms", "attempted_at", "last_used_at", "digest", "fingerprint", "failures"),
-        *("tries", "lost", "not_before", "seen_number"),
+        *("tries", "lost", "not_before", "seen_number", "asked"),
     }
 )
 """Columns and fields that tell how often something was tried, by whom, and how far it was; headers count deliveries.
-Digests are of what is made up; the places of what a crawl has seen are counted on from round to round."""
+Digests are of what is made up; the places of what a crawl has seen are counted on from round to round. A page that a
+redirect leads to is asked by itself as well, where the step has begun to before it knows."""
 
 _FACTS: Final = frozenset(
     routing_key_of(message)

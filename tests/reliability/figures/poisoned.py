@@ -12,11 +12,11 @@ from shared.jobs import Job
 POISON = "poison"
 
 
-async def scrape_or_die(job: Job[ScrapePages], crawler: Any) -> None:
+async def scrape_or_die(job: Job[ScrapePages], crawler: Any, books: Any) -> None:
     """Kill the process where the page is poison, as an out-of-memory killer or a crash in a C library would."""
     if POISON in job.command.urls[0]:
         os.kill(os.getpid(), signal.SIGKILL)
-    await handlers.scrape_pages(job, crawler)
+    await handlers.scrape_pages(job, crawler, books)
 
 
 if __name__ == "__main__":
