@@ -70,7 +70,7 @@ class ImagesSought(Page):
     color_distance: float = Field(
         default=0.1,
         ge=0.01,
-        le=0.12,
+        le=0.1,
         description="how far another shade may be; black to white is 1 (OKLab)",
     )
     color_share: float = Field(default=0.05, ge=0, le=1, description="how much of the image a shade must be to count")

@@ -11,8 +11,8 @@ ORDERS = [
     ("/search/images", {"sort": "newest"}),
     ("/search/images", {"sort": "oldest"}),
     ("/search/images", {"q": "house"}),
-    ("/search/images", {"color": "#804020", "color_distance": "0.12"}),
-    ("/search/images", {"q": "house", "color": "#804020", "color_distance": "0.12", "sort": "colour"}),
+    ("/search/images", {"color": "#804020", "color_distance": "0.1"}),
+    ("/search/images", {"q": "house", "color": "#804020", "color_distance": "0.1", "sort": "colour"}),
     ("similar", {}),
 ]
 

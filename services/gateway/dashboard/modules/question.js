@@ -6,7 +6,7 @@ const FIELDS = ["q", "color", "tags", "kind", "source", "min_width", "orientatio
 const KINDS = ["scraped", "uploaded", "generated"];
 const LISTS = ["tags", "source"];
 /** A person who picks a colour means its neighbours, too (in OKLab, as the gateway measures). */
-const SHADES = 0.12;
+const SHADES = 0.1;
 
 /** Give what the address asks of a search; empty where it asks for nothing. */
 export function askedOf(address) {
