@@ -19,6 +19,7 @@ from shared.broker import BROKER_AWAY, Publisher
 from shared.database import Pool, open_pool
 from shared.handling import Reactions, Works
 from shared.identifiers import uuid7
+from shared.objects import ObjectStore
 from shared.outbox import Outbox
 from shared.settings import WorkSettings
 from shared.topology import MARKS, Topology, dead_queue_of, queue_of
@@ -68,6 +69,20 @@ class House:
             async with asyncio.timeout(20):
                 await self._empty_queues()
         return self
+
+    @asynccontextmanager
+    async def objects(self) -> AsyncIterator[ObjectStore]:
+        """The bucket, as a service opens it."""
+        shelf = self.servers.object_store
+        async with ObjectStore(
+            endpoint_url=shelf.endpoint_url,
+            bucket=shelf.bucket,
+            access_key_id=shelf.access_key_id,
+            secret_access_key=shelf.secret_access_key,
+            region=shelf.region,
+        ) as objects:
+            await objects.ensure_bucket()
+            yield objects
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

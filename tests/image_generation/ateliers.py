@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+from abc import ABC, abstractmethod
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -52,7 +53,7 @@ HTML = Reply(body=b"<html><h1>502 Bad Gateway</h1></html>", status=502)
 VANISHING = Reply(vanish=True)
 
 
-class Atelier:
+class Atelier(ABC):
     """A server that takes requests for pictures.
 
     Attributes:
@@ -94,8 +95,9 @@ class Atelier:
     def settings(self, **more: Any) -> dict[str, Any]:
         return {"base_url": self.origin, "allow": f"127.0.0.1:{self.port}", "key": KEY, **more}
 
+    @abstractmethod
     def _routes(self) -> list[web.RouteDef]:
-        raise NotImplementedError
+        """Give what this provider answers beside its pictures."""
 
     @web.middleware
     async def _note(self, request: web.Request, handler: Any) -> web.StreamResponse:

@@ -12,6 +12,7 @@ from services.image_generation.handlers.following import _pause_after, follow
 from services.image_generation.providers import Done, Pending, Submitted
 from services.image_generation.settings import Settings
 from tests.image_generation.test_accounts import Painter
+from tests.living import until
 
 NEEDED = {
     "database_url": "postgresql://x",
@@ -46,16 +47,28 @@ class Counting(Painter):
         return await super().poll(submitted)
 
 
+async def _asks(painter: Counting, questions: int, *, within_seconds: float) -> bool:
+    """Wait until it has asked so often, but no longer than that."""
+
+    async def asked() -> bool:
+        return painter.questions >= questions
+
+    try:
+        return await until(asked, seconds=within_seconds)
+    except TimeoutError:
+        return False
+
+
 async def test_a_hint_is_a_reason_to_ask_and_no_more_than_that() -> None:
     job, painter = Waiting(), Counting(polls=2)
     asked = Asked(painter, Submitted("1", {"samples": "1"}), None, 10)
     following = asyncio.create_task(follow(cast("Any", job), asked, 60))
-    await asyncio.sleep(0.6)
-    assert painter.questions == 1, "it said that it takes 10 s"
+    assert await _asks(painter, 1, within_seconds=5)
+    assert not await _asks(painter, 2, within_seconds=0.6), "it said that it takes 10 s"
 
     job.hinted.set()
-    await asyncio.sleep(0.6)
-    assert painter.questions == 2, "from then on it waits longer and not shorter"
+    assert await _asks(painter, 2, within_seconds=5), "for that it was told"
+    assert not await _asks(painter, 3, within_seconds=0.6), "from then on it waits longer and not shorter"
     assert not following.done(), "what was hinted was not so"
 
     job.hinted.set()

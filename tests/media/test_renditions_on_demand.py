@@ -32,15 +32,7 @@ async def sandbox() -> AsyncIterator[Sandbox]:
 
 @pytest.fixture
 async def objects(house: House) -> AsyncIterator[ObjectStore]:
-    shelf = house.servers.object_store
-    async with ObjectStore(
-        endpoint_url=shelf.endpoint_url,
-        bucket=shelf.bucket,
-        access_key_id=shelf.access_key_id,
-        secret_access_key=shelf.secret_access_key,
-        region=shelf.region,
-    ) as objects:
-        await objects.ensure_bucket()
+    async with house.objects() as objects:
         await objects.put(ORIGINAL.key, PICTURE, content_type="image/jpeg")
         for key in rendition_keys(ORIGINAL.sha256):
             await objects.delete(key)

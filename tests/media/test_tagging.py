@@ -18,7 +18,6 @@ from services.media.tagging.processors import processors
 from services.media.tagging.tagger import Seen, Taggers
 from shared.errors import Refused, TryAgain
 from shared.fetch import Outbound
-from shared.objects import ObjectStore
 from tests.living import House
 from tests.media.samples import CORPUS, encoded, photo
 from tests.media.tiny_classifier import LABELS, described, sha256_of, weights
@@ -136,16 +135,8 @@ async def test_another_file_than_the_one_that_is_meant_is_never_used(tmp_path: P
 
 
 async def test_a_model_comes_from_the_bucket(house: House, tmp_path: Path) -> None:
-    shelf = house.servers.object_store
     files = {"models/colours.onnx": weights(), "models/labels.txt": LABELS}
-    async with ObjectStore(
-        endpoint_url=shelf.endpoint_url,
-        bucket=shelf.bucket,
-        access_key_id=shelf.access_key_id,
-        secret_access_key=shelf.secret_access_key,
-        region=shelf.region,
-    ) as objects:
-        await objects.ensure_bucket()
+    async with house.objects() as objects:
         for key, content in files.items():
             await objects.put(key, content, content_type="application/octet-stream")
         model, labels = [ModelFile(object_key=key, sha256=sha256_of(content)) for key, content in files.items()]

@@ -22,15 +22,7 @@ async def pool(house: House) -> AsyncIterator[Pool]:
 @pytest.fixture
 async def objects(house: House) -> AsyncIterator[ObjectStore]:
     """The bucket, with nothing of media in it."""
-    shelf = house.servers.object_store
-    async with ObjectStore(
-        endpoint_url=shelf.endpoint_url,
-        bucket=shelf.bucket,
-        access_key_id=shelf.access_key_id,
-        secret_access_key=shelf.secret_access_key,
-        region=shelf.region,
-    ) as objects:
-        await objects.ensure_bucket()
+    async with house.objects() as objects:
         for key in await keys(objects):
             await objects.delete(key)
         yield objects
