@@ -35,6 +35,7 @@ class Page:
         self.session_id: str | None = None
         self.complaints: list[str] = []
         self.requests: list[str] = []
+        self.images: list[str] = []
         self.resumed_from: list[str] = []
 
     async def send(self, method: str, **parameters: Any) -> dict[str, Any]:
@@ -61,6 +62,7 @@ class Page:
         match method:
             case "Network.requestWillBeSent":
                 self.requests.append(told["request"]["url"])
+                self.images += [told["request"]["url"]] if told.get("type") == "Image" else []
                 self.resumed_from += [
                     value for name, value in told["request"]["headers"].items() if name.lower() == "last-event-id"
                 ]
