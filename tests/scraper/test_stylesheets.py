@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.scraper.extraction.stylesheets import specificity
+from services.scraper.extraction.style_rules import specificity
 from tests.scraper.reading import codes, only_image, read, urls
 
 ROOM = "https://gallery.example/rooms"
@@ -262,3 +262,43 @@ def test_no_style_breaks_the_reading_of_the_page(rules: str) -> None:
 def test_no_selector_breaks_the_matching(selector: str) -> None:
     page = read(styled(f"{selector}{{content:'';background:url(a.jpg)}}", HALL))
     assert [image.position for image in page.images] == list(range(len(page.images)))
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        "p { display: none }",
+        "div p { display: none } p { display: block }",
+        "p { display: none !important } p:first-child { display: flex }",
+        "@media (max-width: 749px) { p { display: none } } @media (min-width: 750px) { p { display: none } }",
+        "p { display: /* not block */ none; }",
+        "body { display: none }",
+    ],
+)
+def test_what_style_elements_never_show_loads_no_background(hidden: str) -> None:
+    page = "<div><p style='background:url(a.jpg)'><img src=b.jpg></p></div>"
+    assert urls(read(styled(hidden, page))) == [f"{ROOM}/b.jpg"]
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        "p { display: none } div p { display: block }",
+        "p { display: none; display: block }",
+        "p { display: block !important } div p { display: none }",
+        "@media (max-width: 749px) { p { display: none } }",
+        "@media print { p { display: none } }",
+        "p:hover { display: none }",
+        "p::before { display: none }",
+        "@supports not (color: red) { p { display: none } }",
+    ],
+)
+def test_what_style_elements_show_on_some_screen_loads_its_background(shown: str) -> None:
+    page = "<div><p style='background:url(a.jpg)'></p></div>"
+    assert urls(read(styled(shown, page))) == [f"{ROOM}/a.jpg"]
+
+
+def test_a_style_of_its_own_shows_what_a_style_element_hides() -> None:
+    page = "<p style='display:block;background:url(a.jpg)'></p>"
+    assert urls(read(styled("p { display: none }", page))) == [f"{ROOM}/a.jpg"]
+    assert urls(read(styled("p { display: none !important }", page))) == []

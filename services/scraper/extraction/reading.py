@@ -20,6 +20,7 @@ from services.scraper.extraction.burden import refuse_if_too_heavy
 from services.scraper.extraction.encoding import decode
 from services.scraper.extraction.gathering import IMAGES_LIMIT, Gathering
 from services.scraper.extraction.head import Head, title_element
+from services.scraper.extraction.hiding import hidden_elements
 from services.scraper.extraction.linked_data import linked_records, see_linked_data
 from services.scraper.extraction.links import links_of
 from services.scraper.extraction.markup import (
@@ -35,6 +36,7 @@ from services.scraper.extraction.markup import (
 from services.scraper.extraction.page import Page
 from services.scraper.extraction.pictures import see_image
 from services.scraper.extraction.sighting import Sighting, is_stand_in
+from services.scraper.extraction.style_rules import Matcher
 from services.scraper.extraction.stylesheets import Stylesheets
 from services.scraper.extraction.surroundings import (
     HEADINGS,
@@ -43,7 +45,6 @@ from services.scraper.extraction.surroundings import (
     around,
     enclosing,
     frame_of,
-    hidden_elements,
     images_before,
     is_within,
     joined,
@@ -99,9 +100,11 @@ class _Reading:
         self._headings: dict[int | None, str] = {}
         self._frames = read_frames(parser, self._base)
         self._backgrounds = {node.mem_id for node in parser.css(_BACKGROUNDS)}
-        self._styles = Stylesheets(parser, size_characters)
+        self._matcher = Matcher(parser, size_characters)
+        self._styles = Stylesheets(parser, self._matcher)
         self._painted = self._styles.painted
-        self._hidden = hidden_elements(parser)
+        painted = self._backgrounds or self._painted
+        self._hidden = hidden_elements(parser, self._matcher) if painted else frozenset()
         self._properties = {node.mem_id for node in parser.css(_PROPERTIES)}
 
     def page(self) -> Page:
@@ -111,7 +114,7 @@ class _Reading:
         gathering = Gathering(self._location, self._base)
         for sighting in self._sightings:
             gathering.add(sighting)
-        if self._styles.cut:
+        if self._matcher.cut:
             gathering.tell_of_styles()
         return Page(
             url=str(self._location),

@@ -1,6 +1,5 @@
 """What stands around an image: its figure, and the image that a noscript element stands in for."""
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -21,7 +20,6 @@ _CLIMB_LIMIT: Final = 24
 _SIBLINGS_LIMIT: Final = 12
 _WRAPPINGS_LIMIT: Final = 5
 _PARTS_LIMIT: Final = 100
-_DISPLAY: Final = re.compile(r"(?:^|;)\s*display\s*:\s*([a-z-]+)", re.IGNORECASE)
 _TELLING_LIMIT: Final = 20_000
 # What belongs to the picture within it, and holds what is said of it.
 _FRAMES: Final = (
@@ -60,13 +58,6 @@ def around(node: LexborNode) -> Iterator[LexborNode]:
             return
         yield parent
         parent = parent.parent
-
-
-def hidden_elements(parser: LexborHTMLParser) -> frozenset[int]:
-    """List the `mem_id`s of the elements that their own style attribute keeps from being shown."""
-    nodes = parser.css('[style*="display" i]')
-    displays = ((node.mem_id, _DISPLAY.findall(node.attributes.get("style") or "")) for node in nodes)
-    return frozenset(place for place, values in displays if values and values[-1].lower() == "none")
 
 
 def is_within(node: LexborNode, places: frozenset[int]) -> bool:

@@ -45,8 +45,8 @@ _RANGE: Final = re.compile(
     r"(?:(?P<low>[^<>=]+?) ?(?P<lower><=?) ?)?width(?: ?(?P<upper>[<>]=?|=) ?(?P<high>[^<>=]+))?"
 )
 
-
-_SCREENS: Final = tuple(Screen(width_px, dppx) for width_px in _SCREENS_PX for dppx in (2.0, 1.0))
+SCREENS: Final = tuple(Screen(width_px, dppx) for width_px in _SCREENS_PX for dppx in (2.0, 1.0))
+"""The usual ones, the widest first."""
 
 
 @lru_cache(maxsize=1024)
@@ -63,12 +63,18 @@ def widest_screen_of(
     return next(
         (
             screen
-            for screen in _SCREENS
+            for screen in SCREENS
             if all(matches(media, screen) for media in conditions)
             and not any(all(matches(media, screen) for media in others) for others in but_not)
         ),
         None,
     )
+
+
+@lru_cache(maxsize=1024)
+def screens_of(conditions: tuple[str, ...]) -> frozenset[Screen]:
+    """List the usual screens on which media query lists all hold."""
+    return frozenset(screen for screen in SCREENS if all(matches(media, screen) for media in conditions))
 
 
 @lru_cache(maxsize=4096)
