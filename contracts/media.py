@@ -48,6 +48,14 @@ class DescribeMedia(Command):
     )
 
 
+class DrawRendition(Command):
+    """Draw a stored image in one of the sizes that may be asked for, unless it lies there already."""
+
+    wire_name: ClassVar = "media.draw_rendition.v1"
+    asset_id: UUID
+    longest_px: int = Field(ge=1, le=16_384, description="longest side in pixels; an image is never enlarged")
+
+
 class DeleteMedia(Command):
     """Delete an asset of the project; its bytes go when nobody else refers to them."""
 
@@ -65,6 +73,18 @@ class Rendition(Record):
     height_px: int = Field(ge=1)
 
 
+class CleanCopy(Record):
+    """What is handed out in place of an original: the same picture without whatever its file told beside it."""
+
+    key: ObjectKey = Field(description="that of the original, where that tells nothing but its pixels")
+    content_type: str
+    size_bytes: int = Field(ge=1)
+    sha256: Sha256
+    width_px: int = Field(ge=1, description="upright; less than the original's where it had to be drawn anew")
+    height_px: int = Field(ge=1)
+    lossless: bool = Field(description="its pixels and frames are those of the original, and not drawn anew")
+
+
 class MediaStored(Event):
     """Said once an asset's original and renditions are stored and readable."""
 
@@ -78,6 +98,9 @@ class MediaStored(Event):
     height_px: int = Field(ge=1)
     original_key: ObjectKey
     renditions: tuple[Rendition, ...]
+    clean_copy: CleanCopy | None = Field(
+        default=None, description="none was made where this was said before there were any: then nothing is handed out"
+    )
     thumbhash: str | None = Field(default=None, description="base64; a blurred placeholder of some 25 bytes")
     source_url: Url | None = None
     context: ImageContext = ImageContext()

@@ -34,6 +34,11 @@ def rendition_key(sha256: str, name: str) -> str:
     return f"media/renditions/{_checked(_SHA256, sha256)}/{_checked(_NAME, name)}.webp"
 
 
+def clean_copy_key(sha256: str, extension: str) -> str:
+    """Name what is handed out in place of the original with this hash; the extension has its dot (`.jpg`)."""
+    return f"media/renditions/{_checked(_SHA256, sha256)}/clean{_checked(_EXTENSION, extension)}"
+
+
 def upload_key(upload_id: UUID) -> str:
     """Name the place where a client puts an upload that nobody has looked at yet."""
     return f"uploads/{upload_id}"

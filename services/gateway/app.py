@@ -10,13 +10,13 @@ import structlog
 from services.gateway.handlers import REACTIONS
 from services.gateway.identity import Tokens, issuers_of
 from services.gateway.limiting import limiter_of
-from services.gateway.links import Links
+from services.gateway.links import Drawings, Links, SizedLinks
 from services.gateway.queues import Queues
 from services.gateway.rounds import keep_house, reconcile
 from services.gateway.rounds.uploads import let_uploads_go
 from services.gateway.rounds.usage import keep_usage
 from services.gateway.rounds.webhooks import Courier
-from services.gateway.routes import application
+from services.gateway.routes import application, sizes
 from services.gateway.routes.desk import Desk
 from services.gateway.routes.parts import Parts
 from services.gateway.settings import Settings
@@ -115,6 +115,8 @@ async def gateway(settings: Settings) -> AsyncIterator[Parts]:
             desk=desk,
             stream=stream,
             links=Links(objects.presign_get, seconds=settings.presigned_seconds),
+            sized_links=SizedLinks(sizes.PREFIX, settings.s3_secret_access_key, seconds=settings.presigned_seconds),
+            drawings=Drawings(objects.exists),
             outbound=outbound,
             uploads=uploads,
             queues=queues,

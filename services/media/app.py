@@ -6,6 +6,7 @@ from tempfile import TemporaryDirectory
 
 from services.media.handlers import REACTIONS, WORK
 from services.media.library import Library, Limits
+from services.media.on_demand import Renditions
 from services.media.reconciling import Reconciling
 from services.media.settings import Settings
 from services.media.tagging.azure import AzureTagger
@@ -24,6 +25,14 @@ async def serve(settings: Settings) -> None:
         worker = await stack.enter_async_context(Worker("media", settings, hears=REACTIONS, works=WORK))
         scratch = Path(stack.enter_context(TemporaryDirectory(prefix="media-", dir=settings.scratch_directory)))
         objects = await stack.enter_async_context(ObjectStore.of(settings))
+        sandbox = await stack.enter_async_context(
+            Sandbox(
+                processes=settings.decoder_processes,
+                memory_bytes=settings.decoder_memory_bytes,
+                seconds=settings.decoder_seconds,
+                preload=("services.media.processing",),
+            )
+        )
         outbound = await stack.enter_async_context(
             Outbound(user_agent=settings.user_agent, allow=settings.outbound_allow)
         )
@@ -32,21 +41,14 @@ async def serve(settings: Settings) -> None:
             pool=worker.pool,
             objects=objects,
             outbound=outbound,
-            sandbox=await stack.enter_async_context(
-                Sandbox(
-                    processes=settings.decoder_processes,
-                    memory_bytes=settings.decoder_memory_bytes,
-                    seconds=settings.decoder_seconds,
-                    preload=("services.media.processing",),
-                )
-            ),
+            sandbox=sandbox,
             scratch=scratch,
             limits=Limits(settings.download_max_bytes, settings.download_deadline_seconds),
             taggers=await _taggers(settings, bench, stack),
         )
         worker.alongside(library.collect_condemned)
         worker.alongside(Reconciling(worker.pool, objects, hours=settings.reconcile_hours).run)
-        await worker.run(library=library)
+        await worker.run(library=library, renditions=Renditions(objects, sandbox, scratch))
 
 
 async def _taggers(settings: Settings, bench: Bench, stack: AsyncExitStack) -> Taggers:

@@ -7,8 +7,10 @@ from uuid import UUID
 from contracts.image_generation import ImageGenerated
 from contracts.media import (
     AcceptUpload,
+    CleanCopy,
     DeleteMedia,
     DescribeMedia,
+    DrawRendition,
     Embedding,
     FetchMedia,
     MediaDeleted,
@@ -21,6 +23,7 @@ from contracts.media import (
 from contracts.scraper import ImageContext, ImageFound
 from services.media import store
 from services.media.library import Held, Library
+from services.media.on_demand import Original, Renditions
 from services.media.rules import asset_id
 from services.media.tagging.tagger import Seen, Tagger, Unanswered
 from shared.errors import Refused, TryAgain
@@ -173,6 +176,18 @@ def _gone() -> Refused:
     return Refused("image_unknown", "The project has no such image: it was deleted, or was never stored.")
 
 
+async def draw_rendition(job: Job[DrawRendition], library: Library, renditions: Renditions) -> None:
+    """Draw a stored image in one of the allowed sizes, for whoever asked for it."""
+    command = job.command
+    original = await store.select_original(library.pool, command.asset_id, command.project_id)
+    if original is None:
+        raise _gone()
+    size = original["width_px"], original["height_px"]
+    drawn = await renditions.draw(Original(original["sha256"], original["original_key"], *size), command.longest_px)
+    async with job.completing() as tx:
+        tx.result(key=drawn.key, width_px=drawn.width_px, height_px=drawn.height_px, already_drawn=drawn.cached)
+
+
 async def delete_media(job: Job[DeleteMedia]) -> None:
     """Turn an asset into a tombstone."""
     command = job.command
@@ -224,6 +239,7 @@ def _stored(
         height_px=facts["height_px"],
         original_key=held.original_key,
         renditions=tuple(Rendition.model_validate(rendition) for rendition in facts["renditions"]),
+        clean_copy=CleanCopy.model_validate(facts["clean_copy"]),
         thumbhash=facts["thumbhash"],
         source_url=source_url,
         context=context,
@@ -254,5 +270,6 @@ WORK: Works = {
     FetchMedia: fetch_media,
     AcceptUpload: accept_upload,
     DescribeMedia: describe_media,
+    DrawRendition: draw_rendition,
     DeleteMedia: delete_media,
 }

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import structlog
 
+from contracts.media import CleanCopy
 from services.media import store
 from services.media.downloads import download
 from services.media.processing import look, process
@@ -18,7 +19,7 @@ from services.media.tagging.tagger import Taggers
 from shared.database import AWAY, Pool
 from shared.errors import Refused, TryAgain
 from shared.fetch import Outbound
-from shared.object_keys import original_key, rendition_key
+from shared.object_keys import clean_copy_key, original_key, rendition_key
 from shared.objects import ObjectStore
 from shared.sandbox import Sandbox
 
@@ -115,7 +116,7 @@ class Library:
 
     async def _hold(self, path: Path, sha256: str, size_bytes: int, report: Report) -> Held:
         known = await store.select_blob(self.pool, sha256)
-        if known is not None:
+        if known is not None and "clean_copy" in known["facts"]:
             return Held(sha256, known["size_bytes"], known["original_key"], known["facts"])
         report(0.4, "decoding")
         facts, contents = await self._sandbox.run(process, path)
@@ -131,14 +132,16 @@ class Library:
             }
             for rendition in facts["renditions"]
         ]
+        copy = _placed(facts["clean_copy"], sha256, key)
+        made = [*renditions, copy] if copy["key"] != key else renditions
         await asyncio.gather(
             self._objects.put_once(key, path, content_type=facts["content_type"]),
             *(
-                self._objects.put_once(rendition["key"], content, content_type="image/webp")
-                for rendition, content in zip(renditions, contents, strict=True)
+                self._objects.put_once(one["key"], content, content_type=one["content_type"])
+                for one, content in zip(made, contents, strict=True)
             ),
         )
-        return Held(sha256, size_bytes, key, {**facts, "renditions": renditions})
+        return Held(sha256, size_bytes, key, {**facts, "renditions": renditions, "clean_copy": copy})
 
     async def collect_condemned(self) -> None:
         """Delete bytes that nobody has referred to for a day, again and again, until cancelled."""
@@ -157,7 +160,8 @@ class Library:
             condemned = await store.select_condemned(connection, _CONDEMNED_AT_ONCE)
             for blob in condemned:
                 listed = (rendition["key"] for rendition in blob["facts"]["renditions"])
-                keys = {blob["original_key"], *listed, *rendition_keys(blob["sha256"])}
+                copies = [copy["key"]] if (copy := blob["facts"].get("clean_copy")) is not None else []
+                keys = {blob["original_key"], *listed, *copies, *rendition_keys(blob["sha256"])}
                 # All deletes have ended before the lock is given up, whatever becomes of them.
                 deleting = asyncio.gather(*(self._objects.delete(key) for key in keys), return_exceptions=True)
                 for outcome in await _in_any_case(deleting):
@@ -173,6 +177,12 @@ async def _in_any_case(ending: asyncio.Future[list[Any]]) -> list[Any]:
         return await asyncio.shield(ending)
     finally:
         await asyncio.wait((ending,))
+
+
+def _placed(copy: dict[str, Any], sha256: str, original: str) -> dict[str, Any]:
+    """Say where what is handed out lies: where the original does, if that tells nothing."""
+    key = original if copy["is_original"] else clean_copy_key(sha256, copy["extension"])
+    return {"key": key, **{name: copy[name] for name in CleanCopy.model_fields if name != "key"}}
 
 
 def _measure(path: Path) -> tuple[str, int]:

@@ -6,9 +6,9 @@ from typing import Final
 from uuid import uuid4
 
 from services.media.processing import redraw
-from services.media.renditions import allowed_side, rendition_size
 from shared.object_keys import rendition_key
 from shared.objects import ObjectStore
+from shared.rendition_sizes import allowed_side, rendition_size
 from shared.sandbox import Sandbox
 
 CONTENT_TYPE: Final = "image/webp"

@@ -1,13 +1,17 @@
 """What the limited child does with untrusted bytes: read them, describe what is seen, draw renditions."""
 
 import base64
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from services.media.analysis import ORIGIN, describe
 from services.media.decoding import Bounds, Picture, decode
-from services.media.renditions import RENDITION_SIDES_PX, WEBP_QUALITY, Rendition, render, rendition_size
+from services.media.decoding.cleaning import CleanCopy, clean_copy, needed_side_px
+from services.media.renditions import RENDITION_SIDES_PX, WEBP_QUALITY, Rendition, render
+from shared.image_formats import image_format
+from shared.rendition_sizes import rendition_size
 
 CHILD_MEMORY_BYTES: Final = 464 * 1024 * 1024
 """What one call may map: the decoding of `Bounds`, the file itself, and what is drawn; 512 MiB with the modules."""
@@ -39,13 +43,16 @@ def process(payload: bytes, options: dict[str, Any]) -> tuple[dict[str, Any], li
         options: keyword arguments of `Order`.
 
     Returns:
-        Facts, ready for JSON, and the WebP files in the order of `facts["renditions"]`. Facts are `format`,
-        `extension` (with its dot), `content_type`, `width_px` and `height_px` (upright), `orientation` (EXIF,
-        1 to 8, as it was before), `animated`, `frames` (pages of a TIFF), `duration_ms` (of one run, None for what
-        does not move), `has_alpha` (whether some pixel is not opaque), `thumbhash` (base64), `palette` (of `hex`,
-        `name`, `share`), `dominant_colour` (`#rrggbb`, or None where nothing is visible), `perceptual_hash` (16 hex
-        digits, or None for a picture without structure), `embedding` (of `origin`, `values`; or None for a grey
-        area), `exif` (of `camera`, `taken_at`), and `renditions` (of `name`, `width_px`, `height_px`, `size_bytes`).
+        Facts, ready for JSON, and the WebP files in the order of `facts["renditions"]`, behind them the copy that may
+        be handed out, unless the file itself may. Facts are `format`, `extension` (with its dot), `content_type`,
+        `width_px` and `height_px` (upright), `orientation` (EXIF, 1 to 8, as it was before), `animated`, `frames`
+        (pages of a TIFF), `duration_ms` (of one run, None for what does not move), `has_alpha` (whether some pixel is
+        not opaque), `thumbhash` (base64), `palette` (of `hex`, `name`, `share`), `dominant_colour` (`#rrggbb`, or
+        None where nothing is visible), `perceptual_hash` (16 hex digits, or None for a picture without structure),
+        `embedding` (of `origin`, `values`; or None for a grey area), `exif` (of `camera`, `taken_at`), `renditions`
+        (of `name`, `width_px`, `height_px`, `size_bytes`), and `clean_copy` (of `content_type`, `extension`,
+        `width_px`, `height_px`, `lossless`, `size_bytes`, `sha256`, and `is_original`, whether the file tells nothing
+        but its pixels).
 
     Raises:
         Refused: `body_empty`, `not_an_image`, `web_page_not_image`, `format_refused`, `format_not_supported`,
@@ -53,9 +60,12 @@ def process(payload: bytes, options: dict[str, Any]) -> tuple[dict[str, Any], li
 
     """
     order = Order(**options)
-    picture = _decoded(payload, order)
+    picture = _decoded(payload, order, least_px=needed_side_px(image_format(payload).name))
     drawn = list(_drawn(picture, order))
-    return _facts(picture, drawn), [rendition.content for rendition in drawn]
+    copy = clean_copy(payload, picture)
+    facts = {**_facts(picture, drawn), "clean_copy": _told(copy, payload)}
+    handed_out = [] if facts["clean_copy"]["is_original"] else [copy.content]
+    return facts, [*(rendition.content for rendition in drawn), *handed_out]
 
 
 def redraw(payload: bytes, options: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
@@ -71,8 +81,8 @@ def look(payload: bytes, options: dict[str, Any]) -> tuple[dict[str, Any], list[
     return seen, []
 
 
-def _decoded(payload: bytes, order: Order) -> Picture:
-    return decode(payload, Bounds(**order.bounds), longest_px=max(order.renditions.values()))
+def _decoded(payload: bytes, order: Order, *, least_px: int = 0) -> Picture:
+    return decode(payload, Bounds(**order.bounds), longest_px=max(least_px, *order.renditions.values()))
 
 
 def _drawn(picture: Picture, order: Order) -> Iterable[Rendition]:
@@ -96,6 +106,19 @@ def _facts(picture: Picture, drawn: Iterable[Rendition]) -> dict[str, Any]:
         **_seen(picture),
         "exif": {"camera": picture.metadata.camera, "taken_at": picture.metadata.taken_at},
         "renditions": _listed(drawn),
+    }
+
+
+def _told(copy: CleanCopy, payload: bytes) -> dict[str, Any]:
+    return {
+        "content_type": copy.content_type,
+        "extension": copy.extension,
+        "width_px": copy.width_px,
+        "height_px": copy.height_px,
+        "lossless": copy.lossless,
+        "size_bytes": len(copy.content),
+        "sha256": hashlib.sha256(copy.content).hexdigest(),
+        "is_original": copy.content == payload,
     }
 
 

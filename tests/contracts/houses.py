@@ -9,6 +9,7 @@ from contracts.media import (
     AcceptUpload,
     DeleteMedia,
     DescribeMedia,
+    DrawRendition,
     FetchMedia,
     MediaDeleted,
     MediaDescribed,
@@ -44,7 +45,7 @@ def tables() -> dict[str, Table]:
             [MediaStored, MediaRejected, JobFailed],
             [ScrapePages, ImportManifest, CrawlSite, ContinueCrawl, ReadManifest, RetryCrawl, ScheduleCrawl],
         ),
-        "media": ([ImageFound, ImageGenerated], [FetchMedia, AcceptUpload, DescribeMedia, DeleteMedia]),
+        "media": ([ImageFound, ImageGenerated], [FetchMedia, AcceptUpload, DescribeMedia, DrawRendition, DeleteMedia]),
         "image_generation": ([], [GenerateImage]),
         "depth_map": ([MediaStored], [MapDepth, ReviewDepthMap]),
     }

@@ -7,7 +7,7 @@ from uuid import UUID, uuid5
 from contracts.depth_map import DepthMapped, StoredMap
 from contracts.envelope import Message
 from contracts.jobs import DeadLettersSettled, MessageDeadLettered, SettledLetter
-from contracts.media import MediaStored, Rendition
+from contracts.media import CleanCopy, MediaStored, Rendition
 from contracts.scraper import ImageFound
 from shared.identifiers import uuid7
 from tests.gateway.living import Voice
@@ -21,16 +21,16 @@ def media_stored(voice: Voice, *, version: int = 1, sha256: str = SHA, **facts: 
     small = Rendition(
         name="250", key=f"media/renditions/{sha256}/250.webp", content_type="image/webp", width_px=250, height_px=187
     )
+    key = f"media/originals/{sha256[:2]}/{sha256}.jpg"
+    shape = {"content_type": "image/jpeg", "size_bytes": 1000, "width_px": 800, "height_px": 600}
     values = {
         "asset_id": uuid5(UUID(str(voice.job["project_id"])), sha256),
         "subject_version": version,
         "sha256": sha256,
-        "size_bytes": 1000,
-        "content_type": "image/jpeg",
-        "width_px": 800,
-        "height_px": 600,
-        "original_key": f"media/originals/{sha256[:2]}/{sha256}.jpg",
+        **shape,
+        "original_key": key,
         "renditions": (small,),
+        "clean_copy": CleanCopy(key=key, sha256=sha256, lossless=True, **shape),
         "source_url": "https://example.org/a.jpg",
         **facts,
     }

@@ -90,6 +90,7 @@ async def test_every_address_of_the_api_asks_who_is_there(gateway: Gateway, ann:
     assert {path for path in open_paths if path.startswith("/api/v1")} == {
         *("/api/v1/health", "/api/v1/health/database"),
         "/api/v1/hints/{job_id}/{proof}",  # the proof is the token
+        "/api/v1/pictures/{address}",  # so is the address, which is signed
     }
     async with aiohttp.ClientSession(gateway.url) as session:
         for method, path in secured:

@@ -214,8 +214,9 @@ class EndState:
 
     async def _stored_objects(self) -> AsyncIterator[str]:
         """What rows name can be read and has the hash that they say; nothing lies beside it."""
-        originals = "SELECT b.sha256, original_key AS key FROM media.blobs b JOIN media.assets USING (sha256)"
-        for row in await self._rows(f"{originals} WHERE project_id = $1"):
+        own = "FROM media.blobs b JOIN media.assets USING (sha256) WHERE project_id = $1"
+        copies = f"SELECT facts #>> '{{clean_copy,sha256}}', facts #>> '{{clean_copy,key}}' {own}"
+        for row in await self._rows(f"SELECT b.sha256, original_key AS key {own} UNION {copies}"):
             if sha256(await self._body(row["key"])).hexdigest() != row["sha256"]:
                 yield f"{row['key']} is not what was stored"
         rows = await self._rows(

@@ -125,7 +125,7 @@ async def working(house: House, pool: Pool, scratch: Path, *taggers: Tagger, **s
             limits=Limits(own.download_max_bytes, 1.0),
             taggers=Taggers(taggers),
         )
-        async with house.worker("media", works=WORK, crafts={"library": library}, **settings):
+        async with house.worker("media", works=WORK, crafts={"library": library, "renditions": nobody}, **settings):
             yield
 
 

@@ -18,7 +18,7 @@ def test_each_accepted_format_is_read_and_named_for_what_it_is(name: str) -> Non
     assert (facts["width_px"], facts["height_px"]) == (64, 48)
     assert (facts["frames"], facts["animated"], facts["orientation"]) == (1, False, 1)
     assert facts["duration_ms"] is None
-    assert [blob[8:12] for blob in blobs] == [b"WEBP", b"WEBP"]
+    assert [blob[8:12] for blob in blobs[:2]] == [b"WEBP", b"WEBP"]
 
 
 def test_every_format_has_an_extension_and_a_content_type_of_its_own() -> None:
@@ -77,7 +77,7 @@ def test_of_an_animation_the_first_frame_is_shown_and_all_are_counted(name: str)
 
     assert (facts["animated"], facts["frames"], facts["duration_ms"]) == (True, 3, 300)
     assert facts["palette"][0]["name"] == "red"
-    assert len(blobs) == 2
+    assert len(blobs) == 2 + (name == "AVIF"), "an AVIF cannot be copied without its metadata, and is drawn anew"
 
 
 def test_the_pages_of_a_tiff_are_counted_but_are_no_animation() -> None:

@@ -53,7 +53,7 @@ def test_every_orientation_ends_upright(name: str, orientation: int) -> None:
 
     assert (facts["width_px"], facts["height_px"]) == (96, 64)
     assert facts["orientation"] == orientation
-    for blob in blobs:
+    for blob in blobs[: len(facts["renditions"])]:
         assert_upright(blob)
 
 

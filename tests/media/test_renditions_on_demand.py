@@ -11,9 +11,10 @@ from PIL import Image
 
 from services.media.on_demand import Original, Renditions
 from services.media.processing import CHILD_MEMORY_BYTES, CHILD_SECONDS, redraw
-from services.media.renditions import ALLOWED_SIDES_PX, RENDITION_SIDES_PX, allowed_side, rendition_keys
+from services.media.renditions import RENDITION_SIDES_PX, rendition_keys
 from shared.errors import Refused
 from shared.objects import ObjectStore
+from shared.rendition_sizes import ALLOWED_SIDES_PX, allowed_side
 from shared.sandbox import Sandbox
 from tests.living import House
 from tests.media.samples import encoded, exif_with_place, photo

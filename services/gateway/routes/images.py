@@ -1,13 +1,13 @@
 """Looking at images and their maps."""
 
 from dataclasses import fields
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from services.gateway.links import Links
+from services.gateway.links import Links, Sized
 from services.gateway.routes.callers import Caller, Calling, parts_of
 from services.gateway.routes.documented import told
 from services.gateway.routes.documented.shapes.images import Image, Maps
@@ -24,7 +24,9 @@ from services.gateway.store.pages import next_cursor
 from services.gateway.store.reading import Row
 from services.gateway.store.reviews import select_maps
 from services.gateway.store.tenancy import as_tenant
+from shared.rendition_sizes import ALLOWED_SIDES_PX
 
+_SIDES: Final = {str(side): side for side in ALLOWED_SIDES_PX}
 routes = APIRouter(prefix=API, tags=["images"], route_class=SecondLook)
 
 
@@ -56,7 +58,7 @@ async def get_images(request: Request, caller: Calling, asked: Annotated[ImagesP
     **told("get_image", Image, problems=("image_not_found",), tagged=True),
 )
 async def get_image(request: Request, caller: Calling, image_id: UUID) -> Response:
-    row, links = await _image(request, caller, image_id), parts_of(request).links
+    row, links = await image_of(request, caller, image_id), parts_of(request).links
     return await shown_image(row, links)
 
 
@@ -77,14 +79,18 @@ async def get_image_file(
     caller: Calling,
     image_id: UUID,
     variant: Annotated[
-        Words, Query(max_length=40, description="`original`, a rendition, `depth`, `edges`, `depth_preview` ...")
+        Words, Query(max_length=40, description="`original`, a size such as `640`, `depth`, `edges` ...")
     ] = "original",
 ) -> Response:
-    files = image_files(await _image(request, caller, image_id))
-    if variant not in files:
-        sentence = f"This image has no such variant; it has {', '.join(files)}."
+    row, parts = await image_of(request, caller, image_id), parts_of(request)
+    files = image_files(row)
+    if variant in files:
+        link = await parts.links.to(files[variant])
+    elif variant in _SIDES:
+        link = parts.sized_links.to(Sized(row["project_id"], image_id, _SIDES[variant]))
+    else:
+        sentence = f"This image has no such variant; it has {', '.join(files)}, and the sizes {', '.join(_SIDES)}."
         raise Problem(404, "variant_not_found", sentence)
-    link = await parts_of(request).links.to(files[variant])
     return RedirectResponse(link.url, status_code=307, headers={"Cache-Control": "private, max-age=60"})
 
 
@@ -94,13 +100,14 @@ async def get_image_file(
     **told("list_image_maps", PageOf[Maps], problems=("image_not_found",)),
 )
 async def get_image_maps(request: Request, caller: Calling, image_id: UUID) -> Response:
-    image = await _image(request, caller, image_id)
+    image = await image_of(request, caller, image_id)
     async with as_tenant(parts_of(request).pool, [image["project_id"]]) as connection:
         rows = await select_maps(connection, image_id)
     return page([await map_reply(row, parts_of(request).links) for row in rows], None)
 
 
-async def _image(request: Request, caller: Caller, image_id: UUID) -> Row:
+async def image_of(request: Request, caller: Caller, image_id: UUID) -> Row:
+    """Give an image that the caller may see; raises a 404 problem."""
     async with as_tenant(parts_of(request).pool, caller.memberships) as connection:
         row = await store.select_image(connection, list(caller.memberships), image_id)
     if row is None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from services.gateway.identity import Tokens
 from services.gateway.limiting import Limiter
-from services.gateway.links import Links
+from services.gateway.links import Drawings, Links, SizedLinks
 from services.gateway.queues import Queues
 from services.gateway.routes.desk import Desk
 from services.gateway.settings import Settings
@@ -39,6 +39,8 @@ class Parts:
     desk: Desk
     stream: Stream
     links: Links
+    sized_links: SizedLinks
+    drawings: Drawings
     outbound: Outbound
     uploads: Uploads
     queues: Queues

@@ -170,7 +170,7 @@ async def image_reply(row: Mapping[str, Any], links: Links) -> dict[str, Any]:
         "processing_status": processing_status(states),
         "ai_progress": ai_progress(states),
         "urls": {name: link.url for name, link in made.items()},
-        "expires_at": min(link.expires_at for link in made.values()),
+        "expires_at": links.earliest_end(made.values()),
         "deletion": _deletion(row),
         "created_at": row["created_at"],
         "updated_at": row["updated_at"],
@@ -205,11 +205,17 @@ def _deletion(row: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def image_files(row: Mapping[str, Any]) -> dict[str, File]:
     """Give an image's files by the names under which clients know them."""
-    files = {"original": File(row["original_key"], row["content_type"])}
-    files |= {one["name"]: File(one["key"], one["content_type"]) for one in row["renditions"]}
+    files = served_files(row)
     if row["depth"] is not None:
         files |= {name: _map_file(row[column]["key"]) for name, column in _MAP_FILES.items()}
     return files
+
+
+def served_files(row: Mapping[str, Any]) -> dict[str, File]:
+    """Give the pictures of an image: never the original itself, which may tell where it was taken."""
+    copy = row["clean_copy"]
+    files = {} if copy is None else {"original": File(copy["key"], copy["content_type"])}
+    return files | {one["name"]: File(one["key"], one["content_type"]) for one in row["renditions"]}
 
 
 def _map_file(key: str) -> File:
@@ -273,8 +279,7 @@ def review_reply(row: Mapping[str, Any]) -> dict[str, Any]:
 
 async def mapped_image_reply(row: Mapping[str, Any], links: Links) -> dict[str, Any]:
     """Give of an image what is shown beside its maps."""
-    files = {"original": File(row["original_key"], row["content_type"])}
-    files |= {one["name"]: File(one["key"], one["content_type"]) for one in row["renditions"]}
+    files = served_files(row)
     made = {name: await links.to(file) for name, file in files.items()}
     found = row["context"] or {}
     return {
@@ -285,12 +290,13 @@ async def mapped_image_reply(row: Mapping[str, Any], links: Links) -> dict[str, 
         "thumbhash": row["thumbhash"],
         "title": found.get("title") if row["edited_title"] is None else row["edited_title"],
         "urls": {name: link.url for name, link in made.items()},
-        "expires_at": min(link.expires_at for link in made.values()),
+        "expires_at": links.earliest_end(made.values()),
     }
 
 
 async def generation_reply(row: Mapping[str, Any], links: Links) -> dict[str, Any]:
     """Give the image of a scene as its readers know it."""
+    key = row["copy_key"] or row["object_key"]
     return {
         "record_id": row["record_id"],
         "task_id": row["task_id"],
@@ -301,7 +307,7 @@ async def generation_reply(row: Mapping[str, Any], links: Links) -> dict[str, An
         "scene_number": row["scene_number"],
         "retry_count": row["retry_count"],
         "progress": row["progress"],
-        "image_url": (await links.to(File(row["object_key"], None))).url if row["object_key"] else None,
+        "image_url": (await links.to(File(key, None))).url if key else None,
         "image_id": row["asset_id"],
         "generation_time_seconds": row["generation_time_seconds"],
         "last_attempted_at": row["last_attempted_at"],

@@ -13,8 +13,8 @@ from shared.database import Connection
 
 _DETAILS: Final = """
     asset.id, asset.project_id, asset.sha256, asset.size_bytes, asset.content_type, asset.width_px, asset.height_px,
-    asset.original_key, asset.renditions, asset.thumbhash, asset.source_url, asset.context, asset.pipeline,
-    asset.job_id, asset.root_job_id, asset.created_at, asset.updated_at,
+    asset.stored_version, asset.renditions, asset.clean_copy, asset.thumbhash, asset.source_url, asset.context,
+    asset.pipeline, asset.job_id, asset.root_job_id, asset.created_at, asset.updated_at,
     described.origin AS described_by, described.palette, described.perceptual_hash, coalesce(told.seen, '[]') AS seen,
     storing.state AS storing_state, storing.error_code AS storing_code, storing.error_sentence AS storing_sentence,
     mapping.id AS mapping_job_id, mapping.state AS mapping_state, mapping.error_code AS mapping_code,
@@ -124,6 +124,19 @@ async def select_image(connection: Connection, projects: list[UUID], image_id: U
         """,  # noqa: S608 - columns of this file
         image_id,
         projects,
+    )
+
+
+async def select_picture(connection: Connection, project_id: UUID, image_id: UUID) -> Row | None:
+    """Select what sizes of an image are drawn of."""
+    return await fetch_one(
+        connection,
+        f"""
+        SELECT asset.sha256, asset.stored_version, asset.width_px, asset.height_px FROM assets AS asset
+        WHERE asset.id = $1 AND asset.project_id = $2 AND {VISIBLE}
+        """,  # noqa: S608 - a condition of this file
+        image_id,
+        project_id,
     )
 
 

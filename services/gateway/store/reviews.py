@@ -20,7 +20,7 @@ _SHOWN: Final = """
 """
 _IMAGE: Final = """
     asset.sha256, asset.size_bytes, asset.content_type, asset.width_px, asset.height_px, asset.original_key,
-    asset.renditions, asset.thumbhash, asset.source_url, asset.context, asset.created_at,
+    asset.renditions, asset.clean_copy, asset.thumbhash, asset.source_url, asset.context, asset.created_at,
     edit.title AS edited_title, edit.alt AS edited_alt, edit.caption AS edited_caption,
     (SELECT coalesce(array_agg(tag ORDER BY tag), '{}') FROM image_tags WHERE image_tags.asset_id = asset.id) AS tags
 """
@@ -194,7 +194,8 @@ async def select_approved_totals(
         connection,
         f"""
         SELECT count(*) AS maps, count(DISTINCT map.asset_id) AS images,
-               coalesce(sum(asset.size_bytes + (map.depth ->> 'size_bytes')::bigint
+               coalesce(sum(coalesce((asset.clean_copy ->> 'size_bytes')::bigint, asset.size_bytes)
+                            + (map.depth ->> 'size_bytes')::bigint
                             + (map.edges ->> 'size_bytes')::bigint), 0)::bigint AS size_bytes
         FROM map_reviews AS review
         JOIN maps AS map ON map.asset_id = review.asset_id AND map.recipe = review.recipe

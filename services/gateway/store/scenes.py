@@ -17,7 +17,8 @@ async def select_generations(
         """
         SELECT record_id, project_id, task_id, chapter_id, scene_number, script_id, image_type, status, retry_count,
                progress, object_key, asset_id, model_used, provider, generation_time_seconds, last_attempted_at,
-               error_code, error_sentence, created_at, updated_at
+               error_code, error_sentence, created_at, updated_at,
+               (SELECT clean_copy ->> 'key' FROM assets WHERE assets.id = image_generations.asset_id) AS copy_key
         FROM image_generations
         WHERE project_id = ANY ($1) AND chapter_id = $2 AND ($3::integer IS NULL OR scene_number = $3)
         ORDER BY scene_number, updated_at DESC LIMIT $4

@@ -1,52 +1,55 @@
-"""What may be handed out in place of an original: the same picture, of which nothing tells where it was taken."""
+"""What is handed out in place of an original: the same picture, of which nothing tells where it was taken."""
 
-from io import BytesIO
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Final
 
-from services.media.decoding.opening import Bounds, decode
-from services.media.decoding.stripping import strip
+from services.media.decoding.opening import Picture
+from services.media.decoding.stripping import STRIPPED, strip
+from services.media.renditions import render
+from shared.rendition_sizes import rendition_size
 
 DRAWN_SIDE_PX: Final = 2560
 """Longest side of what is drawn anew where a format cannot be copied without its metadata."""
 
-_PEEK_PX: Final = 64
 _QUALITY: Final = 90
 
 
-def clean(payload: bytes, options: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
-    """Copy a picture without its metadata, in the limited child.
+@dataclass(frozen=True, slots=True)
+class CleanCopy:
+    """A copy without metadata; width and height are upright.
 
-    JPEG, PNG, WebP and GIF keep their very pixels and frames; other formats are drawn as WebP of at most
-    `DRAWN_SIDE_PX`.
+    Attributes:
+        lossless: its pixels and frames are those of the original.
+
+    """
+
+    content_type: str
+    extension: str
+    width_px: int
+    height_px: int
+    lossless: bool
+    content: bytes = field(repr=False)
+
+
+def needed_side_px(format_name: str) -> int:
+    """Give the longest side at which a picture of this format must be decoded for its copy; 0 where any will do."""
+    return 0 if format_name in STRIPPED else DRAWN_SIDE_PX
+
+
+def clean_copy(payload: bytes, picture: Picture) -> CleanCopy:
+    """Copy a picture without its metadata.
+
+    JPEG, PNG, WebP and GIF keep their very pixels and frames; where their files tell nothing, the copy equals the
+    payload. Other formats are drawn as WebP of at most `DRAWN_SIDE_PX`, of their first frame.
 
     Args:
         payload: the file.
-        options: `bounds`, keyword arguments of `Bounds`.
-
-    Returns:
-        `content_type`, `extension`, `lossless`, and `changed` (whether the original told anything); the copy.
-
-    Raises:
-        Refused: as `decode`.
+        picture: read from it, at `needed_side_px` or larger.
 
     """
-    bounds = Bounds(**options.get("bounds", {}))
-    picture = decode(payload, bounds, longest_px=_PEEK_PX)
-    copied = strip(payload, picture.format.name, picture.metadata.orientation)
-    if copied is None:
-        return _told("image/webp", ".webp", lossless=False, changed=True), [_drawn(payload, bounds)]
-    known = picture.format
-    return _told(known.content_type, known.extension, lossless=True, changed=copied != payload), [copied]
-
-
-def _told(content_type: str, extension: str, *, lossless: bool, changed: bool) -> dict[str, Any]:
-    return {"content_type": content_type, "extension": extension, "lossless": lossless, "changed": changed}
-
-
-def _drawn(payload: bytes, bounds: Bounds) -> bytes:
-    image = decode(payload, bounds, longest_px=DRAWN_SIDE_PX).image
-    image.thumbnail((DRAWN_SIDE_PX, DRAWN_SIDE_PX))
-    image.info.clear()
-    content = BytesIO()
-    image.save(content, "WEBP", quality=_QUALITY, method=4)
-    return content.getvalue()
+    known, size = picture.format, (picture.width_px, picture.height_px)
+    if known.name in STRIPPED:
+        content = strip(payload, known.name, picture.metadata.orientation)
+        return CleanCopy(known.content_type, known.extension, *size, lossless=True, content=content)
+    drawn = render(picture.image, "clean", rendition_size(*size, DRAWN_SIDE_PX), quality=_QUALITY)
+    return CleanCopy("image/webp", ".webp", drawn.width_px, drawn.height_px, lossless=False, content=drawn.content)

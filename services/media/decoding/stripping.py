@@ -4,16 +4,20 @@ import re
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
+from types import MappingProxyType
 from typing import Final
 
 from services.media.decoding.containers import Part, png_chunk, png_chunks, riff_chunks, without_torn_end
 from services.media.decoding.metadata import UPRIGHT
 
 _JPEG_START, _JPEG_END, _JPEG_SCAN = 0xD8, 0xD9, 0xDA
-_JPEG_KEPT: Final = frozenset(range(0xC0, 0xE0)) | {0xE0, 0xEE}
-"""Tables, frames and scans, JFIF, and how Adobe codes colours; a colour profile besides."""
+_JPEG_KEPT: Final = frozenset(range(0xC0, 0xE0)) | {0xEE}
+"""Tables, frames and scans, and how Adobe codes colours; a colour profile and the density of the pixels besides."""
+_JPEG_DENSITY: Final = b"JFIF\0"
+_JPEG_DENSITY_BYTES: Final = 14
 _JPEG_PROFILE: Final = b"ICC_PROFILE\0"
-_JPEG_MARKER: Final = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])")
+# Fill bytes before a marker are left where they are: a pattern that took them in would look at each one anew.
+_JPEG_MARKER: Final = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])")
 
 _PNG_KEPT: Final = frozenset(
     {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"sBIT", b"bKGD"}
@@ -30,22 +34,18 @@ _GIF_CONTROL: Final = b"\x21\xf9"
 _GIF_LOOPS: Final = (b"\x21\xff\x0bNETSCAPE2.0", b"\x21\xff\x0bANIMEXTS1.0")
 
 
-def strip(payload: bytes, format_name: str, orientation: int) -> bytes | None:
+def strip(payload: bytes, format_name: str, orientation: int) -> bytes:
     """Copy a file without EXIF, XMP, texts, comments, previews, and whatever lies behind its end.
 
     Kept are pixels, frames, colour profiles, and the orientation, which no viewer can do without.
 
     Args:
         payload: a file that was decoded before.
-        format_name: a key of `IMAGE_FORMATS`.
+        format_name: a key of `STRIPPED`.
         orientation: EXIF, 1 to 8.
 
-    Returns:
-        The copy, or None for formats that cannot be copied so.
-
     """
-    stripped = _STRIPPED.get(format_name)
-    return None if stripped is None else b"".join(stripped(payload, orientation))
+    return b"".join(STRIPPED[format_name](payload, orientation))
 
 
 def _exif(orientation: int) -> bytes:
@@ -71,16 +71,25 @@ def _jpeg(payload: bytes, orientation: int) -> Iterator[bytes]:
             stop = following.start() if following else len(payload)
         if kind in _JPEG_KEPT or (kind == 0xE2 and payload.startswith(_JPEG_PROFILE, start + 4)):  # noqa: PLR2004
             yield payload[start:stop]
+        if kind == 0xE0 and payload.startswith(_JPEG_DENSITY, start + 4):  # noqa: PLR2004
+            yield _without_preview(payload[start + 4 : stop])
         at = stop
     yield bytes((0xFF, _JPEG_END))
+
+
+def _without_preview(density: bytes) -> bytes:
+    """Give a JFIF segment without the small picture in it, which may show what was cut off since."""
+    kept = density[: _JPEG_DENSITY_BYTES - 2] + bytes(2)
+    return b"\xff\xe0" + struct.pack(">H", len(kept) + 2) + kept
 
 
 def _png(payload: bytes, orientation: int) -> Iterator[bytes]:
     yield payload[:8]
     told = b"" if orientation == UPRIGHT else png_chunk(b"eXIf", _exif(orientation))
-    for chunk in png_chunks(without_torn_end(payload)):
+    whole = without_torn_end(payload)
+    for chunk in png_chunks(whole):
         if chunk.kind in _PNG_KEPT:
-            yield payload[chunk.start : chunk.stop]
+            yield whole[chunk.start : chunk.stop]
         if chunk.kind == b"IHDR":
             yield told
 
@@ -135,9 +144,7 @@ def _colour_table_bytes(flags: int) -> int:
     return 3 << ((flags & 0b111) + 1) if flags & 0b1000_0000 else 0
 
 
-_STRIPPED: Final[Mapping[str, Callable[[bytes, int], Iterator[bytes]]]] = {
-    "jpeg": _jpeg,
-    "png": _png,
-    "webp": _webp,
-    "gif": _gif,
-}
+STRIPPED: Final[Mapping[str, Callable[[bytes, int], Iterator[bytes]]]] = MappingProxyType(
+    {"jpeg": _jpeg, "png": _png, "webp": _webp, "gif": _gif}
+)
+"""The formats that can be copied so, by name."""

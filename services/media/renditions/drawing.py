@@ -27,9 +27,3 @@ def render(image: Image.Image, name: str, size: tuple[int, int], *, quality: int
     content = BytesIO()
     drawn.save(content, "WEBP", quality=quality, method=4)
     return Rendition(name, *size, content.getvalue())
-
-
-def rendition_size(width_px: int, height_px: int, longest_px: int) -> tuple[int, int]:
-    """Fit a picture into a square of `longest_px`; it is never made larger, and no side vanishes."""
-    scale = min(1.0, longest_px / max(width_px, height_px))
-    return max(1, round(width_px * scale)), max(1, round(height_px * scale))

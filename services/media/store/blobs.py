@@ -123,10 +123,11 @@ async def upsert_asset(
 
 
 async def select_original(pool: Pool, asset_id: UUID, project_id: UUID) -> dict[str, Any] | None:
-    """Find where the bytes of an asset and its renditions lie; None where the project has no such asset."""
+    """Find where the bytes and renditions of an asset lie, and its size; None where the project has no such asset."""
     row = await pool.fetchrow(
         """
-        SELECT blobs.sha256, blobs.original_key, blobs.facts -> 'renditions' AS renditions
+        SELECT blobs.sha256, blobs.original_key, blobs.facts -> 'renditions' AS renditions,
+               (blobs.facts ->> 'width_px')::integer AS width_px, (blobs.facts ->> 'height_px')::integer AS height_px
         FROM assets JOIN blobs USING (sha256)
         WHERE assets.id = $1 AND assets.project_id = $2 AND assets.deleted_at IS NULL
         """,

@@ -11,11 +11,13 @@ import orjson
 from pydantic import SecretStr
 
 from contracts.jobs import Child, JobChildrenNamed, JobCompleted, JobFailed, JobStarted
-from contracts.media import Embedding, FetchMedia, MediaRejected, NamedColour
+from contracts.media import Embedding, FetchMedia, MediaRejected, MediaStored, NamedColour
 from contracts.media import MediaDescribed as Described
 from contracts.scraper import ImageContext, PageScraped, SkippedImage
 from shared.hints import proof_of
 from shared.identifiers import uuid7
+from shared.object_keys import rendition_key
+from shared.objects import ObjectStore
 from tests.gateway.living import Client, Gateway, Voice, gateway_settings
 from tests.gateway.sayings import command_of, depth_mapped, media_stored, set_aside
 from tests.gateway.uploads.pictures import form, png
@@ -121,6 +123,7 @@ async def _work(life: Life, client: Client) -> None:
         "message_type": FetchMedia.wire_name,
         "recipe": "default",
         "proof": proof_of(HINTS_SECRET.get_secret_value(), UUID(scrape["id"])),
+        "address": await _address_of_a_size(client, gateway, stored),
     }
     life.bodies |= {
         "create_scrape": {"url": "https://example.org"},
@@ -141,6 +144,15 @@ async def _work(life: Life, client: Client) -> None:
         "pause_work": pause,
         "resume_work": {"kind": FetchMedia.wire_name},
     }
+
+
+async def _address_of_a_size(client: Client, gateway: Gateway, stored: MediaStored) -> str:
+    """Give a signed address at which a picture has been drawn."""
+    async with ObjectStore.of(gateway.settings) as objects:
+        await objects.ensure_bucket()
+        await objects.put(rendition_key(stored.sha256, "64"), b"a picture", content_type="image/webp")
+    smallest = (await client.get(f"/images/{stored.asset_id}/sizes")).body["items"][0]
+    return str(smallest["url"]).rpartition("/")[2]
 
 
 async def _people(life: Life, client: Client) -> None:

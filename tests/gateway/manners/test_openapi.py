@@ -17,7 +17,15 @@ from tests.house.sources import HOUSE
 from tests.living import House
 
 NOBODYS = "00000000-0000-4000-8000-000000000000"
-WITHOUT_JSON = {"get_image_file", "follow_events", "follow_job", "metrics", "get_asyncapi", "export_maps"}
+WITHOUT_JSON = {
+    "get_image_file",
+    "get_picture",
+    "follow_events",
+    "follow_job",
+    "metrics",
+    "get_asyncapi",
+    "export_maps",
+}
 STREAMS = {"follow_events", "follow_job"}
 
 

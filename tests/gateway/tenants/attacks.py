@@ -69,6 +69,9 @@ EVERYBODYS: Final = Row(OK)
 PROVEN: Final = Row(NOT_FOUND)
 """Its address holds a proof instead of a token, which nobody guesses; it tells and changes nothing of anybody's."""
 
+SIGNED: Final = Row(FORBIDDEN)
+"""It is for whoever was given its address, which nobody can make himself."""
+
 OPERATORS: Final = Row(FORBIDDEN)
 """It is for operators alone."""
 
@@ -143,6 +146,8 @@ ROWS: Final[Mapping[str, Row]] = {
     "update_image": THING,
     "delete_image": THING,
     "get_image_file": THING,
+    "list_image_sizes": THING,
+    "get_picture": SIGNED,
     "list_image_maps": THING,
     "list_maps_to_review": LIST,
     "review_maps": Row(NOT_FOUND, _of_maps),
@@ -310,6 +315,8 @@ def _address(hers: Belongings, name: str, path: str) -> str:
             return hers.path(path, upload_id=hers.life.abandoned)
         case "add_customer_image":
             return hers.path(path, image_id=hers.values["lone_id"])
+        case "get_picture":
+            return hers.path(path, address=f"{hers.values['address'].rpartition('.')[0]}.{'A' * 43}")
         case "draw_scene":  # where one draws as well, one would find one's own afterwards
             return hers.path(path, scene_number="9")
     return hers.path(path)

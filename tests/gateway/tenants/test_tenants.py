@@ -25,6 +25,7 @@ from tests.gateway.tenants.attacks import (
     OWN_NAMES,
     PROVEN,
     ROWS,
+    SIGNED,
     THING,
     Attack,
     attacks,
@@ -43,7 +44,9 @@ from tests.gateway.tenants.knocking import Attacker, attacker
 from tests.living import House
 
 HEADERS: Final = {"Idempotency-Key", "If-Match", "If-None-Match", "Last-Event-ID", "Prefer"}
-HARMLESS: Final = {name for name, row in ROWS.items() if any(row is one for one in (EVERYBODYS, OPERATORS, PROVEN))} | {
+HARMLESS: Final = {
+    name for name, row in ROWS.items() if any(row is one for one in (EVERYBODYS, OPERATORS, PROVEN, SIGNED))
+} | {
     "create_project",
     "create_ticket",
 }
@@ -108,7 +111,9 @@ async def _check_that_nothing_is_left_out(hers: Belongings) -> None:
         named = {one.rpartition(".")[2] for one in members_of(hers, operation)}
         named = {one for one in named if one == "id" or one.endswith(("_id", "ids"))}
         assert named <= IDENTIFIERS | OWN_NAMES, name
-        assert ("{" in path) == (ROWS[name] is THING or ROWS[name] is PROVEN) or name in _NAMED_BY_ANYBODY, name
+        assert ("{" in path) == any(
+            ROWS[name] is one for one in (THING, PROVEN, SIGNED)
+        ) or name in _NAMED_BY_ANYBODY, name
         if "cursor" in queries_of(operation) and name not in hers.cursors:
             paged.add(name)
     assert paged == set()
@@ -145,10 +150,12 @@ async def _without_the_wall_of_the_database(house: House) -> AsyncIterator[None]
 async def _nobody(hers: Belongings) -> int:
     closed = {one["operationId"] for *_, one in operations_of(hers.document) if "security" in one}
     tried = [one for one in attacks(hers, {}) if not one.by_ticket]
+
+    def due(one: Attack) -> frozenset[int]:
+        return frozenset({401}) if one.operation in closed else one.told | {304}
+
     async with attacker(hers, None) as nobody:
-        found = await nobody.try_all(
-            tried, lambda one: frozenset({401}) if one.operation in closed else one.told | {304}
-        )
+        found = await nobody.try_all(tried, due)
     assert found.leaked == {}
     assert found.otherwise == []
     return found.tried

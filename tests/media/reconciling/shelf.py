@@ -12,18 +12,19 @@ from services.media.library import Held, Library, Limits
 from services.media.reconciling import Reconciling
 from services.media.rules import asset_id
 from shared.database import Pool
-from shared.object_keys import original_key, rendition_key
+from shared.object_keys import clean_copy_key, original_key, rendition_key
 from shared.objects import ObjectStore
 from shared.sandbox import Sandbox
 from tests.living import PROJECT, House
-from tests.media.samples import encoded, photo
+from tests.media.samples import encoded, exif_with_place, photo
 
 L = TypeVar("L", bound=Library)
 
-PICTURE = encoded(photo(64, 48, seed=3), "PNG")
+PICTURE = encoded(photo(64, 48, seed=3), "PNG", exif=exif_with_place())
 SHA256 = sha256(PICTURE).hexdigest()
-KEY, SHOWN = original_key(SHA256, ".png"), rendition_key(SHA256, "250")
-FACTS = {"renditions": [{"name": "250", "key": SHOWN}]}
+KEY, SHOWN, COPY = original_key(SHA256, ".png"), rendition_key(SHA256, "250"), clean_copy_key(SHA256, ".png")
+NAMED = (KEY, SHOWN, COPY)
+FACTS = {"renditions": [{"name": "250", "key": SHOWN}], "clean_copy": {"key": COPY}}
 NEIGHBOUR = UUID("00000000-0000-4000-8000-00000000cccc")
 DUE = sorted({0x00, 0x7F, 0xFF, int(SHA256[:2], 16)})
 WITHOUT_ROW = [f"media/originals/{digits}/{digits * 32}.jpg" for digits in ("00", "7f", "ff")]

@@ -10,6 +10,7 @@ from shared.database import Pool
 from shared.objects import ObjectStore
 from tests.living import House
 from tests.media.reconciling.shelf import (
+    COPY,
     KEY,
     NEIGHBOUR,
     SHOWN,
@@ -43,16 +44,16 @@ async def test_what_a_row_names_and_is_not_there_is_told_until_it_is_back(
     house: House, pool: Pool, objects: ObjectStore
 ) -> None:
     admin_url = house.servers.database_admin_url
-    await put(objects, KEY)
+    await put(objects, KEY, SHOWN)
     await stored(pool)
     await house.admin.execute("DELETE FROM media.reconciled_parts")
     assert await schemas.check_library(admin_url) == "rows and bucket have not been compared yet"
     await spare_the_rest(house)
     await looked_through(pool, objects)
-    assert await house.value("SELECT array_agg(key) FROM media.missing_objects") == [SHOWN]
+    assert await house.value("SELECT array_agg(key) FROM media.missing_objects") == [COPY]
     with pytest.raises(Ill, match="1 stored files are gone"):
         await schemas.check_library(admin_url)
-    await put(objects, SHOWN)
+    await put(objects, COPY)
     await a_day_passes(house)
     await looked_through(pool, objects)
     assert await schemas.check_library(admin_url) == "nothing is missing"
@@ -61,7 +62,7 @@ async def test_what_a_row_names_and_is_not_there_is_told_until_it_is_back(
 async def test_what_nobody_refers_to_any_more_is_not_missing(house: House, pool: Pool, objects: ObjectStore) -> None:
     await stored(pool)
     await looked_through(pool, objects)
-    assert await house.value("SELECT count(*) FROM media.missing_objects") == 2
+    assert await house.value("SELECT count(*) FROM media.missing_objects") == 3
     await deleted(pool)
     await a_day_passes(house)
     await looked_through(pool, objects)

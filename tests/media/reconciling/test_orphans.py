@@ -14,8 +14,7 @@ from shared.objects import ObjectStore
 from tests.living import House
 from tests.media.reconciling.shelf import (
     DUE,
-    KEY,
-    SHOWN,
+    NAMED,
     WITHOUT_ROW,
     a_day_passes,
     holding,
@@ -29,15 +28,15 @@ from tests.media.reconciling.shelf import (
 async def test_an_object_that_no_row_names_goes_a_day_after_it_was_seen(
     house: House, pool: Pool, objects: ObjectStore
 ) -> None:
-    await put(objects, *WITHOUT_ROW, KEY, SHOWN)
+    await put(objects, *WITHOUT_ROW, *NAMED)
     await stored(pool)
     assert await looked_through(pool, objects) == len(DUE)
     assert await looked_through(pool, objects) == 0, "what was looked at is not due for a day"
     assert await house.value("SELECT array_agg(key ORDER BY key) FROM media.orphans") == WITHOUT_ROW
-    assert set(await keys(objects)) == {*WITHOUT_ROW, KEY, SHOWN}, "nothing goes at once"
+    assert set(await keys(objects)) == {*WITHOUT_ROW, *NAMED}, "nothing goes at once"
     await a_day_passes(house)
     await looked_through(pool, objects)
-    assert set(await keys(objects)) == {KEY, SHOWN}, "and what rows name stays"
+    assert set(await keys(objects)) == set(NAMED), "and what rows name stays"
     assert await house.value("SELECT count(*) FROM media.orphans WHERE settled_at IS NULL") == 0
 
 
@@ -55,13 +54,13 @@ async def test_what_media_does_not_name_so_is_left_alone(house: House, pool: Poo
 
 
 async def test_an_orphan_that_is_stored_again_meanwhile_stays(house: House, pool: Pool, objects: ObjectStore) -> None:
-    await put(objects, KEY, SHOWN)
+    await put(objects, *NAMED)
     await looked_through(pool, objects)
-    assert await house.value("SELECT count(*) FROM media.orphans") == 2
+    assert await house.value("SELECT count(*) FROM media.orphans") == 3
     await a_day_passes(house)
     await stored(pool)
     await looked_through(pool, objects)
-    assert set(await keys(objects)) == {KEY, SHOWN}
+    assert set(await keys(objects)) == set(NAMED)
     assert await house.value("SELECT count(*) FROM media.orphans") == 0
 
 
@@ -128,7 +127,7 @@ async def test_a_crash_between_bytes_and_their_row_leaves_an_orphan_that_goes(
 ) -> None:
     async with holding(pool, objects, tmp_path) as hold:
         await hold()
-    assert len(await keys(objects)) == 3, "and here the process ended"
+    assert len(await keys(objects)) == 4, "and here the process ended"
     for _ in range(2):
         await looked_through(pool, objects)
         await a_day_passes(house)
@@ -154,7 +153,7 @@ class Death(Exception):
 async def test_a_process_may_die_at_any_step_of_a_look_and_a_later_look_ends_the_same(
     house: House, pool: Pool, objects: ObjectStore, monkeypatch: pytest.MonkeyPatch, point: str
 ) -> None:
-    await put(objects, *WITHOUT_ROW, KEY, SHOWN)
+    await put(objects, *WITHOUT_ROW, *NAMED)
     await stored(pool)
     side, step = point.split()
     real, deaths = getattr(differences, step), 0
@@ -175,4 +174,4 @@ async def test_a_process_may_die_at_any_step_of_a_look_and_a_later_look_ends_the
         await a_day_passes(house)
         await house.admin.execute("UPDATE media.orphans SET settled_at = settled_at - interval '2 hours'")
     assert deaths > 0
-    assert set(await keys(objects)) == {KEY, SHOWN}
+    assert set(await keys(objects)) == set(NAMED)

@@ -9,10 +9,9 @@ from shared.database import Pool
 from shared.objects import ObjectStore
 from tests.living import PROJECT, House
 from tests.media.reconciling.shelf import (
-    KEY,
+    NAMED,
     NEIGHBOUR,
     SHA256,
-    SHOWN,
     a_day_passes,
     deleted,
     keys,
@@ -26,7 +25,7 @@ from tests.media.reconciling.shelf import (
 async def test_deleting_one_owners_asset_never_removes_anothers_bytes(
     house: House, pool: Pool, objects: ObjectStore
 ) -> None:
-    await put(objects, KEY, SHOWN)
+    await put(objects, *NAMED)
     for project in (PROJECT, NEIGHBOUR):
         await stored(pool, project)
     collecting = library(pool, objects)
@@ -35,10 +34,10 @@ async def test_deleting_one_owners_asset_never_removes_anothers_bytes(
     await a_day_passes(house)
     await collecting._collect_page()
     await looked_through(pool, objects)
-    assert set(await keys(objects)) == {KEY, SHOWN}
+    assert set(await keys(objects)) == set(NAMED)
     await deleted(pool, NEIGHBOUR)
     await collecting._collect_page()
-    assert set(await keys(objects)) == {KEY, SHOWN}, "not before its day is over"
+    assert set(await keys(objects)) == set(NAMED), "not before its day is over"
     await a_day_passes(house)
     await collecting._collect_page()
     assert await keys(objects) == []
@@ -47,12 +46,12 @@ async def test_deleting_one_owners_asset_never_removes_anothers_bytes(
 async def test_bytes_that_somebody_holds_stay_even_where_their_count_was_wrong(
     house: House, pool: Pool, objects: ObjectStore
 ) -> None:
-    await put(objects, KEY, SHOWN)
+    await put(objects, *NAMED)
     await stored(pool, NEIGHBOUR)
     await house.admin.execute("UPDATE media.blobs SET asset_count = 0, condemned_at = now()")
     await a_day_passes(house)
     await library(pool, objects)._collect_page()
-    assert set(await keys(objects)) == {KEY, SHOWN}
+    assert set(await keys(objects)) == set(NAMED)
     await house.admin.execute("UPDATE media.assets SET deleted_at = now()")
     await library(pool, objects)._collect_page()
     assert await keys(objects) == [], "the control"
@@ -61,7 +60,7 @@ async def test_bytes_that_somebody_holds_stay_even_where_their_count_was_wrong(
 async def test_a_crash_between_the_deletion_of_objects_and_of_their_row_loses_nothing(
     house: House, pool: Pool, objects: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await put(objects, KEY, SHOWN)
+    await put(objects, *NAMED)
     await stored(pool)
     await deleted(pool)
     await a_day_passes(house)
@@ -83,7 +82,7 @@ async def test_a_crash_between_the_deletion_of_objects_and_of_their_row_loses_no
 async def test_a_collection_that_is_cancelled_keeps_its_lock_until_its_deletions_have_ended(
     house: House, pool: Pool, objects: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await put(objects, KEY, SHOWN)
+    await put(objects, *NAMED)
     await stored(pool)
     await deleted(pool)
     await a_day_passes(house)

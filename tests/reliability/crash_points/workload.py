@@ -10,7 +10,7 @@ from contracts.depth_map import MapDepth
 from contracts.envelope import EVERYBODY
 from contracts.image_generation import GenerateImage
 from contracts.jobs import CancelJob, CheckWorker, JobAccepted, JobUnknown, ReplayOutbox, ReportJobs
-from contracts.media import AcceptUpload, DeleteMedia, FetchMedia
+from contracts.media import AcceptUpload, DeleteMedia, DrawRendition, FetchMedia
 from deploy.database import SERVICES, WORKERS
 from shared.topology import Topology, queue_of
 from tests.journeys.gallery import draw
@@ -125,7 +125,11 @@ async def upload_and_delete(hands: Hands) -> None:
     await hands.voice.say(AcceptUpload(**lineage("upload"), object_key=key))
     stored = "SELECT id FROM gateway.assets WHERE sha256 = $1"
     await hands.until(f"SELECT EXISTS ({stored})", UPLOAD.sha256)
-    await hands.voice.say(DeleteMedia(**lineage("delete"), asset_id=await hands.books.value(stored, UPLOAD.sha256)))
+    image_id = await hands.books.value(stored, UPLOAD.sha256)
+    small = DrawRendition(**lineage("size"), asset_id=image_id, longest_px=64)
+    await hands.voice.say(small)
+    await hands.until("SELECT count(*) FROM media.tasks WHERE id = $1 AND state = 'completed'", small.job_id)
+    await hands.voice.say(DeleteMedia(**lineage("delete"), asset_id=image_id))
 
 
 async def say_what_cannot_be_taken_in(hands: Hands) -> None:

@@ -62,7 +62,11 @@ async def compared(servers: Stack, books: Books) -> Contents:
 
 async def _hashes(books: Books) -> dict[str, str]:
     """Give the keys of which rows know the hash."""
-    rows = await books.rows("SELECT original_key AS key, sha256 FROM media.blobs")
+    rows = await books.rows(
+        "SELECT original_key AS key, sha256 FROM media.blobs"
+        " UNION SELECT facts #>> '{clean_copy,key}', facts #>> '{clean_copy,sha256}' FROM media.blobs"
+        " WHERE facts #>> '{clean_copy,key}' IS NOT NULL"
+    )
     rows += await books.rows(
         "SELECT map ->> 'key' AS key, map ->> 'sha256' AS sha256"
         " FROM depth_map.depth_maps, jsonb_each(maps) AS _ (name, map) WHERE jsonb_typeof(map) = 'object'"

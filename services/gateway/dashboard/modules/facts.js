@@ -173,7 +173,8 @@ function renditions(image) {
   const { width_px: width, height_px: height, urls } = image;
   const smaller = Object.keys(urls).filter((name) => /^\d+$/.test(name)).sort((one, other) => one - other);
   const links = smaller.map((name) => download(urls[name], sizeOf(Number(name), width, height)));
-  return el("p", { class: "downloads" }, links, download(urls.original, `Original, ${width} × ${height}`));
+  const original = urls.original && download(urls.original, `Original, ${width} × ${height}`);
+  return el("p", { class: "downloads" }, links, original);
 }
 
 function sizeOf(longest, width, height) {

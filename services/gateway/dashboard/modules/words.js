@@ -14,6 +14,7 @@ const KINDS = {
   "media.accept_upload": "Store a picture",
   "media.describe_media": "Describe a picture",
   "media.delete_media": "Delete a picture",
+  "media.draw_rendition": "Draw a size",
   "image_generation.generate_image": "Draw a scene",
   "depth_map.map_depth": "Map depth",
   "depth_map.review_depth_map": "Review a depth map",

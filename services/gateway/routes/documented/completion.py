@@ -25,6 +25,7 @@ _OPEN: Final = (
     "/schemas",
     "/docs",
     "/hints",
+    "/pictures",
 )
 _DESCRIPTIONS: Final = {
     "200": "Here it is",

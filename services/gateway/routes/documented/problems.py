@@ -46,6 +46,7 @@ MEANINGS: Final[Mapping[int, Mapping[str, str]]] = {
         "other_user": "Told over WebSocket: a new token has to be of the same user.",
         "owner_only": "Only owners of the project may do this.",
         "users_only": "An API key may not do this: sign in as a user.",
+        "link_invalid": "The signed address has expired, or was not made here: get another one.",
         "scope_missing": "The API key has not the scope that this needs.",
     },
     404: {
@@ -90,6 +91,7 @@ MEANINGS: Final[Mapping[int, Mapping[str, str]]] = {
         "too_many_projects": "A user belongs to as many projects as one may.",
         "too_many_api_keys": "A project has as many API keys as it may: revoke one.",
         "too_many_webhooks": "A project has as many webhooks as it may: delete one.",
+        "rendition_failed": "The image could not be drawn in this size; the problem says why.",
         "image_being_deleted": "The project is about to delete this very image.",
         "upload_missing": "Nothing has arrived at the upload's URL yet.",
         "upload_size_differs": "What has arrived has another size than was announced.",
@@ -138,6 +140,7 @@ MEANINGS: Final[Mapping[int, Mapping[str, str]]] = {
     500: {"internal_error": "Something went wrong here; `trace_id` finds it in the logs."},
     503: {
         "database_unavailable": "The database does not answer now: come back after `Retry-After`.",
+        "rendition_pending": "The image is being drawn in this size: come back after `Retry-After`.",
         "uploads_busy": "Too many files come in at this moment: come back after `Retry-After`.",
         "object_store_unavailable": "The object store does not answer now: come back after `Retry-After`.",
         "keys_unavailable": "The keys of the token's issuer could not be fetched yet: come back soon.",

@@ -113,15 +113,20 @@ def _line(told_of: Mapping[str, Any]) -> bytes:
 
 async def _map(row: Row, links: Links | None) -> dict[str, Any]:
     shapes = ("sha256", "size_bytes", "width_px", "height_px")
+    copy = row["clean_copy"]
+    image = copy or {"key": row["original_key"], **{name: row[name] for name in (*shapes, "content_type")}}
     files = {
-        "image": File(row["original_key"], row["content_type"]),
+        "image": File(image["key"], image["content_type"]),
         "depth": File(row["depth"]["key"], "image/png"),
         "edges": File(row["edges"]["key"], "image/png"),
         "sidecar": File(row["sidecar_key"], "application/json"),
     }
-    addressed = {name: await _addressed(file, links) for name, file in files.items()}
+    # An original of which there is no copy is not handed out: it may tell where it was taken.
+    handed_out = dict.fromkeys(files, links) | ({} if copy else {"image": None})
+    addressed = {name: await _addressed(file, handed_out[name]) for name, file in files.items()}
     shaped = {name: {shape: row[name][shape] for shape in shapes} for name in ("depth", "edges")}
-    shaped |= {"image": {**{shape: row[shape] for shape in shapes}, **_said(row)}, "sidecar": {}}
+    pictured = {name: image[name] for name in (*shapes, "content_type")}
+    shaped |= {"image": {**pictured, "original_sha256": row["sha256"], **_said(row)}, "sidecar": {}}
     return {
         "image_id": row["asset_id"],
         "project_id": row["project_id"],
@@ -147,5 +152,5 @@ def _said(row: Row) -> dict[str, Any]:
         for name in ("title", "alt", "caption")
     }
     origin = {name: found.get(name) for name in ("credit", "licence", "page_url")}
-    same = {name: row[name] for name in ("content_type", "tags", "source_url", "created_at")}
+    same = {name: row[name] for name in ("tags", "source_url", "created_at")}
     return {**words_of, **origin, **same}

@@ -10,6 +10,7 @@ export const KINDS = [
   "media.accept_upload.v1",
   "media.delete_media.v1",
   "media.describe_media.v1",
+  "media.draw_rendition.v1",
   "media.fetch_media.v1",
   "scraper.continue_crawl.v1",
   "scraper.crawl_site.v1",

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from services.gateway.routes.documented.shapes.examples import GENERATION, IMAGE, REVIEW, SCENE_TAKEN
 from services.gateway.routes.documented.shapes.jobs import State
-from services.gateway.routes.documented.shapes.shape import Count, ErrorTold, Link, Shape, Share, Timestamp, shown
+from services.gateway.routes.documented.shapes.shape import Count, ErrorTold, Link, Path, Shape, Share, Timestamp, shown
 
 
 class Colour(Shape):
@@ -113,11 +113,23 @@ class Image(Shape):
     steps: dict[str, Step] = Field(description="by name: `store`, `describe`, `depth`, `edges`")
     processing_status: State
     ai_progress: Progress
-    urls: dict[str, Link] = Field(description="by variant: `original`, the renditions, `depth`, `edges` ...")
+    urls: dict[str, Link] = Field(
+        description="by variant: `original` (a copy without metadata), the renditions, `depth`, `edges` ..."
+    )
     expires_at: Timestamp = Field(description="until then the URLs work")
     deletion: Deletion | None = Field(description="null, unless its deletion has failed or was cancelled")
     created_at: Timestamp
     updated_at: Timestamp
+
+
+class SizedFile(Shape):
+    """A size in which an image is to be had."""
+
+    longest_px: int = Field(ge=1, description="what the size is called")
+    width_px: int = Field(ge=1)
+    height_px: int = Field(ge=1)
+    url: Path = Field(description="works without a credential, for whoever knows it")
+    expires_at: Timestamp
 
 
 class MapFile(Shape):

@@ -2,7 +2,7 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, NamedTuple, Protocol
@@ -44,6 +44,11 @@ class Links:
     def era(self) -> int:
         """A number that changes while the links given before still work, for as long as a quarter of `seconds`."""
         return int(self._clock() / (self._seconds / 4))
+
+    def earliest_end(self, links: Iterable[Link]) -> datetime:
+        """Say until when all of these work; of none that is when one would end that was made now."""
+        none = datetime.fromtimestamp(int(self._clock()) + self._seconds, UTC)
+        return min((link.expires_at for link in links), default=none)
 
     async def to(self, file: File) -> Link:
         """Give a link to a file."""
