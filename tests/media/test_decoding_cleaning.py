@@ -7,9 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pi_heif.as_plugin import HeifImageFile
 from PIL import Image
 
+from services.media.decoding.stills import strip_still
 from services.media.processing import process
+from tests.media.heic import heic
 from tests.media.samples import SMALL_FILES, encoded, exif_with_place, photo, png_chunk
 
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/" exif:GPSLatitude="52,31.2N"/>'
@@ -55,6 +58,21 @@ def animated_gif() -> bytes:
     return encoded(frames[0], "GIF", **how) + TRAILER
 
 
+def iso_box(kind: bytes, content: bytes) -> bytes:
+    return (len(content) + 8).to_bytes(4, "big") + kind + content
+
+
+def transparent_avif() -> bytes:
+    image = photo(64, 48).convert("RGBA")
+    image.putalpha(Image.linear_gradient("L").resize(image.size))
+    film = iso_box(b"uuid", b"secret") + iso_box(b"mpvd", TRAILER)
+    return encoded(image, "AVIF", speed=10, exif=exif_with_place(6), xmp=XMP) + film
+
+
+def heic_with_place() -> bytes:
+    return heic(photo(64, 48), exif=exif_with_place(6).tobytes()[6:], quarter_turns=1) + TRAILER
+
+
 TELLING: Mapping[str, Callable[[], bytes]] = {
     "jpeg": jpeg_with_comment,
     "stereo jpeg": lambda: encoded(
@@ -64,11 +82,13 @@ TELLING: Mapping[str, Callable[[], bytes]] = {
     "webp": lambda: told("WEBP", xmp=XMP) + TRAILER,
     "animated webp": animated_webp,
     "animated gif": animated_gif,
+    "transparent avif": transparent_avif,
+    "heic": heic_with_place,
 }
 
 
 def frames_of(content: bytes) -> list[np.ndarray]:
-    image = Image.open(BytesIO(content))
+    image = HeifImageFile(BytesIO(content)) if content[8:12] == b"heic" else Image.open(BytesIO(content))
     frames = []
     for number in range(getattr(image, "n_frames", 1) if image.format != "MPO" else 1):
         image.seek(number)
@@ -85,7 +105,8 @@ def test_a_copy_tells_nothing_and_shows_the_very_same_pixels(name: str) -> None:
 
     assert facts["lossless"]
     assert not facts["is_original"]
-    found = [secret for secret in SECRETS if secret in copy.replace(b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01", b"")]
+    told = copy[8:].replace(b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01", b"")
+    found = [secret for secret in SECRETS if secret in told]
     assert found == []
     before, after = frames_of(original), frames_of(copy)
     assert len(before) == len(after)
@@ -106,7 +127,7 @@ def test_a_copy_is_the_same_picture_to_whoever_looks_at_it(name: str) -> None:
     assert again["exif"] == {"camera": None, "taken_at": None}
 
 
-@pytest.mark.parametrize("format_name", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("format_name", ["JPEG", "PNG", "WEBP", "AVIF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_copy_keeps_how_the_camera_was_held(format_name: str, orientation: int) -> None:
     _, copy = clean(told(format_name, orientation))
@@ -119,21 +140,54 @@ def test_a_copy_keeps_its_colour_profile() -> None:
     from PIL import ImageCms  # noqa: PLC0415
 
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    for format_name in ("JPEG", "PNG", "WEBP"):
+    for format_name in ("JPEG", "PNG", "WEBP", "AVIF"):
         _, copy = clean(told(format_name, icc_profile=profile))
         assert Image.open(BytesIO(copy)).info["icc_profile"] == profile
 
 
-@pytest.mark.parametrize("format_name", ["TIFF", "AVIF"])
-def test_what_cannot_be_copied_so_is_drawn_anew(format_name: str) -> None:
-    facts, copy = clean(told(format_name, 6))
+def held_as_xmp_alone_says() -> bytes:
+    turned = b'<x:xmpmeta xmlns:x="adobe:ns:meta/" tiff:Orientation="6"/>'
+    return encoded(photo(300, 200), "AVIF", speed=10, xmp=turned)
+
+
+def put_together_otherwise() -> bytes:
+    whole = told("AVIF", 6)
+    return whole.replace(b"av01Color", b"av01Lumen") + iso_box(b"moov", b"")
+
+
+@pytest.mark.parametrize("make", [lambda: told("TIFF", 6), held_as_xmp_alone_says, put_together_otherwise])
+def test_what_cannot_be_copied_so_is_drawn_anew(make: Callable[[], bytes]) -> None:
+    facts, copy = clean(make())
 
     assert (facts["content_type"], facts["lossless"]) == ("image/webp", False)
     assert Image.open(BytesIO(copy)).size == (200, 300)
     assert not any(secret in copy for secret in SECRETS)
 
 
-@pytest.mark.parametrize("name", ["jpeg", "png", "webp", "lossless webp", "animated gif"])
+def test_what_a_still_calls_its_parts_is_not_told_either() -> None:
+    original = encoded(photo(64, 48), "AVIF", speed=10).replace(b"av01Color", b"av01Lumen")
+    facts, copy = clean(original)
+    assert facts["lossless"]
+    assert b"Lumen" not in copy
+    assert (frames_of(copy)[0] == frames_of(original)[0]).all()
+
+
+@pytest.mark.parametrize("make", [transparent_avif, heic_with_place])
+def test_a_still_that_is_damaged_on_purpose_ends_at_once_and_tells_nothing(make: Callable[[], bytes]) -> None:
+    chance = np.random.default_rng(7)
+    whole = make()
+    copied = 0
+    for _ in range(3_000):
+        payload = bytearray(whole)
+        for at in chance.integers(0, 700, chance.integers(1, 4)):
+            payload[at] = chance.integers(0, 256)
+        copy = strip_still(bytes(payload))
+        copied += copy is not None
+        assert copy is None or len(copy) <= len(payload)
+    assert 100 < copied < 2_900
+
+
+@pytest.mark.parametrize("name", ["jpeg", "png", "webp", "lossless webp", "animated gif", "avif", "heic"])
 def test_a_file_that_tells_nothing_is_copied_as_it_is(name: str) -> None:
     facts, copy = clean(SMALL_FILES[name]())
     assert facts["is_original"]

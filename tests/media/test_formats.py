@@ -77,7 +77,7 @@ def test_of_an_animation_the_first_frame_is_shown_and_all_are_counted(name: str)
 
     assert (facts["animated"], facts["frames"], facts["duration_ms"]) == (True, 3, 300)
     assert facts["palette"][0]["name"] == "red"
-    assert len(blobs) == 2 + (name == "AVIF"), "an AVIF cannot be copied without its metadata, and is drawn anew"
+    assert len(blobs) == 2 + (name == "AVIF"), "a sequence in AVIF cannot be copied so, and is drawn anew"
 
 
 def test_the_pages_of_a_tiff_are_counted_but_are_no_animation() -> None:

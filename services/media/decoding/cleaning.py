@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from services.media.decoding.opening import Picture
+from services.media.decoding.opening import Picture, opens_alike
+from services.media.decoding.stills import STILLS, strip_still
 from services.media.decoding.stripping import STRIPPED, strip
 from services.media.renditions import render
 from shared.rendition_sizes import rendition_size
@@ -39,8 +40,8 @@ def needed_side_px(format_name: str) -> int:
 def clean_copy(payload: bytes, picture: Picture) -> CleanCopy:
     """Copy a picture without its metadata.
 
-    JPEG, PNG, WebP and GIF keep their very pixels and frames; where their files tell nothing, the copy equals the
-    payload. Other formats are drawn as WebP of at most `DRAWN_SIDE_PX`, of their first frame.
+    JPEG, PNG, WebP, GIF, and stills in AVIF or HEIC keep their very pixels and frames; where their files tell nothing,
+    the copy equals the payload. Others are drawn as WebP of at most `DRAWN_SIDE_PX`, of their first frame.
 
     Args:
         payload: the file.
@@ -48,8 +49,17 @@ def clean_copy(payload: bytes, picture: Picture) -> CleanCopy:
 
     """
     known, size = picture.format, (picture.width_px, picture.height_px)
-    if known.name in STRIPPED:
-        content = strip(payload, known.name, picture.metadata.orientation)
-        return CleanCopy(known.content_type, known.extension, *size, lossless=True, content=content)
+    if (content := _stripped(payload, picture)) is not None:
+        is_all = known.name in STRIPPED or picture.frames.count == 1  # of several in a HEIC the main one is kept
+        return CleanCopy(known.content_type, known.extension, *size, lossless=is_all, content=content)
     drawn = render(picture.image, "clean", rendition_size(*size, DRAWN_SIDE_PX), quality=_QUALITY)
     return CleanCopy("image/webp", ".webp", drawn.width_px, drawn.height_px, lossless=False, content=drawn.content)
+
+
+def _stripped(payload: bytes, picture: Picture) -> bytes | None:
+    name = picture.format.name
+    if name in STRIPPED:
+        return strip(payload, name, picture.metadata.orientation)
+    copy = strip_still(payload) if name in STILLS else None
+    # Of some, nothing but their XMP tells how they were held.
+    return copy if copy is not None and opens_alike(copy, picture) else None

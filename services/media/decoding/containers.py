@@ -14,6 +14,8 @@ _PNG_SIGNATURE_BYTES: Final = 8
 _RIFF_HEADER_BYTES: Final = 12
 _PART_HEADER_BYTES: Final = 8
 _CHECKSUM_BYTES: Final = 4
+_LONG_BOX: Final = 1
+_LONG_LENGTH_BYTES: Final = 8
 
 
 class Part(NamedTuple):
@@ -51,6 +53,21 @@ def riff_chunks(payload: bytes) -> Iterator[Part]:
         end = data + int.from_bytes(payload[at + 4 : data], "little")
         yield Part(payload[at : at + 4], at, data, end, end + (end - data) % 2)
         at = end + (end - data) % 2
+
+
+def iso_boxes(payload: bytes, start: int, end: int) -> Iterator[Part]:
+    """Walk along the boxes of an AVIF or HEIC, or of one of its boxes, as far as they are all there."""
+    for _ in range(MAX_PARTS):
+        data = start + _PART_HEADER_BYTES
+        length = int.from_bytes(payload[start : start + 4], "big")
+        if length == _LONG_BOX:
+            data += _LONG_LENGTH_BYTES
+            length = int.from_bytes(payload[data - _LONG_LENGTH_BYTES : data], "big")
+        stop = start + length if length else end
+        if not data <= stop <= end:
+            return
+        yield Part(payload[start + 4 : start + 8], start, data, stop, stop)
+        start = stop
 
 
 def png_chunk(kind: bytes, content: bytes) -> bytes:

@@ -132,6 +132,15 @@ def decode(payload: bytes, bounds: Bounds, *, longest_px: int) -> Picture:
     return Picture(upright(small, metadata.orientation), found, width_px, height_px, frames, metadata)
 
 
+def opens_alike(copy: bytes, picture: Picture) -> bool:
+    """Tell whether the header of a copy of what was decoded is understood, and says that it is held as before."""
+    try:
+        metadata = read_metadata(_DECODERS[picture.format.name](BytesIO(copy)))
+    except Exception:  # noqa: BLE001 - decoders raise anything, as they do where they read the original
+        return False
+    return metadata.orientation == picture.metadata.orientation
+
+
 def _mended(payload: bytes, found: ImageFormat) -> bytes:
     return without_torn_end(payload) if found.name == "png" else payload
 
