@@ -63,6 +63,10 @@ lint: bootstrap ## Style, format and types
 contracts: bootstrap ## Write schemas, asyncapi.yaml and topology.json anew
 	@$(PYTHON) -m deploy.contracts
 
+.PHONY: models
+models: bootstrap ## Fetch and verify the weights of the depth model: [url=https://...] from a mirror
+	@$(PYTHON) -m deploy.models $(if $(url),--url '$(url)')
+
 .PHONY: lock
 lock: bootstrap ## Resolve every lock file anew, with hashes
 	@$(compile) --group dev pyproject.toml contracts/pyproject.toml shared/pyproject.toml \

@@ -14,11 +14,14 @@ def own_stack(settings: Settings, services: Sequence[str], report: Callable[[Rea
         rabbitmq_url=settings.rabbitmq_url,
         object_store=settings.object_store,
     )
+    inherited = passed_on(dotenv=True)
+    models = inherited.get("MODELS_DIRECTORY") or str(settings.models_directory)
     return Stack(
         settings.directory,
         services=services,
         outside=outside,
         secret_key=settings.secret_key,
-        environment=passed_on(dotenv=True),
+        environment=inherited,
+        service_environment={"depth_map": {"MODELS_DIRECTORY": models}},
         report=report,
     )

@@ -50,6 +50,11 @@ class Settings(BaseSettings):
         return self.diorama_state / self.stack
 
     @property
+    def models_directory(self) -> Path:
+        """Where weights of models lie, which all stacks share."""
+        return self.diorama_state / "models"
+
+    @property
     def object_store(self) -> ObjectStoreAccess | None:
         if not (self.s3_endpoint_url and self.s3_access_key_id and self.s3_secret_access_key):
             return None

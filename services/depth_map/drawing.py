@@ -24,6 +24,9 @@ BLOBS = ("depth", "preview", "coloured", "edges", "sidecar")
 # Models look at far less; beyond this a map is enlarged along the edges of the picture instead.
 _WORKING_LONG_SIDE_PX = 1536
 
+# Of no importance but that something is to be seen: with it a process shows that it can draw.
+SPECIMEN = maps.png(np.linspace(0, 255, 64 * 48, dtype=np.float32).astype(np.uint8).reshape(48, 64), {})
+
 
 class DrawOptions(BaseModel):
     """How maps are drawn.

@@ -50,10 +50,8 @@ class DepthMapping:
         facts, contents = await self._sandbox.run(draw, original, **self._options)
         report(0.8, "storing")
         files = dict(zip(BLOBS, contents, strict=True))
-        depth = _stored(lambda sha256: depth_key(asset_id, sha256), files["depth"])
-        edges = _stored(lambda sha256: edge_key(asset_id, sha256), files["edges"])
-        preview = _stored(lambda _: preview_key(depth.key, "preview"), files["preview"])
-        coloured = _stored(lambda _: preview_key(depth.key, "coloured"), files["coloured"])
+        # The map of a large photo has a hundred megabytes, which nobody else shall wait for.
+        depth, edges, preview, coloured = await asyncio.to_thread(_described, asset_id, files)
         keys = {"depth": depth.key, "edges": edges.key, "preview": preview.key, "coloured": coloured.key}
         await asyncio.gather(
             *(self._objects.put_once(key, files[name], content_type=_TYPES[name]) for name, key in keys.items()),
@@ -68,6 +66,17 @@ class DepthMapping:
 
 
 _TYPES = {"depth": "image/png", "edges": "image/png", "preview": "image/webp", "coloured": "image/webp"}
+
+
+def _described(asset_id: UUID, files: dict[str, bytes]) -> tuple[StoredMap, StoredMap, StoredMap, StoredMap]:
+    """Name and measure depth, edges, preview and coloured preview, in this order."""
+    depth = _stored(lambda sha256: depth_key(asset_id, sha256), files["depth"])
+    return (
+        depth,
+        _stored(lambda sha256: edge_key(asset_id, sha256), files["edges"]),
+        _stored(lambda _: preview_key(depth.key, "preview"), files["preview"]),
+        _stored(lambda _: preview_key(depth.key, "coloured"), files["coloured"]),
+    )
 
 
 def _stored(key_for: Callable[[str], str], content: bytes) -> StoredMap:

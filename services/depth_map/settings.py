@@ -4,15 +4,23 @@ from pathlib import Path
 
 from pydantic import Field
 
-from shared.settings import ObjectSettings, WorkSettings
+from shared.settings import ObjectSettings, OutboundSettings, WorkSettings
 
 
-class Settings(ObjectSettings, WorkSettings):
+class Settings(OutboundSettings, ObjectSettings, WorkSettings):
     """Depth mapping's settings."""
 
     concurrency: int = Field(default=2, ge=1, le=100, description="maps that are drawn at once in one process")
     mapper_memory_bytes: int = Field(default=1024 * 1024 * 1024, ge=256 * 1024 * 1024)
+    mapper_growth_bytes: int = Field(
+        default=256 * 1024 * 1024, ge=0, description="a process that has grown by more is replaced by a fresh one"
+    )
     mapper_seconds: float = Field(default=120, gt=0, description="longest time for one map")
     depth_estimator: Path | None = Field(
-        default=None, description="JSON file that describes an ONNX model; absent: the estimator without a model"
+        default=None,
+        description="JSON file that describes an ONNX model; absent: Depth Anything V2 Small where its weights are in "
+        "the models' folder, else the estimator without a model",
+    )
+    models_directory: Path | None = Field(
+        default=None, description="where weights that were fetched are kept; default: the scratch directory"
     )

@@ -1,5 +1,5 @@
 """Functions that touch hostile bytes, run in processes that may do nothing else."""
 
-from shared.sandbox.pool import Sandbox
+from shared.sandbox.pool import Rehearsal, Sandbox
 
-__all__ = ["Sandbox"]
+__all__ = ["Rehearsal", "Sandbox"]

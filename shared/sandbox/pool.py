@@ -1,7 +1,8 @@
 """A few warm confined processes, replaced as they wear out or die."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -11,6 +12,15 @@ from shared.sandbox.process import Child, Limits
 ANSWER_LIMIT_BYTES: Final = 512 * 1024 * 1024
 
 Confined = Callable[[bytes, dict[str, Any]], tuple[dict[str, Any], list[bytes]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """A first call of every process, before it is given real ones: what it loads is loaded then."""
+
+    function: Confined
+    payload: bytes
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Sandbox:
@@ -29,6 +39,8 @@ class Sandbox:
         answer_bytes: how large all blobs of an answer may be together.
         preload: modules that every process imports before its first call.
         readable: files that the functions read beside the program, such as the weights of a model.
+        growth_bytes: a process that holds so much more memory than after its rehearsal is replaced.
+        rehearsal: what every process is called with first; what it raises is raised by whoever waits for the process.
 
     """
 
@@ -42,15 +54,19 @@ class Sandbox:
         answer_bytes: int = ANSWER_LIMIT_BYTES,
         preload: Sequence[str] = (),
         readable: Sequence[Path] = (),
+        growth_bytes: int | None = None,
+        rehearsal: Rehearsal | None = None,
     ) -> None:
         self._processes = processes
         self._calls_per_process = calls_per_process
+        self._growth_bytes = growth_bytes
+        self._rehearsal = rehearsal
         self._limits = Limits(memory_bytes, seconds, answer_bytes, preload, readable)
         self._free: asyncio.LifoQueue[Child] = asyncio.LifoQueue()
         self._children: set[Child] = set()
 
     async def __aenter__(self) -> Self:
-        starts = [Child.start(self._limits) for _ in range(self._processes)]
+        starts = [self._start() for _ in range(self._processes)]
         outcomes = await asyncio.gather(*starts, return_exceptions=True)
         self._children = {child for child in outcomes if isinstance(child, Child)}
         for outcome in outcomes:
@@ -94,12 +110,26 @@ class Sandbox:
                 self._free.put_nowait(child)
 
     async def _warm(self, child: Child) -> Child:
-        if child.usable and child.calls < self._calls_per_process:
+        if child.usable and child.calls < self._calls_per_process and not self._has_grown(child):
             return child
         await self._end(child)
-        fresh = await Child.start(self._limits)
+        fresh = await self._start()
         self._children.add(fresh)
         return fresh
+
+    async def _start(self) -> Child:
+        child = await Child.start(self._limits)
+        try:
+            if self._rehearsal is not None:
+                name = _importable_name(self._rehearsal.function)
+                await child.rehearse(name, self._rehearsal.payload, dict(self._rehearsal.options))
+        except BaseException:
+            await child.end()
+            raise
+        return child
+
+    def _has_grown(self, child: Child) -> bool:
+        return self._growth_bytes is not None and child.grown_bytes > self._growth_bytes
 
     async def _end(self, child: Child) -> None:
         self._children.discard(child)

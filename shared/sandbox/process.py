@@ -18,7 +18,7 @@ from typing import Any, Final, TypeVar
 import orjson
 
 from shared.errors import Refused, TryAgain
-from shared.sandbox.processor import has_ended, is_runnable, processor_seconds
+from shared.sandbox.processor import has_ended, is_runnable, processor_seconds, resident_bytes
 
 START_LIMIT_SECONDS: Final = 60.0
 HEADER_LIMIT_BYTES: Final = 1024 * 1024
@@ -89,6 +89,7 @@ class Child:
         self.pid = process.pid
         self._idle = False
         self._ended = False
+        self._resident_bytes = 0
         self._process = process
         self._limits = limits
         self._reader, self._writer = streams
@@ -107,6 +108,7 @@ class Child:
             raise _unavailable("it ended at once or takes for ever") from error
         else:
             child._idle = header.get("status") == "ready"
+            child._resident_bytes = resident_bytes(child.pid)
         finally:
             if not child._idle:
                 await child.end()
@@ -118,6 +120,20 @@ class Child:
     def usable(self) -> bool:
         """False while a call runs, after one that was not answered in full, and after death."""
         return self._idle and not self._reader.at_eof() and not has_ended(self.pid)
+
+    @property
+    def grown_bytes(self) -> int:
+        """How much more memory it holds than when it had started, or than after its rehearsal."""
+        return resident_bytes(self.pid) - self._resident_bytes
+
+    async def rehearse(self, function: str, payload: bytes, options: dict[str, Any]) -> None:
+        """Have a function called that leaves the process warm; raises as `call` does."""
+        self._idle = False
+        outcome = _outcome((await self._in_time(self._exchange(function, payload, options)))[0])
+        if isinstance(outcome, Refused):
+            raise outcome
+        self._idle = True
+        self._resident_bytes = resident_bytes(self.pid)
 
     async def call(
         self, function: str, payload: bytes | Path, options: dict[str, Any]

@@ -2,11 +2,10 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
-from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from services.depth_map.estimators import (
@@ -20,6 +19,7 @@ from services.depth_map.estimators import (
     provenance,
 )
 from shared.errors import Refused
+from tests.depth_map.metrics import relative_error, share_within_a_quarter
 from tests.depth_map.scenes import CORPUS, measured_pairs, rank_correlation, seen
 from tests.depth_map.tiny_models import brightness_model, described
 
@@ -130,6 +130,36 @@ def test_a_model_that_is_not_as_described_is_refused_when_it_is_loaded(
     assert refusal.value.code == "model_unfit"
 
 
+@pytest.mark.parametrize("provider", ["CUDAExecutionProvider", "OpenVINOExecutionProvider", "ACCELERATOR"])
+def test_an_accelerator_that_is_not_there_is_named_and_not_passed_over(tmp_path: Path, provider: str) -> None:
+    model = described(tmp_path, brightness_model(), providers=(provider, "CPUExecutionProvider"))
+
+    with pytest.raises(Refused) as refusal:
+        OnnxEstimator(model)
+    assert refusal.value.code == "accelerator_missing"
+    assert provider in refusal.value.sentence
+
+
+def test_an_accelerator_whose_libraries_do_not_load_is_named_and_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = described(tmp_path, brightness_model(), providers=("CUDAExecutionProvider", "CPUExecutionProvider"))
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: list(model.providers))
+    made = onnxruntime.InferenceSession
+    # As ONNX Runtime does: it warns, and runs on the processor.
+    monkeypatch.setattr(onnxruntime, "InferenceSession", lambda file, options, **_: made(file, options))
+
+    with pytest.raises(Refused) as refusal:
+        OnnxEstimator(model)
+    assert refusal.value.code == "accelerator_missing"
+
+
+def test_a_file_that_is_no_model_is_refused_though_its_hash_is_right(tmp_path: Path) -> None:
+    with pytest.raises(Refused) as refusal:
+        OnnxEstimator(described(tmp_path, b"no model"))
+    assert refusal.value.code == "model_unfit"
+
+
 @pytest.mark.parametrize(
     ("picture", "shown"),
     [
@@ -208,10 +238,10 @@ def test_fast_depth_reaches_its_published_figures(name: str) -> None:
         "pred_min": metres.min(),
         "pred_median": np.median(metres),
         "pred_max": metres.max(),
-        "raw_absrel": _relative_error(seen_metres, true_metres),
-        "raw_d1": _within_a_quarter(seen_metres, true_metres),
-        "scaled_absrel": _relative_error(scaled, true_metres),
-        "scaled_d1": _within_a_quarter(scaled, true_metres),
+        "raw_absrel": relative_error(seen_metres, true_metres),
+        "raw_d1": share_within_a_quarter(seen_metres, true_metres),
+        "scaled_absrel": relative_error(scaled, true_metres),
+        "scaled_d1": share_within_a_quarter(scaled, true_metres),
         "spearman": rank_correlation(seen_metres, true_metres),
     }
     # The golden figures are rounded to three digits, which is half a percent of the smallest.
@@ -230,11 +260,3 @@ def test_fast_depth_agrees_with_the_map_of_its_authors() -> None:
 
 def _square() -> InputSize:
     return InputSize(rule="stretched", width_px=32, height_px=32)
-
-
-def _relative_error(metres: NDArray[Any], truth: NDArray[Any]) -> float:
-    return float(np.mean(np.abs(metres - truth) / truth))
-
-
-def _within_a_quarter(metres: NDArray[Any], truth: NDArray[Any]) -> float:
-    return float(np.mean(np.maximum(metres / truth, truth / metres) < 1.25))

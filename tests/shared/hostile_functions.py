@@ -38,6 +38,15 @@ def eat_memory(_: bytes, __: dict[str, Any]) -> Answer:
     return {"eaten": len(eaten)}, []
 
 
+kept: list[bytes] = []
+
+
+def keep(payload: bytes, _: dict[str, Any]) -> Answer:
+    """Leak what is given, as libraries do."""
+    kept.append(b"\1" * len(payload))
+    return {"pid": os.getpid(), "calls": len(kept)}, []
+
+
 def burn(_: bytes, __: dict[str, Any]) -> Answer:
     while True:
         pass

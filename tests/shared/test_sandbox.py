@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from shared.errors import Refused, TryAgain
-from shared.sandbox import Sandbox
+from shared.sandbox import Rehearsal, Sandbox
 from shared.sandbox.confinement import landlock_version
 from tests.shared import hostile_functions as hostile
 
@@ -298,7 +298,7 @@ async def test_a_process_that_dies_while_it_is_idle_is_replaced() -> None:
 async def test_processes_die_with_a_parent_that_is_killed() -> None:
     program = """
         import asyncio
-        from shared.sandbox import Sandbox
+        from shared.sandbox import Rehearsal, Sandbox
         from tests.shared import hostile_functions as hostile
 
         async def main():
@@ -366,3 +366,25 @@ async def test_a_process_that_was_taken_over_reaches_nothing(sandbox: Sandbox, t
         inside, _ = await sandbox.run(hostile.attempt, b"", **options)
     assert set(outside["worked"]) >= {"read_parent_environment", "read_file", "write_file", "connect"}
     assert inside["worked"] == []
+
+
+async def test_a_process_that_has_grown_is_replaced_and_one_that_has_not_is_kept() -> None:
+    async with a_sandbox(growth_bytes=32 * MEGABYTE) as sandbox:
+        small = [(await sandbox.run(hostile.keep, b"x" * MEGABYTE))[0]["calls"] for _ in range(5)]
+        assert small == [1, 2, 3, 4, 5]
+        large = [(await sandbox.run(hostile.keep, b"x" * 50 * MEGABYTE))[0]["calls"] for _ in range(3)]
+        assert large == [6, 1, 1]
+
+
+async def test_a_process_has_rehearsed_before_its_first_call_also_where_it_replaces_another() -> None:
+    rehearsal = Rehearsal(hostile.keep, b"rehearsed")
+    async with a_sandbox(rehearsal=rehearsal, calls_per_process=1) as sandbox:
+        for _ in range(2):
+            assert (await sandbox.run(hostile.keep, b"called"))[0]["calls"] == 2
+
+
+async def test_a_rehearsal_that_is_refused_is_told_to_whoever_opens_the_sandbox() -> None:
+    rehearsal = Rehearsal(hostile.refuse, b"", {"code": "model_missing", "sentence": "No weights."})
+    with pytest.raises(Refused, match="model_missing"):
+        async with a_sandbox(rehearsal=rehearsal):
+            pytest.fail("it must not open")

@@ -63,7 +63,10 @@ class OnnxModel(BaseModel):
 
     Attributes:
         name: what a person would call the model.
-        path: the file; it plays no part in what the model is.
+        path: the file. Where the weights come from plays no part in what the model is; one of path, object_key and
+            url is given.
+        object_key: the file in the object store.
+        url: the file on the web.
         sha256: of the file; another file is refused.
         input_name: tensor that takes the picture, batch of one.
         output_name: tensor that gives the map, with any axes of length one.
@@ -75,8 +78,8 @@ class OnnxModel(BaseModel):
         layout: order of the axes.
         kind: what comes out.
         nearest_metres: the closest that metric depth can be; less is noise, and its inverse would drown the rest.
-        threads: of one inference.
-        providers: of ONNX Runtime, in order of preference.
+        threads: of one inference; none for this process's share of the processors that the service may use.
+        providers: of ONNX Runtime, in order of preference; each of them must be there.
 
     """
 
@@ -84,7 +87,9 @@ class OnnxModel(BaseModel):
 
     estimator: Literal["onnx"] = "onnx"
     name: str = Field(max_length=120)
-    path: Path
+    path: Path | None = None
+    object_key: str | None = None
+    url: str | None = None
     sha256: Sha256
     input_name: str
     output_name: str
@@ -97,8 +102,18 @@ class OnnxModel(BaseModel):
     layout: Literal["nchw", "nhwc"] = "nchw"
     kind: Kind
     nearest_metres: float = Field(default=0.1, gt=0)
-    threads: int = Field(default=1, ge=1, le=64)
-    providers: tuple[str, ...] = ("CPUExecutionProvider",)
+    threads: int | None = Field(default=None, ge=1, le=64)
+    providers: tuple[str, ...] = Field(default=("CPUExecutionProvider",), min_length=1)
+
+    @model_validator(mode="after")
+    def _comes_from_one_place(self) -> Self:
+        if sum(place is not None for place in (self.path, self.object_key, self.url)) != 1:
+            raise ValueError("one of path, object_key and url says where the weights are")
+        return self
+
+    def at(self, path: Path) -> Self:
+        """Give the same model with its weights in a file on this machine, whatever the folder one works in."""
+        return self.model_copy(update={"path": path.absolute(), "object_key": None, "url": None})
 
 
 class Cues(BaseModel):
@@ -112,8 +127,17 @@ class Cues(BaseModel):
 EstimatorChoice = Annotated[OnnxModel | Cues, Field(discriminator="estimator")]
 
 
-def depth_anything_v2_small(path: Path, sha256: str, *, threads: int = 1) -> OnnxModel:
-    """Depth Anything V2 Small (Apache-2.0), fed as its authors feed it.
+DEPTH_ANYTHING_V2_SMALL_URL = (
+    "https://huggingface.co/onnx-community/depth-anything-v2-small"
+    "/resolve/4472b7362082ad9968fee890ca0f1e5aca36b93d/onnx/model.onnx"
+)
+DEPTH_ANYTHING_V2_SMALL_SHA256 = "afb6a5c28f3b6bf1618c6e43f02073ef9dfdc70e937502d51603e57b0a1df10c"
+
+
+def depth_anything_v2_small(
+    path: Path | None = None, sha256: str = DEPTH_ANYTHING_V2_SMALL_SHA256, *, threads: int | None = None
+) -> OnnxModel:
+    """Depth Anything V2 Small (Apache-2.0), fed as its authors feed it; from its publisher's URL without a path.
 
     The numbers are those of `depth_anything_v2/dpt.py` and `util/transform.py` in DepthAnything/Depth-Anything-V2;
     the tensor names those of the usual export, whose height and width must be dynamic.
@@ -121,6 +145,7 @@ def depth_anything_v2_small(path: Path, sha256: str, *, threads: int = 1) -> Onn
     return OnnxModel(
         name="Depth Anything V2 Small",
         path=path,
+        url=None if path else DEPTH_ANYTHING_V2_SMALL_URL,
         sha256=sha256,
         input_name="pixel_values",
         output_name="predicted_depth",
@@ -134,7 +159,7 @@ def depth_anything_v2_small(path: Path, sha256: str, *, threads: int = 1) -> Onn
     )
 
 
-def fast_depth(path: Path, sha256: str, *, threads: int = 1) -> OnnxModel:
+def fast_depth(path: Path, sha256: str, *, threads: int | None = None) -> OnnxModel:
     """FastDepth (MIT): small, quick, metric, trained on rooms at 224 x 224."""
     return OnnxModel(
         name="FastDepth NYU",

@@ -1,6 +1,7 @@
 """Depth from a learned model, over ONNX Runtime."""
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -12,10 +13,10 @@ from services.depth_map.estimators.estimator import Plane
 from services.depth_map.estimators.model_files import OnnxModel
 from services.depth_map.estimators.resampling import enlarged
 from services.depth_map.rules import Kind, Provenance
-from shared.errors import Refused
+from shared.errors import Refused, printable
 
 # What decides where and how fast a model runs, but not what it is.
-_NOT_THE_MODEL = {"path", "threads"}
+_NOT_THE_MODEL = {"path", "object_key", "url", "threads"}
 # Depth without unit has no natural floor; one percent of the farthest keeps its inverse within a factor of 100.
 _NEAREST_SHARE = 0.01
 
@@ -24,8 +25,8 @@ class OnnxEstimator:
     """Runs the model that an `OnnxModel` describes; one inference at a time.
 
     Raises:
-        Refused: `model_missing`, `model_altered` (another file than described) or `model_unfit` (its tensors are
-            not those described), each when it is made.
+        Refused: `model_missing`, `model_altered` (another file than described), `model_unfit` (its tensors are
+            not those described) or `accelerator_missing`, each when it is made.
 
     """
 
@@ -86,6 +87,8 @@ def onnx_provenance(model: OnnxModel) -> Provenance:
 
 
 def _session(model: OnnxModel) -> Any:
+    if model.path is None:
+        raise Refused("model_missing", f"The weights of {model.name} have not been fetched.")
     try:
         weights = model.path.read_bytes()
     except OSError as error:
@@ -95,15 +98,31 @@ def _session(model: OnnxModel) -> Any:
     # The session is made from the bytes that were hashed, so the file cannot change in between.
     if hashlib.sha256(weights).hexdigest() != model.sha256:
         raise Refused("model_altered", f"The file {model.path} is not the {model.name} whose hash is configured.")
+    _must_be_accelerated(model, onnxruntime.get_available_providers(), "this build of ONNX Runtime has")
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = model.threads
+    options.intra_op_num_threads = model.threads or 1
     options.inter_op_num_threads = 1
     # The arena keeps the peak of every input size it has seen, which a process with limited memory cannot afford.
     options.enable_cpu_mem_arena = False
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(weights, options, providers=list(model.providers))
+    try:
+        session = onnxruntime.InferenceSession(weights, options, providers=list(model.providers))
+    except Exception as error:
+        # The hash is right, so it is no passing damage: ONNX Runtime cannot run this file, and says why at length.
+        raise Refused("model_unfit", f"ONNX Runtime cannot run {model.name}: {printable(str(error), 300)}") from error
+    # It falls back to the processor, with a warning that nobody reads, where an accelerator's libraries do not load.
+    _must_be_accelerated(model, session.get_providers(), "it could start only")
     _must_fit(session, model)
     return session
+
+
+def _must_be_accelerated(model: OnnxModel, present: Sequence[str], told: str) -> None:
+    if missing := [name for name in model.providers if name not in present]:
+        raise Refused(
+            "accelerator_missing",
+            f"{model.name} is to run on {', '.join(missing)}, but {told} {', '.join(present)}. Install what brings it "
+            "and its drivers, or take it out of `providers`.",
+        )
 
 
 def _must_fit(session: Any, model: OnnxModel) -> None:

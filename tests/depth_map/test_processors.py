@@ -1,0 +1,43 @@
+"""Threads follow what a container may use, and not what the machine has."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from services.depth_map.processors import usable_processors
+
+HERE = len(os.sched_getaffinity(0))
+
+
+def counted(root: Path, membership: str, files: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)))
+    (root / "membership").write_text(membership)
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return usable_processors(root / "membership", root)
+
+
+@pytest.mark.parametrize(
+    ("membership", "files", "processors"),
+    [
+        ("0::/\n", {"cpu.max": "200000 100000\n"}, 2),
+        ("0::/\n", {"cpu.max": "150000 100000\n"}, 2),
+        ("0::/\n", {"cpu.max": "20000 100000\n"}, 1),
+        ("0::/\n", {"cpu.max": "max 100000\n"}, 64),
+        ("0::/a/b\n", {"a/cpu.max": "300000 100000", "a/b/cpu.max": "800000 100000"}, 3),
+        ("0::/elsewhere\n", {"cpu.max": "400000 100000"}, 4),
+        ("3:cpu,cpuacct:/x\n1:memory:/x\n", {"cpu/cpu.cfs_quota_us": "500000", "cpu/cpu.cfs_period_us": "100000"}, 5),
+        ("3:cpu,cpuacct:/x\n", {"cpu/x/cpu.cfs_quota_us": "-1\n", "cpu/x/cpu.cfs_period_us": "100000\n"}, 64),
+        ("", {}, 64),
+    ],
+)
+def test_the_quota_of_the_narrowest_cgroup_counts(
+    tmp_path: Path, membership: str, files: dict[str, str], processors: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert counted(tmp_path, membership, files, monkeypatch) == processors
+
+
+def test_no_more_are_counted_than_the_scheduler_lets_us_on() -> None:
+    assert 1 <= usable_processors() <= HERE
