@@ -47,6 +47,9 @@ class DepthMapped(Event):
     edges: StoredMap = Field(description="8-bit PNG, 0 or 255, at the source's size")
     preview: StoredMap = Field(description="8-bit grey, at most 512 px")
     coloured: StoredMap = Field(description="the preview in colour")
+    normals: StoredMap | None = Field(
+        default=None, description="8-bit RGB PNG at the source's size: x right, y up, z to the camera, -1 to 1"
+    )
     sidecar_key: ObjectKey = Field(description="provenance as JSON")
     kind: str = Field(max_length=40, description="`inverse_relative`: larger is nearer; `metric_metres`")
     estimator: str = Field(max_length=120)

@@ -59,6 +59,11 @@ def edge_key(asset_id: UUID, sha256: str) -> str:
     return f"training-data/maps/edge/{asset_id}/{_checked(_SHA256, sha256)}.png"
 
 
+def normals_key(key: str) -> str:
+    """Name the PNG of surface normals that lies beside a depth map."""
+    return f"{key.rpartition('.')[0]}.normals.png"
+
+
 def preview_key(key: str, name: str) -> str:
     """Name a WebP that shows an object in small; it lies beside the object."""
     return f"{key.rpartition('.')[0]}.{_checked(_NAME, name)}.webp"

@@ -4,12 +4,15 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from tempfile import gettempdir
 
+from pydantic import ValidationError
+
 from services.depth_map import weights
 from services.depth_map.drawing import SPECIMEN, DrawOptions, draw
 from services.depth_map.estimators import EstimatorChoice, OnnxModel
 from services.depth_map.handlers import REACTIONS, WORK
 from services.depth_map.mapping import DepthMapping
 from services.depth_map.processors import usable_processors
+from services.depth_map.rules import EdgeSettings, NormalSettings
 from services.depth_map.settings import Settings
 from shared.errors import Failure
 from shared.fetch import Outbound
@@ -24,12 +27,23 @@ async def serve(settings: Settings) -> None:
         worker = await stack.enter_async_context(Worker("depth_map", settings, hears=REACTIONS, works=WORK))
         objects = await stack.enter_async_context(ObjectStore.of(settings))
         estimator = await _estimator(settings, objects)
-        options = DrawOptions(estimator=estimator)
+        options = options_of(settings, estimator)
         try:
             sandbox = await stack.enter_async_context(_mappers(settings, options))
         except Failure as failure:
             raise SystemExit(failure.sentence) from None
         await worker.run(depth=DepthMapping(worker.pool, objects, sandbox, options))
+
+
+def options_of(settings: Settings, estimator: EstimatorChoice) -> DrawOptions:
+    """Tell how maps are drawn; raises SystemExit with a sentence where settings of edges make no sense."""
+    try:
+        edges = EdgeSettings.model_validate(settings.depth_edges)
+    except ValidationError as error:
+        raise SystemExit(f"DEPTH_EDGES: {error.errors()[0]['msg']}.") from None
+    fov = settings.depth_field_of_view_degrees
+    normals = NormalSettings(field_of_view_degrees=fov) if settings.depth_normals else None
+    return DrawOptions(estimator=estimator, edges=edges, flip_check=settings.depth_flip_check, normals=normals)
 
 
 def _mappers(settings: Settings, options: DrawOptions) -> Sandbox:

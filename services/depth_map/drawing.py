@@ -12,13 +12,14 @@ from pydantic import BaseModel, ConfigDict
 
 from services.depth_map import maps, quality
 from services.depth_map.edges import edges_of
-from services.depth_map.estimators import Cues, Estimator, EstimatorChoice, Plane, load
+from services.depth_map.estimators import Cues, Estimator, EstimatorChoice, Plane, load, provenance
 from services.depth_map.estimators.resampling import guided_enlarged
+from services.depth_map.normals import normals_of
 from services.depth_map.pictures import Pixels, opened
-from services.depth_map.rules import EdgeSettings, recipe
+from services.depth_map.rules import EdgeSettings, NormalSettings, recipe
 
 CREATED_BY = "diorama depth_map"
-# What `draw` returns beside the facts, in this order.
+# What `draw` returns beside the facts, in this order; behind them normals, where they are wanted.
 BLOBS = ("depth", "preview", "coloured", "edges", "sidecar")
 
 # Models look at far less; beyond this a map is enlarged along the edges of the picture instead.
@@ -35,6 +36,7 @@ class DrawOptions(BaseModel):
         estimator: who sees the depth.
         edges: how lines are found.
         flip_check: also compare with the mirrored picture, which doubles the time.
+        normals: also draw the normals of surfaces.
 
     """
 
@@ -43,6 +45,15 @@ class DrawOptions(BaseModel):
     estimator: EstimatorChoice = Cues()
     edges: EdgeSettings = EdgeSettings()
     flip_check: bool = False
+    normals: NormalSettings | None = None
+
+    def recipe(self) -> str:
+        """Name the way in which these maps are made."""
+        return recipe(provenance(self.estimator), self.edges, self.normals)
+
+    def blobs(self) -> tuple[str, ...]:
+        """Name the files that `draw` returns, in their order."""
+        return BLOBS if self.normals is None else (*BLOBS, "normals")
 
 
 def draw(payload: bytes, options: Mapping[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
@@ -54,7 +65,8 @@ def draw(payload: bytes, options: Mapping[str, Any]) -> tuple[dict[str, Any], li
 
     Returns:
         Facts (the sidecar's content), and files in the order of `BLOBS`: 16-bit depth PNG, grey and coloured
-        preview as WebP, edge PNG, sidecar JSON. Equal arguments give equal bytes on one machine.
+        preview as WebP, edge PNG, sidecar JSON; and the PNG of normals, where these are wanted. Equal arguments give
+        equal bytes on one machine.
 
     Raises:
         Refused: `picture_unreadable`, `picture_too_large`, `picture_too_small`, `depth_not_finite`,
@@ -66,6 +78,7 @@ def draw(payload: bytes, options: Mapping[str, Any]) -> tuple[dict[str, Any], li
     estimator = _estimator(chosen.estimator)
     inverse, flip_difference = _estimated(estimator, rgb, flip_check=chosen.flip_check)
     relief = maps.relief(inverse)
+    normals = None if chosen.normals is None else normals_of(inverse, chosen.normals)
     del inverse
     edges = edges_of(rgb, chosen.edges)
     signals = quality.judged(relief, edges, flip_difference)
@@ -75,7 +88,8 @@ def draw(payload: bytes, options: Mapping[str, Any]) -> tuple[dict[str, Any], li
         "max": relief.highest,
         "quality": signals.facts(),
     }
-    return facts, _files(relief, edges, facts)
+    files = _files(relief, edges, facts)
+    return facts, files if normals is None else [*files, maps.png(normals, _told(facts, without=("quality",)))]
 
 
 @lru_cache(maxsize=1)
@@ -104,31 +118,32 @@ def _estimated(estimator: Estimator, rgb: Pixels, *, flip_check: bool) -> tuple[
 
 
 def _facts(estimator: Estimator, chosen: DrawOptions, width: int, height: int, source_sha256: str) -> dict[str, Any]:
-    provenance = estimator.provenance()
+    told = estimator.provenance()
     scale = min(1.0, _WORKING_LONG_SIDE_PX / max(width, height))
     return {
         "created_by": CREATED_BY,
-        "code_version": provenance.code_version,
-        "recipe": recipe(provenance, chosen.edges),
+        "code_version": told.code_version,
+        "recipe": chosen.recipe(),
         "estimator": estimator.name,
-        "model": provenance.model,
-        "weights_sha256": provenance.weights_sha256,
-        "settings_sha256": provenance.settings_sha256,
+        "model": told.model,
+        "weights_sha256": told.weights_sha256,
+        "settings_sha256": told.settings_sha256,
         "input_size": list(estimator.input_size(round(width * scale), round(height * scale))),
-        "input_rule": provenance.input_size,
-        "kind": provenance.kind,
-        "meaning": maps.meaning(provenance.kind),
+        "input_rule": told.input_size,
+        "kind": told.kind,
+        "meaning": maps.meaning(told.kind),
         "width": width,
         "height": height,
         "source_sha256": source_sha256,
         "edge_settings": chosen.edges.model_dump(),
+        **({} if chosen.normals is None else {"normal_settings": chosen.normals.model_dump()}),
     }
 
 
 def _files(relief: maps.Relief, edges: Pixels, facts: Mapping[str, Any]) -> list[bytes]:
     preview = maps.preview_of(relief.levels)
     return [
-        maps.png(relief.levels, _told(facts, without=("edge_settings", "quality"))),
+        maps.png(relief.levels, _told(facts, without=("edge_settings", "normal_settings", "quality"))),
         maps.webp(preview),
         maps.webp(maps.coloured(preview)),
         maps.png(edges, _told(facts, only=("created_by", "code_version", "edge_settings", "source_sha256"))),

@@ -50,6 +50,8 @@ async def map_depth(job: Job[MapDepth], depth: DepthMapping) -> None:
 
 def _as_row(maps: Maps) -> dict[str, Any]:
     pictures = {"depth": maps.depth, "edges": maps.edges, "preview": maps.preview, "coloured": maps.coloured}
+    if maps.normals is not None:
+        pictures["normals"] = maps.normals
     return {**{name: stored.model_dump() for name, stored in pictures.items()}, "sidecar_key": maps.sidecar_key}
 
 
@@ -62,6 +64,7 @@ def _mapped(command: MapDepth, version: int, recipe: str, maps: dict[str, Any], 
         edges=StoredMap.model_validate(maps["edges"]),
         preview=StoredMap.model_validate(maps["preview"]),
         coloured=StoredMap.model_validate(maps["coloured"]),
+        normals=StoredMap.model_validate(maps["normals"]) if "normals" in maps else None,
         sidecar_key=maps["sidecar_key"],
         kind=facts["kind"],
         estimator=facts["estimator"],

@@ -8,12 +8,10 @@ from typing import Any
 from uuid import UUID
 
 from contracts.depth_map import StoredMap
-from services.depth_map.drawing import BLOBS, DrawOptions, draw
-from services.depth_map.estimators import provenance
+from services.depth_map.drawing import DrawOptions, draw
 from services.depth_map.maps import size_of
-from services.depth_map.rules import recipe
 from shared.database import Pool
-from shared.object_keys import depth_key, edge_key, preview_key, sidecar_key
+from shared.object_keys import depth_key, edge_key, normals_key, preview_key, sidecar_key
 from shared.objects import ObjectStore
 from shared.sandbox import Sandbox
 
@@ -30,6 +28,7 @@ class Maps:
     coloured: StoredMap
     sidecar_key: str
     facts: dict[str, Any]
+    normals: StoredMap | None = None
 
 
 class DepthMapping:
@@ -37,9 +36,10 @@ class DepthMapping:
 
     def __init__(self, pool: Pool, objects: ObjectStore, sandbox: Sandbox, options: DrawOptions) -> None:
         self.pool = pool
-        self.recipe = recipe(provenance(options.estimator), options.edges)
+        self.recipe = options.recipe()
         self._objects = objects
         self._sandbox = sandbox
+        self._blobs = options.blobs()
         self._options = options.model_dump(mode="json")
 
     async def draw(self, asset_id: UUID, original_key: str, *, report: Report) -> Maps:
@@ -49,12 +49,15 @@ class DepthMapping:
         report(0.2, "drawing")
         facts, contents = await self._sandbox.run(draw, original, **self._options)
         report(0.8, "storing")
-        files = dict(zip(BLOBS, contents, strict=True))
+        files = dict(zip(self._blobs, contents, strict=True))
         # The map of a large photo has a hundred megabytes, which nobody else shall wait for.
-        depth, edges, preview, coloured = await asyncio.to_thread(_described, asset_id, files)
-        keys = {"depth": depth.key, "edges": edges.key, "preview": preview.key, "coloured": coloured.key}
+        pictures = await asyncio.to_thread(_described, asset_id, files)
+        depth, edges = pictures["depth"], pictures["edges"]
         await asyncio.gather(
-            *(self._objects.put_once(key, files[name], content_type=_TYPES[name]) for name, key in keys.items()),
+            *(
+                self._objects.put_once(stored.key, files[name], content_type=_TYPES[name])
+                for name, stored in pictures.items()
+            ),
             self._objects.put_once(
                 sidecar_key(depth.key, self.recipe), files["sidecar"], content_type="application/json"
             ),
@@ -62,21 +65,29 @@ class DepthMapping:
                 sidecar_key(edges.key, self.recipe), files["sidecar"], content_type="application/json"
             ),
         )
-        return Maps(depth, edges, preview, coloured, sidecar_key(depth.key, self.recipe), facts)
+        return Maps(**pictures, sidecar_key=sidecar_key(depth.key, self.recipe), facts=facts)
 
 
-_TYPES = {"depth": "image/png", "edges": "image/png", "preview": "image/webp", "coloured": "image/webp"}
+_TYPES = {
+    "depth": "image/png",
+    "edges": "image/png",
+    "preview": "image/webp",
+    "coloured": "image/webp",
+    "normals": "image/png",
+}
 
 
-def _described(asset_id: UUID, files: dict[str, bytes]) -> tuple[StoredMap, StoredMap, StoredMap, StoredMap]:
-    """Name and measure depth, edges, preview and coloured preview, in this order."""
+def _described(asset_id: UUID, files: dict[str, bytes]) -> dict[str, StoredMap]:
+    """Name and measure the pictures among the files of one asset."""
     depth = _stored(lambda sha256: depth_key(asset_id, sha256), files["depth"])
-    return (
-        depth,
-        _stored(lambda sha256: edge_key(asset_id, sha256), files["edges"]),
-        _stored(lambda _: preview_key(depth.key, "preview"), files["preview"]),
-        _stored(lambda _: preview_key(depth.key, "coloured"), files["coloured"]),
-    )
+    # Everything but the edges lies beside the depth map, whose hash is also that of the recipe which it names.
+    keys: dict[str, Callable[[str], str]] = {
+        "edges": lambda sha256: edge_key(asset_id, sha256),
+        "preview": lambda _: preview_key(depth.key, "preview"),
+        "coloured": lambda _: preview_key(depth.key, "coloured"),
+        "normals": lambda _: normals_key(depth.key),
+    }
+    return {"depth": depth, **{name: _stored(key, files[name]) for name, key in keys.items() if name in files}}
 
 
 def _stored(key_for: Callable[[str], str], content: bytes) -> StoredMap:

@@ -62,10 +62,24 @@ class EdgeSettings(BaseModel):
         return self
 
 
-def recipe(provenance: Provenance, edges: EdgeSettings) -> str:
+class NormalSettings(BaseModel):
+    """How surface normals are drawn.
+
+    Attributes:
+        field_of_view_degrees: along the longer side of the picture; nothing in a picture tells it, and normals need it.
+
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    field_of_view_degrees: float = Field(default=60, ge=5, le=150)
+
+
+def recipe(provenance: Provenance, edges: EdgeSettings, normals: NormalSettings | None = None) -> str:
     """Name the way in which maps are made, at most 57 characters.
 
     Equal recipes draw equal maps of equal bytes; ids of jobs and "this is done already" rest on it.
     """
-    told = f"{provenance.model_dump_json()}\n{edges.model_dump_json()}"
+    settings = [edges] if normals is None else [edges, normals]
+    told = "\n".join(each.model_dump_json() for each in (provenance, *settings))
     return f"{provenance.estimator}-{hashlib.sha256(told.encode()).hexdigest()[:32]}"

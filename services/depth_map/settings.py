@@ -24,3 +24,12 @@ class Settings(OutboundSettings, ObjectSettings, WorkSettings):
     models_directory: Path | None = Field(
         default=None, description="where weights that were fetched are kept; default: the scratch directory"
     )
+    depth_edges: dict[str, float] = Field(
+        default={},
+        description="JSON, what differs: low_threshold, high_threshold, blur_sigma_px, detect_short_side_px",
+    )
+    depth_flip_check: bool = Field(default=False, description="compare with the mirrored picture: twice the time")
+    depth_normals: bool = Field(default=False, description="also draw the normals of surfaces")
+    depth_field_of_view_degrees: float = Field(
+        default=60, ge=5, le=150, description="of the cameras, along the longer side; only normals need it"
+    )
