@@ -7,9 +7,10 @@ from tempfile import gettempdir
 from pydantic import ValidationError
 
 from services.depth_map import weights
-from services.depth_map.drawing import SPECIMEN, DrawOptions, draw
+from services.depth_map.drawing import SPECIMEN, DrawOptions, draw, look
 from services.depth_map.estimators import EstimatorChoice, OnnxModel
 from services.depth_map.handlers import REACTIONS, WORK
+from services.depth_map.inference import Inference, infer
 from services.depth_map.mapping import DepthMapping
 from services.depth_map.processors import usable_processors
 from services.depth_map.rules import EdgeSettings, NormalSettings
@@ -30,9 +31,10 @@ async def serve(settings: Settings) -> None:
         options = options_of(settings, estimator)
         try:
             sandbox = await stack.enter_async_context(_mappers(settings, options))
+            inference = await _inference(settings, estimator, stack)
         except Failure as failure:
             raise SystemExit(failure.sentence) from None
-        await worker.run(depth=DepthMapping(worker.pool, objects, sandbox, options))
+        await worker.run(depth=DepthMapping(worker.pool, objects, sandbox, options, inference))
 
 
 def options_of(settings: Settings, estimator: EstimatorChoice) -> DrawOptions:
@@ -47,17 +49,37 @@ def options_of(settings: Settings, estimator: EstimatorChoice) -> DrawOptions:
 
 
 def _mappers(settings: Settings, options: DrawOptions) -> Sandbox:
-    """Make the processes that draw; each has drawn once, and so loaded its model, before it is given real work."""
-    estimator = options.estimator
+    """Make the processes that read pictures and write maps; each has done so once before it is given real work."""
+    first = look if isinstance(options.estimator, OnnxModel) else draw
     return Sandbox(
         processes=settings.concurrency,
         memory_bytes=settings.mapper_memory_bytes,
         seconds=settings.mapper_seconds,
         preload=("services.depth_map.drawing",),
-        readable=(estimator.path,) if isinstance(estimator, OnnxModel) and estimator.path else (),
         growth_bytes=settings.mapper_growth_bytes,
-        rehearsal=Rehearsal(draw, SPECIMEN, options.model_dump(mode="json")),
+        rehearsal=Rehearsal(first, SPECIMEN, options.model_dump(mode="json")),
     )
+
+
+async def _inference(settings: Settings, model: EstimatorChoice, stack: AsyncExitStack) -> Inference | None:
+    """Start the one process that holds the model; it has run it once when this returns."""
+    if not isinstance(model, OnnxModel):
+        return None
+    threads = model.threads or 1
+    shown, tensors = look(SPECIMEN, DrawOptions(estimator=model).model_dump(mode="json"))
+    sandbox = Sandbox(
+        processes=1,
+        memory_bytes=settings.mapper_memory_bytes,
+        # All threads together: that is how the kernel counts.
+        seconds=settings.mapper_seconds * threads,
+        preload=("services.depth_map.inference",),
+        readable=(model.path,) if model.path else (),
+        growth_bytes=settings.mapper_growth_bytes,
+        rehearsal=Rehearsal(infer, tensors[0], {"model": model.model_dump(mode="json"), "shape": shown["shape"]}),
+        # Drivers open devices and map more memory than there is; the process sees no file of a stranger, only numbers.
+        confined=not model.accelerated,
+    )
+    return await stack.enter_async_context(Inference(await stack.enter_async_context(sandbox), model))
 
 
 async def _estimator(settings: Settings, objects: ObjectStore) -> EstimatorChoice:
@@ -71,5 +93,4 @@ async def _estimator(settings: Settings, objects: ObjectStore) -> EstimatorChoic
             found = await weights.at_hand(estimator, folder, outbound=outbound, objects=objects)
     except Failure as failure:
         raise SystemExit(failure.sentence) from None
-    threads = found.threads or max(1, usable_processors() // settings.concurrency)
-    return found.model_copy(update={"threads": threads})
+    return found.model_copy(update={"threads": found.threads or usable_processors()})

@@ -12,7 +12,18 @@ from pydantic import BaseModel, ConfigDict
 
 from services.depth_map import maps, quality
 from services.depth_map.edges import edges_of
-from services.depth_map.estimators import Cues, Estimator, EstimatorChoice, Plane, load, provenance
+from services.depth_map.estimators import (
+    Cues,
+    Estimator,
+    EstimatorChoice,
+    OnnxModel,
+    Plane,
+    input_size,
+    inverse_of,
+    load,
+    provenance,
+    tensor_of,
+)
 from services.depth_map.estimators.resampling import guided_enlarged
 from services.depth_map.normals import normals_of
 from services.depth_map.pictures import Pixels, opened
@@ -74,66 +85,123 @@ def draw(payload: bytes, options: Mapping[str, Any]) -> tuple[dict[str, Any], li
 
     """
     chosen = DrawOptions.model_validate(options)
-    rgb = opened(payload)
-    estimator = _estimator(chosen.estimator)
-    inverse, flip_difference = _estimated(estimator, rgb, flip_check=chosen.flip_check)
+    rgb = _picture(payload)
+    estimator, seen = _estimator(chosen.estimator), _seen(rgb)
+    inverse = estimator.estimate(seen)
+    mirrored = estimator.estimate(np.ascontiguousarray(seen[:, ::-1])) if chosen.flip_check else None
+    del seen
+    return _drawn(chosen, rgb, hashlib.sha256(payload).hexdigest(), inverse, mirrored)
+
+
+def look(payload: bytes, options: Mapping[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+    """Make what a learned model sees of a picture, for another process that holds the model.
+
+    Args:
+        payload: the picture file, not trusted.
+        options: `DrawOptions` as JSON-like data.
+
+    Returns:
+        `shape` of each tensor, and the tensors, float32: of the picture, and of its mirror where that is asked for.
+
+    Raises:
+        Refused: as `draw` does for the picture.
+
+    """
+    chosen = DrawOptions.model_validate(options)
+    seen = _seen(_picture(payload))
+    pictures = [seen, np.ascontiguousarray(seen[:, ::-1])] if chosen.flip_check else [seen]
+    tensors = [tensor_of(_learned(chosen), picture) for picture in pictures]
+    return {"shape": list(tensors[0].shape[1:])}, [tensor.tobytes() for tensor in tensors]
+
+
+def finish(payload: bytes, options: Mapping[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+    """Draw as `draw` does, with what the model has said of the tensors that `look` made.
+
+    Args:
+        payload: the model's maps one after the other, float32, and behind them the picture file, not trusted.
+        options: `drawn`: `DrawOptions`; `shape`: height and width of each map.
+
+    """
+    chosen = DrawOptions.model_validate(options["drawn"])
+    rows, columns = options["shape"]
+    count = 2 if chosen.flip_check else 1
+    picture = memoryview(payload)[4 * count * rows * columns :]
+    maps_seen = np.frombuffer(payload, np.float32, count * rows * columns).reshape(count, rows, columns)
+    rgb = _picture(bytes(picture))
+    width, height = _working_size(rgb)
+    inverse, *mirrored = (inverse_of(_learned(chosen), values, height, width) for values in maps_seen)
+    return _drawn(chosen, rgb, hashlib.sha256(picture).hexdigest(), inverse, mirrored[0] if mirrored else None)
+
+
+def _learned(chosen: DrawOptions) -> OnnxModel:
+    if not isinstance(chosen.estimator, OnnxModel):
+        raise TypeError("cues hold no model that another process could")
+    return chosen.estimator
+
+
+@lru_cache(maxsize=1)
+def _estimator(choice: EstimatorChoice) -> Estimator:
+    return load(choice)
+
+
+def _picture(file: bytes) -> Pixels:
+    # A child is given one core; more of them draw more pictures at once, not one picture faster.
+    cv2.setNumThreads(1)
+    return opened(file)
+
+
+def _working_size(rgb: Pixels) -> tuple[int, int]:
+    """Tell the width and height at which a picture is looked at."""
+    height, width = rgb.shape[:2]
+    scale = min(1.0, _WORKING_LONG_SIDE_PX / max(height, width))
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def _seen(rgb: Pixels) -> Plane:
+    """Give a picture as estimators see it: float32, 0 to 1, no longer than they can use."""
+    size = _working_size(rgb)
+    if size != (rgb.shape[1], rgb.shape[0]):
+        rgb = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return rgb.astype(np.float32) / np.float32(255)
+
+
+def _drawn(
+    chosen: DrawOptions, rgb: Pixels, source_sha256: str, inverse: Plane, mirrored: Plane | None
+) -> tuple[dict[str, Any], list[bytes]]:
+    """Draw everything from inverse depth, of the picture and of its mirror, at working size."""
+    flip_difference = None if mirrored is None else quality.mirror_difference(mirrored, inverse)
+    if inverse.shape != rgb.shape[:2]:
+        inverse = guided_enlarged(inverse, np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8))
     relief = maps.relief(inverse)
     normals = None if chosen.normals is None else normals_of(inverse, chosen.normals)
     del inverse
     edges = edges_of(rgb, chosen.edges)
-    signals = quality.judged(relief, edges, flip_difference)
     facts = {
-        **_facts(estimator, chosen, rgb.shape[1], rgb.shape[0], hashlib.sha256(payload).hexdigest()),
+        **_facts(chosen, rgb, source_sha256),
         "min": relief.lowest,
         "max": relief.highest,
-        "quality": signals.facts(),
+        "quality": quality.judged(relief, edges, flip_difference).facts(),
     }
     files = _files(relief, edges, facts)
     return facts, files if normals is None else [*files, maps.png(normals, _told(facts, without=("quality",)))]
 
 
-@lru_cache(maxsize=1)
-def _estimator(choice: EstimatorChoice) -> Estimator:
-    # A child is given one core; more of them draw more pictures at once, not one picture faster.
-    cv2.setNumThreads(1)
-    return load(choice)
-
-
-def _estimated(estimator: Estimator, rgb: Pixels, *, flip_check: bool) -> tuple[Plane, float | None]:
-    """Inverse depth at the size of the picture, and how it differs when mirrored."""
-    height, width = rgb.shape[:2]
-    scale = _WORKING_LONG_SIDE_PX / max(height, width)
-    if scale < 1:
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        working = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA))
-    else:
-        working = rgb
-    seen = working.astype(np.float32) / np.float32(255)
-    inverse = estimator.estimate(seen)
-    difference = quality.flip_difference(estimator, seen, inverse) if flip_check else None
-    if scale < 1:
-        grey = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8)
-        inverse = guided_enlarged(inverse, grey)
-    return inverse, difference
-
-
-def _facts(estimator: Estimator, chosen: DrawOptions, width: int, height: int, source_sha256: str) -> dict[str, Any]:
-    told = estimator.provenance()
-    scale = min(1.0, _WORKING_LONG_SIDE_PX / max(width, height))
+def _facts(chosen: DrawOptions, rgb: Pixels, source_sha256: str) -> dict[str, Any]:
+    told = provenance(chosen.estimator)
     return {
         "created_by": CREATED_BY,
         "code_version": told.code_version,
         "recipe": chosen.recipe(),
-        "estimator": estimator.name,
+        "estimator": told.model,
         "model": told.model,
         "weights_sha256": told.weights_sha256,
         "settings_sha256": told.settings_sha256,
-        "input_size": list(estimator.input_size(round(width * scale), round(height * scale))),
+        "input_size": list(input_size(chosen.estimator, *_working_size(rgb))),
         "input_rule": told.input_size,
         "kind": told.kind,
         "meaning": maps.meaning(told.kind),
-        "width": width,
-        "height": height,
+        "width": rgb.shape[1],
+        "height": rgb.shape[0],
         "source_sha256": source_sha256,
         "edge_settings": chosen.edges.model_dump(),
         **({} if chosen.normals is None else {"normal_settings": chosen.normals.model_dump()}),

@@ -8,7 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from contracts.depth_map import StoredMap
-from services.depth_map.drawing import DrawOptions, draw
+from services.depth_map.drawing import DrawOptions, draw, finish, look
+from services.depth_map.inference import Inference
 from services.depth_map.maps import size_of
 from shared.database import Pool
 from shared.object_keys import depth_key, edge_key, normals_key, preview_key, sidecar_key
@@ -32,13 +33,30 @@ class Maps:
 
 
 class DepthMapping:
-    """Draws maps in limited processes, and stores them under keys that are written once."""
+    """Draws maps in limited processes, and stores them under keys that are written once.
 
-    def __init__(self, pool: Pool, objects: ObjectStore, sandbox: Sandbox, options: DrawOptions) -> None:
+    Args:
+        pool: of the service's database.
+        objects: where originals lie and maps go.
+        sandbox: processes that read pictures and write maps.
+        options: how maps are drawn.
+        inference: the process that holds the learned model; none where each process of the sandbox can do all.
+
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        objects: ObjectStore,
+        sandbox: Sandbox,
+        options: DrawOptions,
+        inference: Inference | None = None,
+    ) -> None:
         self.pool = pool
         self.recipe = options.recipe()
         self._objects = objects
         self._sandbox = sandbox
+        self._inference = inference
         self._blobs = options.blobs()
         self._options = options.model_dump(mode="json")
 
@@ -47,7 +65,7 @@ class DepthMapping:
         report(0.05, "reading")
         original = await self._objects.get(original_key)
         report(0.2, "drawing")
-        facts, contents = await self._sandbox.run(draw, original, **self._options)
+        facts, contents = await self._drawn(original)
         report(0.8, "storing")
         files = dict(zip(self._blobs, contents, strict=True))
         # The map of a large photo has a hundred megabytes, which nobody else shall wait for.
@@ -66,6 +84,17 @@ class DepthMapping:
             ),
         )
         return Maps(**pictures, sidecar_key=sidecar_key(depth.key, self.recipe), facts=facts)
+
+    async def _drawn(self, original: bytes) -> tuple[dict[str, Any], list[bytes]]:
+        """Have the maps of a picture drawn: by one process, or by two between which another asks the model."""
+        if self._inference is None:
+            return await self._sandbox.run(draw, original, **self._options)
+        told, tensors = await self._sandbox.run(look, original, **self._options)
+        shown = tuple(told["shape"])
+        answers = await asyncio.gather(*(self._inference.map_of(tensor, shown) for tensor in tensors))
+        shape = answers[0][0]
+        said = b"".join([*(plane for _, plane in answers), original])
+        return await self._sandbox.run(finish, said, drawn=self._options, shape=list(shape))
 
 
 _TYPES = {

@@ -71,7 +71,12 @@ def flip_difference(estimator: Estimator, rgb: Plane, inverse: Plane) -> float:
         inverse: float32, height x width.
 
     """
-    mirrored = estimator.estimate(np.ascontiguousarray(rgb[:, ::-1]))[:, ::-1].astype(np.float64)
+    return mirror_difference(estimator.estimate(np.ascontiguousarray(rgb[:, ::-1])), inverse)
+
+
+def mirror_difference(of_mirror: Plane, inverse: Plane) -> float:
+    """Compare the map of the mirrored picture with that of the picture."""
+    mirrored = of_mirror[:, ::-1].astype(np.float64)
     span = float(np.ptp(inverse))
     if span == 0:
         return 0.0

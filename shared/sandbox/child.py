@@ -24,12 +24,23 @@ _DISCARD_BYTES: Final = 64 * 1024
 _SENTENCE_LIMIT_CHARACTERS: Final = 500
 
 
-def live(parent_pid: int, preload: list[str], readable: list[str], memory_bytes: int, seconds: float) -> None:
+def live(
+    *,
+    parent_pid: int,
+    preload: list[str],
+    readable: list[str],
+    memory_bytes: int,
+    seconds: float,
+    confined: bool,
+) -> None:
     """Confine this process, say so, and answer calls until the parent hangs up."""
     die_with_parent(parent_pid)
     wire = _take_over_stdin()
     try:
-        _confine(preload, readable, memory_bytes)
+        if confined:
+            _confine(preload, readable, memory_bytes)
+        else:
+            _import(preload)
     except Exception as error:  # noqa: BLE001 - the parent tells the operator why
         _say(wire, _failed(error), [])
         return
@@ -44,9 +55,13 @@ def live(parent_pid: int, preload: list[str], readable: list[str], memory_bytes:
 def _confine(preload: list[str], readable: list[str], memory_bytes: int) -> None:
     with open("/proc/self/statm", "rb", buffering=0) as statm:  # noqa: PTH123 - one plain descriptor
         hide_the_machine(map(Path, readable))
-        for name in preload:
-            importlib.import_module(name)
+        _import(preload)
         limit_resources(memory_bytes, statm)
+
+
+def _import(names: list[str]) -> None:
+    for name in names:
+        importlib.import_module(name)
 
 
 def _take_over_stdin() -> socket.socket:

@@ -40,6 +40,8 @@ class Sandbox:
         preload: modules that every process imports before its first call.
         readable: files that the functions read beside the program, such as the weights of a model.
         growth_bytes: a process that holds so much more memory than after its rehearsal is replaced.
+        confined: False for functions that no stranger's bytes reach and that drive a device: their processes are killed
+            and measured like others, but may use the whole machine.
         rehearsal: what every process is called with first; what it raises is raised by whoever waits for the process.
 
     """
@@ -56,12 +58,13 @@ class Sandbox:
         readable: Sequence[Path] = (),
         growth_bytes: int | None = None,
         rehearsal: Rehearsal | None = None,
+        confined: bool = True,
     ) -> None:
         self._processes = processes
         self._calls_per_process = calls_per_process
         self._growth_bytes = growth_bytes
         self._rehearsal = rehearsal
-        self._limits = Limits(memory_bytes, seconds, answer_bytes, preload, readable)
+        self._limits = Limits(memory_bytes, seconds, answer_bytes, preload, readable, confined)
         self._free: asyncio.LifoQueue[Child] = asyncio.LifoQueue()
         self._children: set[Child] = set()
 

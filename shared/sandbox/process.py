@@ -46,7 +46,6 @@ _ENVIRONMENT: Final = {
     "PATH": os.defpath,
 }
 
-
 T = TypeVar("T")
 
 
@@ -60,6 +59,7 @@ class Limits:
         answer_bytes: all blobs of the answer together.
         preload: modules imported before the first call.
         readable: files that may be read beside the program.
+        confined: False: only `seconds` and `answer_bytes` count.
 
     """
 
@@ -68,6 +68,7 @@ class Limits:
     answer_bytes: int
     preload: Sequence[str]
     readable: Sequence[Path]
+    confined: bool = True
 
 
 class Child:
@@ -227,6 +228,7 @@ def _spawn(wire: socket.socket, limits: Limits) -> subprocess.Popen[bytes]:
         "readable": [str(path.resolve()) for path in limits.readable],
         "memory_bytes": limits.memory_bytes,
         "seconds": limits.seconds,
+        "confined": limits.confined,
     }
     paths = [str(Path(entry).resolve()) for entry in sys.path]
     return subprocess.Popen(  # noqa: S603 - our own interpreter and program
@@ -235,7 +237,7 @@ def _spawn(wire: socket.socket, limits: Limits) -> subprocess.Popen[bytes]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         cwd="/",
-        env=_ENVIRONMENT,
+        env=_ENVIRONMENT if limits.confined else None,  # drivers are told by ours where things are
         start_new_session=True,
     )
 

@@ -15,24 +15,10 @@ from services.depth_map.drawing import BLOBS, DrawOptions, draw
 from services.depth_map.mapping import DepthMapping
 from shared.sandbox import Sandbox
 from tests.depth_map.scenes import file_of, room
+from tests.depth_map.stored import Drawer
 
 ASSET = UUID(int=7)
 LONGEST_SECONDS = 0.08
-
-
-class Drawer:
-    """An object store in memory."""
-
-    def __init__(self, original: bytes) -> None:
-        self.kept = {"original": original}
-
-    async def get(self, key: str) -> bytes:
-        return self.kept[key]
-
-    async def put_once(self, key: str, body: bytes, *, content_type: str) -> bool:
-        assert content_type
-        self.kept[key] = body
-        return True
 
 
 async def longest_breath(work: Awaitable[Any]) -> float:

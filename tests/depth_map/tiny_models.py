@@ -8,7 +8,12 @@ from tests.onnx_files import INTS, node, number, part, tensor
 
 
 def brightness_model(
-    height: int | str = "height", width: int | str = "width", *, channel_axis: int = 1, then: str = "Identity"
+    height: int | str = "height",
+    width: int | str = "width",
+    *,
+    channel_axis: int = 1,
+    then: str = "Identity",
+    batch: int | str = 1,
 ) -> bytes:
     """A model of opset 13 whose depth is the mean of the channels, after which `then` is applied."""
     axes = part(1, "axes") + number(8, channel_axis) + number(20, INTS)
@@ -18,7 +23,7 @@ def brightness_model(
         part(1, node("ReduceMean", "image", "mean", axes))
         + part(1, node(then, "mean", "depth"))
         + part(2, "brightness")
-        + part(11, tensor("image", (1, *sides)))
+        + part(11, tensor("image", (batch, *sides)))
         + part(12, tensor("depth", tuple(f"out{k}" for k in range(4))))
     )
     return number(1, 7) + part(7, graph) + part(8, part(1, "") + number(2, 13))

@@ -4,6 +4,7 @@ from typing import assert_never
 
 from services.depth_map.estimators.cues import CuesEstimator
 from services.depth_map.estimators.estimator import Estimator, Plane
+from services.depth_map.estimators.feeding import inverse_of, tensor_of
 from services.depth_map.estimators.model_files import (
     Cues,
     EstimatorChoice,
@@ -37,6 +38,13 @@ def provenance(choice: EstimatorChoice) -> Provenance:
     return onnx_provenance(choice) if isinstance(choice, OnnxModel) else CuesEstimator().provenance()
 
 
+def input_size(choice: EstimatorChoice, width_px: int, height_px: int) -> tuple[int, int]:
+    """Tell at which width and height a choice would look at a picture of this size, without loading it."""
+    if isinstance(choice, OnnxModel):
+        return choice.input_size.sides(width_px, height_px)
+    return CuesEstimator().input_size(width_px, height_px)
+
+
 __all__ = [
     "Cues",
     "CuesEstimator",
@@ -48,6 +56,9 @@ __all__ = [
     "Plane",
     "depth_anything_v2_small",
     "fast_depth",
+    "input_size",
+    "inverse_of",
     "load",
     "provenance",
+    "tensor_of",
 ]

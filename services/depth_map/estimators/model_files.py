@@ -80,6 +80,7 @@ class OnnxModel(BaseModel):
         nearest_metres: the closest that metric depth can be; less is noise, and its inverse would drown the rest.
         threads: of one inference; none for this process's share of the processors that the service may use.
         providers: of ONNX Runtime, in order of preference; each of them must be there.
+        batch: how many pictures of one input size the model is shown at once, when so many wait.
 
     """
 
@@ -104,12 +105,18 @@ class OnnxModel(BaseModel):
     nearest_metres: float = Field(default=0.1, gt=0)
     threads: int | None = Field(default=None, ge=1, le=64)
     providers: tuple[str, ...] = Field(default=("CPUExecutionProvider",), min_length=1)
+    batch: int = Field(default=1, ge=1, le=64)
 
     @model_validator(mode="after")
     def _comes_from_one_place(self) -> Self:
         if sum(place is not None for place in (self.path, self.object_key, self.url)) != 1:
             raise ValueError("one of path, object_key and url says where the weights are")
         return self
+
+    @property
+    def accelerated(self) -> bool:
+        """Whether it runs on anything but processors."""
+        return set(self.providers) != {"CPUExecutionProvider"}
 
     def at(self, path: Path) -> Self:
         """Give the same model with its weights in a file on this machine, whatever the folder one works in."""

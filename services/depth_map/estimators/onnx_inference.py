@@ -4,21 +4,17 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-import cv2
 import numpy as np
 import onnxruntime
-from PIL import Image
 
 from services.depth_map.estimators.estimator import Plane
+from services.depth_map.estimators.feeding import inverse_of, plane_of, tensor_of
 from services.depth_map.estimators.model_files import OnnxModel
-from services.depth_map.estimators.resampling import enlarged
 from services.depth_map.rules import Kind, Provenance
 from shared.errors import Refused, printable
 
 # What decides where and how fast a model runs, but not what it is.
-_NOT_THE_MODEL = {"path", "object_key", "url", "threads"}
-# Depth without unit has no natural floor; one percent of the farthest keeps its inverse within a factor of 100.
-_NEAREST_SHARE = 0.01
+_NOT_THE_MODEL = {"path", "object_key", "url", "threads", "batch"}
 
 
 class OnnxEstimator:
@@ -50,27 +46,18 @@ class OnnxEstimator:
 
     def estimate(self, rgb: Plane) -> Plane:
         """Draw inverse depth at the size of the picture; may hold what is not finite where the model does."""
-        height, width = rgb.shape[:2]
-        shown, (shown_width, shown_height) = self._shown(rgb)
-        tensor = _normalised(shown, self._model)
-        (output,) = self._session.run([self._model.output_name], {self._model.input_name: tensor})
-        values = _plane(output)
-        if self._model.input_size.rule == "padded":
-            values = _cropped(values, shown.shape[:2], (shown_height, shown_width))
-        # A metric map is enlarged in metres and inverted last, as the published figures are measured.
-        aligned = self._model.enlarging == "corners_aligned"
-        return _inverse(enlarged(values, height, width, corners_aligned=aligned), self._model)
+        (values,) = self.infer(tensor_of(self._model, rgb))
+        return inverse_of(self._model, values, rgb.shape[0], rgb.shape[1])
 
-    def _shown(self, rgb: Plane) -> tuple[Plane, tuple[int, int]]:
-        """Make the picture as large as the model wants it; tell how much of that is no padding (width, height)."""
-        height, width = rgb.shape[:2]
-        across, down = self.input_size(width, height)
-        if self._model.input_size.rule != "padded":
-            return _resized(rgb, across, down, self._model.resampling), (across, down)
-        scale = min(across / width, down / height)
-        inner = max(1, round(width * scale)), max(1, round(height * scale))
-        small = _resized(rgb, *inner, self._model.resampling)
-        return np.pad(small, ((0, down - inner[1]), (0, across - inner[0]), (0, 0)), mode="edge"), inner
+    def infer(self, tensors: Plane) -> list[Plane]:
+        """Run the model on a batch as `tensor_of` makes them; give what it says of each, height x width."""
+        (output,) = self._session.run([self._model.output_name], {self._model.input_name: tensors})
+        values = np.asarray(output, np.float32)
+        if len(tensors) == 1:
+            return [plane_of(values)]
+        if len(values) != len(tensors):
+            raise Refused("model_unfit", f"{self._model.name} gave {len(values)} maps of {len(tensors)} pictures.")
+        return [plane_of(one) for one in values]
 
 
 def onnx_provenance(model: OnnxModel) -> Provenance:
@@ -99,6 +86,8 @@ def _session(model: OnnxModel) -> Any:
     if hashlib.sha256(weights).hexdigest() != model.sha256:
         raise Refused("model_altered", f"The file {model.path} is not the {model.name} whose hash is configured.")
     _must_be_accelerated(model, onnxruntime.get_available_providers(), "this build of ONNX Runtime has")
+    if "CUDAExecutionProvider" in model.providers:
+        onnxruntime.preload_dlls()  # from packages beside it, where the system has none
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = model.threads or 1
     options.inter_op_num_threads = 1
@@ -135,6 +124,10 @@ def _must_fit(session: Any, model: OnnxModel) -> None:
             f"not {model.input_name} and {model.output_name} as configured.",
         )
     shape = inputs[model.input_name]
+    if isinstance(shape[0], int) and shape[0] != model.batch:
+        raise Refused(
+            "model_unfit", f"{model.name} takes {shape[0]} pictures at once, and not up to {model.batch} as configured."
+        )
     down, across = shape[2:4] if model.layout == "nchw" else shape[1:3]
     wanted = model.input_size
     fixed = isinstance(down, int) or isinstance(across, int)
@@ -142,43 +135,3 @@ def _must_fit(session: Any, model: OnnxModel) -> None:
         raise Refused(
             "model_unfit", f"{model.name} takes pictures of {across}x{down} px only, not {wanted} as configured."
         )
-
-
-def _resized(rgb: Plane, width: int, height: int, resampling: str) -> Plane:
-    if resampling == "triangle":
-        planes = [
-            Image.fromarray(np.ascontiguousarray(rgb[..., k])).resize((width, height), Image.Resampling.BILINEAR)
-            for k in range(3)
-        ]
-        return np.stack([np.asarray(plane, np.float32) for plane in planes], axis=-1)
-    method = cv2.INTER_CUBIC if resampling == "cubic" else cv2.INTER_AREA
-    return np.asarray(cv2.resize(rgb, (width, height), interpolation=method), np.float32)
-
-
-def _normalised(rgb: Plane, model: OnnxModel) -> Plane:
-    mean, std = np.array(model.mean, np.float32), np.array(model.std, np.float32)
-    values = (rgb * np.float32(model.value_range) - mean) / std
-    ordered = values.transpose(2, 0, 1) if model.layout == "nchw" else values
-    return np.ascontiguousarray(ordered[None], np.float32)
-
-
-def _plane(output: Any) -> Plane:
-    values = np.asarray(output, np.float32)
-    sides = [side for side in values.shape if side != 1]
-    if len(sides) != 2:  # noqa: PLR2004 - a plane has two sides
-        raise Refused("model_unfit", f"The model gave a tensor of shape {values.shape}, which is no map.")
-    return values.reshape(sides)
-
-
-def _cropped(values: Plane, whole: tuple[int, ...], kept: tuple[int, int]) -> Plane:
-    """Keep the part of a map that is no padding; both sizes are height, width."""
-    rows = max(1, round(values.shape[0] * kept[0] / whole[0]))
-    columns = max(1, round(values.shape[1] * kept[1] / whole[1]))
-    return values[:rows, :columns]
-
-
-def _inverse(values: Plane, model: OnnxModel) -> Plane:
-    if model.kind == "inverse_relative":
-        return np.maximum(values, 0)
-    floor = model.nearest_metres if model.kind == "metric_metres" else float(values.max()) * _NEAREST_SHARE
-    return (1 / np.maximum(values, np.float32(max(floor, 1e-6)))).astype(np.float32)

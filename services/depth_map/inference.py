@@ -1,0 +1,149 @@
+"""One process that holds a learned model, and whoever waits for it: pictures of equal size are shown to it together."""
+
+import asyncio
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from services.depth_map.estimators import OnnxEstimator, OnnxModel
+from shared.errors import Failure, Refused
+from shared.sandbox import Sandbox
+
+Shape = tuple[int, ...]
+
+_FLOAT_BYTES = 4
+
+
+def infer(payload: bytes, options: Mapping[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+    """Run a model on a batch; made to be run in a process of its own, which keeps the model.
+
+    Args:
+        payload: tensors of one shape, float32, one after the other.
+        options: `model`, an `OnnxModel` as JSON-like data; `shape` of one tensor.
+
+    Returns:
+        `shape`, height and width of each map, and the maps, float32.
+
+    Raises:
+        Refused: `model_missing`, `model_altered`, `model_unfit`, `accelerator_missing`.
+
+    """
+    tensors = np.frombuffer(payload, np.float32).reshape(-1, *options["shape"])
+    planes = _loaded(OnnxModel.model_validate(options["model"])).infer(tensors)
+    return {"shape": list(planes[0].shape)}, [plane.tobytes() for plane in planes]
+
+
+@lru_cache(maxsize=1)
+def _loaded(model: OnnxModel) -> OnnxEstimator:
+    return OnnxEstimator(model)
+
+
+@dataclass(eq=False, slots=True)
+class _Waiting:
+    """Somebody who waits for the map of one tensor."""
+
+    tensor: bytes
+    shape: Shape
+    answer: "asyncio.Future[tuple[Shape, bytes]]" = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+    alone: bool = False
+
+
+class Inference:
+    """Shows tensors to a model, in the order in which they come; those of equal shape that wait meanwhile go along.
+
+    Nobody is made to wait for a batch to fill: what has come while the model was at work is the next batch.
+
+    Args:
+        sandbox: one process, which shall hold the model.
+        model: which, and how many it is shown at once.
+
+    """
+
+    def __init__(self, sandbox: Sandbox, model: OnnxModel) -> None:
+        self._sandbox = sandbox
+        self._model = model.model_dump(mode="json")
+        self._batch = model.batch
+        self._waiting: list[_Waiting] = []
+        self._work: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._work is not None:
+            self._work.cancel()
+            await asyncio.gather(self._work, return_exceptions=True)
+
+    async def map_of(self, tensor: bytes, shape: Shape) -> tuple[Shape, bytes]:
+        """Give the model's map of one tensor, float32, and its height and width.
+
+        Raises:
+            Refused: `tensor_torn`, where the bytes are not of that shape; or as `infer` and the sandbox do.
+            TryAgain: as the sandbox does.
+
+        """
+        if len(tensor) != _FLOAT_BYTES * math.prod(shape):
+            raise Refused("tensor_torn", "The process that reads pictures gave something else than it announced.")
+        mine = _Waiting(tensor, shape)
+        self._waiting.append(mine)
+        if self._work is None or self._work.done():
+            self._work = asyncio.create_task(self._serve())
+        try:
+            return await mine.answer
+        finally:
+            if mine in self._waiting:
+                self._waiting.remove(mine)
+
+    async def _serve(self) -> None:
+        while self._waiting:
+            batch = self._next_batch()
+            try:
+                shape, maps = await self._run(batch)
+            except asyncio.CancelledError:
+                for each in (*batch, *self._waiting):
+                    each.answer.cancel()
+                raise
+            except Exception as error:  # noqa: BLE001 - whoever waits hears it
+                self._disappoint(batch, error)
+            else:
+                for waiting, plane in zip(batch, maps, strict=True):
+                    if not waiting.answer.done():
+                        waiting.answer.set_result((shape, plane))
+
+    def _next_batch(self) -> list[_Waiting]:
+        first = self._waiting[0]
+        batch = [each for each in self._waiting if each is first or _go_together(each, first)][: self._batch]
+        self._waiting = [each for each in self._waiting if each not in batch]
+        return batch
+
+    async def _run(self, batch: list[_Waiting]) -> tuple[Shape, list[bytes]]:
+        tensors = b"".join(each.tensor for each in batch)
+        facts, maps = await self._sandbox.run(infer, tensors, model=self._model, shape=list(batch[0].shape))
+        shape = tuple(facts["shape"])
+        if len(maps) != len(batch) or any(len(plane) != _FLOAT_BYTES * math.prod(shape) for plane in maps):
+            raise Refused("model_unfit", "The model did not give one map for each picture.")
+        return shape, maps
+
+    def _disappoint(self, batch: list[_Waiting], error: Exception) -> None:
+        """Tell one alone what went wrong; of several it may be the fault of one, so each is tried again alone."""
+        left = [each for each in batch if not each.answer.done()]
+        if isinstance(error, Failure) and len(batch) > 1:
+            for each in left:
+                each.alone = True
+            self._waiting = [*left, *self._waiting]
+            return
+        for each in left:
+            each.answer.set_exception(error)
+
+
+def _go_together(one: _Waiting, other: _Waiting) -> bool:
+    return one.shape == other.shape and not one.alone and not other.alone

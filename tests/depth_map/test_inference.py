@@ -1,0 +1,218 @@
+"""One process holds the model: pictures that wait are shown to it together, and nobody suffers from a neighbour."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import pytest
+
+from services.depth_map.app import options_of
+from services.depth_map.drawing import DrawOptions, draw
+from services.depth_map.estimators import Cues, OnnxEstimator, OnnxModel
+from services.depth_map.inference import Inference, infer
+from services.depth_map.mapping import DepthMapping
+from services.depth_map.rules import EdgeSettings, NormalSettings
+from services.depth_map.settings import Settings
+from shared.errors import Refused
+from shared.sandbox import Rehearsal, Sandbox
+from tests.depth_map.scenes import file_of, room
+from tests.depth_map.stored import Drawer
+from tests.depth_map.tiny_models import brightness_model, described
+
+SMALL, WIDE = (3, 2, 2), (3, 2, 4)
+
+
+def tensor(value: float, shape: Sequence[int] = SMALL) -> bytes:
+    return np.full(shape, value, np.float32).tobytes()
+
+
+class Slow:
+    """A model in the place of the sandbox: it waits for a word before each batch, and chokes on the value 13."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[float]] = []
+        self.go = asyncio.Semaphore(0)
+
+    async def run(self, _: Callable[..., Any], payload: bytes, *, model: Any, shape: list[int]) -> Any:
+        assert model["name"] == "brightness"
+        tensors = np.frombuffer(payload, np.float32).reshape(-1, *shape)
+        self.batches.append([float(one[0, 0, 0]) for one in tensors])
+        await self.go.acquire()
+        if (tensors == 13).any():
+            raise Refused("decoder_crashed", "It crashed.")
+        return {"shape": shape[1:]}, [one.mean(axis=0).tobytes() for one in tensors]
+
+
+def told(answer: Any) -> float:
+    return float(np.frombuffer(answer[1], np.float32)[0])
+
+
+def slow_inference(folder: Path, batch: int) -> tuple[Slow, Inference]:
+    slow: Any = Slow()
+    return slow, Inference(slow, described(folder, brightness_model(batch="n"), batch=batch))
+
+
+async def test_those_of_equal_size_that_wait_go_together_and_each_gets_its_own(tmp_path: Path) -> None:
+    slow, inference = slow_inference(tmp_path, batch=3)
+    shapes = [SMALL, SMALL, WIDE, SMALL, SMALL, SMALL, WIDE]
+    async with inference:
+        waiting = [
+            asyncio.create_task(inference.map_of(tensor(value, shape), shape)) for value, shape in enumerate(shapes)
+        ]
+        await _until(lambda: len(slow.batches) == 1)
+        for _ in shapes:
+            slow.go.release()
+        answers = await asyncio.gather(*waiting)
+
+    assert [told(answer) for answer in answers] == list(range(7))
+    assert [answer[0] for answer in answers] == [shape[1:] for shape in shapes]
+    assert [sorted(batch) for batch in slow.batches] == [[0, 1, 3], [2, 6], [4, 5]]
+
+
+async def test_nobody_waits_for_a_batch_to_fill(tmp_path: Path) -> None:
+    slow, inference = slow_inference(tmp_path, batch=8)
+    slow.go.release()
+    async with inference:
+        assert told(await inference.map_of(tensor(4), SMALL)) == 4
+    assert slow.batches == [[4]]
+
+
+async def test_who_shares_a_batch_with_a_picture_that_cannot_be_mapped_is_mapped(tmp_path: Path) -> None:
+    slow, inference = slow_inference(tmp_path, batch=3)
+    for _ in range(4):
+        slow.go.release()
+    async with inference:
+        asked = (inference.map_of(tensor(value), SMALL) for value in (1, 13, 2))
+        first, choking, last = await asyncio.gather(*asked, return_exceptions=True)
+    assert (told(first), told(last)) == (1, 2)
+    assert isinstance(choking, Refused)
+    assert slow.batches == [[1, 13, 2], [1], [13], [2]]
+
+
+async def test_who_has_gone_away_is_not_shown_and_keeps_nobody_waiting(tmp_path: Path) -> None:
+    slow, inference = slow_inference(tmp_path, batch=1)
+    async with inference:
+        waiting = [asyncio.create_task(inference.map_of(tensor(value), SMALL)) for value in (1, 2, 3)]
+        await _until(lambda: len(slow.batches) == 1)
+        for gone in waiting[:2]:
+            gone.cancel()
+        await asyncio.gather(*waiting[:2], return_exceptions=True)
+        slow.go.release()
+        slow.go.release()
+        assert told(await waiting[2]) == 3
+    assert slow.batches == [[1], [3]]
+
+
+async def test_who_still_waits_at_the_end_is_let_go(tmp_path: Path) -> None:
+    slow, inference = slow_inference(tmp_path, batch=1)
+    async with inference:
+        waiting = [asyncio.create_task(inference.map_of(tensor(value), SMALL)) for value in (1, 2)]
+        await _until(lambda: len(slow.batches) == 1)
+    done, left = await asyncio.wait(waiting, timeout=5)
+    assert left == set()
+    assert all(task.cancelled() for task in done)
+
+
+async def test_bytes_that_are_not_what_was_announced_are_refused(tmp_path: Path) -> None:
+    slow, inference = slow_inference(tmp_path, batch=1)
+    async with inference:
+        with pytest.raises(Refused, match="tensor_torn"):
+            await inference.map_of(tensor(1)[:-1], SMALL)
+    assert slow.batches == []
+
+
+def test_a_model_that_takes_one_picture_is_not_shown_several(tmp_path: Path) -> None:
+    with pytest.raises(Refused) as refusal:
+        OnnxEstimator(described(tmp_path, brightness_model(), batch=4))
+    assert refusal.value.code == "model_unfit"
+    OnnxEstimator(described(tmp_path, brightness_model(batch="n"), batch=4))
+
+
+def test_a_batch_gives_what_each_would_have_got_alone(tmp_path: Path) -> None:
+    model = described(tmp_path, brightness_model(batch="n"), batch=4).model_dump(mode="json")
+    tensors = [np.random.default_rng(seed).random((3, 8, 6), np.float32).tobytes() for seed in range(3)]
+
+    told_together, together = infer(b"".join(tensors), {"model": model, "shape": [3, 8, 6]})
+
+    assert told_together == {"shape": [8, 6]}
+    assert together == [infer(one, {"model": model, "shape": [3, 8, 6]})[1][0] for one in tensors]
+
+
+@pytest.mark.parametrize(
+    ("size", "changes"),
+    [
+        ((320, 240), {}),
+        ((320, 240), {"flip_check": True, "normals": {"field_of_view_degrees": 50}}),
+        ((1800, 300), {"edges": {"high_threshold": 150}}),
+    ],
+)
+async def test_maps_are_the_same_whether_one_process_draws_or_two_ask_a_third(
+    tmp_path: Path, size: tuple[int, int], changes: dict[str, Any]
+) -> None:
+    model = described(tmp_path, brightness_model())
+    options = DrawOptions.model_validate({"estimator": model, **changes})
+    picture = file_of(room(*size), "JPEG")
+    store: Any = Drawer(picture)
+    pool: Any = None
+    async with _mappers() as mappers, _holder(model) as holder, Inference(holder, model) as inference:
+        depth = DepthMapping(pool, store, mappers, options, inference)
+        drawn = await depth.draw(UUID(int=3), "original", report=lambda *_: None)
+
+    facts, files = draw(picture, options.model_dump(mode="json"))
+    assert drawn.facts == facts
+    assert set(files) == {body for key, body in store.kept.items() if key != "original"}
+
+
+def _mappers() -> Sandbox:
+    return Sandbox(processes=1, memory_bytes=512 * 1024**2, seconds=60, preload=["services.depth_map.drawing"])
+
+
+def _holder(model: OnnxModel) -> Sandbox:
+    assert model.path is not None
+    first = Rehearsal(infer, tensor(0), {"model": model.model_dump(mode="json"), "shape": list(SMALL)})
+    return Sandbox(
+        processes=1,
+        memory_bytes=256 * 1024**2,
+        seconds=60,
+        preload=["services.depth_map.inference"],
+        readable=(model.path,),
+        rehearsal=first,
+    )
+
+
+async def test_weights_that_are_wrong_are_told_before_anything_is_asked(tmp_path: Path) -> None:
+    model = described(tmp_path, brightness_model())
+    assert model.path is not None
+    model.path.write_bytes(brightness_model(then="Neg"))
+    with pytest.raises(Refused, match="model_altered"):
+        async with _holder(model):
+            pytest.fail("it must not open")
+
+
+def test_the_environment_says_how_maps_are_drawn() -> None:
+    needed = {
+        "database_url": "postgresql://x",
+        "rabbitmq_url": "amqp://x",
+        "s3_endpoint_url": "http://x",
+        "s3_access_key_id": "x",
+        "s3_secret_access_key": "x",
+    }
+    plain = Settings(**needed)
+    changed = Settings(
+        **needed, depth_edges={"high_threshold": 300}, depth_normals=True, depth_field_of_view_degrees=40
+    )
+
+    assert options_of(plain, Cues()) == DrawOptions()
+    assert options_of(changed, Cues()) == DrawOptions(
+        edges=EdgeSettings(high_threshold=300), normals=NormalSettings(field_of_view_degrees=40)
+    )
+    with pytest.raises(SystemExit, match=r"DEPTH_EDGES: .*low_threshold"):
+        options_of(Settings(**needed, depth_edges={"low_threshold": 900}), Cues())
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        await asyncio.sleep(0)
