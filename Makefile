@@ -74,6 +74,10 @@ lock: bootstrap ## Resolve every lock file anew, with hashes
 	@for project in services/*/pyproject.toml; do \
 	$(compile) --constraint requirements.lock contracts/pyproject.toml shared/pyproject.toml $$project \
 	--output-file $$(dirname $$project)/requirements.lock || exit 1; done
+	@for accelerator in cuda openvino; do \
+	$(compile) --constraint requirements.lock --extra $$accelerator --no-emit-package onnxruntime \
+	contracts/pyproject.toml shared/pyproject.toml services/depth_map/pyproject.toml \
+	--output-file services/depth_map/accelerators/$$accelerator/requirements.lock || exit 1; done
 
 ##@ Prove
 

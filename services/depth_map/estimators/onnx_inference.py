@@ -109,8 +109,8 @@ def _must_be_accelerated(model: OnnxModel, present: Sequence[str], told: str) ->
     if missing := [name for name in model.providers if name not in present]:
         raise Refused(
             "accelerator_missing",
-            f"{model.name} is to run on {', '.join(missing)}, but {told} {', '.join(present)}. Install what brings it "
-            "and its drivers, or take it out of `providers`.",
+            f"{model.name} is to run on {', '.join(missing)}, but {told} {', '.join(present)}. Install "
+            "its lock in services/depth_map/accelerators and its drivers, or take it out of `providers`.",
         )
 
 
