@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +16,7 @@ from services.depth_map.estimators import (
     Cues,
     Estimator,
     EstimatorChoice,
+    OnnxEstimator,
     OnnxModel,
     Plane,
     input_size,
@@ -85,12 +86,16 @@ def draw(payload: bytes, options: Mapping[str, Any]) -> tuple[dict[str, Any], li
 
     """
     chosen = DrawOptions.model_validate(options)
-    rgb = _picture(payload)
-    estimator, seen = _estimator(chosen.estimator), _seen(rgb)
+    rgb, source_sha256 = _picture(payload), hashlib.sha256(payload).hexdigest()
+    estimator = _estimator(chosen.estimator)
+    if isinstance(estimator, OnnxEstimator):
+        maps_seen = [estimator.infer(tensor)[0] for tensor in _tensors(chosen, rgb)]
+        return _read(chosen, rgb, source_sha256, maps_seen)
+    seen = _seen(rgb)
     inverse = estimator.estimate(seen)
     mirrored = estimator.estimate(np.ascontiguousarray(seen[:, ::-1])) if chosen.flip_check else None
     del seen
-    return _drawn(chosen, rgb, hashlib.sha256(payload).hexdigest(), inverse, mirrored)
+    return _drawn(chosen, rgb, source_sha256, inverse, mirrored)
 
 
 def look(payload: bytes, options: Mapping[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
@@ -108,9 +113,7 @@ def look(payload: bytes, options: Mapping[str, Any]) -> tuple[dict[str, Any], li
 
     """
     chosen = DrawOptions.model_validate(options)
-    seen = _seen(_picture(payload))
-    pictures = [seen, np.ascontiguousarray(seen[:, ::-1])] if chosen.flip_check else [seen]
-    tensors = [tensor_of(_learned(chosen), picture) for picture in pictures]
+    tensors = list(_tensors(chosen, _picture(payload)))
     return {"shape": list(tensors[0].shape[1:])}, [tensor.tobytes() for tensor in tensors]
 
 
@@ -127,10 +130,26 @@ def finish(payload: bytes, options: Mapping[str, Any]) -> tuple[dict[str, Any], 
     count = 2 if chosen.flip_check else 1
     picture = memoryview(payload)[4 * count * rows * columns :]
     maps_seen = np.frombuffer(payload, np.float32, count * rows * columns).reshape(count, rows, columns)
-    rgb = _picture(bytes(picture))
+    return _read(chosen, _picture(bytes(picture)), hashlib.sha256(picture).hexdigest(), maps_seen)
+
+
+def _tensors(chosen: DrawOptions, rgb: Pixels) -> Iterator[Plane]:
+    """Make what a learned model sees: of the picture, and of its mirror where that is asked for."""
+    model = _learned(chosen)
+    # Resampling that widens needs no smaller picture beforehand, and is then what the model's publisher does.
+    seen = rgb if model.resampling == "bicubic" else _seen(rgb)
+    yield tensor_of(model, seen)
+    if chosen.flip_check:
+        yield tensor_of(model, np.ascontiguousarray(seen[:, ::-1]))
+
+
+def _read(
+    chosen: DrawOptions, rgb: Pixels, source_sha256: str, maps_seen: Iterable[Plane]
+) -> tuple[dict[str, Any], list[bytes]]:
+    """Draw from what a learned model has said of what `_tensors` made."""
     width, height = _working_size(rgb)
     inverse, *mirrored = (inverse_of(_learned(chosen), values, height, width) for values in maps_seen)
-    return _drawn(chosen, rgb, hashlib.sha256(picture).hexdigest(), inverse, mirrored[0] if mirrored else None)
+    return _drawn(chosen, rgb, source_sha256, inverse, mirrored[0] if mirrored else None)
 
 
 def _learned(chosen: DrawOptions) -> OnnxModel:

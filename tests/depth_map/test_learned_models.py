@@ -183,7 +183,7 @@ def test_depth_anything_is_fed_by_the_numbers_of_its_authors() -> None:
     model = depth_anything_v2_small(Path("weights.onnx"), "0" * 64)
 
     assert (model.mean, model.std) == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-    assert (model.resampling, model.enlarging) == ("cubic", "corners_aligned")
+    assert (model.resampling, model.enlarging) == ("bicubic", "corners_aligned")
     assert (model.kind, model.value_range, model.layout) == ("inverse_relative", 1, "nchw")
 
 

@@ -2,6 +2,7 @@
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from services.depth_map.estimators.estimator import Plane
@@ -9,12 +10,21 @@ from services.depth_map.estimators.model_files import OnnxModel
 from services.depth_map.estimators.resampling import enlarged
 from shared.errors import Refused
 
+Pixels = NDArray[np.uint8]
+
+_WHITE = np.float32(255)
 # Depth without unit has no natural floor; one percent of the farthest keeps its inverse within a factor of 100.
 _NEAREST_SHARE = 0.01
 
 
-def tensor_of(model: OnnxModel, rgb: Plane) -> Plane:
-    """Make the tensor that a model sees of a picture (float32, height x width x 3, 0 to 1): a batch of one."""
+def tensor_of(model: OnnxModel, rgb: Plane | Pixels) -> Plane:
+    """Make the tensor that a model sees of a picture, a batch of one.
+
+    Args:
+        model: which.
+        rgb: height x width x 3; float32 of 0 to 1, or uint8.
+
+    """
     return _normalised(_shown(model, rgb), model)
 
 
@@ -29,7 +39,7 @@ def inverse_of(model: OnnxModel, values: Plane, height: int, width: int) -> Plan
     return _inverse(enlarged(values, height, width, corners_aligned=aligned), model)
 
 
-def _shown(model: OnnxModel, rgb: Plane) -> Plane:
+def _shown(model: OnnxModel, rgb: Plane | Pixels) -> Plane:
     """Make the picture as large as the model wants it."""
     height, width = rgb.shape[:2]
     across, down = model.input_size.sides(width, height)
@@ -47,15 +57,20 @@ def _inside(model: OnnxModel, height: int, width: int) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def _resized(rgb: Plane, width: int, height: int, resampling: str) -> Plane:
+def _resized(rgb: Plane | Pixels, width: int, height: int, resampling: str) -> Plane:
+    if resampling == "bicubic":
+        levels = rgb if rgb.dtype == np.uint8 else np.rint(rgb * _WHITE).astype(np.uint8)
+        shown = Image.fromarray(levels).resize((width, height), Image.Resampling.BICUBIC)
+        return np.asarray(shown, np.float32) / _WHITE
+    values = rgb.astype(np.float32) / _WHITE if rgb.dtype == np.uint8 else rgb
     if resampling == "triangle":
         planes = [
-            Image.fromarray(np.ascontiguousarray(rgb[..., k])).resize((width, height), Image.Resampling.BILINEAR)
+            Image.fromarray(np.ascontiguousarray(values[..., k])).resize((width, height), Image.Resampling.BILINEAR)
             for k in range(3)
         ]
         return np.stack([np.asarray(plane, np.float32) for plane in planes], axis=-1)
     method = cv2.INTER_CUBIC if resampling == "cubic" else cv2.INTER_AREA
-    return np.asarray(cv2.resize(rgb, (width, height), interpolation=method), np.float32)
+    return np.asarray(cv2.resize(values, (width, height), interpolation=method), np.float32)
 
 
 def _normalised(rgb: Plane, model: OnnxModel) -> Plane:

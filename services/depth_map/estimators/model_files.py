@@ -71,7 +71,8 @@ class OnnxModel(BaseModel):
         input_name: tensor that takes the picture, batch of one.
         output_name: tensor that gives the map, with any axes of length one.
         input_size: how large the picture is made.
-        resampling: `cubic`, `area`, or `triangle` (bilinear that widens when it shrinks, as Pillow's does).
+        resampling: `cubic` and `area` as OpenCV's; `triangle` (bilinear) and `bicubic` as Pillow's, which widen when
+            they shrink; `bicubic` works on 8 bits, as image processors of published models do.
         enlarging: how the map gets back to the picture's size; `corners_aligned` as PyTorch's `align_corners`.
         mean, std: per channel, on values of 0 to `value_range`.
         value_range: value of white: 1 or 255.
@@ -95,7 +96,7 @@ class OnnxModel(BaseModel):
     input_name: str
     output_name: str
     input_size: InputSize
-    resampling: Literal["cubic", "area", "triangle"] = "cubic"
+    resampling: Literal["cubic", "area", "triangle", "bicubic"] = "cubic"
     enlarging: Literal["corners_aligned", "centres_aligned"] = "centres_aligned"
     mean: Triple = (0.0, 0.0, 0.0)
     std: Triple = (1.0, 1.0, 1.0)
@@ -147,7 +148,8 @@ def depth_anything_v2_small(
     """Depth Anything V2 Small (Apache-2.0), fed as its authors feed it; from its publisher's URL without a path.
 
     The numbers are those of `depth_anything_v2/dpt.py` and `util/transform.py` in DepthAnything/Depth-Anything-V2;
-    the tensor names those of the usual export, whose height and width must be dynamic.
+    the tensor names those of the usual export, whose height and width must be dynamic, and pixels are resampled as by
+    the image processor that is published with that export.
     """
     return OnnxModel(
         name="Depth Anything V2 Small",
@@ -157,7 +159,7 @@ def depth_anything_v2_small(
         input_name="pixel_values",
         output_name="predicted_depth",
         input_size=InputSize(rule="lower_bound", width_px=518, height_px=518, multiple_px=14),
-        resampling="cubic",
+        resampling="bicubic",
         enlarging="corners_aligned",
         mean=(0.485, 0.456, 0.406),
         std=(0.229, 0.224, 0.225),
