@@ -15,6 +15,7 @@ from services.depth_map.mapping import DepthMapping
 from services.depth_map.processors import usable_processors
 from services.depth_map.rules import EdgeSettings, NormalSettings
 from services.depth_map.settings import Settings
+from services.depth_map.turns import Turns
 from shared.errors import Failure
 from shared.fetch import Outbound
 from shared.objects import ObjectStore
@@ -79,7 +80,11 @@ async def _inference(settings: Settings, model: EstimatorChoice, stack: AsyncExi
         # Drivers open devices and map more memory than there is; the process sees no file of a stranger, only numbers.
         confined=not model.accelerated,
     )
-    return await stack.enter_async_context(Inference(await stack.enter_async_context(sandbox), model))
+    # On processors the scheduler sees to it that everybody has a share.
+    turns = Turns(model.path) if model.accelerated and model.path else None
+    if turns is not None:
+        await turns.prove()
+    return await stack.enter_async_context(Inference(await stack.enter_async_context(sandbox), model, turns))
 
 
 async def _estimator(settings: Settings, objects: ObjectStore) -> EstimatorChoice:

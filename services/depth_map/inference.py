@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import TracebackType
@@ -11,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 
 from services.depth_map.estimators import OnnxEstimator, OnnxModel
+from services.depth_map.turns import Turns
 from shared.errors import Failure, Refused
 from shared.sandbox import Sandbox
 
@@ -63,13 +65,15 @@ class Inference:
     Args:
         sandbox: one process, which shall hold the model.
         model: which, and how many it is shown at once.
+        turns: taken for each batch, where other replicas have the same accelerator.
 
     """
 
-    def __init__(self, sandbox: Sandbox, model: OnnxModel) -> None:
+    def __init__(self, sandbox: Sandbox, model: OnnxModel, turns: Turns | None = None) -> None:
         self._sandbox = sandbox
         self._model = model.model_dump(mode="json")
         self._batch = model.batch
+        self._turns = turns
         self._waiting: list[_Waiting] = []
         self._work: asyncio.Task[None] | None = None
 
@@ -127,7 +131,8 @@ class Inference:
 
     async def _run(self, batch: list[_Waiting]) -> tuple[Shape, list[bytes]]:
         tensors = b"".join(each.tensor for each in batch)
-        facts, maps = await self._sandbox.run(infer, tensors, model=self._model, shape=list(batch[0].shape))
+        async with self._turns.mine() if self._turns else nullcontext():
+            facts, maps = await self._sandbox.run(infer, tensors, model=self._model, shape=list(batch[0].shape))
         shape = tuple(facts["shape"])
         if len(maps) != len(batch) or any(len(plane) != _FLOAT_BYTES * math.prod(shape) for plane in maps):
             raise Refused("model_unfit", "The model did not give one map for each picture.")
