@@ -9,6 +9,9 @@ from deploy.local.passwords import Passwords
 from deploy.local.private_files import private_directory, write_private
 
 BROKER_VERSION = (4, 2)
+MODELS = "models"
+"""The folder beside these files into which `make models` fetches weights; it is mounted, empty or not."""
+
 READABLE_INSIDE = 0o644
 """Containers read these as users of their own; on the machine the folder keeps everybody else out."""
 
@@ -33,6 +36,8 @@ def write_compose_files(directory: Path) -> None:
     }
     for name, text in mounted.items():
         write_private(directory / name, text, READABLE_INSIDE)
+    # Where it is missing one engine refuses to start, and another makes it for root alone to fill.
+    (directory.parent / MODELS).mkdir(exist_ok=True)
 
 
 def compose_variables(passwords: Passwords) -> dict[str, str]:

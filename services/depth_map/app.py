@@ -92,7 +92,8 @@ async def _estimator(settings: Settings, objects: ObjectStore) -> EstimatorChoic
     estimator = weights.chosen(settings.depth_estimator, settings.models_directory)
     if not isinstance(estimator, OnnxModel):
         return estimator
-    folder = settings.models_directory or settings.scratch_directory or Path(gettempdir())
+    places = (settings.models_directory, settings.scratch_directory, Path(gettempdir()))
+    folder = weights.folder_for(estimator, *(place for place in places if place is not None))
     try:
         async with Outbound(user_agent=settings.user_agent, allow=settings.outbound_allow) as outbound:
             found = await weights.at_hand(estimator, folder, outbound=outbound, objects=objects)

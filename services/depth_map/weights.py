@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -37,6 +38,16 @@ def chosen(description: Path | None, folder: Path | None) -> EstimatorChoice:
 def kept_at(model: OnnxModel, folder: Path) -> Path:
     """Name the file in which fetched weights are kept: by their hash, so that another model is another file."""
     return folder.absolute() / f"{model.sha256}.onnx"
+
+
+def folder_for(model: OnnxModel, *folders: Path) -> Path:
+    """Choose where weights are kept: where they are already, else in the first folder that can be written to.
+
+    A folder that many containers share is often mounted for reading only.
+    """
+    present = (folder for folder in folders if kept_at(model, folder).is_file())
+    writable = (folder for folder in folders if os.access(folder, os.W_OK) or not folder.exists())
+    return next(present, None) or next(writable, folders[-1])
 
 
 async def at_hand(

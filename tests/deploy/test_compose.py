@@ -63,7 +63,9 @@ def test_every_file_that_compose_mounts_is_written_for_it(tmp_path: Path) -> Non
     write_compose_files(tmp_path / "compose")
     mounts = [mount for part in COMPOSE["services"].values() for mount in part.get("volumes", [])]
     mounted = [re.sub(r"^\$\{[^}]*\}/", "", mount).split(":")[0] for mount in mounts if mount.startswith("$")]
-    assert sorted(mounted) == [f"compose/{name}" for name in _mounted_names(tmp_path / "compose")]
+    files = [f"compose/{name}" for name in _mounted_names(tmp_path / "compose")]
+    assert sorted(mounted) == [*files, "models"]
+    assert (tmp_path / "models").is_dir()
 
 
 def _mounted_names(folder: Path) -> list[str]:

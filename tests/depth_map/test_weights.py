@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 
 from deploy import models
 from services.depth_map.estimators import Cues, OnnxEstimator, OnnxModel, depth_anything_v2_small, provenance
-from services.depth_map.weights import at_hand, chosen, kept_at
+from services.depth_map.weights import at_hand, chosen, folder_for, kept_at
 from shared.errors import Refused, TryAgain
 from shared.fetch import Outbound
 from shared.objects import ObjectStore
@@ -97,6 +98,20 @@ async def test_many_processes_may_fetch_the_same_weights_at_once(tmp_path: Path)
         fetches = (at_hand(from_url(tmp_path), tmp_path / "models", outbound=world.outbound) for _ in range(4))
         assert len(set(await asyncio.gather(*fetches))) == 1
     assert len(list((tmp_path / "models").iterdir())) == 1
+
+
+def test_weights_are_kept_where_they_are_else_where_one_may_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mounted, scratch = tmp_path / "mounted", tmp_path / "scratch"
+    mounted.mkdir()
+    scratch.mkdir()
+    model = from_url(tmp_path)
+    assert folder_for(model, mounted, scratch) == mounted
+    monkeypatch.setattr(os, "access", lambda path, _: path != mounted)
+    assert folder_for(model, mounted, scratch) == scratch
+    kept_at(model, mounted).write_bytes(WEIGHTS)
+    assert folder_for(model, mounted, scratch) == mounted
 
 
 @pytest.mark.skipif(rclone() is None, reason="the rclone binary is not installed")
