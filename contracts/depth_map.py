@@ -25,6 +25,7 @@ class MapDepth(Command):
     recipe: str = Field(
         default="default", max_length=80, description="names estimator and settings; part of the job's id"
     )
+    redraw: bool = Field(default=False, description="draw anew also what this recipe has drawn already")
 
 
 class StoredMap(Record):

@@ -27,14 +27,14 @@ async def on_media_stored(tx: Transaction, stored: Sequence[Heard[MediaStored]])
 
 
 async def map_depth(job: Job[MapDepth], depth: DepthMapping) -> None:
-    """Draw the depth and edge maps of one stored image, unless the same recipe has drawn them already."""
+    """Draw the maps of one stored image, unless the same recipe has drawn them already and nobody wants them anew."""
     command = job.command
     if command.recipe not in {DEFAULT_RECIPE, depth.recipe}:
         raise Refused(
             "recipe_unknown", f"Maps are drawn here by the recipe {depth.recipe}; ask for that or the default."
         )
     known = await store.select_depth_map(depth.pool, command.asset_id, depth.recipe)
-    if known is not None:
+    if known is not None and not command.redraw:
         async with job.completing() as tx:
             tx.say(_mapped(command, known["subject_version"], depth.recipe, known["maps"], known["facts"]))
             tx.result(recipe=depth.recipe, already_mapped=True)

@@ -90,19 +90,24 @@ def scene(
 
 @app.command("map")
 def draw_maps(
-    images: Annotated[list[UUID] | None, typer.Argument(help="Images; without any, --unmapped.")] = None,
+    images: Annotated[list[UUID] | None, typer.Argument(help="Images; or say which by options.")] = None,
     *,
     unmapped: Annotated[bool, typer.Option("--unmapped", help="All images that have no maps.")] = False,
+    rejected: Annotated[bool, typer.Option("--rejected", help="All images of which maps were rejected.")] = False,
+    chapter: Annotated[str | None, typer.Option(help="Only images of this chapter's scenes; alone: all.")] = None,
     recipe: Annotated[str | None, typer.Option()] = None,
+    redraw: Annotated[bool, typer.Option("--redraw", help="Also what the recipe has drawn already.")] = False,
     project: Project = None,
     watch: Watch = False,
     as_json: AsJson = False,
 ) -> None:
     """Draw the depth and edge maps of images."""
-    if bool(images) == unmapped:
-        raise typer.BadParameter("give images, or --unmapped: one of these")
-    meant: dict[str, Any] = {"image_ids": [str(one) for one in images]} if images else {"filter": {"mapped": False}}
-    body = {**meant, **given(recipe=recipe, project_id=project)}
+    found = given(map_state="rejected" if rejected else None, chapter_id=chapter)
+    found |= {"mapped": False} if unmapped else {}
+    if bool(images) == bool(found):
+        raise typer.BadParameter("give images, or --unmapped, --rejected, --chapter: one way to say which")
+    meant: dict[str, Any] = {"image_ids": [str(one) for one in images]} if images else {"filter": found}
+    body = {**meant, **given(recipe=recipe, project_id=project, redraw=redraw)}
     answer = ask(lambda gateway: gateway.post("/maps", body))
     if unmapped and not answer["items"] and not as_json:
         tell("All images have their maps, or will have them soon.")

@@ -182,6 +182,11 @@ class ImagesAsked(BaseModel):
     job_id: UUID | None = Field(default=None, description="stored by this job, or in the tree under it")
     mapped: StrictBool | None = Field(default=None, description="with, or without, depth and edge maps")
     described: StrictBool | None = None
+    map_state: Literal["unreviewed", "approved", "rejected"] | None = Field(
+        default=None, description="has maps of which this was decided"
+    )
+    without_recipe: Name | None = Field(default=None, description="has no maps that this recipe drew")
+    chapter_id: Name | None = Field(default=None, description="drawn for a scene of this chapter")
     content_type: Name | None = None
     created_after: Moment | None = None
     created_before: Moment | None = None
@@ -247,11 +252,16 @@ class MapsAsked(ImagesMeant):
     model_config = ConfigDict(
         json_schema_extra={
             **exactly_one("image_id", "image_ids", "filter"),
-            "examples": [{"image_id": "5b7c2d1e-8f90-5a1b-8c2d-3e4f5a6b7c8d"}, {"filter": {"mapped": False}}],
+            "examples": [
+                {"image_id": "5b7c2d1e-8f90-5a1b-8c2d-3e4f5a6b7c8d"},
+                {"filter": {"mapped": False}},
+                {"filter": {"map_state": "rejected", "chapter_id": "chapter-1"}, "redraw": True},
+            ],
         }
     )
 
     recipe: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.\-]{1,80}$")] = "default"
+    redraw: StrictBool = Field(default=False, description="also what the recipe has drawn already; reviewed anew then")
 
 
 class DescriptionsAsked(ImagesMeant):

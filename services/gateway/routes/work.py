@@ -86,7 +86,9 @@ async def post_probe(request: Request, caller: Calling, asked: ProbeAsked) -> Re
 async def post_maps(request: Request, caller: Calling, asked: MapsAsked) -> Response:
     """Draw the maps of one image, of many, or of those that a filter finds: at most 500 at once, the oldest first.
 
-    Where a filter finds more, `more` is true: call again with `mapped: false` once these are done.
+    What the recipe has drawn already is not drawn again: its job ends at once and says `already_mapped`, unless
+    `redraw` is true. Where a filter finds more, `more` is true: call again once these are done, with `mapped: false`,
+    or with `without_recipe` where all have maps by another recipe.
     """
     originals, more = await _originals(request, caller, asked)
     commands = [
@@ -96,6 +98,7 @@ async def post_maps(request: Request, caller: Calling, asked: MapsAsked) -> Resp
             original_key=original["original_key"],
             sha256=original["sha256"],
             recipe=asked.recipe,
+            redraw=asked.redraw,
         )
         for original in originals
     ]

@@ -55,6 +55,8 @@ VISIBLE: Final = """(
         SELECT FROM jobs WHERE jobs.id = asset.deleting_job_id AND jobs.state IN ('failed', 'cancelled')))
 )"""
 """Whether `asset` is shown: from the moment at which somebody deletes it until that has failed, it is not."""
+DRAWN_FOR_CHAPTER: Final = "asset.id IN (SELECT asset_id FROM image_generations WHERE chapter_id = {})"
+"""Whether `asset` is shown in a scene of a chapter, as a condition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,9 @@ class ImageFilter:
     ids: list[UUID] | None = None
     mapped: bool | None = None
     described: bool | None = None
+    map_state: str | None = None
+    without_recipe: str | None = None
+    chapter_id: str | None = None
     content_type: str | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
@@ -82,6 +87,13 @@ class ImageFilter:
         )
         conditions.add("EXISTS (SELECT 1 FROM maps WHERE maps.asset_id = asset.id) = {}", self.mapped)
         conditions.add("EXISTS (SELECT 1 FROM descriptions WHERE asset_id = asset.id) = {}", self.described)
+        conditions.add(
+            "EXISTS (SELECT 1 FROM maps WHERE maps.asset_id = asset.id AND maps.review_state = {})", self.map_state
+        )
+        conditions.add(
+            "NOT EXISTS (SELECT 1 FROM maps WHERE maps.asset_id = asset.id AND maps.recipe = {})", self.without_recipe
+        )
+        conditions.add(DRAWN_FOR_CHAPTER, self.chapter_id)
         conditions.add("asset.content_type = {}", self.content_type)
         conditions.add("asset.created_at >= {}", self.created_after)
         conditions.add("asset.created_at < {}", self.created_before)

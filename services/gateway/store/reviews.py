@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from services.gateway.store.images import VISIBLE
+from services.gateway.store.images import DRAWN_FOR_CHAPTER, VISIBLE
 from services.gateway.store.pages import Conditions
 from services.gateway.store.reading import Row, fetch, fetch_one
 from shared.database import Connection
@@ -49,10 +49,7 @@ class MapFilter:
         conditions = Conditions(*arguments)
         conditions.add("map.recipe = {}", self.recipe)
         conditions.add("map.kind = {}", self.kind)
-        conditions.add(
-            "asset.id IN (SELECT asset_id FROM image_generations WHERE chapter_id = {})",
-            self.chapter_id,
-        )
+        conditions.add(DRAWN_FOR_CHAPTER, self.chapter_id)
         conditions.add("asset.id IN (SELECT asset_id FROM image_tags WHERE tag = {})", self.tag)
         conditions.add("asset.created_at >= {}", self.created_after)
         conditions.add("asset.created_at < {}", self.created_before)

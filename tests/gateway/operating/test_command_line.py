@@ -88,6 +88,9 @@ async def test_what_is_submitted_is_a_job_and_can_be_looked_at_and_cancelled(typ
     [drawn] = (await typed("submit", "map", str(stored.asset_id), "--json", user="ann")).told
     assert drawn["image_id"] == str(stored.asset_id)
     assert (await typed("submit", "map", user="ann")).status == 2
+    assert (await typed("submit", "map", str(stored.asset_id), "--rejected", user="ann")).status == 2
+    anew = await typed("submit", "map", "--rejected", "--chapter", "one", "--redraw", "--json", user="ann")
+    assert anew.told == []
 
 
 async def test_files_are_uploaded_and_what_is_no_image_is_refused(typed: Typed, ann: Client, tmp_path: Path) -> None:

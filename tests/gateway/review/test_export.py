@@ -121,6 +121,39 @@ async def test_an_export_holds_nothing_of_others_and_ends_without_its_last_line_
     assert (len(ids(lines)), lines[-1]["type"]) == (1, "map")
 
 
+async def test_a_data_set_is_flat_rows_of_equal_columns_and_never_half_of_itself(
+    ann: Client, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.gateway.routes.review.exporting.PAGE", 1)
+    bare = await mapped(ann, gateway, "bare")
+    voice = Voice((await ann.post("/media/store", {"url": "https://example.org/b.jpg", "pipeline": []})).body)
+    context = ImageContext(title="Hills", alt="Hills at dusk", licence="CC0")
+    stored = media_stored(voice, sha256="b" * 64, context=context)
+    told = depth_mapped(voice, stored, quality=SOUND)
+    await gateway.hear(stored, told)
+    for fact in (bare, told):
+        await decide(ann, fact, "approve")
+
+    first, second = await export(ann, layout="dataset", urls="false")
+    assert first.keys() == second.keys()
+    assert {name: type(value) for name, value in first.items()} == {name: type(value) for name, value in second.items()}
+    assert not any(isinstance(value, dict) or value is None for value in first.values())
+    names = [second[f"{prefix}file_name"] for prefix in ("", "depth_", "edges_")]
+    assert names == [stored.original_key, told.depth.key, told.edges.key]
+    assert (second["text"], second["licence"], first["text"], first["licence"]) == ("Hills at dusk", "CC0", "", "")
+    assert second["image_id"] == str(told.asset_id)
+    addressed = (await export(ann, layout="dataset"))[1]
+    assert told.depth.key in addressed["depth_url"]
+    assert addressed.keys() - second.keys() == {"url", "depth_url", "edges_url"}
+
+    async def no_longer(*_: Any) -> bool:
+        return False
+
+    monkeypatch.setattr("services.gateway.routes.review.exporting.still_sees", no_longer)
+    with pytest.raises(aiohttp.ClientError):
+        await export(ann, layout="dataset")
+
+
 async def test_a_long_export_comes_while_it_is_read(ann: Client, gateway: Gateway, house: House) -> None:
     fact = await mapped(ann, gateway)
     await decide(ann, fact, "approve")

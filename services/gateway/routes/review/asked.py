@@ -63,6 +63,9 @@ class ExportAsked(MapsWanted):
     cursor: Cursor | None = Field(default=None, description="of the last line that you have; goes on behind it")
     reviewed_after: Moment | None = Field(default=None, description="approved after, or at this moment")
     reviewed_before: Moment | None = None
+    layout: Literal["manifest", "dataset"] = Field(
+        default="manifest", description="`dataset`: flat rows and nothing else, as `metadata.jsonl` of an image folder"
+    )
     urls: Flag = Field(default=True, description="also give addresses from which the files can be fetched for a while")
     dry_run: Flag = Field(default=False, description="only count")
 

@@ -32,6 +32,10 @@ _ORDER: Final = "a"
 routes = APIRouter(prefix=API, tags=["review"], route_class=SecondLook)
 
 
+class _PutOut(Exception):
+    """The caller is no longer a member of a project whose maps are being exported."""
+
+
 @dataclass(frozen=True)
 class _Export:
     """An export under way.
@@ -75,6 +79,11 @@ async def get_export(request: Request, caller: Calling, asked: Annotated[ExportA
     The first line, a `manifest`, says how many maps are to come. Each `map` says all that is known of one, with keys
     and digests of its files. The last line, `end`, says how many came: where it is missing the stream was cut off, and
     the `cursor` of the last line goes on behind it. Kept, the last cursor leads on to what is approved later.
+
+    With `layout=dataset` every line is a row, flat, with the same columns and types: what tools for data sets read as
+    `metadata.jsonl`. `file_name`, `depth_file_name` and `edges_file_name` are keys in the store, so beside a copy of it
+    the files are found; without one, `url`, `depth_url` and `edges_url` lead to them for a while. Such a stream that is
+    cut off ends in an error of the connection.
     """
     parts, projects = parts_of(request), caller.seeing(asked.project_id)
     place = read_place(asked.cursor, _ORDER, instant, identifier, words)
@@ -83,6 +92,8 @@ async def get_export(request: Request, caller: Calling, asked: Annotated[ExportA
     totals = await export.totals()
     if asked.dry_run:
         return Json({**totals, "dry_run": True})
+    if asked.layout == "dataset":
+        return StreamingResponse(_rows(export, await export.page()), media_type=_LINES)
     head = {"type": "manifest", **totals, "made_at": datetime.now(UTC), "behind": asked.cursor}
     # Whatever is wrong before the first line is a problem; afterwards it could only be a stream that is cut off.
     return StreamingResponse(_lines(export, head, await export.page()), media_type=_LINES)
@@ -91,20 +102,35 @@ async def get_export(request: Request, caller: Calling, asked: Annotated[ExportA
 async def _lines(export: _Export, head: Mapping[str, Any], rows: list[Row]) -> AsyncIterator[bytes]:
     yield _line(head)
     count, cursor = 0, head["behind"]
-    while rows:
-        for row in rows:
+    try:
+        async for row in _approved(export, rows):
             cursor = write_place(_ORDER, microseconds(row["reviewed_at"]), row["asset_id"].hex, row["recipe"])
             yield _line({"type": "map", "cursor": cursor, **await _map(row, export.links)})
             count += 1
+    except _PutOut:
+        return
+    yield _line({"type": "end", "maps": count, "cursor": cursor})
+
+
+async def _rows(export: _Export, rows: list[Row]) -> AsyncIterator[bytes]:
+    """Give the rows of a data set; raises _PutOut, so that nobody takes half of it for the whole."""
+    async for row in _approved(export, rows):
+        yield _line(_flat(await _map(row, export.links)))
+
+
+async def _approved(export: _Export, rows: list[Row]) -> AsyncIterator[Row]:
+    """Give row after row, page by page; raises _PutOut for whoever may no longer see them."""
+    while rows:
+        for row in rows:
+            yield row
             await asyncio.sleep(0)  # others wait, and signing addresses is work
         if len(rows) < PAGE:
-            break
-        if not await still_sees(export.parts, export.caller, export.projects):
             return
+        if not await still_sees(export.parts, export.caller, export.projects):
+            raise _PutOut
         last = rows[-1]
         export = replace(export, place=(last["reviewed_at"], last["asset_id"], last["recipe"]))
         rows = await export.page()
-    yield _line({"type": "end", "maps": count, "cursor": cursor})
 
 
 def _line(told_of: Mapping[str, Any]) -> bytes:
@@ -154,3 +180,24 @@ def _said(row: Row) -> dict[str, Any]:
     origin = {name: found.get(name) for name in ("credit", "licence", "page_url")}
     same = {name: row[name] for name in ("tags", "source_url", "created_at")}
     return {**words_of, **origin, **same}
+
+
+def _flat(told_of: Mapping[str, Any]) -> dict[str, Any]:
+    """Make a row of a data set of what is told of a map: the same columns of the same types, whatever is known."""
+    image, files = told_of["image"], (("", "image"), ("depth_", "depth"), ("edges_", "edges"))
+    words_of = {name: image[name] or "" for name in ("title", "alt", "caption", "credit", "licence", "page_url")}
+    return {
+        **{f"{prefix}file_name": told_of[name]["key"] for prefix, name in files},
+        **{f"{prefix}sha256": told_of[name]["sha256"] for prefix, name in files},
+        **{f"{prefix}url": told_of[name]["url"] for prefix, name in files if "url" in told_of[name]},
+        "text": words_of["caption"] or words_of["alt"] or words_of["title"],
+        **words_of,
+        "tags": image["tags"],
+        "source_url": image["source_url"] or "",
+        "width_px": image["width_px"],
+        "height_px": image["height_px"],
+        "image_id": told_of["image_id"],
+        "project_id": told_of["project_id"],
+        **{name: told_of[name] for name in ("recipe", "kind", "estimator", "map_version")},
+        **{name: told_of["review"][name] for name in ("reviewed_by", "reviewed_at")},
+    }

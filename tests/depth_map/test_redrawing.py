@@ -1,0 +1,63 @@
+"""What a recipe has drawn is not drawn again, unless somebody wants just that."""
+
+from typing import Any
+from uuid import UUID
+
+from contracts.depth_map import DepthMapped, MapDepth, StoredMap
+from contracts.jobs import JobCompleted
+from services.depth_map.handlers import map_depth
+from services.depth_map.mapping import Maps
+from shared.database import open_pool
+from tests.living import House, lineage, until
+
+ASSET = UUID("00000000-0000-4000-8000-00000000cccc")
+
+
+class Mapping:
+    """Draws nothing, and counts how often."""
+
+    recipe = "cues-1"
+
+    def __init__(self, pool: Any) -> None:
+        self.pool = pool
+        self.drawn = 0
+
+    async def draw(self, *_: Any, **__: Any) -> Maps:
+        self.drawn += 1
+        stored = StoredMap(key=f"maps/{self.drawn}.png", sha256="0" * 64, size_bytes=1, width_px=16, height_px=16)
+        facts = {"kind": "inverse_relative", "estimator": "cues", "quality": {}}
+        return Maps(stored, stored, stored, stored, "maps/sidecar.json", facts)
+
+
+async def mapped(house: House, **wish: Any) -> tuple[DepthMapped, Any]:
+    """Have the asset mapped; give what is said of the maps, and of the job."""
+    command = MapDepth(**lineage(), asset_id=ASSET, original_key="original", sha256="0" * 64, **wish)
+    await house.say(command)
+    said: list[Any] = []
+
+    async def done() -> bool:
+        said.extend(one for one in await house.heard() if getattr(one, "job_id", None) == command.job_id)
+        return {DepthMapped, JobCompleted} <= set(map(type, said))
+
+    await until(done)
+    (fact,) = (one for one in said if isinstance(one, DepthMapped))
+    (news,) = (one for one in said if isinstance(one, JobCompleted))
+    return fact, news.result
+
+
+async def test_the_same_recipe_draws_once_unless_it_is_told_to_draw_anew(house: House) -> None:
+    pool = await open_pool(house.servers.database_url("depth_map"), size=1, application_name="tests")
+    try:
+        depth = Mapping(pool)
+        async with house.worker("depth_map", works={MapDepth: map_depth}, crafts={"depth": depth}):
+            first, told = await mapped(house)
+            assert (first.subject_version, told["already_mapped"]) == (1, False)
+            again, told = await mapped(house, recipe="cues-1")
+            assert (again.depth, again.subject_version, told["already_mapped"]) == (first.depth, 1, True)
+            assert depth.drawn == 1
+            anew, told = await mapped(house, redraw=True)
+            assert (anew.depth.key, anew.subject_version, told["already_mapped"]) == ("maps/2.png", 2, False)
+    finally:
+        await pool.close()
+    assert depth.drawn == 2
+    assert await house.value("SELECT subject_version FROM depth_map.depth_maps") == 2
