@@ -3,12 +3,23 @@
 The field numbers are those of `onnx/onnx.proto`, which has kept them since 2017.
 """
 
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
 FLOAT, INT, INTS = 1, 2, 7
-"""Kinds of elements and of attributes."""
+"""Kinds of attributes; `FLOAT` is one of elements, too."""
+
+_STRING = 3
+_INT64 = 7
 
 
 def _varint(value: int) -> bytes:
     out = bytearray()
+    value %= 1 << 64  # negative numbers are written as their complement
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)
         value >>= 7
@@ -29,5 +40,27 @@ def tensor(name: str, sides: tuple[int | str, ...]) -> bytes:
     return part(1, name) + part(2, part(1, number(1, FLOAT) + part(2, dims)))
 
 
-def node(operator: str, source: str, target: str, *attributes: bytes) -> bytes:
-    return part(1, source) + part(2, target) + part(4, operator) + b"".join(part(5, one) for one in attributes)
+def node(operator: str, source: str | Sequence[str], target: str, *attributes: bytes) -> bytes:
+    sources = [source] if isinstance(source, str) else source
+    told = b"".join(part(1, one) for one in sources)
+    return told + part(2, target) + part(4, operator) + b"".join(part(5, one) for one in attributes)
+
+
+def attribute(name: str, value: float | str | Sequence[int]) -> bytes:
+    """Write an attribute of a node: an int, a float, a string or ints."""
+    match value:
+        case int():
+            return part(1, name) + number(3, value) + number(20, INT)
+        case float():
+            return part(1, name) + _varint(2 << 3 | 5) + struct.pack("<f", value) + number(20, FLOAT)
+        case str():
+            return part(1, name) + part(4, value) + number(20, _STRING)
+        case _:
+            return part(1, name) + b"".join(number(8, one) for one in value) + number(20, INTS)
+
+
+def initializer(name: str, values: NDArray[Any]) -> bytes:
+    """Write the value of a constant: float32 or int64."""
+    kind = {np.dtype(np.float32): FLOAT, np.dtype(np.int64): _INT64}[values.dtype]
+    dims = b"".join(number(1, side) for side in values.shape)
+    return dims + number(2, kind) + part(8, name) + part(9, values.tobytes())

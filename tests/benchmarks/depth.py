@@ -3,6 +3,7 @@
 The table goes to the terminal and to DEPTH.md beside this file.
 """
 
+import asyncio
 import platform
 import statistics
 import sys
@@ -22,6 +23,7 @@ from services.depth_map.processors import usable_processors
 from services.depth_map.rules import Kind, Provenance
 from services.depth_map.weights import chosen
 from shared.settings import load as load_settings
+from tests.benchmarks import depth_timing
 from tests.depth_map.metrics import Goodness, goodness
 from tests.depth_map.scenes import CORPUS, Pixels, measured_pairs, seen
 
@@ -73,7 +75,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     pairs = measured_pairs()
     rows = [_measured(it, name, *pair) for it in _present() for name, pair in pairs.items()]
-    text = _told(rows)
+    text = "\n".join([_told(rows), *depth_timing.told(asyncio.run(depth_timing.measure()))])
     RESULTS.write_text(text)
     Console(highlight=False, soft_wrap=True).print(text, markup=False)
 

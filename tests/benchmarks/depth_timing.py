@@ -1,0 +1,181 @@
+"""How long the depth of an image takes from its command to its record, beside the time of the model alone.
+
+The model has the shape and size of Depth Anything V2 Small and random weights, and the service is the real one: it
+fetches, decodes, asks the model, encodes, stores and records.
+"""
+
+import asyncio
+import hashlib
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import onnxruntime
+
+from contracts.depth_map import MapDepth
+from deploy.local.stack import Stack
+from services.depth_map.estimators import OnnxModel, depth_anything_v2_small
+from services.depth_map.processors import usable_processors
+from shared.identifiers import uuid7
+from shared.object_keys import original_key
+from shared.sandbox.processor import resident_bytes
+from tests.benchmarks.vision_transformer import depth_anything
+from tests.depth_map.scenes import file_of, room
+from tests.living import House, lineage, until
+
+WIDTH_PX: Final = 1024
+HEIGHT_PX: Final = 768
+SQUARE_PX: Final = 518
+ROUNDS: Final = 3
+EACH_ROUND: Final = 4
+BAR: Final = 1.15
+BAR_BYTES: Final = 1024**3
+_PATIENCE_SECONDS: Final = 300.0
+_SECONDS_BETWEEN_LOOKS: Final = 0.005
+
+
+@dataclass
+class Timing:
+    """What was measured, in seconds for one image.
+
+    Attributes:
+        shown: width and height at which the model sees the image.
+        threads: of the model, alone and in the service.
+        alone: by the model, of an image of that size.
+        square: by the model, of one of 518 x 518.
+        one: from command to record, one image after the other.
+        many: likewise, of images that wait together.
+        memory_bytes: held by all processes of the service together, as it was looked at.
+
+    """
+
+    shown: tuple[int, int]
+    threads: int
+    alone: list[float]
+    square: list[float]
+    one: list[float]
+    many: list[float]
+    memory_bytes: list[int]
+
+
+async def measure() -> Timing:
+    """Start a stack of this one service and measure; the model alone has its turn in every round."""
+    with tempfile.TemporaryDirectory() as directory:
+        model = await asyncio.to_thread(_described, Path(directory))
+        description = Path(directory) / "description.json"
+        description.write_text(model.model_dump_json())
+        given = {"depth_map": {"DEPTH_ESTIMATOR": str(description)}}
+        async with (
+            Stack(Path(directory) / "stack", services=("depth_map",), service_environment=given) as stack,
+            House(stack) as house,
+        ):
+            return await _measured(stack, house, model)
+
+
+def _described(folder: Path) -> OnnxModel:
+    weights, _ = depth_anything()
+    path = folder / "model.onnx"
+    path.write_bytes(weights)
+    return depth_anything_v2_small(path, hashlib.sha256(weights).hexdigest())
+
+
+async def _measured(stack: Stack, house: House, model: OnnxModel) -> Timing:
+    shown = model.input_size.sides(WIDTH_PX, HEIGHT_PX)
+    timing = Timing(shown, usable_processors(), [], [], [], [], [])
+    session = await asyncio.to_thread(_session, model, timing.threads)
+    key = await _stored(house)
+    watching = asyncio.create_task(_watch(stack.supervisor.pid("depth_map") or 0, timing.memory_bytes))
+    await _mapped(house, key, EACH_ROUND)
+    for _ in range(ROUNDS):
+        timing.alone += await asyncio.to_thread(_seconds, session, shown)
+        timing.one += [await _mapped(house, key, 1) for _ in range(EACH_ROUND)]
+        timing.many.append(await _mapped(house, key, 2 * EACH_ROUND) / (2 * EACH_ROUND))
+    timing.square += await asyncio.to_thread(_seconds, session, (SQUARE_PX, SQUARE_PX))
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+    return timing
+
+
+def _session(model: OnnxModel, threads: int) -> Any:
+    """Load the model as anybody would, with nothing but the number of threads told."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    return onnxruntime.InferenceSession(model.path, options, providers=["CPUExecutionProvider"])
+
+
+def _seconds(session: Any, shown: tuple[int, int]) -> list[float]:
+    """Time a few runs of the model, behind one that is not counted."""
+    tensor = np.random.default_rng(2).standard_normal((1, 3, shown[1], shown[0]), np.float32)
+    seconds = []
+    for _ in range(EACH_ROUND + 1):
+        begun = time.perf_counter()
+        session.run(None, {"pixel_values": tensor})
+        seconds.append(time.perf_counter() - begun)
+    return seconds[1:]
+
+
+async def _stored(house: House) -> str:
+    picture = file_of(room(WIDTH_PX, HEIGHT_PX), "JPEG", quality=90)
+    key = original_key(hashlib.sha256(picture).hexdigest(), ".jpg")
+    async with house.objects() as objects:
+        await objects.put(key, picture, content_type="image/jpeg")
+    return key
+
+
+async def _mapped(house: House, key: str, count: int) -> float:
+    """Have so many images mapped that wait together; give the seconds from the first command to the last record."""
+    assets = [uuid7() for _ in range(count)]
+    commands = [MapDepth(**lineage(), asset_id=asset, original_key=key, sha256="0" * 64) for asset in assets]
+
+    async def recorded() -> bool:
+        sql = "SELECT count(*) FROM depth_map.depth_maps WHERE asset_id = ANY ($1)"
+        return bool(await house.value(sql, assets) == count)
+
+    begun = time.perf_counter()
+    await asyncio.gather(*(house.say(command) for command in commands))
+    await until(recorded, seconds=_PATIENCE_SECONDS, every_seconds=_SECONDS_BETWEEN_LOOKS)
+    return time.perf_counter() - begun
+
+
+async def _watch(pid: int, seen_bytes: list[int]) -> None:
+    while True:
+        seen_bytes.append(sum(map(resident_bytes, _family(pid))))
+        await asyncio.sleep(0.05)
+
+
+def _family(pid: int) -> list[int]:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(one for child in children for one in _family(int(child)))]
+
+
+def told(timing: Timing) -> Sequence[str]:
+    """Say it as a section of Markdown."""
+    alone, square, one, many = map(statistics.median, (timing.alone, timing.square, timing.one, timing.many))
+    size = f"{timing.shown[0]} x {timing.shown[1]}"
+    peak = max(timing.memory_bytes)
+
+    def row(name: str, seconds: float, bar: str = "") -> str:
+        return f"| {name} | {seconds:.2f} s | {seconds / alone:.2f} | {bar} |"
+
+    return (
+        "## How long it takes",
+        "",
+        f"An image of {WIDTH_PX} x {HEIGHT_PX}, from its command to its record, in the real service with a model of",
+        "the shape and size of Depth Anything V2 Small and random weights. Medians; the model alone, with ONNX",
+        f"Runtime's own settings and {timing.threads} threads, had its turn between the others, in one run.",
+        "",
+        "| | for one image | to the model alone | bar |",
+        "|---|---:|---:|---:|",
+        row(f"the model alone, at {size}: 518 px are its lower bound", alone),
+        row("one image after the other", one, f"{BAR}"),
+        row(f"of {2 * EACH_ROUND} images that wait together", many, f"{BAR}"),
+        row(f"the model alone, at {SQUARE_PX} x {SQUARE_PX}, which would distort the image", square),
+        "",
+        f"Its processes together held {peak / 1024**2:.0f} MiB at most; the bar is {BAR_BYTES / 1024**2:.0f} MiB.",
+        "",
+    )
