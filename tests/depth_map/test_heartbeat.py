@@ -8,14 +8,18 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from services.depth_map.drawing import BLOBS, DrawOptions, draw
+from services.depth_map.estimators import depth_anything_v2_small
+from services.depth_map.inference import Inference
 from services.depth_map.mapping import DepthMapping
 from shared.sandbox import Sandbox
 from tests.depth_map.scenes import file_of, room
 from tests.depth_map.stored import Drawer
+from tests.depth_map.tiny_models import brightness_model, described
 
 ASSET = UUID(int=7)
 LONGEST_SECONDS = 0.08
@@ -59,6 +63,30 @@ async def test_a_large_photo_is_mapped_and_stored_without_a_held_breath() -> Non
         longest = await longest_breath(depth.draw(ASSET, "original", report=lambda *_: None))
 
     assert len(store.kept) == 1 + len(BLOBS) + 1, "the sidecar lies beside both maps"
+    assert longest < LONGEST_SECONDS
+
+
+async def test_nor_is_it_held_while_tensors_go_to_a_model_and_its_maps_come_back(tmp_path: Path) -> None:
+    store: Any = Drawer(file_of(room(3600, 2400), "JPEG", quality=90))
+    pool: Any = None
+    model = described(
+        tmp_path,
+        brightness_model(batch="n"),
+        input_size=depth_anything_v2_small().input_size,
+        resampling="bicubic",
+        batch=2,
+    )
+    options = DrawOptions(estimator=model, flip_check=True)
+    limits: Any = {"processes": 1, "memory_bytes": 1024**3, "seconds": 60}
+    async with (
+        Sandbox(**limits, preload=["services.depth_map.drawing"]) as mappers,
+        Sandbox(**limits, preload=["services.depth_map.inference"], readable=[tmp_path / "model.onnx"]) as holder,
+        Inference(holder, model) as inference,
+    ):
+        depth = DepthMapping(pool, store, mappers, options, inference)
+        longest = await longest_breath(depth.draw(ASSET, "original", report=lambda *_: None))
+
+    assert len(store.kept) == 1 + len(BLOBS) + 1
     assert longest < LONGEST_SECONDS
 
 
