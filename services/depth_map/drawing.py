@@ -8,6 +8,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from services.depth_map import maps, quality
@@ -137,7 +138,7 @@ def _tensors(chosen: DrawOptions, rgb: Pixels) -> Iterator[Plane]:
     """Make what a learned model sees: of the picture, and of its mirror where that is asked for."""
     model = _learned(chosen)
     # Resampling that widens needs no smaller picture beforehand, and is then what the model's publisher does.
-    seen = rgb if model.resampling == "bicubic" else _seen(rgb)
+    seen: NDArray[Any] = rgb if model.resampling == "bicubic" else _seen(rgb)
     yield tensor_of(model, seen)
     if chosen.flip_check:
         yield tensor_of(model, np.ascontiguousarray(seen[:, ::-1]))
