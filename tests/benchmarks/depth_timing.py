@@ -6,6 +6,7 @@ fetches, decodes, asks the model, encodes, stores and records.
 
 import asyncio
 import hashlib
+import os
 import statistics
 import tempfile
 import time
@@ -51,6 +52,7 @@ class Timing:
         one: from command to record, one image after the other.
         many: likewise, of images that wait together.
         memory_bytes: held by all processes of the service together, as it was looked at.
+        load: processes that wanted to run in the minute before, which had nothing to do with this.
 
     """
 
@@ -61,10 +63,12 @@ class Timing:
     one: list[float]
     many: list[float]
     memory_bytes: list[int]
+    load: float
 
 
 async def measure() -> Timing:
     """Start a stack of this one service and measure; the model alone has its turn in every round."""
+    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as directory:
         model = await asyncio.to_thread(_described, Path(directory))
         description = Path(directory) / "description.json"
@@ -74,7 +78,7 @@ async def measure() -> Timing:
             Stack(Path(directory) / "stack", services=("depth_map",), service_environment=given) as stack,
             House(stack) as house,
         ):
-            return await _measured(stack, house, model)
+            return await _measured(stack, house, model, load)
 
 
 def _described(folder: Path) -> OnnxModel:
@@ -84,9 +88,9 @@ def _described(folder: Path) -> OnnxModel:
     return depth_anything_v2_small(path, hashlib.sha256(weights).hexdigest())
 
 
-async def _measured(stack: Stack, house: House, model: OnnxModel) -> Timing:
+async def _measured(stack: Stack, house: House, model: OnnxModel, load: float) -> Timing:
     shown = model.input_size.sides(WIDTH_PX, HEIGHT_PX)
-    timing = Timing(shown, usable_processors(), [], [], [], [], [])
+    timing = Timing(shown, usable_processors(), [], [], [], [], [], load)
     session = await asyncio.to_thread(_session, model, timing.threads)
     key = await _stored(house)
     watching = asyncio.create_task(_watch(stack.supervisor.pid("depth_map") or 0, timing.memory_bytes))
@@ -176,7 +180,8 @@ def told(timing: Timing) -> Sequence[str]:
         "",
         f"An image of {WIDTH_PX} x {HEIGHT_PX}, from its command to its record, in the real service with a model of",
         "the shape and size of Depth Anything V2 Small and random weights. Medians; the model alone, with ONNX",
-        f"Runtime's own settings and {timing.threads} threads, had its turn between the others, in one run.",
+        f"Runtime's own settings and {timing.threads} threads, had its turn between the others, in one run. In the minute",
+        f"before it the machine had a load of {timing.load:.1f} from elsewhere.",
         "",
         "| | for one image | to the model alone | bar |",
         "|---|---:|---:|---:|",
