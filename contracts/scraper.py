@@ -150,6 +150,7 @@ class UrlLine(Record):
     code: Code | None = Field(default=None, description="why, where it was not taken")
     sentence: Sentence | None = None
     found_on: Url | None = None
+    fetch_job_id: UUID | None = Field(default=None, description="of an image that is found: under it media fetches it")
 
 
 class UrlsAccounted(Event):

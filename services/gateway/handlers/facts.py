@@ -7,11 +7,11 @@ from contracts.depth_map import DepthMapped, DepthMapReviewed
 from contracts.envelope import Event
 from contracts.image_generation import ImageGenerated
 from contracts.media import MediaDeleted, MediaDescribed, MediaRejected, MediaStored
-from contracts.scraper import ImageFound, PageScraped
+from contracts.scraper import ImageFound, PageScraped, UrlsAccounted
 from services.gateway.handlers.births import bear
 from services.gateway.rules import births, rows
 from services.gateway.rules.jobs import JobRow, job_of_command
-from services.gateway.store import edits, projection, reviews
+from services.gateway.store import accounts, edits, projection, reviews
 from services.gateway.store import facts as store
 from services.gateway.stream import Stream
 from shared.handling import Heard
@@ -108,6 +108,11 @@ async def _write_pages(tx: Transaction, facts: Sequence[Heard[PageScraped]]) -> 
     await store.insert_scraped_pages(tx.connection, [rows.page_of(heard.message, heard.time) for heard in facts])
 
 
+async def _write_accounts(tx: Transaction, facts: Sequence[Heard[UrlsAccounted]]) -> None:
+    lines = [line for heard in facts for line in rows.url_lines_of(heard.message, heard.time)]
+    await accounts.upsert_url_lines(tx.connection, lines)
+
+
 async def _write_rejected(tx: Transaction, facts: Sequence[Heard[MediaRejected]]) -> None:
     await store.insert_rejections(tx.connection, [rows.rejection_of(heard.message, heard.time) for heard in facts])
 
@@ -121,6 +126,7 @@ async def _write_generated(tx: Transaction, facts: Sequence[Heard[ImageGenerated
 _WRITERS: dict[type[Event], Callable[[Transaction, Sequence[Heard[Any]]], Any]] = {
     ImageFound: _write_found,
     PageScraped: _write_pages,
+    UrlsAccounted: _write_accounts,
     MediaStored: _write_stored,
     MediaDescribed: _write_described,
     MediaRejected: _write_rejected,

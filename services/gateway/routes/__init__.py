@@ -3,6 +3,7 @@
 from fastapi import FastAPI
 
 from services.gateway.routes import (
+    accounts,
     api_keys,
     contracts,
     dead_letters,
@@ -63,6 +64,7 @@ def application(parts: Parts) -> Edge:
         hints,
         scenes,
         jobs,
+        accounts,
         retrying,
         streams,
         sockets,

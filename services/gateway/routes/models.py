@@ -232,6 +232,24 @@ class JobsPage(Page):
     created_before: Moment | None = None
 
 
+Outcomes = list[Literal["read", "found", "stored", "duplicate", "skipped", "refused"]]
+
+
+class UrlsAsked(BaseModel):
+    """Which URLs of a crawl or an import."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    outcome: Outcomes | None = Field(default=None, description="repeat it for several")
+
+
+class UrlsPage(UrlsAsked):
+    """A page of them."""
+
+    cursor: Cursor | None = Field(default=None, description="`next_cursor` of a page")
+    limit: int = Field(default=50, ge=1, le=200)
+
+
 class ImagesMeant(Asked):
     """Images to which something shall be done: one, many, or those that a filter finds."""
 

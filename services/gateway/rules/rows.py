@@ -2,7 +2,7 @@
 
 from collections import Counter
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from contracts.depth_map import DepthMapped, DepthMapReviewed
 from contracts.envelope import Event
@@ -86,6 +86,17 @@ def generation_of(fact: ImageGenerated, at: datetime) -> Row:
 
 def _in_job(fact: Event, at: datetime) -> Row:
     return {"job_id": fact.job_id, "root_job_id": fact.root_job_id, "project_id": fact.project_id, "at": at}
+
+
+_STANDING: Final = {"skipped": 0, "refused": 1, "duplicate": 2}
+
+
+def url_lines_of(fact: UrlsAccounted, at: datetime) -> list[Row]:
+    """Give a row for each URL; of several about one URL that which stands highest holds."""
+    around = {"source_job_id": fact.source_job_id, "project_id": fact.project_id, "at": at}
+    return [
+        {**line.model_dump(mode="json"), **around, "standing": _STANDING.get(line.outcome, 3)} for line in fact.lines
+    ]
 
 
 def happening_of(fact: Event, at: datetime) -> Happening:

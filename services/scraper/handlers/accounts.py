@@ -56,10 +56,12 @@ def line_of(
     code: str | None = None,
     sentence: str | None = None,
     found_on: str | None = None,
+    fetch_job_id: UUID | None = None,
 ) -> UrlLine:
     """Write a line."""
-    told = {"code": code, "sentence": None if sentence is None else printable(sentence), "found_on": found_on}
-    return UrlLine.model_validate({"url": url, "kind": kind, "outcome": outcome, **told})
+    told: dict[str, Any] = {"url": url, "kind": kind, "outcome": outcome, "code": code, "found_on": found_on}
+    told |= {"sentence": None if sentence is None else printable(sentence), "fetch_job_id": fetch_job_id}
+    return UrlLine.model_validate(told)
 
 
 def account(tx: Transaction, command: Lineage, source_job_id: UUID, lines: Iterable[UrlLine]) -> None:

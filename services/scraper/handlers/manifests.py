@@ -54,7 +54,10 @@ async def _take(job: Job[ReadManifest], page: Sequence[ReadRow], rows_before: in
         if rows:
             tx.work(_import(job, rows_before // ROWS_A_PAGE, rows))
         await store.update_rows_read(tx.connection, job.id, rows=len(page), images=len(rows))
-        told = [line_of("image", one.url, one.outcome, code=one.code, sentence=one.sentence) for one in fresh]
+        told = [
+            line_of("image", one.url, one.outcome, code=one.code, sentence=one.sentence, fetch_job_id=one.fetch_job_id)
+            for one in fresh
+        ]
         account(tx, job.command, job.id, told)
 
 

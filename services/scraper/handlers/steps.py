@@ -103,7 +103,7 @@ class Step:
         reason = {"code": why.code, "sentence": why.sentence}
         await store.update_line_settled(tx.connection, self._crawl_id, line, outcome=outcome, **reason)
         await store.update_counts(tx.connection, self._crawl_id, done=1)
-        self._account(tx, [line_of(line.kind, line.url, outcome, **reason)])
+        self._account(tx, [line_of(line.kind, line.url, outcome, code=why.code, sentence=why.sentence)])
 
     async def _record(self, line: Claimed, harvest: Harvest) -> None:
         # A sitemap may name fifty thousand URLs, and the loop has heartbeats to keep.
@@ -239,4 +239,4 @@ def _count(lines: Sequence[Line], outcome: str) -> int:
 
 def _told(line: Line, found_on: str) -> UrlLine:
     reason = {"code": line.code, "sentence": line.sentence}
-    return line_of(line.kind, line.url, line.outcome, **reason, found_on=found_on)
+    return line_of(line.kind, line.url, line.outcome, **reason, found_on=found_on, fetch_job_id=line.fetch_job_id)

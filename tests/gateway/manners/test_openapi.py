@@ -25,6 +25,7 @@ WITHOUT_JSON = {
     "metrics",
     "get_asyncapi",
     "export_maps",
+    "export_job_urls",
 }
 STREAMS = {"follow_events", "follow_job"}
 

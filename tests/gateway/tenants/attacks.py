@@ -136,6 +136,8 @@ ROWS: Final[Mapping[str, Row]] = {
     "list_scene_media": LIST,
     "list_jobs": LIST,
     "get_job": THING,
+    "list_job_urls": THING,
+    "export_job_urls": THING,
     "cancel_job": THING,
     "retry_jobs": Row(NOT_FOUND, _of_jobs),
     "follow_job": THING,
@@ -238,7 +240,7 @@ NAMES_NOTHING: Final = {
     *("reviewed_after", "reviewed_before", "color_distance", "color_share", "tags_match", "min_width", "max_width"),
     *("min_height", "max_height", "min_bytes", "max_bytes", "orientation", "from", "to", "sort", "min_score", "tier"),
     *("origin", "action", "subject_kind", "revoked", "code", "message_type", "received_after", "received_before"),
-    *("active", "since", "until", "group_by", "pipeline"),
+    *("active", "since", "until", "group_by", "pipeline", "outcome"),
 }
 """What is asked for that could be anybody's."""
 

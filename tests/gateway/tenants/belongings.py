@@ -6,6 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from contracts.media import Embedding, MediaDescribed
+from contracts.scraper import UrlLine, UrlsAccounted
 from tests.gateway.documented import Document
 from tests.gateway.living import Voice
 from tests.gateway.manners.lives import Life
@@ -138,6 +139,9 @@ async def _more_of_everything(hers: Belongings) -> None:
     await ann.send("PUT", f"/api/v1/projects/{hers.values['project_id']}/members/{MARK}", json={"role": "viewer"})
     await ann.post("/customers", {"name": life.said("Grace"), "external_id": MARK, "tags": [MARK]})
     await ann.post(f"/webhooks/{hers.values['webhook_id']}/test")
+    seen = [UrlLine(url=life.url(name), kind="page", outcome="read") for name in ("one", "two")]
+    job = Voice(await ann.job(hers.values["job_id"]))
+    await life.gateway.hear(job.states(UrlsAccounted, source_job_id=job.job["id"], lines=tuple(seen)))
     lost = Voice((await ann.post("/probes", {"service": "media"})).body)
     letter = command_of(lost, excerpt=life.said("{"))
     await life.gateway.hear(letter)

@@ -199,6 +199,16 @@ DUPLICATES: Final[dict[str, Any]] = {
 }
 
 _FILE: Final = {"key": "training-data/maps/depth/5b7c.png", "sha256": "ab" * 32, "size_bytes": 81234, "url": _URL}
+SEEN_URL: Final[dict[str, Any]] = {
+    "kind": "image",
+    "url": "https://example.org/gone.jpg",
+    "outcome": "refused",
+    "code": "http_404",
+    "sentence": "The server answered 404.",
+    "found_on": "https://example.org/gallery",
+    "image_id": None,
+    "at": _LATER,
+}
 EXPORT: Final = (
     {"type": "manifest", "maps": 1, "images": 1, "size_bytes": 285924, "made_at": _LATER, "behind": None},
     {
