@@ -1,6 +1,6 @@
 """What the scraper obeys and says."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 from uuid import UUID
 
 from pydantic import Field, StringConstraints
@@ -179,8 +179,12 @@ class ManifestColumns(Record):
     page_url: Column = "page_url"
 
 
+MANIFEST_LIMIT_BYTES: Final = 1024 * 1024 * 1024
+"""Of a manifest as it is sent."""
+
+
 class ReadManifest(Command):
-    """Read a list of images, CSV with a header or lines of JSON, gzipped or not, and have them fetched.
+    """Read a list of images, CSV with a header or lines of JSON, gzipped or not, or Parquet, and have them fetched.
 
     It comes from a link or from an upload; exactly one of the two is named.
     """

@@ -39,7 +39,13 @@ async def serve(settings: Settings) -> None:
         )
         worker.alongside(books.stay_small)
         objects = await stack.enter_async_context(ObjectStore.of(settings))
-        manifests = Manifests(outbound, objects, settings.scratch_directory)
+        manifests = Manifests(
+            outbound,
+            objects,
+            settings.scratch_directory,
+            memory_bytes=settings.reader_memory_bytes,
+            seconds=settings.reader_seconds,
+        )
         worker.alongside(lambda: keep_schedules(worker.bus))
         harvester = Harvester(crawler, read_in(sandbox))
         await worker.run(crawler=crawler, books=books, harvester=harvester, manifests=manifests)

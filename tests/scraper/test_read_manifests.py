@@ -78,7 +78,6 @@ def test_a_row_that_names_no_image_is_refused_with_its_reason_and_the_others_are
         (b'url\n"' + b"a\n" * 100_000, "manifest_unreadable"),
         (b"url\n" + b"a" * 2_000_000, "manifest_unreadable"),
         (gzip.compress(b"url\nhttps://a.org/\n" * 100, mtime=0)[:-9], "manifest_unreadable"),
-        (b"PAR1....PAR1", "format_unsupported"),
     ],
 )
 def test_what_is_no_manifest_is_refused(tmp_path: Path, body: bytes, code: str) -> None:

@@ -1,6 +1,7 @@
 """Manifests that are read here, page by page: what was recorded of one is not read again after a crash."""
 
 from collections.abc import Sequence
+from contextlib import aclosing
 from hashlib import sha256
 from math import ceil
 from uuid import UUID
@@ -9,7 +10,7 @@ from contracts.media import FetchMedia
 from contracts.scraper import ImportManifest, ManifestRow, ReadManifest
 from services.scraper.handlers.accounts import account, line_of
 from services.scraper.rules import FETCH_RECIPE, image_subject
-from services.scraper.sources.manifests import ROWS_A_PAGE, ManifestImage, Manifests, ReadRow, RefusedRow, pages_of
+from services.scraper.sources.manifests import ROWS_A_PAGE, ManifestImage, Manifests, ReadRow, RefusedRow
 from services.scraper.sources.scopes import key_of
 from services.scraper.store import crawls as store
 from services.scraper.store.crawls import Line
@@ -25,9 +26,12 @@ async def read_manifest(job: Job[ReadManifest], manifests: Manifests) -> None:
         await store.insert_crawl(tx.connection, job.id, command.project_id, scope={}, seeds=[place])
         begin = await store.select_rows_read(tx.connection, job.id)
     job.progress(None, "fetching the manifest")
-    async with manifests.fetched(url=command.url, object_key=command.object_key) as path:
+    async with (
+        manifests.fetched(url=command.url, object_key=command.object_key) as path,
+        aclosing(manifests.pages(path, command.columns, begin=begin)) as pages,
+    ):
         rows_read, cut = begin, False
-        async for page in pages_of(path, command.columns, begin=begin):
+        async for page in pages:
             allowed = page[: max(0, command.max_rows - rows_read)]
             cut = len(allowed) < len(page)
             if allowed:

@@ -5,7 +5,7 @@ import csv
 import gzip
 import json
 import zlib
-from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from io import BufferedIOBase
@@ -14,22 +14,21 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from contracts.scraper import ImageContext, ManifestColumns
+from contracts.scraper import MANIFEST_LIMIT_BYTES, ImageContext, ManifestColumns
 from services.scraper.rules import canonical_url
+from services.scraper.sources import parquet
 from shared.errors import Refused, printable
 from shared.fetch import Outbound
 from shared.objects import ObjectStore
 
 ROWS_A_PAGE: Final = 500
-PACKED_LIMIT_BYTES: Final = 1024 * 1024 * 1024
-UNPACKED_LIMIT_BYTES: Final = 8 * 1024 * 1024 * 1024
+UNMANIFEST_LIMIT_BYTES: Final = 8 * 1024 * 1024 * 1024
 
 _LINE_LIMIT_BYTES: Final = 1024 * 1024
 _DEADLINE_SECONDS: Final = 60 * 60.0
 _URL_LIMIT_CHARACTERS: Final = 4096
 _TEXT_LIMIT_CHARACTERS: Final = 2000
 _GZIP: Final = b"\x1f\x8b"
-_PARQUET: Final = b"PAR1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +60,25 @@ class Manifests:
         outbound: the guarded way out.
         objects: where uploads lie.
         scratch: a folder for files that live as long as they are read.
+        memory_bytes: of the process that reads Parquet, beyond the program.
+        seconds: for each page of its rows.
 
     """
 
-    def __init__(self, outbound: Outbound, objects: ObjectStore, scratch: Path | None) -> None:
+    def __init__(
+        self,
+        outbound: Outbound,
+        objects: ObjectStore,
+        scratch: Path | None,
+        *,
+        memory_bytes: int = 512 * 1024 * 1024,
+        seconds: float = 20.0,
+    ) -> None:
         self._outbound = outbound
         self._objects = objects
         self._scratch = scratch
+        self._memory_bytes = memory_bytes
+        self._seconds = seconds
 
     @asynccontextmanager
     async def fetched(self, *, url: str | None, object_key: str | None) -> AsyncIterator[Path]:
@@ -83,23 +94,37 @@ class Manifests:
         with TemporaryDirectory(prefix="manifest-", dir=self._scratch) as folder:
             path = Path(folder) / "manifest"
             if url is not None:
-                await self._outbound.save(url, path, max_bytes=PACKED_LIMIT_BYTES, deadline_seconds=_DEADLINE_SECONDS)
+                await self._outbound.save(url, path, max_bytes=MANIFEST_LIMIT_BYTES, deadline_seconds=_DEADLINE_SECONDS)
             elif object_key is not None:
                 await self._save_object(object_key, path)
             yield path
 
     async def _save_object(self, key: str, path: Path) -> None:
         size_bytes = await self._objects.head(key)
-        if size_bytes is not None and size_bytes > PACKED_LIMIT_BYTES:
-            raise Refused("body_too_large", f"The manifest is larger than the {PACKED_LIMIT_BYTES} bytes allowed.")
+        if size_bytes is not None and size_bytes > MANIFEST_LIMIT_BYTES:
+            raise Refused("body_too_large", f"The manifest is larger than the {MANIFEST_LIMIT_BYTES} bytes allowed.")
         await self._objects.save(key, path)
+
+    async def pages(self, path: Path, columns: ManifestColumns, *, begin: int) -> AsyncGenerator[list[ReadRow], None]:
+        """Give the rows of a manifest in pages of `ROWS_A_PAGE`, without the first `begin` of them.
+
+        Parquet is read in a process of its own, which sees this file and no other.
+
+        Raises Refused: `manifest_unreadable`, `manifest_too_large`, `format_unsupported`, or as `Sandbox.run`.
+        """
+        if not await asyncio.to_thread(_is_parquet, path):
+            async for page in pages_of(path, columns, begin=begin):
+                yield page
+            return
+        async with parquet.confined_to(path, memory_bytes=self._memory_bytes, seconds=self._seconds) as sandbox:
+            names = list(columns.model_dump().values())
+            async for rows in parquet.rows_of(sandbox, path, names, begin=begin, rows=ROWS_A_PAGE):
+                yield [_judged(number, fields, columns) for number, fields in enumerate(rows, begin + 1)]
+                begin += len(rows)
 
 
 async def pages_of(path: Path, columns: ManifestColumns, *, begin: int) -> AsyncIterator[list[ReadRow]]:
-    """Give the rows of a manifest in pages of up to `ROWS_A_PAGE`, without the first `begin` of them.
-
-    Raises Refused (`manifest_unreadable`, `manifest_too_large`, `format_unknown`).
-    """
+    """Give the rows of a manifest of CSV or JSON in pages; arguments and errors are those of `Manifests.pages`."""
     rows = read_rows(path, columns)
     try:
         skipped = await asyncio.to_thread(lambda: sum(1 for _ in islice(rows, begin)))
@@ -111,7 +136,7 @@ async def pages_of(path: Path, columns: ManifestColumns, *, begin: int) -> Async
 
 
 def read_rows(path: Path, columns: ManifestColumns) -> Generator[ReadRow, None, None]:
-    """Give the rows of a manifest one by one; what is in memory is one row."""
+    """Give the rows of a manifest of CSV or JSON one by one; what is in memory is one row."""
     with _opened(path) as file:
         lines = _lines(file)
         first = next(lines, "")
@@ -121,12 +146,20 @@ def read_rows(path: Path, columns: ManifestColumns) -> Generator[ReadRow, None, 
             yield _judged(number, fields, columns)
 
 
-def _opened(path: Path) -> BufferedIOBase:
+def _is_parquet(path: Path) -> bool:
+    beginning = _beginning(path)
+    if beginning == parquet.ENCRYPTED:
+        raise Refused("format_unsupported", "This Parquet file is encrypted; please send it as it can be read.")
+    return beginning == parquet.MAGIC
+
+
+def _beginning(path: Path) -> bytes:
     with path.open("rb") as file:
-        beginning = file.read(len(_PARQUET))
-    if beginning == _PARQUET:
-        raise Refused("format_unsupported", "Parquet is not read here; please send the rows as CSV or lines of JSON.")
-    return gzip.open(path) if beginning.startswith(_GZIP) else path.open("rb")
+        return file.read(4)
+
+
+def _opened(path: Path) -> BufferedIOBase:
+    return gzip.open(path) if _beginning(path).startswith(_GZIP) else path.open("rb")
 
 
 def _lines(file: BufferedIOBase) -> Iterator[str]:
@@ -136,8 +169,8 @@ def _lines(file: BufferedIOBase) -> Iterator[str]:
     try:
         while line := file.readline(_LINE_LIMIT_BYTES):
             size_bytes += len(line)
-            if size_bytes > UNPACKED_LIMIT_BYTES:
-                raise Refused("manifest_too_large", f"It unpacks to more than {UNPACKED_LIMIT_BYTES} bytes.")
+            if size_bytes > UNMANIFEST_LIMIT_BYTES:
+                raise Refused("manifest_too_large", f"It unpacks to more than {UNMANIFEST_LIMIT_BYTES} bytes.")
             if len(line) == _LINE_LIMIT_BYTES and not line.endswith(b"\n"):
                 raise Refused("manifest_unreadable", f"It has a line of more than {_LINE_LIMIT_BYTES} bytes.")
             yield line.decode(encoding, "replace").replace("\x00", "")
