@@ -1,6 +1,15 @@
 """The only way out to hosts that strangers name."""
 
 from shared.fetch.answers import Answered, Fetched, Progress, retry_after_seconds, was_sent
-from shared.fetch.outbound import Outbound
+from shared.fetch.outbound import REDIRECT_LIMIT, Outbound, too_many_redirects
 
-__all__ = ["Answered", "Fetched", "Outbound", "Progress", "retry_after_seconds", "was_sent"]
+__all__ = [
+    "REDIRECT_LIMIT",
+    "Answered",
+    "Fetched",
+    "Outbound",
+    "Progress",
+    "retry_after_seconds",
+    "too_many_redirects",
+    "was_sent",
+]

@@ -139,6 +139,26 @@ class Outbound:
         request = _Request("GET", parse_url(url, self.policy), accept, headers or {})
         return await self._read(request, max_bytes, deadline_seconds)
 
+    async def read_once(
+        self,
+        url: str,
+        *,
+        max_bytes: int,
+        deadline_seconds: float,
+        accept: str = "*/*",
+        headers: Mapping[str, str] | None = None,
+    ) -> Fetched | Url:
+        """Fetch a URL into memory as `read` does, or give where it redirects to, for the caller to follow."""
+        request = _Request("GET", parse_url(url, self.policy), accept, headers or {})
+        body = bytearray()
+
+        async def keep(chunk: bytes) -> None:
+            body.extend(chunk)
+
+        async with _in_time(request.url.host, deadline_seconds):
+            answer = await self._hop(request, request, keep, max_bytes, None)
+        return replace(answer, body=bytes(body)) if isinstance(answer, Fetched) else answer.url
+
     async def post(
         self,
         url: str,
@@ -279,14 +299,23 @@ class Outbound:
     async def _follow(self, first: _Request, sink: Sink, max_bytes: int, progress: Progress | None) -> Fetched:
         request = first
         for _ in range(1 + REDIRECT_LIMIT):
-            with _judged(request.url.host):
-                async with self._send(request) as response:
-                    location = response.headers.get("Location")
-                    if response.status not in _REDIRECTS or location is None:
-                        check_status(response, request.url.host)
-                        return await receive(response, (first.url, request.url), sink, max_bytes, progress)
-            request = request.redirected(join(request.url, location, self.policy))
-        raise Refused("too_many_redirects", f"{first.url.host} redirects more than {REDIRECT_LIMIT} times.")
+            answer = await self._hop(first, request, sink, max_bytes, progress)
+            if isinstance(answer, Fetched):
+                return answer
+            request = answer
+        raise too_many_redirects(first.url.host)
+
+    async def _hop(
+        self, first: _Request, request: _Request, sink: Sink, max_bytes: int, progress: Progress | None
+    ) -> Fetched | _Request:
+        """Ask one host; give what it answers, or what is to be asked instead."""
+        with _judged(request.url.host):
+            async with self._send(request) as response:
+                location = response.headers.get("Location")
+                if response.status not in _REDIRECTS or location is None:
+                    check_status(response, request.url.host)
+                    return await receive(response, (first.url, request.url), sink, max_bytes, progress)
+        return request.redirected(join(request.url, location, self.policy))
 
     def _send(self, request: _Request) -> AbstractAsyncContextManager[ClientResponse]:
         headers = CIMultiDict(request.headers)
@@ -308,6 +337,11 @@ class Outbound:
             _refusals.get().append(refusal)
             raise PermissionError(errno.EACCES, refusal.sentence) from refusal
         return self._open_socket(address)
+
+
+def too_many_redirects(host: str) -> Refused:
+    """Say that a host sends us on for ever."""
+    return Refused("too_many_redirects", f"{host} redirects more than {REDIRECT_LIMIT} times.")
 
 
 @asynccontextmanager

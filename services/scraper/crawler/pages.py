@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
+from services.scraper.crawler.asking import Asking
 from services.scraper.crawler.hosts import Limits
 from services.scraper.crawler.politeness import HostBook, Politeness
 from services.scraper.crawler.robots import Robots, RobotsBook, header_directives, product_token
@@ -100,12 +101,11 @@ class Crawler:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        self._outbound = outbound
         self._token = product_token(user_agent)
         self._deadline_seconds = deadline_seconds
         self._extract = extract
-        self._politeness = Politeness(books, limits, clock=clock, sleep=sleep)
-        self._robots = Robots(outbound, self._politeness, books, token=self._token)
+        self._asking = Asking(outbound, Politeness(books, limits, clock=clock, sleep=sleep))
+        self._robots = Robots(self._asking, books, token=self._token)
 
     async def page(self, url: str) -> Page:
         """Fetch and read a page, whichever version it is; raises as `visit` does."""
@@ -146,24 +146,20 @@ class Crawler:
     async def _ask(
         self, url: str, known: Validators, accept: str = _ACCEPT, max_bytes: int = PAGE_LIMIT_BYTES
     ) -> Fetched | None:
-        place = parsed(url)
-        await self._politeness.turn(place.host, await self._robots.check(str(place), place))
         try:
-            async with self._politeness.noting(place.host, excused=_UNCHANGED):
-                fetched = await self._outbound.read(
-                    str(place),
-                    max_bytes=max_bytes,
-                    deadline_seconds=self._deadline_seconds,
-                    accept=accept,
-                    headers=known.conditions,
-                )
+            return await self._asking.read(
+                parsed(url),
+                allow=self._robots.check,
+                excused=_UNCHANGED,
+                max_bytes=max_bytes,
+                deadline_seconds=self._deadline_seconds,
+                accept=accept,
+                headers=known.conditions,
+            )
         except Refused as refusal:
             if known and _UNCHANGED.fullmatch(refusal.code):
                 return None
             raise
-        if fetched.final_url != fetched.url:
-            await self._robots.check(fetched.final_url, parsed(fetched.final_url))
-        return fetched
 
     def _said_in_headers(self, fetched: Fetched) -> frozenset[str]:
         values = (value for name, value in fetched.headers.items() if name.lower() == "x-robots-tag")

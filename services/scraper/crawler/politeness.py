@@ -26,6 +26,9 @@ _ANSWERED: Final = re.compile(r"http_\d{3}")
 # After an answer, however useless; whatever else was refused was so before anybody answered.
 _READ: Final = frozenset({"body_too_large", "body_undecodable", "too_many_redirects", "redirect_refused"})
 
+PATIENCE: Final = frozenset({"host_busy", "host_blocked"})
+"""What `Politeness.turn` raises: nobody was asked."""
+
 _HOSTS_LIMIT: Final = 10_000
 
 _log = structlog.get_logger(__name__)

@@ -9,10 +9,10 @@ from typing import Final, Protocol
 
 from protego import Protego
 
-from services.scraper.crawler.politeness import Politeness
+from services.scraper.crawler.asking import Asking
+from services.scraper.crawler.politeness import PATIENCE
 from shared.addresses import Url
 from shared.errors import Failure, Refused, TryAgain
-from shared.fetch import Outbound
 
 FRESH_SECONDS: Final = 60 * 60.0
 """RFC 9309 §2.4 allows up to a day; people who change their mind should not wait for so long."""
@@ -83,22 +83,20 @@ class Robots:
     """Knows the robots.txt of every origin, and asks for each once an hour.
 
     Args:
-        outbound: fetches them.
-        politeness: they are asked for within the budget of their hosts.
+        asking: fetches them, within the budget of their hosts.
         book: shared by all who ask the same sites.
         token: our product token, as sites name us.
 
     """
 
-    def __init__(self, outbound: Outbound, politeness: Politeness, book: RobotsBook, *, token: str) -> None:
-        self._outbound = outbound
-        self._politeness = politeness
+    def __init__(self, asking: Asking, book: RobotsBook, *, token: str) -> None:
+        self._asking = asking
         self._book = book
         self._token = token
         self._sites: dict[str, _Site] = {}
 
-    async def check(self, url: str, place: Url) -> float:
-        """Refuse a URL that its site closes to us; tell how many seconds it wants between two requests.
+    async def check(self, place: Url) -> float:
+        """Refuse a place that its site closes to us; tell how many seconds it wants between two requests.
 
         Raises:
             Refused: `robots_disallowed`, `robots_too_large`, or what made robots.txt itself impossible to fetch.
@@ -107,7 +105,7 @@ class Robots:
 
         """
         rules = await self._rules(place)
-        if not rules.can_fetch(url, self._token):
+        if not rules.can_fetch(str(place), self._token):
             sentence = f"The robots.txt of {place.origin} does not allow us to read this page."
             raise Refused("robots_disallowed", sentence)
         return rules.crawl_delay(self._token) or 0.0
@@ -137,10 +135,11 @@ class Robots:
         return Protego.parse(_only_groups_of(self._token, rules))
 
     async def _ask(self, place: Url, before: Told | None) -> Told:
-        await self._politeness.turn(place.host)
         try:
             rules = await self._fetched(place)
         except TryAgain as failure:
+            if failure.code in PATIENCE:
+                raise
             return await self._failed(place.origin, failure.code, failure.retry_after_seconds or 0.0, before)
         except Refused as refusal:
             if refusal.code != "body_too_large":
@@ -157,18 +156,26 @@ class Robots:
         return replace(failed, failure=code, fresh_seconds=fresh_seconds)
 
     async def _fetched(self, place: Url) -> str:
-        url = f"{place.origin}/robots.txt"
         try:
             # Many servers say "forbidden" of what they do not have: here that blocks nobody.
-            async with self._politeness.noting(place.host, excused=_NO_RULES):
-                answer = await self._outbound.read(
-                    url, max_bytes=ROBOTS_LIMIT_BYTES, deadline_seconds=_DEADLINE_SECONDS, accept=_ACCEPT
-                )
+            answer = await self._asking.read(
+                replace(place, path="/robots.txt", query=None),
+                allow=_open,
+                excused=_NO_RULES,
+                max_bytes=ROBOTS_LIMIT_BYTES,
+                deadline_seconds=_DEADLINE_SECONDS,
+                accept=_ACCEPT,
+            )
         except Refused as refusal:
             if _NO_RULES.fullmatch(refusal.code):
                 return ""
             raise
         return (answer.body or b"").decode("utf-8-sig", "replace").replace("\0", "")
+
+
+async def _open(_place: Url) -> float:
+    """Let robots.txt be asked for wherever it lies, as RFC 9309 §2.3.1.2 has it."""
+    return 0.0
 
 
 def _still_counts(told: Told) -> bool:
