@@ -15,16 +15,17 @@ from contracts.depth_map import MapDepth
 from contracts.envelope import Command
 from contracts.image_generation import GenerateImage, ProvidersReported
 from contracts.media import DescribeMedia, FetchMedia
-from contracts.scraper import CrawlSite, ScheduleCrawl, ScrapePages
+from contracts.scraper import CrawlSite, ReadManifest, ScheduleCrawl, ScrapePages
 from services.gateway.routes.acting import act_once, begin
 from services.gateway.routes.auditing import entry
 from services.gateway.routes.bodies import invalid, json_of, media_type_of, model_of, type_refused
-from services.gateway.routes.callers import Caller, Calling
+from services.gateway.routes.callers import Caller, Calling, parts_of
 from services.gateway.routes.desk import Answer
 from services.gateway.routes.documented import told
 from services.gateway.routes.documented.operations import SUBMITTING
 from services.gateway.routes.documented.shapes.imports import EventsTaken
 from services.gateway.routes.drawing import check_drawable
+from services.gateway.routes.manifest_uploads import hand_over, id_in
 from services.gateway.routes.models import Moment, WebUrl, Words
 from services.gateway.routes.problems import Problem
 from services.gateway.routes.replies import API, job_location, plain
@@ -122,6 +123,8 @@ _BODIES: Final[Mapping[str, Any]] = {
         problems=(
             *(*SUBMITTING, "project_not_found", "image_not_found"),
             *("event_type_unknown", "event_type_refused", "event_invalid", "event_id_reused", "beyond_provider"),
+            *("upload_not_found", "upload_missing", "upload_size_differs", "upload_expired"),
+            "object_store_unavailable",
         ),
         once=True,
         bodies=_BODIES,
@@ -137,13 +140,14 @@ async def post_events(request: Request, caller: Calling) -> Response:
     heard = [_heard(caller, place, event) for place, event in await _events(request)]
     check_sizes([one.command for one in heard])
     drawing = [one for one in heard if isinstance(one.command, GenerateImage)]
+    sizes = await _sizes(request, heard)
 
     async def act(tx: Transaction) -> Answer:
         known = await select_received(tx.connection, [one.name for one in heard])
         fresh = _fresh(heard, known)
         if drawing:
             _check_drawable(await select_offers(tx.connection), [one for one in drawing if one in fresh])
-        commands = [await _completed(tx.connection, one) for one in fresh]
+        commands = [await _completed(tx.connection, one, sizes) for one in fresh]
         await begin(tx, commands)
         if fresh:
             await insert_received(tx.connection, [one.received() for one in fresh])
@@ -210,6 +214,9 @@ def _heard(caller: Caller, place: tuple[str | int, ...], event: CloudEventAsked)
         wrong = first["msg"].removeprefix("Value error, ")
         sentence = f"As {event.type} its data is wrong: {at}: {wrong}."
         raise Problem(422, "event_invalid", sentence[:500], errors=_errors(place, f"data/{at}", wrong)) from error
+    if isinstance(command, ReadManifest) and (command.url is None) == (command.object_key is None):
+        sentence = "Name either the `url` of the manifest or the `object_key` of its upload."
+        raise Problem(422, "event_invalid", sentence, errors=_errors(place, "data", sentence))
     return _Heard(place, event, command)
 
 
@@ -237,6 +244,8 @@ def _check_urls(command: Command) -> None:
             _URLS.validate_python(command.urls)
         case CrawlSite() | ScheduleCrawl():
             _URLS.validate_python(tuple(seed.url for seed in command.seeds))
+        case ReadManifest(url=str() as url):
+            _URLS.validate_python((url,))
         case FetchMedia():
             _URLS.validate_python((command.url, *command.alternatives))
         case _:
@@ -261,9 +270,18 @@ def _fresh(heard: Sequence[_Heard], known: Mapping[tuple[UUID, str, str], Receiv
     return list(fresh.values())
 
 
-async def _completed(connection: Connection, heard: _Heard) -> Command:
-    """Check that the image of a command is one of its project, and say where it lies."""
+async def _sizes(request: Request, heard: Sequence[_Heard]) -> dict[str, int | None]:
+    """Look how much lies where manifests are said to; raises TryAgain."""
+    keys = {one.command.object_key for one in heard if isinstance(one.command, ReadManifest)} - {None}
+    uploads = parts_of(request).uploads
+    return {key: await uploads.size_of(id_in(key)) for key in keys if key is not None}
+
+
+async def _completed(connection: Connection, heard: _Heard, sizes: Mapping[str, int | None]) -> Command:
+    """Check that what a command names is of its project: an image, and say where it lies, or a manifest."""
     command = heard.command
+    if isinstance(command, ReadManifest) and (key := command.object_key) is not None:
+        await hand_over(connection, command.project_id, key, command.job_id, sizes[key])
     if not isinstance(command, MapDepth | DescribeMedia):
         return command
     found = await select_originals(connection, [command.project_id], ImageFilter(ids=[command.asset_id]), 1)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from contracts.media import AcceptUpload
-from contracts.scraper import ImageContext
+from contracts.scraper import ImageContext, ReadManifest
 from services.gateway.routes.acting import act_once, acting, begin
 from services.gateway.routes.callers import Caller, Calling, parts_of
 from services.gateway.routes.desk import Answer
@@ -16,6 +16,14 @@ from services.gateway.routes.documented import told
 from services.gateway.routes.documented.operations import JOB_LINKS
 from services.gateway.routes.documented.shapes.images import Image
 from services.gateway.routes.documented.shapes.jobs import Job
+from services.gateway.routes.manifest_uploads import (
+    MANIFEST_TYPES,
+    check_announced,
+    check_in_time,
+    check_sent,
+    is_manifest,
+    key_of,
+)
 from services.gateway.routes.models import Words
 from services.gateway.routes.problems import Problem, not_found
 from services.gateway.routes.replies import API, Json, image_reply, job_location, job_reply, plain, submitted_job
@@ -57,7 +65,8 @@ class UploadAsked(FormFields):
 
     filename: Annotated[Words, StringConstraints(min_length=1, max_length=255)] | None = None
     content_type: Annotated[Words, StringConstraints(min_length=1, max_length=100)] = Field(
-        json_schema_extra={"enum": list(ACCEPTED_TYPES)}
+        json_schema_extra={"enum": [*ACCEPTED_TYPES, *MANIFEST_TYPES]},
+        description="of an image, or of a manifest: a list of images with what is said about each",
     )
     size_bytes: Annotated[int, Field(ge=1, lt=2**63)]
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = Field(
@@ -78,6 +87,7 @@ class UploadPromised(BaseModel):
     pipeline: list[str]
     tags: list[str]
     job: Job | None = Field(description="what takes it in, once it was completed")
+    object_key: str | None = Field(description="of a manifest: so `scraper.read_manifest.v1` names it, as an event")
     expires_at: datetime | None = Field(description="until then it can be sent and completed")
     created_at: datetime
     links: dict[str, str]
@@ -116,7 +126,8 @@ async def post_uploads(request: Request, caller: Calling, asked: UploadAsked) ->
     """Announce one file by its type and size, and get an address of the object store to which exactly that may be sent.
 
     With `sha256` a file that the project has already is answered with its image. What was not completed when it
-    expires is removed.
+    expires is removed. A manifest (CSV with a header or lines of JSON, gzipped or not, or Parquet) has up to 1 GiB;
+    `title`, `alt`, `caption` and `tags` are of an image, and of those in a manifest its columns say such things.
     """
     project_id = caller.writing(asked.project_id)
     _check_file(asked, parts_of(request).uploads.file_bytes)
@@ -137,8 +148,11 @@ async def post_uploads(request: Request, caller: Calling, asked: UploadAsked) ->
 
 
 def _check_file(asked: UploadAsked, limit_bytes: int) -> None:
+    if asked.content_type in MANIFEST_TYPES:
+        check_announced(asked.size_bytes)
+        return
     if asked.content_type not in ACCEPTED_TYPES:
-        sentence = f"Files of this type are not taken; taken are {', '.join(ACCEPTED_TYPES)}."
+        sentence = f"Files of this type are not taken; taken are {', '.join((*ACCEPTED_TYPES, *MANIFEST_TYPES))}."
         raise Problem(415, "media_type_unsupported", sentence)
     if asked.size_bytes > limit_bytes:
         raise Problem(413, "file_too_large", f"It is larger than {limit_bytes} bytes, which is the most.")
@@ -192,13 +206,16 @@ async def get_upload(request: Request, caller: Calling, upload_id: UUID) -> Resp
 async def post_complete(request: Request, caller: Calling, upload_id: UUID) -> Response:
     """Have what was sent taken in. Whoever repeats this is told of the same job.
 
+    The images of a manifest are fetched; where its columns have other names, say `scraper.read_manifest.v1` with its
+    `object_key` and `columns` to `/api/v1/events` instead.
+
     409 `upload_missing`: nothing lies there yet. 409 `upload_size_differs`: it is not what was announced; send it
     again. 410 `upload_expired`: announce it anew.
     """
     async with as_tenant(parts_of(request).pool, caller.memberships) as connection:
         row = await _writable(caller, upload_id, connection)
     if row["job_id"] is None:
-        _check_sent(row, await parts_of(request).uploads.size_of(upload_id))
+        check_sent(row, await parts_of(request).uploads.size_of(upload_id))
 
     async def act(tx: Transaction) -> Answer:
         upload = await _writable(caller, upload_id, tx.connection, locked=True)
@@ -219,25 +236,15 @@ async def _writable(caller: Caller, upload_id: UUID, connection: Any, *, locked:
     if row is None:
         raise not_found("upload")
     caller.writing(row["project_id"])
-    if row["expired"]:
-        raise Problem(410, "upload_expired", "The time for this upload is over; announce it anew.")
+    check_in_time(row)
     return row
 
 
-def _check_sent(row: Row, size_bytes: int | None) -> None:
-    if size_bytes is None:
-        raise Problem(409, "upload_missing", "Nothing has arrived yet: PUT the bytes to the upload's `url` first.")
-    if size_bytes != row["size_bytes"]:
-        sentence = f"{size_bytes} bytes have arrived and {row['size_bytes']} were announced: PUT the whole file again."
-        raise Problem(409, "upload_size_differs", sentence)
-
-
-def _command(caller: Caller, upload: Row) -> AcceptUpload:
-    return AcceptUpload(
-        **new_job(caller, upload["project_id"], upload["pipeline"]),
-        object_key=upload_key(upload["id"]),
-        context=ImageContext(**upload["context"]),
-    )
+def _command(caller: Caller, upload: Row) -> AcceptUpload | ReadManifest:
+    job, object_key = new_job(caller, upload["project_id"], upload["pipeline"]), upload_key(upload["id"])
+    if is_manifest(upload):
+        return ReadManifest(**job, object_key=object_key)
+    return AcceptUpload(**job, object_key=object_key, context=ImageContext(**upload["context"]))
 
 
 @routes.delete(
@@ -267,6 +274,7 @@ def _reply(row: Row, job: dict[str, Any] | None) -> dict[str, Any]:
         **{name: row[name] for name in _SHOWN},
         "state": "expired" if row["expired"] else row["state"],
         "job": job,
+        "object_key": key_of(row),
         "expires_at": row["expires_at"] if row["state"] == "waiting" else None,
         "created_at": row["created_at"],
         "links": {"self": location, "complete": f"{location}/complete"},

@@ -8,18 +8,18 @@ from contracts.depth_map import MapDepth
 from contracts.envelope import Command, Lineage
 from contracts.image_generation import GenerateImage
 from contracts.media import DescribeMedia, FetchMedia
-from contracts.scraper import CrawlSite, RetryCrawl, ScheduleCrawl, ScrapePages
+from contracts.scraper import CrawlSite, ReadManifest, RetryCrawl, ScheduleCrawl, ScrapePages
 from shared.errors import Refused
 
 MAY_SAY: Final[Mapping[str, type[Command]]] = {
     command.wire_name: command
     for command in (
-        *(ScrapePages, CrawlSite, RetryCrawl, ScheduleCrawl),
+        *(ScrapePages, CrawlSite, RetryCrawl, ScheduleCrawl, ReadManifest),
         *(FetchMedia, DescribeMedia, GenerateImage, MapDepth),
     )
 }
 """Facts belong to the services that establish them: nobody else is believed. What names objects of the store is said
-only of images of the project, by the gateway itself."""
+of images of the project, by the gateway itself, and of manifests that were uploaded into it."""
 
 _OF_GATEWAY: Final = frozenset(Lineage.model_fields) - {"project_id", "pipeline"} | {"references"}
 
@@ -37,7 +37,7 @@ def command_class_of(type_: str) -> type[Command]:
 def own_words(data: Mapping[str, Any]) -> dict[str, Any]:
     """Give what an outsider may say himself: not whose job it is, nor where it stands in a tree, nor ahead of whom.
 
-    What names objects of the store is left out as well.
+    What names objects of images is left out as well.
     """
     own = {name: value for name, value in data.items() if name not in _OF_GATEWAY}
     priority = own.get("priority")

@@ -66,6 +66,15 @@ async def test_another_system_has_a_site_crawled(ann: Client, house: House) -> N
     assert (crawl.scope.max_pages, crawl.submitted_by, crawl.project_id) == (7, "ann", ann.project_id)
 
 
+async def test_another_system_has_a_manifest_read_from_a_link(ann: Client, house: House) -> None:
+    asked = {"url": "https://example.org/list.parquet", "columns": {"url": "URL", "caption": "TEXT"}, "max_rows": 9}
+    reply = await say(ann, event(type_=ReadManifest.wire_name, data=asked))
+    assert reply.status == 202, reply.body
+    [command] = await said_to(house, "scraper")
+    assert isinstance(command, ReadManifest)
+    assert (command.url, command.columns.caption, command.max_rows) == (asked["url"], "TEXT", 9)
+
+
 DRAWING = {"description": "a forest", "aspect_ratio": "1:1"}
 
 
@@ -100,7 +109,10 @@ async def test_nobody_says_facts_or_what_is_not_as_its_contract_says(ann: Client
         (event(data={"url": "ftp://example.org"}), "event_invalid"),
         (event(type_=ScrapePages.wire_name, data={"urls": []}), "event_invalid"),
         (event(type_=CrawlSite.wire_name, data={"seeds": [{"url": "ftp://example.org"}]}), "event_invalid"),
-        (event(type_=ReadManifest.wire_name, data={"object_key": "uploads/x"}), "event_type_refused"),
+        (event(type_=ReadManifest.wire_name, data={}), "event_invalid"),
+        (event(type_=ReadManifest.wire_name, data={"url": "ftp://example.org"}), "event_invalid"),
+        (event(type_=ReadManifest.wire_name, data={"url": URL, "object_key": "uploads/x"}), "event_invalid"),
+        (event(type_=ReadManifest.wire_name, data={"object_key": "media/originals/x"}), "event_invalid"),
         (event(data={"url": URL, "context": {"title": "a\x00b"}}), "validation_failed"),
         (event(data={"url": URL, "project_id": "mine"}), "validation_failed"),
         (event(specversion="0.3"), "validation_failed"),
@@ -168,4 +180,5 @@ async def test_a_stranger_says_nothing_into_a_project_and_what_he_says_is_not_wh
 
 def test_no_command_that_names_objects_of_the_store_is_taken_as_it_is_said() -> None:
     naming = {"original_key", "object_key"}
-    assert {name for name, command in MAY_SAY.items() if naming & command.model_fields.keys()} == {MapDepth.wire_name}
+    looked_at = {MapDepth.wire_name, ReadManifest.wire_name}
+    assert {name for name, command in MAY_SAY.items() if naming & command.model_fields.keys()} == looked_at

@@ -9,6 +9,7 @@ import orjson
 
 from contracts.depth_map import MapDepth
 from contracts.media import DescribeMedia, FetchMedia
+from contracts.scraper import ReadManifest
 from tests.gateway.manners.lives import EVENT
 from tests.gateway.tenants.belongings import MARK, Belongings, headers_of, operations_of, queries_of
 from tests.gateway.uploads.pictures import form, png
@@ -111,6 +112,7 @@ def _of_events(hers: Belongings) -> list[tuple[Any, frozenset[int]]]:
     image = {"asset_id": hers.values["image_id"]}
     return [
         (event(FetchMedia.wire_name, url="https://example.org/a.jpg", project_id=hers.home), FORBIDDEN),
+        (event(ReadManifest.wire_name, object_key=f"uploads/{hers.values['upload_id']}"), NOT_FOUND),
         *((event(one.wire_name, **image), NOT_FOUND) for one in (DescribeMedia, MapDepth)),
         *((event(one.wire_name, **image, project_id=hers.home), FORBIDDEN) for one in (DescribeMedia, MapDepth)),
     ]
