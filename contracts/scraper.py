@@ -129,7 +129,9 @@ class CrawlSite(Command):
     seeds: tuple[Seed, ...] = Field(min_length=1, max_length=500)
     scope: CrawlScope = CrawlScope()
     previous_crawl_id: UUID | None = Field(
-        default=None, description="an earlier crawl of the project, whose images are not fetched again"
+        default=None,
+        description="an earlier crawl of the project, whose images are not fetched again; nor are pages sent again that"
+        " have not changed since the project has read them",
     )
 
 
@@ -206,8 +208,8 @@ class RetryCrawl(Command):
 class ScheduleCrawl(Command):
     """Crawl again and again; each time only images that no time before has found are fetched.
 
-    The name says which schedule of the project it is: one of the same name is replaced, or ended without
-    `every_minutes`.
+    Pages that have not changed are not sent again, where their servers can tell. The name says which schedule of the
+    project it is: one of the same name is replaced, or ended without `every_minutes`.
     """
 
     wire_name: ClassVar = "scraper.schedule_crawl.v1"

@@ -31,6 +31,8 @@ class Figures:
         asked_twice: pages that were answered more than once.
         missing: images of the site that were not found.
         twice: images that were said to be found more than once.
+        trespasses: how often it was asked for what robots.txt closes.
+        given_up: why pages were not read that might have been, each with its code.
 
     """
 
@@ -40,6 +42,8 @@ class Figures:
     asked_twice: int
     missing: int
     twice: int
+    trespasses: int
+    given_up: tuple[str, ...]
 
 
 async def measure(house: House, pages: int, kills: int) -> Figures:
@@ -53,6 +57,10 @@ async def measure(house: House, pages: int, kills: int) -> Figures:
             " WHERE routing_key = 'scraper.image_found'"
         )
         found = [row["url"] for row in said]
+        unread = await house.rows(
+            "SELECT code FROM scraper.crawl_urls"
+            " WHERE kind = 'page' AND outcome <> 'read' AND url NOT LIKE '%/closed/%'"
+        )
         return Figures(
             seconds=seconds,
             pages=len(site.answered),
@@ -60,6 +68,8 @@ async def measure(house: House, pages: int, kills: int) -> Figures:
             asked_twice=sum(times > 1 for times in site.answered.values()),
             missing=len(site.image_urls - set(found)),
             twice=len(found) - len(set(found)),
+            trespasses=site.trespasses,
+            given_up=tuple(str(row["code"]) for row in unread),
         )
 
 
@@ -76,9 +86,11 @@ async def main(pages: int = PAGES, kills: int = KILLS) -> None:
     table.add_column("bar", justify="right")
     table.add_row("pages read", str(figures.pages), str(pages))
     table.add_row("pages fetched twice", str(figures.asked_twice), "0")
+    table.add_row("pages given up", ", ".join(figures.given_up) or "0", "0")
     table.add_row("images found", str(figures.images), str(10 * pages + 1))
     table.add_row("images missing", str(figures.missing), "0")
     table.add_row("images found twice", str(figures.twice), "0")
+    table.add_row("asked for what robots.txt closes", str(figures.trespasses), "0")
     table.add_row("seconds, with deaths and new beginnings", f"{figures.seconds:.0f}", "")
     console = Console()
     console.print(table)

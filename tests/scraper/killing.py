@@ -54,7 +54,7 @@ async def crawl_and_kill(house: House, site: LargeSite, *, kills: int, patience_
     It is killed when all that was answered is recorded: an answer that dies with who was given it has to be asked for
     again, by anybody.
     """
-    limits = CrawlScope(max_depth=100, max_pages=site.pages + 1)
+    limits = CrawlScope(max_depth=100, max_pages=2 * site.pages)
     await house.say(CrawlSite(**lineage(), seeds=(Seed(url=f"{site.origin}/page/0"),), scope=limits))
 
     async def waits_with_all_recorded() -> bool:

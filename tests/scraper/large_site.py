@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 IMAGES_A_PAGE = 10
+_CLOSED_EVERY = 100
 
 
 @dataclass
@@ -18,12 +19,14 @@ class LargeSite:
     Attributes:
         answered: how often each path was answered to somebody who was still there.
         waiting: how many stand at the door.
+        trespasses: how often somebody asked for what robots.txt closes.
 
     """
 
     pages: int
     answered: Counter[str] = field(default_factory=Counter)
     waiting: int = 0
+    trespasses: int = 0
     port: int = 0
     _left: int = 10**9
     _open: asyncio.Event = field(default_factory=asyncio.Event)
@@ -34,6 +37,7 @@ class LargeSite:
         application = web.Application()
         application.router.add_get("/robots.txt", self._robots)
         application.router.add_get("/page/{number}", self._page)
+        application.router.add_get("/closed/{number}", self._closed)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -78,6 +82,10 @@ class LargeSite:
             self.answered[request.path] += 1
         return web.Response(text=self._html(number), content_type="text/html")
 
+    async def _closed(self, _request: web.Request) -> web.Response:
+        self.trespasses += 1
+        raise web.HTTPNotFound
+
     async def _pass_door(self) -> None:
         if self._left <= 0:
             self.waiting += 1
@@ -91,5 +99,5 @@ class LargeSite:
         links = [one for one in (2 * number + 1, 2 * number + 2) if one < self.pages]
         anchors = "".join(f'<a href="/page/{one}#top">Page {one}</a>' for one in (*links, 0))
         own = "".join(f'<img src="/{number}-{one}.jpg" alt="{number} {one}">' for one in range(IMAGES_A_PAGE))
-        closed = f'<a href="/closed/{number}">Closed</a>' if number == 0 else ""
+        closed = f'<a href="/closed/{number}">Closed</a>' if number % _CLOSED_EVERY == 0 else ""
         return f"<!doctype html><title>Page {number}</title><img src=/logo.jpg>{own}{anchors}{closed}"

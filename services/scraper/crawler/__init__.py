@@ -1,7 +1,16 @@
 """Web pages are fetched the way their hosts ask for."""
 
 from services.scraper.crawler.hosts import Host, Limits
-from services.scraper.crawler.pages import NO_VALIDATORS, PAGE_LIMIT_BYTES, Books, Crawler, Extract, Visit, extract_in
+from services.scraper.crawler.pages import (
+    NO_VALIDATORS,
+    PAGE_LIMIT_BYTES,
+    Books,
+    Crawler,
+    Extract,
+    Visit,
+    extract_in,
+    version_of,
+)
 from services.scraper.crawler.robots import Told
 from services.scraper.crawler.validators import Validators
 
@@ -17,4 +26,5 @@ __all__ = [
     "Validators",
     "Visit",
     "extract_in",
+    "version_of",
 ]

@@ -131,17 +131,18 @@ class Crawler:
         body = fetched.body or b""
         _refuse_what_is_no_page(fetched, body)
         page = await self._extract(body, url=fetched.final_url, charset=fetched.charset, robots_token=self._token)
-        closed = _closing(page.directives | self._said_in_headers(fetched))
-        moved = fetched.final_url != fetched.url
-        validators = NO_VALIDATORS if moved else validators_in(fetched.headers)
-        return Visit(_without_images(page, *closed) if closed else page, validators)
+        page = replace(page, directives=page.directives | self._said_in_headers(fetched))
+        closed = _closing(page.directives)
+        return Visit(_without_images(page, *closed) if closed else page, version_of(fetched))
 
-    async def document(self, url: str, *, accept: str, max_bytes: int) -> Fetched:
-        """Fetch what is no page, such as a sitemap; raises as `visit`, for any type."""
-        fetched = await self._ask(url, NO_VALIDATORS, accept, max_bytes)
-        if fetched is None:
-            raise Refused("http_304", "This document says that it has not changed, though nobody asked.")
-        return fetched
+    async def document(
+        self, url: str, known: Validators = NO_VALIDATORS, *, accept: str, max_bytes: int
+    ) -> Fetched | None:
+        """Fetch what is no page, such as a sitemap, or give None where it is the version that is known.
+
+        Raises as `visit`, for any type.
+        """
+        return await self._ask(url, known, accept, max_bytes)
 
     async def _ask(
         self, url: str, known: Validators, accept: str = _ACCEPT, max_bytes: int = PAGE_LIMIT_BYTES
@@ -164,6 +165,11 @@ class Crawler:
     def _said_in_headers(self, fetched: Fetched) -> frozenset[str]:
         values = (value for name, value in fetched.headers.items() if name.lower() == "x-robots-tag")
         return header_directives(values, self._token)
+
+
+def version_of(fetched: Fetched) -> Validators:
+    """Tell how a server names what it sent; what another place sent is no version of this one."""
+    return NO_VALIDATORS if fetched.final_url != fetched.url else validators_in(fetched.headers)
 
 
 def _closing(directives: frozenset[str]) -> tuple[str, str] | None:

@@ -12,7 +12,12 @@ _PAGE = TypeAdapter(Page)
 
 def read_page(payload: bytes, options: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
     """Read a page; the options are those of `extract`, the one blob is for `page_of`. Raises as `extract`."""
-    return {}, [_PAGE.dump_json(extract(payload, **options))]
+    return {}, [bytes_of(extract(payload, **options))]
+
+
+def bytes_of(page: Page) -> bytes:
+    """Write a page as `page_of` reads it."""
+    return _PAGE.dump_json(page)
 
 
 def page_of(blobs: list[bytes]) -> Page:

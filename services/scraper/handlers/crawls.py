@@ -5,11 +5,12 @@ from typing import Any, Final
 from contracts.media import FetchMedia
 from contracts.scraper import ContinueCrawl, CrawlSite
 from services.scraper.handlers.accounts import account, line_of
+from services.scraper.handlers.remembering import Known, remembered, without
 from services.scraper.handlers.steps import Step
 from services.scraper.sources import Harvester
 from services.scraper.sources.scopes import key_of
 from services.scraper.store import crawls as store
-from services.scraper.store.crawls import Claimed, CrawlRow, Line
+from services.scraper.store.crawls import CrawlRow, Line
 from shared.errors import Refused, TryAgain
 from shared.identifiers import child_id
 from shared.jobs import Job
@@ -56,7 +57,7 @@ async def continue_crawl(job: Job[ContinueCrawl], harvester: Harvester) -> None:
     crawl, left = await _begin(job)
     step = Step(job, harvester, crawl)
     if job.attempt < _HANDS_OVER_AT:
-        while left > 0 and (claimed := await _claim(job, left)):
+        while left > 0 and (claimed := await _claim(job, crawl, left)):
             await step.ask(claimed)
             left -= len(claimed)
     async with job.completing() as tx:
@@ -83,12 +84,12 @@ async def _begin(job: Job[ContinueCrawl]) -> tuple[CrawlRow, int]:
     return crawl, max(0, _URLS_A_STEP - asked)
 
 
-async def _claim(job: Job[ContinueCrawl], left: int) -> list[Claimed]:
+async def _claim(job: Job[ContinueCrawl], crawl: CrawlRow, left: int) -> list[Known]:
     """Take the next URLs; raise TryAgain where a step could ask nothing at all, for now."""
-    crawl_id = job.command.crawl_job_id
     async with job.recording() as tx:
-        claimed = await store.claim_lines(tx.connection, crawl_id, job.id, left)
-        wait_seconds = None if claimed else await store.select_wait_seconds(tx.connection, crawl_id)
+        claimed = await store.claim_lines(tx.connection, crawl.id, job.id, left)
+        wait_seconds = None if claimed else await store.select_wait_seconds(tx.connection, crawl.id)
+        known = await remembered(tx, job.command.project_id, claimed) if crawl.previous_id else without(claimed)
     if wait_seconds is not None and left == _URLS_A_STEP:
         raise TryAgain(
             "hosts_busy",
@@ -96,4 +97,4 @@ async def _claim(job: Job[ContinueCrawl], left: int) -> list[Claimed]:
             retry_after_seconds=max(wait_seconds, 0.1),
             rate_limited=True,
         )
-    return claimed
+    return known

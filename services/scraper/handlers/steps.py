@@ -11,6 +11,7 @@ from contracts.scraper import ContinueCrawl, CrawlScope, UrlLine
 from services.scraper.extraction import FoundImage, Page
 from services.scraper.handlers.accounts import account, line_of
 from services.scraper.handlers.pages import image_found, page_scraped
+from services.scraper.handlers.remembering import Known, keep
 from services.scraper.rules import FETCH_RECIPE, image_subject
 from services.scraper.sources import Harvest, Harvester, Scope
 from services.scraper.sources.scopes import key_of
@@ -27,6 +28,8 @@ _URLS_A_PAGE: Final = 50
 _PAGE_LIMIT: Final = Refused("page_limit", "The crawl has as many pages as it was allowed.")
 _IMAGE_LIMIT: Final = Refused("image_limit", "The crawl has as many images as it was allowed.")
 _KNOWN: Final = Refused("found_before", "An earlier crawl of this source has found it.")
+_READ: Final = ("read", None, None)
+_UNCHANGED: Final = ("duplicate", "unchanged", "Its server says that it is as an earlier crawl has read it.")
 _SAME_PAGE: Final = Refused("duplicate_page", "It leads to a page that is read under its own name.")
 
 
@@ -60,7 +63,7 @@ class Step:
         self.left_out = 0
         """URLs that were seen when the crawl had noted as many as it may."""
 
-    async def ask(self, claimed: Sequence[Claimed]) -> None:
+    async def ask(self, claimed: Sequence[Known]) -> None:
         """Ask a few at once; whoever has recorded one asks the next.
 
         Raises what the first of them raised, as it is: a lost lease or an absent database is not the page's fault.
@@ -73,10 +76,10 @@ class Step:
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from failed
 
-    async def _ask_all(self, waiting: Iterator[Claimed]) -> None:
-        for line in waiting:
+    async def _ask_all(self, waiting: Iterator[Known]) -> None:
+        for line, known in waiting:
             try:
-                harvest = await self._harvester.harvest(line.kind, line.url)
+                harvest = await self._harvester.harvest(line.kind, line.url, known)
             except Refused as refusal:
                 await self._refuse(line, refusal)
             except TryAgain as passing:
@@ -115,7 +118,11 @@ class Step:
             if refusal is not None:
                 await self._settle(tx, line, "duplicate" if refusal is _SAME_PAGE else "skipped", refusal)
                 return
-            await store.update_line_settled(tx.connection, self._crawl_id, line, outcome="read")
+            await keep(tx, self._job.command.project_id, line, harvest)
+            outcome, code, sentence = _UNCHANGED if harvest.is_unchanged else _READ
+            await store.update_line_settled(
+                tx.connection, self._crawl_id, line, outcome=outcome, code=code, sentence=sentence
+            )
             room = max(0, _urls_at_most(self._scope.limits) - crawl.urls_noted)
             noted = await self._note(tx, harvest.url, seen.cut(room), crawl)
             taken, found, left_out = _count(noted, "waiting"), _count(noted, "found"), max(0, seen.count - room)
@@ -123,8 +130,8 @@ class Step:
             await store.update_counts(tx.connection, self._crawl_id, done=1, **counts)
             self.left_out += left_out
             settled = [_told(one, harvest.url) for one in noted if one.outcome != "waiting"]
-            self._account(tx, [line_of(line.kind, line.url, "read"), *settled])
-            if harvest.page is not None:
+            self._account(tx, [line_of(line.kind, line.url, outcome, code=code, sentence=sentence), *settled])
+            if harvest.page is not None and not harvest.is_unchanged:
                 tx.say(page_scraped(self._job.command, line.url, harvest.page))
         done, pages = crawl.pages_done + 1, crawl.pages_taken + taken
         self._job.progress(done / pages, f"{done} of {pages} pages")

@@ -2,6 +2,7 @@
 
 from services.scraper.sources.harvest import Harvest, Harvester, read_in
 from services.scraper.sources.manifests import Manifests
+from services.scraper.sources.memory import Memory
 from services.scraper.sources.scopes import Scope
 
-__all__ = ["Harvest", "Harvester", "Manifests", "Scope", "read_in"]
+__all__ = ["Harvest", "Harvester", "Manifests", "Memory", "Scope", "read_in"]

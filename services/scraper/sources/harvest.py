@@ -2,15 +2,16 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from pydantic import TypeAdapter
 
-from services.scraper.crawler import Crawler
-from services.scraper.extraction import FoundImage, Page, SkippedImage
+from services.scraper.crawler import NO_VALIDATORS, Crawler, Validators, version_of
+from services.scraper.extraction import FoundImage, Page, SkippedImage, bytes_of, page_of
 from services.scraper.rules import ANY_PLACE, parsed
 from services.scraper.sources.documents import DOCUMENT_LIMIT_BYTES, Entry, read_feed, read_sitemap
+from services.scraper.sources.memory import Memory, memory_of
 from shared.addresses import Url, join
 from shared.errors import Refused
 from shared.sandbox import Sandbox
@@ -41,6 +42,8 @@ class Harvest:
         page: what it says of itself, where it is a page.
         links: what it leads to, one step further from the seeds.
         listed: what it names as the site's own, no further from the seeds than itself.
+        memory: what is kept of it for the next time.
+        is_unchanged: it was not sent, for it is as it was kept.
 
     """
 
@@ -50,6 +53,8 @@ class Harvest:
     skipped: Sequence[SkippedImage] = ()
     links: Sequence[str] = ()
     listed: Sequence[Listed] = ()
+    memory: Memory | None = None
+    is_unchanged: bool = False
 
 
 def read_document(payload: bytes, options: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
@@ -89,16 +94,50 @@ class Harvester:
         self._crawler = crawler
         self._read = read
 
-    async def harvest(self, kind: str, url: str) -> Harvest:
-        """Ask for a `page`, `sitemap` or `feed` and read it.
+    async def harvest(self, kind: str, url: str, known: Memory | None = None) -> Harvest:
+        """Ask for a `page`, `sitemap` or `feed` and read it, unless it is as it is known.
 
-        Raises Refused and TryAgain as `Crawler.page`, `read_sitemap` and `read_feed`.
+        Raises Refused and TryAgain as `Crawler.visit`, `read_sitemap` and `read_feed`.
         """
-        if kind == "page":
-            return of_page(await self._crawler.page(url))
-        fetched = await self._crawler.document(url, accept=_ACCEPT, max_bytes=DOCUMENT_LIMIT_BYTES)
+        asked = await (self._page(url, known) if kind == "page" else self._document(kind, url, known))
+        if asked is not None:
+            return asked
+        if known is None:
+            raise Refused("http_304", "This source says that it has not changed, though nobody asked.")
+        try:
+            return await asyncio.to_thread(_remembered, kind, url, known)
+        except ValueError:
+            return await self.harvest(kind, url)
+
+    async def _page(self, url: str, known: Memory | None) -> Harvest | None:
+        visit = await self._crawler.visit(url, known.validators if known else NO_VALIDATORS)
+        if visit.page is None:
+            return None
+        page = visit.page
+        return await _kept(of_page(page), visit.validators, lambda: bytes_of(page))
+
+    async def _document(self, kind: str, url: str, known: Memory | None) -> Harvest | None:
+        fetched = await self._crawler.document(
+            url, known.validators if known else NO_VALIDATORS, accept=_ACCEPT, max_bytes=DOCUMENT_LIMIT_BYTES
+        )
+        if fetched is None:
+            return None
         entries = await self._read(fetched.body or b"", kind)
-        return await asyncio.to_thread(of_document, fetched.final_url, kind, entries)
+        harvest = await asyncio.to_thread(of_document, fetched.final_url, kind, entries)
+        return await _kept(harvest, version_of(fetched), lambda: _ENTRIES.dump_json(entries))
+
+
+async def _kept(harvest: Harvest, version: Validators, gave: Callable[[], bytes]) -> Harvest:
+    if not version:
+        return harvest
+    return replace(harvest, memory=await asyncio.to_thread(lambda: memory_of(version, gave())))
+
+
+def _remembered(kind: str, url: str, known: Memory) -> Harvest:
+    gave = known.unpacked()
+    if kind == "page":
+        return replace(of_page(page_of([gave])), is_unchanged=True)
+    return replace(of_document(url, kind, _ENTRIES.validate_json(gave)), is_unchanged=True)
 
 
 def of_page(page: Page) -> Harvest:

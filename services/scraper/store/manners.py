@@ -146,4 +146,5 @@ async def delete_idle(pool: Pool, days: int) -> None:
     """Forget what nobody has asked for in so many days."""
     await pool.execute("DELETE FROM hosts WHERE changed_at < now() - make_interval(days => $1)", days)
     await pool.execute("DELETE FROM robots WHERE expires_at < now() - make_interval(days => $1)", days)
+    await pool.execute("DELETE FROM memories WHERE seen_at < now() - make_interval(days => $1)", days)
     await pool.execute("DELETE FROM validators WHERE seen_at < now() - make_interval(days => $1)", days)

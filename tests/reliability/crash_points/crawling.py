@@ -44,10 +44,18 @@ async def crawl_by_schedule_and_end_it(hands: Hands) -> None:
 
 
 async def look_twice_at_a_page_that_does_not_change(hands: Hands) -> None:
+    """Ask for it by itself, and then in a crawl and in the one that follows it."""
+    desk = hands.site.url_of(DESK)
     for time in ("first", "second"):
-        looked = ScrapePages(**lineage(f"{time} look"), urls=(hands.site.url_of(DESK),), only_changed=True)
+        looked = ScrapePages(**lineage(f"{time} look"), urls=(desk,), only_changed=True)
         await hands.voice.say(looked)
         await hands.until(_ENDED, looked.job_id)
+    before: UUID | None = None
+    for time in ("first", "second"):
+        walked = CrawlSite(**lineage(f"{time} walk"), seeds=(Seed(url=desk),), previous_crawl_id=before)
+        await hands.voice.say(walked)
+        await hands.until(_ENDED, walked.job_id)
+        before = walked.job_id
 
 
 async def cancel_a_page_whose_site_cannot_tell_its_rules(hands: Hands) -> None:
