@@ -149,13 +149,13 @@ class ObjectStore:
 
     async def save(self, key: str, to: Path) -> int:
         """Copy an object into a file, which is gone again where that fails; return its size in bytes."""
-        with new_file(to) as write, _named_failures(key):
+        with new_file(to) as file, _named_failures(key):
             answer = await self._client.get_object(Bucket=self.bucket, Key=check_key(key))
             size_bytes = 0
             stream = answer["Body"]
             async with stream:
                 async for chunk in stream.iter_chunks(CHUNK_BYTES):
-                    size_bytes += await asyncio.to_thread(write, chunk)
+                    size_bytes += await asyncio.to_thread(file.write, chunk)
             return size_bytes
 
     async def head(self, key: str) -> int | None:

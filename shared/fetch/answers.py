@@ -1,8 +1,7 @@
 """What a host answered, and what its failures are called."""
 
 import asyncio
-import hashlib
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from aiohttp.http_exceptions import ContentEncodingError
 
 from shared.addresses import Url
 from shared.errors import Failure, Refused, TryAgain
+from shared.fetch.bodies import Body
 
 CHUNK_BYTES: Final = 256 * 1024
 RETRY_AFTER_LIMIT_SECONDS: Final = 24 * 60 * 60.0
@@ -24,7 +24,6 @@ _NEVER_SENT: Final = frozenset({"host_not_found", "certificate_refused", "addres
 _PASSING: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 
 Progress = Callable[[int, int | None], None]
-Sink = Callable[[bytes], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,20 +123,22 @@ def retry_after_seconds(value: str) -> float | None:
 
 
 async def receive(
-    response: aiohttp.ClientResponse, urls: tuple[Url, Url], sink: Sink, max_bytes: int, progress: Progress | None
+    response: aiohttp.ClientResponse,
+    urls: tuple[Url, Url],
+    body: Body,
+    max_bytes: int,
+    progress: Progress | None = None,
 ) -> Fetched:
-    """Pour the decompressed body into the sink, in chunks, and stop where it grows too large."""
-    total_bytes = None if "Content-Encoding" in response.headers else response.content_length
-    size_bytes = 0
-    digest = hashlib.sha256()
+    """Take the decompressed body in, in chunks, and stop where it grows too large."""
+    total_bytes = await body.begin(response, str(urls[1]))
     _check_size(total_bytes or 0, max_bytes, urls[1].host)
     async for chunk in response.content.iter_chunked(CHUNK_BYTES):
-        size_bytes += len(chunk)
-        _check_size(size_bytes, max_bytes, urls[1].host)
-        digest.update(chunk)
-        await sink(chunk)
+        _check_size(body.size_bytes + len(chunk), max_bytes, urls[1].host)
+        await body.take(chunk)
         if progress:
-            progress(size_bytes, total_bytes)
+            progress(body.size_bytes, total_bytes)
+    if total_bytes is not None and body.size_bytes != total_bytes:
+        raise _broken_off(urls[1].host)
     return Fetched(
         url=str(urls[0]),
         final_url=str(urls[1]),
@@ -145,8 +146,8 @@ async def receive(
         headers=response.headers,
         content_type=response.content_type,
         charset=response.charset.lower() if response.charset else None,
-        size_bytes=size_bytes,
-        sha256=digest.hexdigest(),
+        size_bytes=body.size_bytes,
+        sha256=body.sha256,
     )
 
 
@@ -162,7 +163,7 @@ def named_failures(host: str) -> Iterator[None]:
     except aiohttp.ClientPayloadError as error:
         if isinstance(error.__cause__, ContentEncodingError):
             raise Refused("body_undecodable", f"What {host} sent cannot be decompressed.") from error
-        raise TryAgain("fetch_connection_failed", f"{host} broke off before it had sent all.") from error
+        raise _broken_off(host) from error
     except aiohttp.ClientResponseError as error:
         raise TryAgain("answer_malformed", f"{host} did not answer in valid HTTP.") from error
     except aiohttp.ClientError as error:
@@ -174,6 +175,10 @@ def was_sent(failure: Failure) -> bool:
     if failure.code in _NEVER_SENT or failure.code.startswith("url_"):
         return False
     return not isinstance(failure.__cause__, aiohttp.ClientConnectorError)
+
+
+def _broken_off(host: str) -> TryAgain:
+    return TryAgain("fetch_connection_failed", f"{host} broke off before it had sent all.")
 
 
 def _phrase(status: int) -> str:

@@ -17,23 +17,27 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from shared.addresses import WEB_PORTS, Network, Policy, Url, join, parse_url
-from shared.errors import Refused, TryAgain
+from shared.errors import Failure, Refused, TryAgain
 from shared.fetch.answers import (
     CHUNK_BYTES,
     Answered,
     Fetched,
     Progress,
-    Sink,
     answered,
     check_status,
     named_failures,
     receive,
 )
+from shared.fetch.bodies import Body, FileBody
 from shared.scratch import new_file
 
 REDIRECT_LIMIT: Final = 5
 CONNECTION_LIMIT: Final = 256
+RESUME_LIMIT: Final = 5
 
+_RESUME_PAUSE_SECONDS: Final = 0.2
+# Whatever is asked for, these will be said again.
+_FOR_GOOD: Final = frozenset({"body_too_large", "address_refused", "url_port_refused", "certificate_refused"})
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 # What the guard refused while the current fetch dialled: aiohttp keeps no cause where a name has several
@@ -150,14 +154,10 @@ class Outbound:
     ) -> Fetched | Url:
         """Fetch a URL into memory as `read` does, or give where it redirects to, for the caller to follow."""
         request = _Request("GET", parse_url(url, self.policy), accept, headers or {})
-        body = bytearray()
-
-        async def keep(chunk: bytes) -> None:
-            body.extend(chunk)
-
+        body = Body()
         async with _in_time(request.url.host, deadline_seconds):
-            answer = await self._hop(request, request, keep, max_bytes, None)
-        return replace(answer, body=bytes(body)) if isinstance(answer, Fetched) else answer.url
+            answer = await self._hop(request, request.url, body, max_bytes)
+        return replace(answer, body=body.content) if isinstance(answer, Fetched) else answer.url
 
     async def post(
         self,
@@ -214,16 +214,12 @@ class Outbound:
         """
         method = "GET" if body is None else "POST"
         request = _Request(method, parse_url(url, self.policy), accept, headers or {}, body)
-        received = bytearray()
-
-        async def keep(chunk: bytes) -> None:
-            received.extend(chunk)
-
+        received = Body()
         async with _in_time(request.url.host, deadline_seconds):
             with _judged(request.url.host):
                 async with self._send(request) as response:
-                    fetched = await receive(response, (request.url, request.url), keep, max_bytes, None)
-        return replace(fetched, body=bytes(received))
+                    fetched = await receive(response, (request.url, request.url), received, max_bytes)
+        return replace(fetched, body=received.content)
 
     @asynccontextmanager
     async def listen(
@@ -259,6 +255,9 @@ class Outbound:
     ) -> Fetched:
         """Fetch a URL into a file, which is gone again where that fails.
 
+        A host that breaks off is asked a few times for the rest, where it has told by a strong ETag what it is the
+        rest of, and for the whole where it no longer has that.
+
         Args:
             url: what to fetch.
             to: written while the body comes in; an older file is replaced.
@@ -269,44 +268,47 @@ class Outbound:
 
         """
         request = _Request("GET", parse_url(url, self.policy), accept)
-        with new_file(to) as write:
+        with new_file(to) as file:
+            async with _in_time(request.url.host, deadline_seconds):
+                return await self._resume(request, FileBody(file), max_bytes, progress)
 
-            async def keep(chunk: bytes) -> None:
-                await asyncio.to_thread(write, chunk)
+    async def _resume(self, request: _Request, body: FileBody, max_bytes: int, progress: Progress | None) -> Fetched:
+        for number in range(1, 1 + RESUME_LIMIT):
+            try:
+                return await self._follow(self._continuing(request, body), request.url, body, max_bytes, progress)
+            except Failure as failure:
+                if not body.rest or failure.code in _FOR_GOOD:
+                    raise
+                if failure.code != "fetch_connection_failed":  # it does not give parts, or no longer this one
+                    await body.forget()
+            await asyncio.sleep(_RESUME_PAUSE_SECONDS * number)
+        return await self._follow(self._continuing(request, body), request.url, body, max_bytes, progress)
 
-            return await self._fetch(request, keep, max_bytes, deadline_seconds, progress)
+    def _continuing(self, request: _Request, body: FileBody) -> _Request:
+        if not body.rest:
+            return request
+        # Asked where it came from: what a redirect chooses next may be another file, and hears no headers of ours.
+        return replace(request, url=parse_url(body.source, self.policy), headers=body.rest)
 
     async def _read(self, request: _Request, max_bytes: int, deadline_seconds: float) -> Fetched:
-        body = bytearray()
-
-        async def keep(chunk: bytes) -> None:
-            body.extend(chunk)
-
-        fetched = await self._fetch(request, keep, max_bytes, deadline_seconds)
-        return replace(fetched, body=bytes(body))
-
-    async def _fetch(
-        self,
-        request: _Request,
-        sink: Sink,
-        max_bytes: int,
-        deadline_seconds: float,
-        progress: Progress | None = None,
-    ) -> Fetched:
+        body = Body()
         async with _in_time(request.url.host, deadline_seconds):
-            return await self._follow(request, sink, max_bytes, progress)
+            fetched = await self._follow(request, request.url, body, max_bytes)
+        return replace(fetched, body=body.content)
 
-    async def _follow(self, first: _Request, sink: Sink, max_bytes: int, progress: Progress | None) -> Fetched:
+    async def _follow(
+        self, first: _Request, asked: Url, body: Body, max_bytes: int, progress: Progress | None = None
+    ) -> Fetched:
         request = first
         for _ in range(1 + REDIRECT_LIMIT):
-            answer = await self._hop(first, request, sink, max_bytes, progress)
+            answer = await self._hop(request, asked, body, max_bytes, progress)
             if isinstance(answer, Fetched):
                 return answer
             request = answer
         raise too_many_redirects(first.url.host)
 
     async def _hop(
-        self, first: _Request, request: _Request, sink: Sink, max_bytes: int, progress: Progress | None
+        self, request: _Request, asked: Url, body: Body, max_bytes: int, progress: Progress | None = None
     ) -> Fetched | _Request:
         """Ask one host; give what it answers, or what is to be asked instead."""
         with _judged(request.url.host):
@@ -314,7 +316,7 @@ class Outbound:
                 location = response.headers.get("Location")
                 if response.status not in _REDIRECTS or location is None:
                     check_status(response, request.url.host)
-                    return await receive(response, (first.url, request.url), sink, max_bytes, progress)
+                    return await receive(response, (asked, request.url), body, max_bytes, progress)
         return request.redirected(join(request.url, location, self.policy))
 
     def _send(self, request: _Request) -> AbstractAsyncContextManager[ClientResponse]:

@@ -70,6 +70,9 @@ class Stranger:
         async with asyncio.timeout(10), self._news:
             await self._news.wait_for(condition)
 
+    def _answer(self, asked: Asked) -> bytes:
+        return self.answers.get(asked.target, self.otherwise)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         self.open_now += 1
@@ -81,7 +84,7 @@ class Stranger:
                 self._news.notify_all()
             if asked.target in self.hangs:
                 await self._go_on.wait()
-            writer.write(self.answers.get(asked.target, self.otherwise))
+            writer.write(self._answer(asked))
             await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             return  # a client that goes away is what some tests are about
