@@ -21,9 +21,23 @@ _SET_NO_NEW_PRIVILEGES: Final = 38
 # <linux/landlock.h>; the numbers of its calls are the same on every architecture.
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _ASK_FOR_VERSION: Final = 1
-_RULE_BELOW_PATH: Final = 1
+_RULE_BELOW_PATH, _RULE_OF_PORT = 1, 2
 _EXECUTE, _READ_FILE, _READ_FOLDER = 1 << 0, 1 << 2, 1 << 3
+_WRITE_FILE, _REMOVE_FOLDER, _REMOVE_FILE, _MAKE_FOLDER, _MAKE_FILE = 1 << 1, 1 << 4, 1 << 5, 1 << 7, 1 << 8
+_MOVE, _TRUNCATE = 1 << 13, 1 << 14
+_CONNECT: Final = 1 << 1
 _READ: Final = _EXECUTE | _READ_FILE | _READ_FOLDER
+_WORK: Final = (
+    _READ_FILE
+    | _READ_FOLDER
+    | _WRITE_FILE
+    | _REMOVE_FOLDER
+    | _REMOVE_FILE
+    | _MAKE_FOLDER
+    | _MAKE_FILE
+    | _MOVE
+    | _TRUNCATE
+)
 _FILE_RIGHTS_BY_VERSION: Final = (0, 13, 14, 15, 15, 16)
 _NETWORK_VERSION: Final = 4
 _SCOPE_VERSION: Final = 6
@@ -36,6 +50,10 @@ class _Ruleset(ctypes.Structure):
 class _RuleBelowPath(ctypes.Structure):
     _pack_ = 1
     _fields_ = (("rights", ctypes.c_uint64), ("folder", ctypes.c_int32))
+
+
+class _RuleOfPort(ctypes.Structure):
+    _fields_ = (("rights", ctypes.c_uint64), ("port", ctypes.c_uint64))
 
 
 def die_with_parent(parent_pid: int) -> None:
@@ -75,8 +93,10 @@ def landlock_version() -> int:
     return max(int(_LIBC.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _ASK_FOR_VERSION)), 0)
 
 
-def hide_the_machine(files: Iterable[Path] = ()) -> int:
+def hide_the_machine(files: Iterable[Path] = (), folders: Iterable[Path] = (), ports: Iterable[int] = ()) -> int:
     """Leave only the program itself and these files readable: no other file, no TCP, no signal to others.
+
+    Where something has to be fetched and kept, `folders` may be written and TCP goes to `ports` alone.
 
     It binds this thread and those it starts later, so it comes before libraries start any.
     Without Landlock (Linux before 5.13, or switched off) this does nothing; the limits stand without it.
@@ -99,6 +119,11 @@ def hide_the_machine(files: Iterable[Path] = ()) -> int:
         _allow(descriptor, path, rights)
     for path in files:
         _allow(descriptor, path, _READ_FILE)
+    for path in folders:
+        _allow(descriptor, path, _WORK & ruleset.files)
+    if ruleset.network:
+        for port in ports:
+            _call(_ADD_RULE, descriptor, _RULE_OF_PORT, ctypes.byref(_RuleOfPort(_CONNECT, port)), 0)
     _LIBC.prctl(_SET_NO_NEW_PRIVILEGES, 1, 0, 0, 0)
     _call(_RESTRICT_SELF, descriptor, 0)
     os.close(descriptor)
