@@ -85,6 +85,28 @@ class CleanCopy(Record):
     lossless: bool = Field(description="its pixels and frames are those of the original, and not drawn anew")
 
 
+class Track(Record):
+    """What belongs to a video and lies beside it."""
+
+    kind: str = Field(pattern=r"^(audio|subtitles)$")
+    key: ObjectKey
+    content_type: str
+    size_bytes: int = Field(ge=1)
+    language: str | None = Field(default=None, max_length=40, description="of subtitles, as their platform names it")
+
+
+class Video(Record):
+    """What is known of an asset that moves."""
+
+    container: str = Field(max_length=40, description="such as `mp4` or `webm`")
+    duration_seconds: float | None = Field(default=None, gt=0)
+    frame_rate: float | None = Field(default=None, gt=0, description="frames a second, on average")
+    video_codec: str = Field(max_length=40)
+    audio_codec: str | None = Field(default=None, max_length=40, description="none: the file is silent")
+    rotation_degrees: int = Field(default=0, ge=0, lt=360, description="clockwise, as players turn it")
+    tracks: tuple[Track, ...] = Field(default=(), max_length=64)
+
+
 class MediaStored(Event):
     """Said once an asset's original and renditions are stored and readable."""
 
@@ -99,12 +121,16 @@ class MediaStored(Event):
     original_key: ObjectKey
     renditions: tuple[Rendition, ...]
     clean_copy: CleanCopy | None = Field(
-        default=None, description="none was made where this was said before there were any: then nothing is handed out"
+        default=None,
+        description="none of a video, nor of what was stored before there were any: nothing is handed out",
     )
     thumbhash: str | None = Field(default=None, description="base64; a blurred placeholder of some 25 bytes")
     source_url: Url | None = None
     context: ImageContext = ImageContext()
     already_stored: bool = Field(default=False, description="the project already had these bytes")
+    video: Video | None = Field(
+        default=None, description="for a video, whose pictures are its poster and an animated `preview`"
+    )
 
 
 class NamedColour(Record):

@@ -39,6 +39,13 @@ def clean_copy_key(sha256: str, extension: str) -> str:
     return f"media/renditions/{_checked(_SHA256, sha256)}/clean{_checked(_EXTENSION, extension)}"
 
 
+def track_key(sha256: str, track_sha256: str, extension: str) -> str:
+    """Name what belongs to the video with the first hash, such as subtitles; the extension has its dot."""
+    return (
+        f"media/tracks/{_checked(_SHA256, sha256)}/{_checked(_SHA256, track_sha256)}{_checked(_EXTENSION, extension)}"
+    )
+
+
 def upload_key(upload_id: UUID) -> str:
     """Name the place where a client puts an upload that nobody has looked at yet."""
     return f"uploads/{upload_id}"

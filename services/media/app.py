@@ -4,6 +4,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from services.media.downloads import Platforms
 from services.media.handlers import REACTIONS, WORK
 from services.media.library import Library, Limits
 from services.media.on_demand import Renditions
@@ -13,6 +14,7 @@ from services.media.tagging.azure import AzureTagger
 from services.media.tagging.local import Bench, LocalTagger
 from services.media.tagging.model_files import Classifier
 from services.media.tagging.tagger import Tagger, Taggers
+from services.media.video import Attention
 from shared.fetch import Outbound
 from shared.objects import ObjectStore
 from shared.sandbox import Sandbox
@@ -43,12 +45,12 @@ async def serve(settings: Settings) -> None:
             outbound=outbound,
             sandbox=sandbox,
             scratch=scratch,
-            limits=Limits(settings.download_max_bytes, settings.download_deadline_seconds),
+            limits=_limits(settings),
             taggers=await _taggers(settings, bench, stack),
         )
         worker.alongside(library.collect_condemned)
         worker.alongside(Reconciling(worker.pool, objects, hours=settings.reconcile_hours).run)
-        await worker.run(library=library, renditions=Renditions(objects, sandbox, scratch))
+        await worker.run(library=library, renditions=Renditions(objects, sandbox, scratch, library.picture))
 
 
 async def _taggers(settings: Settings, bench: Bench, stack: AsyncExitStack) -> Taggers:
@@ -61,3 +63,18 @@ async def _taggers(settings: Settings, bench: Bench, stack: AsyncExitStack) -> T
         azure = AzureTagger(settings.azure_vision_endpoint, settings.azure_vision_key, features)
         set_up.append(await stack.enter_async_context(azure))
     return Taggers(set_up)
+
+
+def _limits(settings: Settings) -> Limits:
+    platforms = Platforms(
+        extractors=settings.video_platforms,
+        format=settings.video_format,
+        subtitle_languages=settings.video_subtitles,
+        max_bytes=settings.video_max_bytes,
+        longest_seconds=settings.video_max_seconds,
+        deadline_seconds=settings.video_deadline_seconds,
+    )
+    attention = Attention(settings.decoder_memory_bytes, settings.video_seconds)
+    return Limits(
+        settings.download_max_bytes, settings.download_deadline_seconds, platforms, attention, settings.video_processes
+    )

@@ -19,6 +19,7 @@ from contracts.media import (
     MediaStored,
     NamedColour,
     Rendition,
+    Video,
 )
 from contracts.scraper import ImageContext, ImageFound
 from services.media import store
@@ -67,11 +68,17 @@ async def fetch_media(job: Job[FetchMedia], library: Library) -> None:
         except TryAgain as trouble:
             passing = passing or trouble
         else:
-            await _store(job, library, held, command.context, source_url=url)
+            await _store(job, library, held, _told(held, command.context), source_url=url)
             return
     if passing is not None:  # what is only away now may still be had
         raise passing
     await _reject(job, refusals[0], url=command.url)
+
+
+def _told(held: Held, context: ImageContext) -> ImageContext:
+    """Add what a video's own page says to what the page says on which its link was found."""
+    said = {name: text for name, text in held.said.items() if text and getattr(context, name) is None}
+    return context.model_copy(update=said)
 
 
 async def accept_upload(job: Job[AcceptUpload], library: Library) -> None:
@@ -207,20 +214,27 @@ async def _store(job: Job[Any], library: Library, held: Held, context: ImageCont
         asset = await store.upsert_asset(
             tx.connection, asset_id(command.project_id, held.sha256), command.project_id, held.sha256, source_url
         )
-        tx.say(_stored(command.own_lineage(), asset, held, context, source_url))
+        steps = _steps_of(command, held.facts)
+        tx.say(_stored(command.own_lineage() | {"pipeline": steps}, asset, held, context, source_url))
         if not asset.already_stored:
             tx.say(_described(command.own_lineage(), asset.id, asset.described_version, held.facts))
             _follow_taggers(tx, library, command, asset.id, ())
-        _name_steps(tx, command, asset)
+        _name_steps(tx, command, asset, steps)
         tx.result(asset_id=str(asset.id), already_stored=asset.already_stored)
 
 
-def _name_steps(tx: Completion, command: Any, asset: store.Asset) -> None:
+def _name_steps(tx: Completion, command: Any, asset: store.Asset, pipeline: Sequence[str]) -> None:
     """Name the jobs that other services make of this fact, so that the tree is known to its end."""
-    if "depth" in command.pipeline:
+    if DEPTH in pipeline:
         tx.name_child(child_id(command.job_id, MAP_DEPTH, str(asset.id), "default"), MAP_DEPTH)
 
 
+def _steps_of(command: Any, facts: dict[str, Any]) -> tuple[str, ...]:
+    """Give the steps that follow: what moves has no one map, and nobody shall wait for it."""
+    return tuple(step for step in command.pipeline if step != DEPTH or "video" not in facts)
+
+
+DEPTH = "depth"
 MAP_DEPTH = "depth_map.map_depth.v1"
 
 
@@ -239,11 +253,12 @@ def _stored(
         height_px=facts["height_px"],
         original_key=held.original_key,
         renditions=tuple(Rendition.model_validate(rendition) for rendition in facts["renditions"]),
-        clean_copy=CleanCopy.model_validate(facts["clean_copy"]),
+        clean_copy=None if (copy := facts["clean_copy"]) is None else CleanCopy.model_validate(copy),
         thumbhash=facts["thumbhash"],
         source_url=source_url,
         context=context,
         already_stored=asset.already_stored,
+        video=Video.model_validate(facts["video"]) if "video" in facts else None,
     )
 
 

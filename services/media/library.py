@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -12,14 +12,16 @@ import structlog
 
 from contracts.media import CleanCopy
 from services.media import store
-from services.media.downloads import download
+from services.media.downloads import Platforms, Proxy, Taken, download, take, track_type
 from services.media.processing import look, process
 from services.media.renditions import rendition_keys
 from services.media.tagging.tagger import Taggers
+from services.media.video import Attention, still, watch
 from shared.database import AWAY, Pool
-from shared.errors import Refused, TryAgain
-from shared.fetch import Outbound
-from shared.object_keys import clean_copy_key, original_key, rendition_key
+from shared.errors import Refused, TryAgain, printable
+from shared.fetch import Outbound, Progress
+from shared.image_formats import SNIFFED_BYTES, sniff
+from shared.object_keys import clean_copy_key, original_key, rendition_key, track_key
 from shared.objects import ObjectStore
 from shared.sandbox import Sandbox
 
@@ -33,20 +35,29 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A file whose bytes and renditions are stored; no asset refers to it yet."""
+    """A file whose bytes and renditions are stored; no asset refers to it yet.
+
+    Attributes:
+        said: of a video, by its own page: `title`, `credit`, `licence`; texts of strangers.
+
+    """
 
     sha256: str
     size_bytes: int
     original_key: str
     facts: dict[str, Any]
+    said: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much a download may be, in bytes and seconds."""
+    """How much a download may be, in bytes and seconds, and what is spent on videos."""
 
     max_bytes: int
     deadline_seconds: float
+    platforms: Platforms = field(default_factory=Platforms)
+    attention: Attention = field(default_factory=Attention)
+    videos_at_once: int = 2
 
 
 class Library:
@@ -70,18 +81,58 @@ class Library:
         self._sandbox = sandbox
         self._scratch = scratch
         self._limits = limits
+        self._platforms = limits.platforms
+        self._attention = limits.attention
+        # Each is a process, and a large one; images go on meanwhile.
+        self._taking = asyncio.Semaphore(limits.videos_at_once)
+        self._watching = asyncio.Semaphore(limits.videos_at_once)
 
     async def hold_link(self, url: str, report: Report) -> Held:
-        """Download a link and store what it holds; raises Refused or TryAgain."""
+        """Download a link and store what it holds, or the video of a platform's page; raises Refused or TryAgain."""
         report(0.05, "downloading")
-        async with download(
-            self._outbound,
-            url,
-            self._scratch,
-            max_bytes=self._limits.max_bytes,
-            deadline_seconds=self._limits.deadline_seconds,
-        ) as file:
-            return await self._hold(file.path, file.sha256, file.size_bytes, report)
+        try:
+            async with download(
+                self._outbound,
+                url,
+                self._scratch,
+                max_bytes=self._limits.max_bytes,
+                deadline_seconds=self._limits.deadline_seconds,
+                progress=_share_of(report),
+            ) as file:
+                return await self._hold(file.path, file.sha256, file.size_bytes, report)
+        except Refused as refusal:
+            if refusal.code != "web_page_not_image" or not self._platforms.extractors:
+                raise
+            return await self._hold_video(url, report, refusal)
+
+    async def _hold_video(self, url: str, report: Report, page: Refused) -> Held:
+        """Store the video of a page; a page of no platform is refused as the page that it is."""
+        taking = take(self._platforms, url, self._scratch, proxy=self._way_out, progress=_share_of(report))
+        try:
+            async with self._taking, taking as taken:
+                sha256, size_bytes = await asyncio.to_thread(_measure, taken.video)
+                held = await self._hold(taken.video, sha256, size_bytes, report)
+                if "video" not in held.facts or "tracks" in held.facts["video"]:
+                    return replace(held, said=_said(taken))
+                video = {**held.facts["video"], "tracks": await self._keep_tracks(sha256, taken)}
+                return replace(held, facts={**held.facts, "video": video}, said=_said(taken))
+        except Refused as refusal:
+            raise page if refusal.code == "platform_not_supported" else refusal from None
+
+    def _way_out(self, max_bytes: int) -> Proxy:
+        return Proxy(self._outbound.policy, max_bytes=max_bytes)
+
+    async def _keep_tracks(self, sha256: str, taken: Taken) -> list[dict[str, Any]]:
+        tracks: list[tuple[str, Path, str | None]] = [("audio", taken.audio, None)] if taken.audio else []
+        tracks += [("subtitles", one.path, one.language) for one in taken.subtitles]
+        return [await self._keep_track(sha256, kind, path, language) for kind, path, language in tracks]
+
+    async def _keep_track(self, sha256: str, kind: str, path: Path, language: str | None) -> dict[str, Any]:
+        own_sha256, size_bytes = await asyncio.to_thread(_measure, path)
+        extension, content_type = track_type(path, kind)
+        key = track_key(sha256, own_sha256, extension)
+        await self._objects.put_once(key, path, content_type=content_type)
+        return {"kind": kind, "key": key, "content_type": content_type, "size_bytes": size_bytes, "language": language}
 
     async def hold_object(self, key: str, report: Report) -> Held:
         """Store what an object holds; raises Refused or TryAgain."""
@@ -101,7 +152,7 @@ class Library:
         try:
             await self._objects.save(key, path)
             report(0.4, "looking")
-            seen, _ = await self._sandbox.run(look, path)
+            seen, _ = await self._sandbox.run(look, await self.picture(path))
         finally:
             path.unlink(missing_ok=True)
         await store.update_blob_seen(self.pool, sha256, seen)
@@ -119,7 +170,7 @@ class Library:
         if known is not None and "clean_copy" in known["facts"]:
             return Held(sha256, known["size_bytes"], known["original_key"], known["facts"])
         report(0.4, "decoding")
-        facts, contents = await self._sandbox.run(process, path)
+        facts, contents = await self._read(path)
         report(0.7, "storing")
         key = original_key(sha256, facts["extension"])
         renditions = [
@@ -133,7 +184,7 @@ class Library:
             for rendition in facts["renditions"]
         ]
         copy = _placed(facts["clean_copy"], sha256, key)
-        made = [*renditions, copy] if copy["key"] != key else renditions
+        made = [*renditions, copy] if copy is not None and copy["key"] != key else renditions
         await asyncio.gather(
             self._objects.put_once(key, path, content_type=facts["content_type"]),
             *(
@@ -142,6 +193,19 @@ class Library:
             ),
         )
         return Held(sha256, size_bytes, key, {**facts, "renditions": renditions, "clean_copy": copy})
+
+    async def _read(self, path: Path) -> tuple[dict[str, Any], list[bytes]]:
+        if not await asyncio.to_thread(_moves, path):
+            return await self._sandbox.run(process, path)
+        async with self._watching:
+            return await watch(path, self._attention, self._sandbox)
+
+    async def picture(self, path: Path) -> Path | bytes:
+        """Give what is looked at of a file: of a video its poster. Raises Refused or TryAgain."""
+        if not await asyncio.to_thread(_moves, path):
+            return path
+        async with self._watching:
+            return await still(path, self._attention)
 
     async def collect_condemned(self) -> None:
         """Delete bytes that nobody has referred to for a day, again and again, until cancelled."""
@@ -159,9 +223,10 @@ class Library:
             await store.keep_locks(connection)
             condemned = await store.select_condemned(connection, _CONDEMNED_AT_ONCE)
             for blob in condemned:
-                listed = (rendition["key"] for rendition in blob["facts"]["renditions"])
-                copies = [copy["key"]] if (copy := blob["facts"].get("clean_copy")) is not None else []
-                keys = {blob["original_key"], *listed, *copies, *rendition_keys(blob["sha256"])}
+                facts = blob["facts"]
+                copies = [copy] if (copy := facts.get("clean_copy")) is not None else []
+                beside = [*facts["renditions"], *copies, *facts.get("video", {}).get("tracks", ())]
+                keys = {blob["original_key"], *(one["key"] for one in beside), *rendition_keys(blob["sha256"])}
                 # All deletes have ended before the lock is given up, whatever becomes of them.
                 deleting = asyncio.gather(*(self._objects.delete(key) for key in keys), return_exceptions=True)
                 for outcome in await _in_any_case(deleting):
@@ -179,10 +244,32 @@ async def _in_any_case(ending: asyncio.Future[list[Any]]) -> list[Any]:
         await asyncio.wait((ending,))
 
 
-def _placed(copy: dict[str, Any], sha256: str, original: str) -> dict[str, Any]:
-    """Say where what is handed out lies: where the original does, if that tells nothing."""
+def _placed(copy: dict[str, Any] | None, sha256: str, original: str) -> dict[str, Any] | None:
+    """Say where what is handed out lies: where the original does, if that tells nothing. Of a video nothing is."""
+    if copy is None:
+        return None
     key = original if copy["is_original"] else clean_copy_key(sha256, copy["extension"])
     return {"key": key, **{name: copy[name] for name in CleanCopy.model_fields if name != "key"}}
+
+
+def _share_of(report: Report) -> Progress:
+    """Tell of a download as a share of the whole work."""
+
+    def progress(received: int, total: int | None) -> None:
+        report(0.05 + 0.35 * min(received / total, 1.0) if total else None, "downloading")
+
+    return progress
+
+
+def _said(taken: Taken) -> dict[str, str]:
+    facts = {name: printable(text, 500) for name, text in taken.facts.items() if isinstance(text, str)}
+    said = {"title": facts.get("title"), "credit": facts.get("uploader"), "licence": facts.get("license")}
+    return {name: text for name, text in said.items() if text}
+
+
+def _moves(path: Path) -> bool:
+    with path.open("rb") as file:
+        return sniff(file.read(SNIFFED_BYTES)) == "video"
 
 
 def _measure(path: Path) -> tuple[str, int]:

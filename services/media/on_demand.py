@@ -1,5 +1,6 @@
 """Renditions that are drawn when somebody asks for them, once."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -11,6 +12,7 @@ from shared.objects import ObjectStore
 from shared.rendition_sizes import allowed_side, rendition_size
 from shared.sandbox import Sandbox
 
+ToPicture = Callable[[Path], Awaitable[Path | bytes]]
 CONTENT_TYPE: Final = "image/webp"
 
 
@@ -42,10 +44,12 @@ class Renditions:
         objects: where originals and renditions lie.
         sandbox: reads the original.
         scratch: a folder for the original while it is read.
+        picture: gives what is drawn of a file: of a video its poster.
 
     """
 
-    def __init__(self, objects: ObjectStore, sandbox: Sandbox, scratch: Path) -> None:
+    def __init__(self, objects: ObjectStore, sandbox: Sandbox, scratch: Path, picture: ToPicture) -> None:
+        self._picture = picture
         self._objects = objects
         self._sandbox = sandbox
         self._scratch = scratch
@@ -73,7 +77,7 @@ class Renditions:
         path = self._scratch / f"{uuid4().hex}.original"
         try:
             await self._objects.save(original.key, path)
-            _, (content,) = await self._sandbox.run(redraw, path, renditions={name: side})
+            _, (content,) = await self._sandbox.run(redraw, await self._picture(path), renditions={name: side})
         finally:
             path.unlink(missing_ok=True)
         return content

@@ -1,10 +1,14 @@
 """What media reads from its environment."""
 
 from pathlib import Path
+from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic_settings import NoDecode
 
 from shared.settings import ObjectSettings, OutboundSettings, WorkSettings
+
+Names = Annotated[tuple[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9:._*\-]{1,60}$")], ...], NoDecode]
 
 
 class Settings(OutboundSettings, ObjectSettings, WorkSettings):
@@ -35,6 +39,22 @@ class Settings(OutboundSettings, ObjectSettings, WorkSettings):
     azure_vision_features: str = Field(
         default="tags,objects,caption", pattern=r"^(tags|objects|caption)(,(tags|objects|caption))*$"
     )
+    video_processes: int = Field(default=2, ge=1, le=64, description="videos that are taken, and read, at once")
+    video_seconds: float = Field(default=30, gt=0, description="processor time for the poster and preview of a video")
+    video_platforms: Names = Field(
+        default=("youtube", "vimeo", "dailymotion", "archive.org", "peertube"),
+        description="extractors of yt-dlp that may be used, separated by commas; empty: none",
+    )
+    video_format: str = Field(default="bv*[height<=?1080],ba", description="as yt-dlp's --format; nothing is merged")
+    video_subtitles: Names = Field(default=("en",), description="languages of subtitles that are kept")
+    video_max_bytes: int = Field(default=512 * 1024 * 1024, ge=1024)
+    video_max_seconds: float = Field(default=4 * 60 * 60, gt=0, description="a longer video is refused")
+    video_deadline_seconds: float = Field(default=900, gt=0)
+
+    @field_validator("video_platforms", "video_subtitles", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _azure_is_asked_in_secret(self) -> "Settings":

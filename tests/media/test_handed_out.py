@@ -86,7 +86,7 @@ async def media(house: House, tmp_path: Path) -> AsyncIterator[Media]:
         await objects.ensure_bucket()
         limits = Limits(settings.download_max_bytes, 1.0)
         library = Library(pool=pool, objects=objects, outbound=nobody, sandbox=sandbox, scratch=tmp_path, limits=limits)
-        crafts = {"library": library, "renditions": Renditions(objects, sandbox, tmp_path)}
+        crafts = {"library": library, "renditions": Renditions(objects, sandbox, tmp_path, library.picture)}
         works = {AcceptUpload: accept_upload, DrawRendition: draw_rendition}
         async with house.worker("media", works=works, crafts=crafts):
             yield Media(house, pool, objects, library)

@@ -40,6 +40,10 @@ async def objects(house: House) -> AsyncIterator[ObjectStore]:
         yield objects
 
 
+async def as_it_is(path: Path) -> Path:
+    return path
+
+
 def left_over(folder: Path) -> list[Path]:
     return list(folder.iterdir())
 
@@ -51,7 +55,7 @@ def peak_kib(pid: int) -> int:
 async def test_an_allowed_size_is_drawn_once_upright_and_without_a_place(
     objects: ObjectStore, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    renditions = Renditions(objects, sandbox, tmp_path)
+    renditions = Renditions(objects, sandbox, tmp_path, as_it_is)
     first = await renditions.draw(ORIGINAL, 640)
     again = await renditions.draw(ORIGINAL, 640)
 
@@ -65,7 +69,7 @@ async def test_an_allowed_size_is_drawn_once_upright_and_without_a_place(
 async def test_sizes_beyond_the_picture_are_one_file_that_is_not_enlarged(
     objects: ObjectStore, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    renditions = Renditions(objects, sandbox, tmp_path)
+    renditions = Renditions(objects, sandbox, tmp_path, as_it_is)
     drawn = [await renditions.draw(ORIGINAL, side) for side in (1440, 1920, 2560)]
 
     assert {(one.key, one.width_px, one.height_px) for one in drawn} == {(drawn[0].key, 900, 1200)}
@@ -75,7 +79,7 @@ async def test_sizes_beyond_the_picture_are_one_file_that_is_not_enlarged(
 async def test_a_size_that_is_not_allowed_reads_nothing_and_stores_nothing(tmp_path: Path) -> None:
     nobody: Any = None
     with pytest.raises(Refused) as refused:
-        await Renditions(nobody, nobody, tmp_path).draw(ORIGINAL, 641)
+        await Renditions(nobody, nobody, tmp_path, as_it_is).draw(ORIGINAL, 641)
     assert refused.value.code == "rendition_size_refused"
 
 
@@ -85,7 +89,7 @@ async def test_a_picture_that_cannot_be_read_any_more_leaves_nothing(
     await objects.put("media/originals/torn.jpg", PICTURE[:4000], content_type="image/jpeg")
     torn = Original("0" * 64, "media/originals/torn.jpg", 900, 1200)
     with pytest.raises(Refused) as refused:
-        await Renditions(objects, sandbox, tmp_path).draw(torn, 640)
+        await Renditions(objects, sandbox, tmp_path, as_it_is).draw(torn, 640)
 
     assert refused.value.code == "image_truncated"
     assert left_over(tmp_path) == []

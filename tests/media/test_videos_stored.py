@@ -1,0 +1,192 @@
+"""A video is kept as any image is, with a poster and a preview; and what its page keeps beside it is kept too."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contracts.jobs import JobCompleted, JobFailed
+from contracts.media import DescribeMedia, FetchMedia, MediaDescribed, MediaRejected, MediaStored
+from services.media.downloads import Platforms
+from services.media.handlers import describe_media, fetch_media
+from services.media.library import Library, Limits
+from services.media.settings import Settings
+from services.media.store import CONDEMNED_HOURS
+from shared.database import open_pool
+from shared.fetch import Outbound
+from shared.objects import ObjectStore
+from shared.sandbox import Sandbox
+from tests.living import House, lineage, until
+from tests.media.films import film
+from tests.shared.strangers import Stranger, answer
+
+FILM = film(frames=30)
+SOUND = b"\0\0\0\x18ftypM4A \0\0\0\0M4A mp42" + bytes(range(256)) * 10
+WORDS = b"WEBVTT\n\n00:00.000 --> 00:01.000\nHello\n"
+PAGE = (
+    b"<html><head><title>A day at sea</title></head><body><video>"
+    b"<source src='/film.mp4' type='video/mp4'><track kind='subtitles' srclang='en' src='/en.vtt'></video>"
+)
+MASTER = (
+    "#EXTM3U\n"
+    '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="English",LANGUAGE="en",DEFAULT=YES,URI="/sound.m3u8"\n'
+    '#EXT-X-STREAM-INF:BANDWIDTH=100000,CODECS="avc1.64001f",RESOLUTION=160x96,AUDIO="a"\n/picture.m3u8\n'
+)
+
+
+def playlist(segment: str) -> bytes:
+    return f"#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\n{segment}\n#EXT-X-ENDLIST\n".encode()
+
+
+@dataclass
+class Archive:
+    house: House
+    host: Stranger
+    library: Library
+    objects: ObjectStore
+
+    async def fetch(self, path: str, **wish: Any) -> list[Any]:
+        return await self.obeyed(FetchMedia(**lineage(**wish), url=f"http://127.0.0.1:{self.host.port}{path}"))
+
+    async def obeyed(self, command: Any) -> list[Any]:
+        """Have a command worked on; give what was said, the end of the job last."""
+        await self.house.say(command)
+        said: list[Any] = []
+
+        async def ended() -> bool:
+            said.extend(await self.house.heard())
+            return any(isinstance(one, JobCompleted | JobFailed) and one.job_id == command.job_id for one in said)
+
+        await until(ended)
+        ends = JobCompleted | JobFailed
+        return [one for one in said if isinstance(one, MediaStored | MediaDescribed | MediaRejected | ends)]
+
+
+@pytest.fixture
+async def archive(house: House, tmp_path: Path) -> AsyncIterator[Archive]:
+    shelf = house.servers.object_store
+    settings = Settings(
+        **house.settings("media").model_dump(),
+        s3_endpoint_url=shelf.endpoint_url,
+        s3_bucket=shelf.bucket,
+        s3_access_key_id=shelf.access_key_id,
+        s3_secret_access_key=shelf.secret_access_key,
+        s3_region=shelf.region,
+    )
+    platforms = Platforms(
+        extractors=("generic", "html5"), format="bv*,ba", subtitle_languages=("en",), deadline_seconds=30
+    )
+    pool = await open_pool(house.servers.database_url("media"), size=4, application_name="tests")
+    async with (
+        Stranger() as host,
+        ObjectStore.of(settings) as objects,
+        Outbound(user_agent="diorama-tests", allow=frozenset({("127.0.0.1", host.port)})) as outbound,
+        Sandbox(
+            processes=1,
+            memory_bytes=settings.decoder_memory_bytes,
+            seconds=settings.decoder_seconds,
+            preload=("services.media.processing",),
+        ) as pictures,
+    ):
+        await objects.ensure_bucket()
+        host.otherwise = answer(status=404)
+        library = Library(
+            pool=pool,
+            objects=objects,
+            outbound=outbound,
+            sandbox=pictures,
+            scratch=tmp_path,
+            limits=Limits(10_000_000, 30.0, platforms),
+        )
+        works = {FetchMedia: fetch_media, DescribeMedia: describe_media}
+        async with house.worker("media", works=works, crafts={"library": library}):
+            yield Archive(house, host, library, objects)
+    assert left_in(tmp_path) == []
+    await pool.close()
+
+
+def left_in(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
+
+
+async def test_a_linked_video_is_stored_with_its_pictures_and_makes_no_map(archive: Archive) -> None:
+    archive.host.answers["/film.mp4"] = answer(FILM)
+    stored, described, ended = await archive.fetch("/film.mp4", pipeline=("depth",))
+
+    assert (stored.content_type, stored.width_px, stored.height_px) == ("video/mp4", 160, 96)
+    assert stored.original_key.endswith(".mp4")
+    assert stored.video.video_codec == "h264"
+    assert stored.video.duration_seconds == pytest.approx(1.5, abs=0.1)
+    assert stored.video.tracks == ()
+    assert stored.pipeline == ()
+    assert [rendition.name for rendition in stored.renditions] == ["250", "1440", "preview"]
+    assert await archive.objects.get(stored.original_key) == FILM
+    for rendition in stored.renditions:
+        assert (await archive.objects.get(rendition.key))[8:12] == b"WEBP"
+    assert described.palette
+    assert isinstance(ended, JobCompleted)
+
+
+async def test_the_video_of_a_page_is_stored_with_its_subtitles_and_its_title(archive: Archive) -> None:
+    archive.host.answers |= {
+        "/watch": answer(PAGE, headers=[("Content-Type", "text/html")]),
+        "/film.mp4": answer(FILM, headers=[("Content-Type", "video/mp4")]),
+        "/en.vtt": answer(WORDS, headers=[("Content-Type", "text/vtt")]),
+    }
+    stored, _, _ = await archive.fetch("/watch")
+
+    assert str(stored.context.title).startswith("A day at sea")
+    (track,) = stored.video.tracks
+    assert (track.kind, track.language, track.content_type) == ("subtitles", "en", "text/vtt")
+    assert await archive.objects.get(track.key) == WORDS
+
+
+async def test_sound_that_is_kept_apart_is_kept_too_and_goes_with_its_video(archive: Archive) -> None:
+    page = b"<html><title>Sea</title><video><source src='/all.m3u8' type='application/x-mpegURL'></video>"
+    archive.host.answers |= {
+        "/watch": answer(page, headers=[("Content-Type", "text/html")]),
+        "/all.m3u8": answer(MASTER.encode(), headers=[("Content-Type", "application/x-mpegURL")]),
+        "/picture.m3u8": answer(playlist("/film.mp4")),
+        "/sound.m3u8": answer(playlist("/sound.m4a")),
+        "/film.mp4": answer(FILM),
+        "/sound.m4a": answer(SOUND),
+    }
+    stored, *_ = await archive.fetch("/watch")
+
+    assert await archive.objects.get(stored.original_key) == FILM
+    (track,) = stored.video.tracks
+    assert track.kind == "audio"
+    assert await archive.objects.get(track.key) == SOUND
+
+    await archive.house.admin.execute(
+        "UPDATE media.blobs SET asset_count = 0, condemned_at = now() - $1 * interval '2 hours'", CONDEMNED_HOURS
+    )
+    await archive.library._collect_page()
+    keys = [stored.original_key, track.key, *(rendition.key for rendition in stored.renditions)]
+    assert [await archive.objects.exists(key) for key in keys] == [False] * 5
+
+
+async def test_a_page_without_a_video_is_refused_as_what_it_is(archive: Archive) -> None:
+    archive.host.answers["/page"] = answer(b"<html><p>Nothing moves.", headers=[("Content-Type", "text/html")])
+    rejected, ended = await archive.fetch("/page")
+    assert isinstance(rejected, MediaRejected)
+    assert isinstance(ended, JobFailed)
+    assert rejected.code == ended.code == "web_page_not_image"
+
+
+async def test_a_hostile_video_is_rejected_and_the_worker_goes_on(archive: Archive) -> None:
+    archive.host.answers |= {"/half.mp4": answer(FILM[: len(FILM) // 2]), "/film.mp4": answer(FILM)}
+    rejected, _ = await archive.fetch("/half.mp4")
+    assert rejected.code == "video_corrupt"
+    *_, ended = await archive.fetch("/film.mp4")
+    assert isinstance(ended, JobCompleted)
+
+
+async def test_a_video_is_described_again_by_its_poster(archive: Archive) -> None:
+    archive.host.answers["/film.mp4"] = answer(FILM)
+    stored, first, _ = await archive.fetch("/film.mp4")
+    again, _ = await archive.obeyed(DescribeMedia(**lineage(), asset_id=stored.asset_id))
+    assert (again.palette, again.perceptual_hash) == (first.palette, first.perceptual_hash)
+    assert again.subject_version == first.subject_version + 1
