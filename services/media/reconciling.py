@@ -23,7 +23,7 @@ from shared.objects import ObjectStore, StoredObject
 
 PARTS: Final = 256
 
-_KEY: Final = re.compile(r"media/(?:originals/[0-9a-f]{2}|renditions)/([0-9a-f]{64})[./].*")
+_KEY: Final = re.compile(r"media/(?:originals/[0-9a-f]{2}|renditions|tracks)/([0-9a-f]{64})[./].*")
 _PAGE: Final = 500
 _AT_ONCE: Final = 20
 _LONGEST_PAUSE_SECONDS: Final = 600.0
@@ -117,8 +117,8 @@ class Reconciling:
         await self._objects.delete(key)
 
     async def _listed(self, beginning: str) -> list[StoredObject]:
-        """List the originals and renditions of a part, page after page."""
-        prefixes = (f"media/originals/{beginning}/", f"media/renditions/{beginning}")
+        """List the originals of a part and what was made of them or came with them, page after page."""
+        prefixes = (f"media/originals/{beginning}/", f"media/renditions/{beginning}", f"media/tracks/{beginning}")
         return [found for prefix in prefixes async for found in self._objects.list(prefix)]
 
 

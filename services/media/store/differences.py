@@ -47,6 +47,7 @@ async def select_named_keys(pool: Pool, beginning: str) -> list[tuple[str, str]]
             SELECT original_key AS key
             UNION ALL SELECT rendition ->> 'key' FROM jsonb_path_query(facts, '$.renditions[*]') AS rendition
             UNION SELECT facts -> 'clean_copy' ->> 'key' WHERE facts -> 'clean_copy' ->> 'key' IS NOT NULL
+            UNION ALL SELECT track ->> 'key' FROM jsonb_path_query(facts, '$.video.tracks[*]') AS track
         ) AS named
         WHERE sha256 >= $1 AND sha256 < $1 || 'g' AND asset_count > 0
         """,

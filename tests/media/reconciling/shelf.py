@@ -12,7 +12,7 @@ from services.media.library import Held, Library, Limits
 from services.media.reconciling import Reconciling
 from services.media.rules import asset_id
 from shared.database import Pool
-from shared.object_keys import clean_copy_key, original_key, rendition_key
+from shared.object_keys import clean_copy_key, original_key, rendition_key, track_key
 from shared.objects import ObjectStore
 from shared.sandbox import Sandbox
 from tests.living import PROJECT, House
@@ -24,10 +24,14 @@ PICTURE = encoded(photo(64, 48, seed=3), "PNG", exif=exif_with_place())
 SHA256 = sha256(PICTURE).hexdigest()
 KEY, SHOWN, COPY = original_key(SHA256, ".png"), rendition_key(SHA256, "250"), clean_copy_key(SHA256, ".png")
 NAMED = (KEY, SHOWN, COPY)
-FACTS = {"renditions": [{"name": "250", "key": SHOWN}], "clean_copy": {"key": COPY}}
+FACTS: dict[str, Any] = {"renditions": [{"name": "250", "key": SHOWN}], "clean_copy": {"key": COPY}}
 NEIGHBOUR = UUID("00000000-0000-4000-8000-00000000cccc")
 DUE = sorted({0x00, 0x7F, 0xFF, int(SHA256[:2], 16)})
-WITHOUT_ROW = [f"media/originals/{digits}/{digits * 32}.jpg" for digits in ("00", "7f", "ff")]
+WORDS = track_key(SHA256, "01" * 32, ".vtt")
+WITHOUT_ROW = [
+    *(f"media/originals/{digits}/{digits * 32}.jpg" for digits in ("00", "7f", "ff")),
+    track_key("7f" * 32, "01" * 32, ".vtt"),
+]
 
 
 async def spare_the_rest(house: House) -> None:
@@ -49,10 +53,10 @@ async def put(objects: ObjectStore, *keys: str) -> None:
         await objects.put(key, PICTURE, content_type="image/png")
 
 
-async def stored(pool: Pool, project: UUID = PROJECT) -> UUID:
+async def stored(pool: Pool, project: UUID = PROJECT, facts: dict[str, Any] = FACTS) -> UUID:
     """Give a project the picture, as the transaction that completes a job does."""
     async with pool.acquire() as connection, connection.transaction():
-        await store.upsert_blob(connection, SHA256, size_bytes=len(PICTURE), original_key=KEY, facts=FACTS)
+        await store.upsert_blob(connection, SHA256, size_bytes=len(PICTURE), original_key=KEY, facts=facts)
         asset = await store.upsert_asset(connection, asset_id(project, SHA256), project, SHA256, None)
     return asset.id
 

@@ -11,9 +11,12 @@ from shared.objects import ObjectStore
 from tests.living import House
 from tests.media.reconciling.shelf import (
     COPY,
+    FACTS,
     KEY,
+    NAMED,
     NEIGHBOUR,
     SHOWN,
+    WORDS,
     a_day_passes,
     deleted,
     holding,
@@ -57,6 +60,17 @@ async def test_what_a_row_names_and_is_not_there_is_told_until_it_is_back(
     await a_day_passes(house)
     await looked_through(pool, objects)
     assert await schemas.check_library(admin_url) == "nothing is missing"
+
+
+async def test_what_belongs_to_a_video_is_missed_too(house: House, pool: Pool, objects: ObjectStore) -> None:
+    await put(objects, *NAMED)
+    await stored(pool, facts=FACTS | {"video": {"tracks": [{"key": WORDS}, {"key": WORDS}]}})
+    await looked_through(pool, objects)
+    assert await house.value("SELECT array_agg(key) FROM media.missing_objects") == [WORDS]
+    await put(objects, WORDS)
+    await a_day_passes(house)
+    await looked_through(pool, objects)
+    assert await house.value("SELECT count(*) FROM media.missing_objects") == 0
 
 
 async def test_what_nobody_refers_to_any_more_is_not_missing(house: House, pool: Pool, objects: ObjectStore) -> None:
