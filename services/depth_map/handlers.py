@@ -10,10 +10,12 @@ from services.depth_map.mapping import DepthMapping, Maps
 from shared.errors import Refused
 from shared.handling import Heard, Reactions, Selective, Works
 from shared.identifiers import child_id
+from shared.image_formats import IMAGE_FORMATS
 from shared.jobs import Job
 from shared.outbox import Transaction
 
 DEFAULT_RECIPE = "default"
+_PICTURES = tuple(known.extension for known in IMAGE_FORMATS.values())
 STEP = "depth"
 """The step of a pipeline that is ours."""
 
@@ -39,6 +41,8 @@ async def map_depth(job: Job[MapDepth], depth: DepthMapping) -> None:
             tx.say(_mapped(command, known["subject_version"], depth.recipe, known["maps"], known["facts"]))
             tx.result(recipe=depth.recipe, already_mapped=True)
         return
+    if not command.original_key.endswith(_PICTURES):  # a video would be read as a whole, to be refused then
+        raise Refused("not_an_image", "Maps are drawn of images alone; this is a video.")
     maps = await depth.draw(command.asset_id, command.original_key, report=job.progress)
     async with job.completing() as tx:
         version = await store.upsert_depth_map(
