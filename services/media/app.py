@@ -4,7 +4,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from services.media.downloads import Platforms
+from services.media.downloads import Pages, Platforms
 from services.media.handlers import REACTIONS, WORK
 from services.media.library import Library, Limits
 from services.media.on_demand import Renditions
@@ -47,6 +47,7 @@ async def serve(settings: Settings) -> None:
             scratch=scratch,
             limits=_limits(settings),
             taggers=await _taggers(settings, bench, stack),
+            pages=await stack.enter_async_context(Pages(settings.video_platforms)),
         )
         worker.alongside(library.collect_condemned)
         worker.alongside(Reconciling(worker.pool, objects, hours=settings.reconcile_hours).run)

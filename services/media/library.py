@@ -2,7 +2,8 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,12 @@ import structlog
 
 from contracts.media import CleanCopy
 from services.media import store
-from services.media.downloads import Platforms, Proxy, Taken, download, take, track_type
+from services.media.downloads import Pages, Platforms, Proxy, Taken, download, take, track_type
 from services.media.processing import look, process
 from services.media.renditions import rendition_keys
 from services.media.tagging.tagger import Taggers
 from services.media.video import Attention, still, watch
+from shared.addresses import parse_url
 from shared.database import AWAY, Pool
 from shared.errors import Refused, TryAgain, printable
 from shared.fetch import Outbound, Progress
@@ -29,6 +31,11 @@ Report = Callable[[float | None, str | None], None]
 
 _CONDEMNED_AT_ONCE = 20
 _COLLECT_SECONDS = 600
+_PAGES = frozenset({"web_page_not_image", "http_401", "http_403"})  # platforms may show theirs to players alone
+_SAID = {"title": "title", "uploader": "credit", "license": "licence", "description": "description"}
+_SAID_CHARACTERS = 2000
+_IN_LINE_PER_PLACE = 4
+_IN_LINE_SECONDS = 20.0
 
 _log = structlog.get_logger(__name__)
 
@@ -38,7 +45,7 @@ class Held:
     """A file whose bytes and renditions are stored; no asset refers to it yet.
 
     Attributes:
-        said: of a video, by its own page: `title`, `credit`, `licence`; texts of strangers.
+        said: of a video, by its own page: `title`, `credit`, `licence`, `description`; texts of strangers.
 
     """
 
@@ -73,6 +80,7 @@ class Library:
         scratch: Path,
         limits: Limits,
         taggers: Taggers | None = None,
+        pages: Pages | None = None,
     ) -> None:
         self.pool = pool
         self.taggers = taggers or Taggers()
@@ -82,9 +90,11 @@ class Library:
         self._scratch = scratch
         self._limits = limits
         self._platforms = limits.platforms
+        self._pages = pages
         self._attention = limits.attention
         # Each is a process, and a large one; images go on meanwhile.
         self._taking = asyncio.Semaphore(limits.videos_at_once)
+        self._in_line = 0
         self._watching = asyncio.Semaphore(limits.videos_at_once)
 
     async def hold_link(self, url: str, report: Report) -> Held:
@@ -101,15 +111,19 @@ class Library:
             ) as file:
                 return await self._hold(file.path, file.sha256, file.size_bytes, report)
         except Refused as refusal:
-            if refusal.code != "web_page_not_image" or not self._platforms.extractors:
+            if refusal.code not in _PAGES or not self._platforms.extractors:
                 raise
             return await self._hold_video(url, report, refusal)
 
     async def _hold_video(self, url: str, report: Report, page: Refused) -> Held:
         """Store the video of a page; a page of no platform is refused as the page that it is."""
-        taking = take(self._platforms, url, self._scratch, proxy=self._way_out, progress=_share_of(report))
+        # In its one spelling a URL has no fragment, by which yt-dlp would let its writer give orders.
+        address = str(parse_url(url, self._outbound.policy))
+        if self._pages is not None and not await self._pages.know(address):
+            raise page
+        taking = take(self._platforms, address, self._scratch, proxy=self._way_out, progress=_share_of(report))
         try:
-            async with self._taking, taking as taken:
+            async with self._turn(), taking as taken:
                 sha256, size_bytes = await asyncio.to_thread(_measure, taken.video)
                 held = await self._hold(taken.video, sha256, size_bytes, report)
                 if "video" not in held.facts or "tracks" in held.facts["video"]:
@@ -118,6 +132,23 @@ class Library:
                 return replace(held, facts={**held.facts, "video": video}, said=_said(taken))
         except Refused as refusal:
             raise page if refusal.code == "platform_not_supported" else refusal from None
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Wait for one of the few places, unless many wait already: each that waits keeps an image from its own."""
+        if self._in_line >= _IN_LINE_PER_PLACE * self._limits.videos_at_once:
+            raise TryAgain(
+                "videos_in_line",
+                "Other videos are being taken; this one is when some of them are done.",
+                retry_after_seconds=_IN_LINE_SECONDS,
+                rate_limited=True,
+            )
+        self._in_line += 1
+        try:
+            async with self._taking:
+                yield
+        finally:
+            self._in_line -= 1
 
     def _way_out(self, max_bytes: int) -> Proxy:
         return Proxy(self._outbound.policy, max_bytes=max_bytes)
@@ -262,9 +293,8 @@ def _share_of(report: Report) -> Progress:
 
 
 def _said(taken: Taken) -> dict[str, str]:
-    facts = {name: printable(text, 500) for name, text in taken.facts.items() if isinstance(text, str)}
-    said = {"title": facts.get("title"), "credit": facts.get("uploader"), "licence": facts.get("license")}
-    return {name: text for name, text in said.items() if text}
+    facts = {name: printable(text, _SAID_CHARACTERS) for name, text in taken.facts.items() if isinstance(text, str)}
+    return {ours: facts[theirs] for theirs, ours in _SAID.items() if facts.get(theirs)}
 
 
 def _moves(path: Path) -> bool:

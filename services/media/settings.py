@@ -40,7 +40,7 @@ class Settings(OutboundSettings, ObjectSettings, WorkSettings):
         default="tags,objects,caption", pattern=r"^(tags|objects|caption)(,(tags|objects|caption))*$"
     )
     video_processes: int = Field(default=2, ge=1, le=64, description="videos that are taken, and read, at once")
-    video_seconds: float = Field(default=30, gt=0, description="processor time for the poster and preview of a video")
+    video_seconds: float = Field(default=5, gt=0, description="processor time for the poster and preview of a video")
     video_platforms: Names = Field(
         default=("youtube", "vimeo", "dailymotion", "archive.org", "peertube"),
         description="extractors of yt-dlp that may be used, separated by commas; empty: none",

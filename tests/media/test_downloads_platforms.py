@@ -1,6 +1,7 @@
 """Videos taken from pages by yt-dlp: what comes, what it is refused for, and how soon it is gone when told to."""
 
 import asyncio
+import json
 import os
 import time
 from collections.abc import AsyncIterator, Callable
@@ -11,11 +12,11 @@ from typing import Any
 import pytest
 
 from services.media.downloads import Platforms, Proxy, platforms, take
-from services.media.downloads.complaints import failure_of
 from shared.addresses import Policy
 from shared.errors import Failure, Refused, TryAgain
 from shared.sandbox.confinement import landlock_version
-from tests.shared.strangers import Stranger, answer, redirect
+from tests.shared.outer_world import INNER_NAMES, NAMES, corpus_urls
+from tests.shared.strangers import PUBLIC_ADDRESS, Stranger, StubResolver, answer, diverting, redirect
 
 CLIP = b"\0\0\0\x18ftypisom\0\0\0\0isomavc1" + bytes(range(256)) * 400
 SUBTITLE = b"WEBVTT\n\n00:00.000 --> 00:01.000\nHello\n"
@@ -74,11 +75,15 @@ async def cinema(tmp_path: Path) -> AsyncIterator[Cinema]:
         yield Cinema(host, tmp_path, allow=frozenset({("127.0.0.1", host.port)}))
 
 
-async def test_the_video_of_a_page_comes_through_the_proxy_with_what_the_page_says(cinema: Cinema) -> None:
+async def test_the_video_of_a_page_comes_through_the_proxy_with_what_its_page_says_and_is_heard_of(
+    cinema: Cinema,
+) -> None:
     cinema.host.answers |= {"/watch": page("/clip.mp4"), "/clip.mp4": answer(CLIP, headers=MP4)}
     content, facts = await cinema.take("/watch")
 
     assert content == CLIP
+    assert cinema.heard
+    assert all(total == len(CLIP) for _, total in cinema.heard)
     assert str(facts["title"]).startswith("A cat")
     (proxy,) = cinema.proxies
     assert proxy.received_bytes > len(CLIP)
@@ -86,46 +91,74 @@ async def test_the_video_of_a_page_comes_through_the_proxy_with_what_the_page_sa
     assert cinema.left_over() == []
 
 
-async def test_progress_is_heard_while_a_video_comes(cinema: Cinema) -> None:
-    cinema.host.answers |= {"/watch": page("/clip.mp4"), "/clip.mp4": answer(CLIP, headers=MP4)}
-    await cinema.take("/watch")
-    assert cinema.heard
-    assert all(total == len(CLIP) for _, total in cinema.heard)
+ATTACKS = [
+    *(url for url in corpus_urls("block") if not url.startswith("data:")),  # that has all it leads to in itself
+    *(f"http://{name}/" for name in INNER_NAMES),
+    *("http://127.0.0.1/", "https://[::ffff:169.254.169.254]/", "http://example.com:22/"),
+    *("file:///etc/passwd", "ftp://127.0.0.1/clip.mp4", "rtmp://127.0.0.1/clip"),
+]
+ALL_IN_TURN = """
+import os
+import services.media.downloads.extracting as e
+one, program, kept = e.fetch, e.yt_dlp.YoutubeDL, []
+def once(parameters):
+    kept.append(kept[0] if kept else program(parameters))
+    return kept[0]
+def fetch(order):
+    for url in json.loads(order['url']):
+        try: one({**order, 'url': url})
+        except Exception: pass
+    came = os.listdir(order['folder'])
+    e.Path(order['folder'], 'x').write_text('x')
+    e._say({'done': {'files': [{'name': 'x'}], 'facts': {'asked': len(kept), 'came': came}}})
+e.yt_dlp.YoutubeDL, e.fetch = once, fetch
+"""
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["/moved", "/framed", "/sent"],
-    ids=["a redirect of the page", "a source in the page", "a redirect of the clip"],
-)
-async def test_yt_dlp_is_led_to_no_inner_place(cinema: Cinema, path: str) -> None:
-    async with Stranger() as trap:
-        place = f"http://127.0.0.1:{trap.port}/clip.mp4"
-        cinema.host.answers |= {
-            "/moved": redirect(place),
-            "/framed": page(place),
-            "/sent": page("/clip.mp4"),
-            "/clip.mp4": redirect(place),
-        }
-        failure = await cinema.failure(path)
-        assert isinstance(failure, Refused)
-        assert failure.code == "url_port_refused"
-        assert trap.connections == 0
+async def all_in_turn(attacks: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], Stranger]:
+    """Have one program ask for each place, and be led there in each way; give what was dialled, and the host."""
+    monkeypatch.setattr(platforms, "_PROGRAM", platforms._PROGRAM.replace("main()", f"{ALL_IN_TURN}main()"))
+    dialled: list[str] = []
+    async with Stranger() as host:
+        host.otherwise = answer(status=404)
+        pages = {f"/moved/{number}": redirect(f"{place}?moved") for number, place in enumerate(attacks[::2])}
+        pages |= {f"/page/{number}": page(f"{place}?named") for number, place in enumerate(attacks[1::2])}
+        for number, place in enumerate(attacks[::10]):
+            pages[f"/clip/{number}"] = page(f"/sent/{number}")
+            host.answers[f"/sent/{number}"] = redirect(f"{place}?sent")
+        host.answers |= pages
+        turning = ["http://turning.example/"] * 3
+        urls = [*attacks, *turning, *(f"http://example.com{path}" for path in pages)]
+        names = NAMES | {"turning.example": [PUBLIC_ADDRESS]}
+        resolver = StubResolver(names, {"turning.example": ["127.0.0.1"]})
+        opening = diverting(host.port, dialled)
+        wanted = take(
+            replace(SETTINGS, max_bytes=50_000_000, deadline_seconds=120),
+            json.dumps(urls),
+            folder,
+            proxy=lambda size: Proxy(Policy(), max_bytes=size, resolver=resolver, open_socket=opening),
+        )
+        async with wanted as taken:
+            assert taken.facts["asked"] == len(urls)
+            assert taken.facts["came"] == []
+        assert {one.target for one in host.asked} >= set(host.answers), "each page was asked for"
+    return dialled, host
 
-        # The control: let in by the operator, the same way leads there.
-        trap.otherwise = answer(CLIP, headers=MP4)
-        cinema.allow |= {("127.0.0.1", trap.port)}
-        content, _ = await cinema.take(path)
-        assert content == CLIP
-        assert trap.connections > 0
+
+async def test_no_attack_of_the_table_reaches_the_trap_through_yt_dlp(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dialled, _ = await all_in_turn(ATTACKS, tmp_path, monkeypatch)
+    assert set(dialled) == {PUBLIC_ADDRESS}
 
 
-@pytest.mark.parametrize("place", ["file:///etc/passwd", "ftp://127.0.0.1/clip.mp4"])
-async def test_yt_dlp_reads_nothing_but_the_web(cinema: Cinema, place: str) -> None:
-    cinema.host.answers["/watch"] = page(place)
-    failure = await cinema.failure("/watch")
-    assert isinstance(failure, Refused)
-    assert cinema.left_over() == []
+async def test_where_nobody_judges_each_way_leads_to_the_trap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control."""
+    monkeypatch.setattr(Policy, "check_address", lambda *_: None)
+    dialled, trap = await all_in_turn(["http://inner.example/"] * 2, tmp_path, monkeypatch)
+    assert set(dialled) == {PUBLIC_ADDRESS, "127.0.0.1"}
+    ways = {one.target for one in trap.asked if one.headers["host"] == "inner.example"}
+    assert ways == {"/", "/?moved", "/?named", "/?sent"}
 
 
 async def test_a_page_of_a_platform_that_is_not_allowed_is_refused_unseen(cinema: Cinema) -> None:
@@ -205,6 +238,55 @@ async def test_a_program_that_was_taken_over_names_no_file_outside_its_folder(
         assert (await cinema.failure("/watch")).code == "platform_failed"
 
 
+async def test_a_program_that_fills_the_disk_is_ended(cinema: Cinema, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        platforms,
+        "_PROGRAM",
+        "import json, sys, time\n"
+        "order = json.loads(sys.stdin.readline())\n"
+        "for number in range(30): open(f\"{order['folder']}/{number}\", 'wb').write(bytes(100_000))\n"
+        "time.sleep(600)",
+    )
+    assert (await cinema.failure("/watch")).code == "body_too_large"
+    assert cinema.left_over() == []
+
+
+@pytest.mark.parametrize(
+    ("content", "kept"),
+    [
+        (SUBTITLE, True),
+        (b"\xef\xbb\xbf" + SUBTITLE, True),
+        (b"<html><script>", False),
+        (b"WEBVTT\n\0", False),
+        (b"WEBVTT\n\xff\xfe", False),
+        (SUBTITLE * 120_000, False),
+    ],
+    ids=["subtitles", "with a mark", "a page", "with a zero", "no text", "too many"],
+)
+async def test_subtitles_are_kept_only_where_they_are_such(
+    cinema: Cinema,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
+    content: bytes,
+    kept: bool,
+) -> None:
+    words = tmp_path_factory.mktemp("told") / "words"
+    await asyncio.to_thread(words.write_bytes, content)
+    said = {"files": [{"name": "x.mp4"}], "subtitles": [{"name": "x.en.vtt", "language": "en"}]}
+    monkeypatch.setattr(
+        platforms,
+        "_PROGRAM",
+        "import json, pathlib, sys\n"
+        "folder = pathlib.Path(json.loads(sys.stdin.readline())['folder'])\n"
+        "(folder / 'x.mp4').write_text('x')\n"
+        f"(folder / 'x.en.vtt').write_bytes(pathlib.Path({str(words)!r}).read_bytes())\n"
+        f"print({json.dumps({'done': said})!r})",
+    )
+    settings = replace(SETTINGS, max_bytes=10_000_000)
+    async with take(settings, cinema.url("/watch"), cinema.folder, proxy=cinema.proxy) as taken:
+        assert [one.language for one in taken.subtitles] == ["en"] * kept
+
+
 @pytest.mark.skipif(landlock_version() < 4, reason="this kernel has no Landlock")
 async def test_the_program_can_connect_to_the_proxy_alone_and_write_to_its_folder_alone(
     cinema: Cinema, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -223,43 +305,21 @@ async def test_the_program_can_connect_to_the_proxy_alone_and_write_to_its_folde
                 "        try: what()\n"
                 "        except PermissionError: return 'kept'\n"
                 "        return 'done'\n"
+                "    import resource\n"
                 f"    trap = lambda: socket.create_connection(('127.0.0.1', {trap.port}))\n"
                 "    proxy = lambda: socket.create_connection(('127.0.0.1', order['proxy_port']))\n"
                 f"    outside = lambda: open({str(outside)!r}, 'w')\n"
                 "    inside = lambda: open(order['folder'] + '/x', 'w').write('x')\n"
                 "    outcome = [tries(one) for one in (trap, proxy, outside, inside)]\n"
+                "    outcome += resource.getrlimit(resource.RLIMIT_NPROC)\n"
                 "    e._say({'done': {'files': [{'name': 'x'}], 'facts': {'title': outcome}}})\n"
                 "e.fetch = fetch\n"
                 "main()",
             ),
         )
         _, facts = await cinema.take("/watch")
-        assert facts["title"] == ["kept", "done", "kept", "done"]
+        assert facts["title"] == ["kept", "done", "kept", "done", 0, 0]
         assert trap.connections == 0
-
-
-@pytest.mark.parametrize(
-    ("complaint", "code", "kind"),
-    [
-        ("ERROR: [youtube] x: Video unavailable. This video has been removed", "video_unavailable", Refused),
-        ("ERROR: [youtube] x: Private video. Sign in if you've been granted access", "video_needs_sign_in", Refused),
-        ("ERROR: [youtube] x: Sign in to confirm your age", "video_needs_sign_in", Refused),
-        ("ERROR: x: not available in your country", "video_not_available_here", Refused),
-        ("ERROR: x: This video is DRM protected", "video_protected", Refused),
-        ("ERROR: [x] y: Requested format is not available. Use --list-formats", "video_format_unavailable", Refused),
-        ("ERROR: Unable to extract title; please report this issue on", "platform_changed", Refused),
-        ("ERROR: unable to download: HTTP Error 429: Too Many Requests", "http_429", TryAgain),
-        ("ERROR: unable to download video data: timed out", "fetch_timeout", TryAgain),
-        ("ERROR: <urlopen error [Errno 104] Connection reset by peer>", "fetch_connection_failed", TryAgain),
-        ("diorama: live", "video_is_live", Refused),
-        ("ERROR: [Errno 28] No space left on device", "scratch_unavailable", TryAgain),
-        ("something that nobody has said before", "platform_failed", Refused),
-    ],
-)
-def test_complaints_have_stable_codes(complaint: str, code: str, kind: type[Failure]) -> None:
-    failure = failure_of(complaint)
-    assert (failure.code, type(failure)) == (code, kind)
-    assert complaint not in failure.sentence
 
 
 def forging(name: str, secret: Path) -> str:

@@ -1,6 +1,8 @@
 """A video is kept as any image is, with a poster and a preview; and what its page keeps beside it is kept too."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,12 +11,14 @@ import pytest
 
 from contracts.jobs import JobCompleted, JobFailed
 from contracts.media import DescribeMedia, FetchMedia, MediaDescribed, MediaRejected, MediaStored
-from services.media.downloads import Platforms
+from services.media import library
+from services.media.downloads import Pages, Platforms, Taken
 from services.media.handlers import describe_media, fetch_media
 from services.media.library import Library, Limits
 from services.media.settings import Settings
-from services.media.store import CONDEMNED_HOURS
+from services.media.store.blobs import CONDEMNED_HOURS
 from shared.database import open_pool
+from shared.errors import Refused, TryAgain
 from shared.fetch import Outbound
 from shared.objects import ObjectStore
 from shared.sandbox import Sandbox
@@ -47,8 +51,16 @@ class Archive:
     library: Library
     objects: ObjectStore
 
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.host.port}{path}"
+
     async def fetch(self, path: str, **wish: Any) -> list[Any]:
-        return await self.obeyed(FetchMedia(**lineage(**wish), url=f"http://127.0.0.1:{self.host.port}{path}"))
+        return await self.obeyed(FetchMedia(**lineage(**wish), url=self.url(path)))
+
+    async def refusal(self, path: str) -> str:
+        with pytest.raises(Refused) as caught:
+            await self.library.hold_link(self.url(path), lambda _share, _stage: None)
+        return caught.value.code
 
     async def obeyed(self, command: Any) -> list[Any]:
         """Have a command worked on; give what was said, the end of the job last."""
@@ -92,7 +104,7 @@ async def archive(house: House, tmp_path: Path) -> AsyncIterator[Archive]:
     ):
         await objects.ensure_bucket()
         host.otherwise = answer(status=404)
-        library = Library(
+        own = Library(
             pool=pool,
             objects=objects,
             outbound=outbound,
@@ -101,8 +113,8 @@ async def archive(house: House, tmp_path: Path) -> AsyncIterator[Archive]:
             limits=Limits(10_000_000, 30.0, platforms),
         )
         works = {FetchMedia: fetch_media, DescribeMedia: describe_media}
-        async with house.worker("media", works=works, crafts={"library": library}):
-            yield Archive(house, host, library, objects)
+        async with house.worker("media", works=works, crafts={"library": own}):
+            yield Archive(house, host, own, objects)
     assert left_in(tmp_path) == []
     await pool.close()
 
@@ -160,12 +172,93 @@ async def test_sound_that_is_kept_apart_is_kept_too_and_goes_with_its_video(arch
     assert track.kind == "audio"
     assert await archive.objects.get(track.key) == SOUND
 
+    await archive.house.admin.execute("UPDATE media.assets SET deleted_at = now()")
     await archive.house.admin.execute(
         "UPDATE media.blobs SET asset_count = 0, condemned_at = now() - $1 * interval '2 hours'", CONDEMNED_HOURS
     )
     await archive.library._collect_page()
     keys = [stored.original_key, track.key, *(rendition.key for rendition in stored.renditions)]
     assert [await archive.objects.exists(key) for key in keys] == [False] * 5
+
+
+async def test_who_breaks_off_where_subtitles_are_stored_leaves_what_the_next_one_finishes(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    archive.host.answers["/watch"] = answer(PAGE, headers=[("Content-Type", "text/html")])
+    folder = tmp_path_factory.mktemp("taken")
+    video, audio = folder / "film.mp4", folder / "sound.m4a"
+    await asyncio.to_thread(video.write_bytes, FILM)
+    await asyncio.to_thread(audio.write_bytes, SOUND)
+    put_once, broken = archive.objects.put_once, []
+
+    async def breaks_off(key: str, *content: Any, **options: Any) -> Any:
+        if not key.startswith("media/tracks/") or len(broken) > 1:
+            return await put_once(key, *content, **options)
+        broken.append(key)
+        if len(broken) > 1:
+            await put_once(key, *content, **options)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(library, "take", lambda *_, **__: nullcontext(Taken(video, audio)))
+    monkeypatch.setattr(archive.objects, "put_once", breaks_off)
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            await archive.library.hold_link(archive.url("/watch"), lambda _share, _stage: None)
+        assert await archive.house.value("SELECT count(*) FROM media.blobs") == 0
+    held = await archive.library.hold_link(archive.url("/watch"), lambda _share, _stage: None)
+    assert [track["key"] for track in held.facts["video"]["tracks"]] * 2 == broken
+    assert await archive.objects.get(broken[0]) == SOUND
+
+
+async def test_yt_dlp_is_told_the_one_spelling_of_a_page_and_of_pages_of_platforms_alone(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive.host.answers |= {
+        "/page": answer(b"<html><p>Nothing moves.", headers=[("Content-Type", "text/html")]),
+        "/closed": answer(status=403),
+        "/absent": answer(status=404),
+    }
+    told: list[str] = []
+
+    def take(_platforms: Platforms, url: str, *_: Any, **__: Any) -> Any:
+        told.append(url)
+        raise Refused("video_missing", "None.")
+
+    monkeypatch.setattr(library, "take", take)
+    smuggled = "#__youtubedl_smuggle=%7B%22to_generic%22%3A1%7D"
+    assert await archive.refusal(f"/page{smuggled}") == await archive.refusal("/closed") == "video_missing"
+    assert await archive.refusal("/absent") == "http_404"
+    assert told == [archive.url("/page"), archive.url("/closed")]
+
+    async with Pages(("vimeo",)) as pages:
+        archive.library._pages = pages
+        assert await archive.refusal("/page") == "web_page_not_image"
+    assert len(told) == 2
+
+
+async def test_videos_that_wait_leave_places_for_images(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive.host.answers["/page"] = answer(b"<html><p>", headers=[("Content-Type", "text/html")])
+    go_on = asyncio.Event()
+
+    @asynccontextmanager
+    async def take(*_: Any, **__: Any) -> AsyncIterator[Any]:
+        await go_on.wait()
+        raise Refused("video_missing", "None.")
+        yield
+
+    monkeypatch.setattr(library, "take", take)
+    waiting = [asyncio.create_task(archive.refusal("/page")) for _ in range(8)]
+
+    async def all_wait() -> bool:
+        return archive.library._in_line == len(waiting)
+
+    await until(all_wait)
+    with pytest.raises(TryAgain) as caught:
+        await archive.library.hold_link(archive.url("/page"), lambda _share, _stage: None)
+    assert (caught.value.code, caught.value.rate_limited) == ("videos_in_line", True)
+    go_on.set()
+    assert await asyncio.gather(*waiting) == ["video_missing"] * 8
+    assert await archive.refusal("/page") == "video_missing"
 
 
 async def test_a_page_without_a_video_is_refused_as_what_it_is(archive: Archive) -> None:

@@ -64,7 +64,7 @@ _PASSING: Final = frozenset({408, 425, _TOO_MANY_REQUESTS})
 
 def failure_of(complaint: str) -> Failure:
     """Name what a run of yt-dlp failed of, by all that it wrote; nothing of its words is passed on."""
-    complaint = _final_words(complaint)
+    complaint = final_words(complaint)
     if status := _STATUS.search(complaint):
         return _failure_of_status(int(status[1]))
     for pattern, code, sentence in _REFUSED:
@@ -81,8 +81,8 @@ def failure_of(complaint: str) -> Failure:
     )
 
 
-def _final_words(complaint: str) -> str:
-    """Leave out what it said on its way, and the addresses, in which any word may stand."""
+def final_words(complaint: str) -> str:
+    """Leave out what it said on its way, and the addresses, in which any word may stand, and secrets too."""
     lines = [_ADDRESS.sub("", line) for line in complaint.splitlines()]
     return "\n".join([line for line in lines if _FINAL.match(line)] or lines)
 

@@ -21,17 +21,8 @@ from shared.sandbox.confinement import die_with_parent, hide_the_machine
 _PROGRESS_SECONDS: Final = 0.25
 _SOCKET_SECONDS: Final = 20
 _CERTIFICATES: Final = (Path("/etc/ssl"), Path("/etc/pki"), Path("/usr/share/ca-certificates"), Path("/etc/mime.types"))
-_FACTS: Final = (
-    "id",
-    "title",
-    "uploader",
-    "license",
-    "description",
-    "upload_date",
-    "webpage_url",
-    "extractor",
-    "duration",
-)
+_FACTS: Final = ("title", "uploader", "license", "description")
+_FACT_CHARACTERS: Final = 2000
 
 
 class _Told:
@@ -89,6 +80,7 @@ def _parameters(order: Mapping[str, Any]) -> dict[str, Any]:
         "ffmpeg_location": "/nonexistent",
         "fixup": "never",
         "format": order["format"],
+        "geo_bypass": False,
         "hls_prefer_native": True,
         "js_runtimes": {},
         "logger": _Told(),
@@ -115,7 +107,7 @@ def _parameters(order: Mapping[str, Any]) -> dict[str, Any]:
 def _told(found: Mapping[str, Any]) -> dict[str, Any]:
     info = next((entry for entry in found.get("entries") or () if entry), found)
     return {
-        "facts": {name: info.get(name) for name in _FACTS},
+        "facts": {name: str(info[name])[:_FACT_CHARACTERS] for name in _FACTS if info.get(name)},
         "files": [
             {
                 "name": Path(str(one.get("filepath"))).name,
@@ -137,10 +129,11 @@ def _say(message: Mapping[str, Any]) -> None:
 
 
 def _confine(order: Mapping[str, Any]) -> None:
-    """Leave nothing but the proxy to connect to, and nothing but the folder to write."""
+    """Leave nothing but the proxy to connect to, nothing but the folder to write, and no other program to start."""
     plugin_dirs.value = []
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (order["max_bytes"], order["max_bytes"]))
+    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (order["memory_bytes"], order["memory_bytes"]))
     hide_the_machine(_CERTIFICATES, folders=[Path(order["folder"])], ports=[order["proxy_port"]])
 

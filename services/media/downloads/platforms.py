@@ -7,7 +7,7 @@ import shutil
 import stat
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -15,17 +15,20 @@ from uuid import uuid4
 
 import structlog
 
-from services.media.downloads.complaints import failure_of
+from services.media.downloads.complaints import failure_of, final_words
 from services.media.downloads.groups import running
 from services.media.downloads.proxy import Proxy
 from shared.errors import Failure, Refused, TryAgain, printable
 from shared.fetch import Progress
 
-MEMORY_BYTES: Final = 2 * 1024 * 1024 * 1024
+MEMORY_BYTES: Final = 512 * 1024 * 1024
 SUBTITLE_MAX_BYTES: Final = 4 * 1024 * 1024
+SUBTITLE_LIMIT: Final = 32
 
 _LINE_LIMIT_BYTES: Final = 256 * 1024
 _COMPLAINT_BYTES: Final = 16 * 1024
+_DISK_SECONDS: Final = 0.5
+_COPIES: Final = 2  # a piece lies on the disk twice while it is appended to what came before
 _PROGRAM: Final = (
     "import json, sys; sys.path[:] = json.loads(sys.argv.pop()); "
     "from services.media.downloads.extracting import main; main()"
@@ -147,7 +150,7 @@ def _order(platforms: Platforms, url: str, folder: Path, proxy: Proxy) -> dict[s
 async def _run(
     order: Mapping[str, Any], deadline_seconds: float, progress: Progress | None
 ) -> tuple[Mapping[str, Any], str]:
-    """Have the program do its work; give what it says in the end, and all that it complained of."""
+    """Have the program do its work; give what it says in the end, and the last of what it complained of."""
     arguments = [sys.executable, "-I", "-c", _PROGRAM, json.dumps(_import_paths())]
     try:
         async with (
@@ -155,11 +158,16 @@ async def _run(
             running(arguments, _ENVIRONMENT, _LINE_LIMIT_BYTES) as (said, complained, tell),
         ):
             complaint = asyncio.create_task(_tail(complained))
+            told = asyncio.create_task(_listen(said, progress))
+            full = asyncio.create_task(_fill(Path(order["folder"]), _COPIES * order["max_bytes"]))
             try:
                 await tell(json.dumps(order).encode() + b"\n")
-                return await _listen(said, progress), await complaint
+                await asyncio.wait({told, full}, return_when=asyncio.FIRST_COMPLETED)
+                if full.done():
+                    raise failure_of("larger than max-filesize")
+                return await told, await complaint
             finally:
-                complaint.cancel()
+                await _drop(complaint, told, full)
     except TimeoutError as error:
         raise TryAgain("fetch_timeout", f"The video took longer than {deadline_seconds:g} s.") from error
 
@@ -183,6 +191,29 @@ async def _listen(said: asyncio.StreamReader, progress: Progress | None) -> Mapp
     return told
 
 
+async def _fill(folder: Path, limit_bytes: int) -> None:
+    """Wait until more lies in a folder than may: what comes in is counted, and yet may be inflated in there."""
+    while True:
+        if await asyncio.to_thread(_used_bytes, folder) > limit_bytes:
+            return
+        await asyncio.sleep(_DISK_SECONDS)
+
+
+def _used_bytes(folder: Path) -> int:
+    used = 0
+    for where, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):  # gone meanwhile
+                used += Path(where, name).lstat().st_blocks * 512
+    return used
+
+
+async def _drop(*tasks: asyncio.Task[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
 async def _tail(stream: asyncio.StreamReader) -> str:
     kept = b""
     while chunk := await stream.read(_COMPLAINT_BYTES):
@@ -194,7 +225,7 @@ def _why(proxy: Proxy, complaint: str) -> Failure:
     if proxy.overrun:
         return failure_of("larger than max-filesize")
     failure = proxy.refused[-1] if proxy.refused else failure_of(complaint)
-    _log.info("video_not_taken", code=failure.code, complaint=complaint[-1000:])
+    _log.info("video_not_taken", code=failure.code, complaint=final_words(complaint)[-1000:])
     return failure
 
 
@@ -208,8 +239,8 @@ def _found(told: Mapping[str, Any], folder: Path, max_bytes: int) -> Taken | Non
         audio=next((path for path, is_audio in files if path and is_audio), None),
         subtitles=tuple(
             Subtitles(path, printable(str(one.get("language")), 40))
-            for one in _listed(told, "subtitles")
-            if (path := _file(one, folder, SUBTITLE_MAX_BYTES))
+            for one in _listed(told, "subtitles")[:SUBTITLE_LIMIT]
+            if (path := _file(one, folder, SUBTITLE_MAX_BYTES)) and _is_text(path)
         ),
         facts=told["facts"] if isinstance(told.get("facts"), dict) else {},
     )
@@ -230,6 +261,16 @@ def _file(one: Mapping[str, Any], folder: Path, max_bytes: int) -> Path | None:
     except (OSError, ValueError):
         return None
     return folder / name if stat.S_ISREG(found.st_mode) and 0 < found.st_size <= max_bytes else None
+
+
+def _is_text(path: Path) -> bool:
+    """Tell whether subtitles are what their name says, as far as that shows; a page of a stranger named them."""
+    content = path.read_bytes()
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return False
+    return "\0" not in text and (path.suffix.lower() != ".vtt" or text.startswith("WEBVTT"))
 
 
 def track_type(path: Path, kind: str) -> tuple[str, str]:

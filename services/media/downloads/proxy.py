@@ -23,6 +23,7 @@ from shared.addresses import Policy, Url
 from shared.errors import Failure, Refused, TryAgain
 
 CONNECTION_LIMIT: Final = 32
+REMEMBERED: Final = 100
 
 _CHUNK_BYTES: Final = 64 * 1024
 _DIAL_SECONDS: Final = 15.0
@@ -45,7 +46,7 @@ class Proxy:
         open_socket: makes the socket for an address that was let through.
 
     Attributes:
-        refused: what was not dialled, oldest first.
+        refused: the last that was not dialled, oldest first.
         received_bytes: what has come in.
         overrun: more wanted to come in than may.
 
@@ -119,7 +120,7 @@ class Proxy:
             server = await self._dial(head.url)
         except Failure as failure:
             if isinstance(failure, Refused):
-                self.refused.append(failure)
+                self.refused = [*self.refused, failure][-REMEMBERED:]
             await _say(client[1], 403 if isinstance(failure, Refused) else 502, failure.code)
             return
         try:

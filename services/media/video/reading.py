@@ -142,9 +142,9 @@ def _poster(opened: InputContainer, stream: VideoStream, ends_at: float) -> tupl
     best: tuple[float, VideoFrame, float] | None = None
     for share in _POSTER_PLACES:
         place = duration_seconds * share
-        frame = next(_frames(opened, stream, place), None)
+        frame = next(_frames(opened, stream, place, ends_at), None)
         if frame is None and best is None:
-            frame = next(_frames(opened, stream, 0.0), None)
+            frame = next(_frames(opened, stream, 0.0, ends_at), None)
         if frame is None:
             continue
         life = _liveliness(frame)
@@ -157,15 +157,15 @@ def _poster(opened: InputContainer, stream: VideoStream, ends_at: float) -> tupl
     return best[1], best[2]
 
 
-def _frames(opened: InputContainer, stream: VideoStream, seconds: float) -> Iterator[VideoFrame]:
-    """Decode from the key frame before a place on; what cannot be decoded is passed over."""
+def _frames(opened: InputContainer, stream: VideoStream, seconds: float, ends_at: float) -> Iterator[VideoFrame]:
+    """Decode from the key frame before a place on, while there is time; what cannot be decoded is passed over."""
     if stream.time_base:
         try:
             opened.seek(int(seconds / stream.time_base) + (stream.start_time or 0), stream=stream)
         except FFmpegError:
             opened.seek(0)
     for number, packet in enumerate(opened.demux(stream)):
-        if number >= _PACKETS_A_LOOK:
+        if number >= _PACKETS_A_LOOK or (number and time.process_time() > ends_at):
             return
         try:
             frames = packet.decode()
@@ -184,10 +184,10 @@ def _preview(
     """Draw a few seconds in small, as long as there is time for it; a video of one frame has none."""
     pictures: list[Image.Image] = []
     first: float | None = None
-    for frame in _frames(opened, stream, place):
+    for frame in _frames(opened, stream, place, ends_at):
         moment = frame.time if frame.time is not None else len(pictures) / PREVIEW_FRAMES_A_SECOND
         first = moment if first is None else first
-        if moment - first >= PREVIEW_SECONDS or time.process_time() > ends_at:
+        if moment - first >= PREVIEW_SECONDS:
             break
         if moment - first >= len(pictures) / PREVIEW_FRAMES_A_SECOND:
             pictures.append(_picture(frame, _aspect(stream), PREVIEW_LONGEST_PX))

@@ -24,7 +24,7 @@ class Attention:
     """
 
     memory_bytes: int = 464 * 1024 * 1024
-    seconds: float = 30.0
+    seconds: float = 5.0
 
 
 async def watch(path: Path, attention: Attention, pictures: Sandbox) -> tuple[dict[str, Any], list[bytes]]:
