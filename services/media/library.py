@@ -13,7 +13,7 @@ import structlog
 
 from contracts.media import CleanCopy
 from services.media import store
-from services.media.downloads import Pages, Platforms, Proxy, Taken, download, take, track_type
+from services.media.downloads import Pages, Platforms, Taken, download, take, track_type
 from services.media.processing import look, process
 from services.media.renditions import rendition_keys
 from services.media.tagging.tagger import Taggers
@@ -21,7 +21,7 @@ from services.media.video import Attention, still, watch
 from shared.addresses import parse_url
 from shared.database import AWAY, Pool
 from shared.errors import Refused, TryAgain, printable
-from shared.fetch import Outbound, Progress
+from shared.fetch import Outbound, Progress, Proxy
 from shared.image_formats import SNIFFED_BYTES, sniff
 from shared.object_keys import clean_copy_key, original_key, rendition_key, track_key
 from shared.objects import ObjectStore

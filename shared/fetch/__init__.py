@@ -2,6 +2,7 @@
 
 from shared.fetch.answers import Answered, Fetched, Progress, retry_after_seconds, was_sent
 from shared.fetch.outbound import REDIRECT_LIMIT, Outbound, too_many_redirects
+from shared.fetch.proxy import Proxy
 
 __all__ = [
     "REDIRECT_LIMIT",
@@ -9,6 +10,7 @@ __all__ = [
     "Fetched",
     "Outbound",
     "Progress",
+    "Proxy",
     "retry_after_seconds",
     "too_many_redirects",
     "was_sent",

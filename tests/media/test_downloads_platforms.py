@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from services.media.downloads import Platforms, Proxy, platforms, take
+from services.media.downloads import Platforms, platforms, take
 from shared.addresses import Policy
 from shared.errors import Failure, Refused, TryAgain
+from shared.fetch import Proxy
 from shared.sandbox.confinement import landlock_version
 from tests.shared.outer_world import INNER_NAMES, NAMES, corpus_urls
 from tests.shared.strangers import PUBLIC_ADDRESS, Stranger, StubResolver, answer, diverting, redirect

@@ -3,6 +3,5 @@
 from services.media.downloads.links import Download, download
 from services.media.downloads.pages import Pages
 from services.media.downloads.platforms import Platforms, Taken, take, track_type
-from services.media.downloads.proxy import Proxy
 
-__all__ = ["Download", "Pages", "Platforms", "Proxy", "Taken", "download", "take", "track_type"]
+__all__ = ["Download", "Pages", "Platforms", "Taken", "download", "take", "track_type"]

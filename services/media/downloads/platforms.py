@@ -16,10 +16,9 @@ from uuid import uuid4
 import structlog
 
 from services.media.downloads.complaints import failure_of, final_words
-from services.media.downloads.groups import running
-from services.media.downloads.proxy import Proxy
 from shared.errors import Failure, Refused, TryAgain, printable
-from shared.fetch import Progress
+from shared.fetch import Progress, Proxy
+from shared.process_groups import running
 
 MEMORY_BYTES: Final = 512 * 1024 * 1024
 SUBTITLE_MAX_BYTES: Final = 4 * 1024 * 1024

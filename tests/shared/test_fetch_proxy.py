@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from services.media.downloads import Proxy
 from shared.addresses import Policy
+from shared.fetch import Proxy
 from tests.shared.outer_world import CORPUS, INNER_NAMES, NAMES, corpus_urls, needs_corpus
 from tests.shared.strangers import PUBLIC_ADDRESS, Stranger, StubResolver, answer, diverting
 

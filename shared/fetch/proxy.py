@@ -18,9 +18,9 @@ from aiohttp import AddrInfoType
 from aiohttp.abc import AbstractResolver
 from aiohttp.resolver import DefaultResolver
 
-from services.media.downloads.requests import Head, read_head, read_status
 from shared.addresses import Policy, Url
 from shared.errors import Failure, Refused, TryAgain
+from shared.fetch.proxy_requests import Head, read_head, read_status
 
 CONNECTION_LIMIT: Final = 32
 REMEMBERED: Final = 100
