@@ -15,6 +15,11 @@ Moment = Annotated[
 ]
 
 
+Rendered = Annotated[
+    bool, Field(description="have scripts build each page, in a browser, before it is read; it then counts as changed")
+]
+
+
 class ScrapePages(Command):
     """Find the images of these pages. Several pages become one child job each."""
 
@@ -24,6 +29,7 @@ class ScrapePages(Command):
         default=False,
         description="a page that is the version which this project has seen already, says its server, gives no images",
     )
+    rendered: Rendered = False
 
 
 class ImageContext(Record):
@@ -133,6 +139,7 @@ class CrawlSite(Command):
         description="an earlier crawl of the project, whose images are not fetched again; nor are pages sent again that"
         " have not changed since the project has read them",
     )
+    rendered: Rendered = False
 
 
 class ContinueCrawl(Command):
@@ -217,3 +224,4 @@ class ScheduleCrawl(Command):
     every_minutes: int | None = Field(default=None, ge=5, le=366 * 24 * 60)
     seeds: tuple[Seed, ...] = Field(min_length=1, max_length=500)
     scope: CrawlScope = CrawlScope()
+    rendered: Rendered = False

@@ -5,9 +5,11 @@ from contextlib import AsyncExitStack
 from services.scraper.crawler import Crawler, Limits, extract_in
 from services.scraper.handlers import REACTIONS, WORK, keep_schedules
 from services.scraper.manners import SharedBooks
+from services.scraper.rendering import renderer as rendering
+from services.scraper.rendering.renderer import Renderer
 from services.scraper.settings import Settings
 from services.scraper.sources import Harvester, Manifests, read_in
-from shared.fetch import Outbound
+from shared.fetch import Outbound, Proxy
 from shared.objects import ObjectStore
 from shared.sandbox import Sandbox
 from shared.worker import Worker
@@ -36,6 +38,7 @@ async def serve(settings: Settings) -> None:
             limits=_limits_of(settings),
             deadline_seconds=settings.page_deadline_seconds,
             extract=extract_in(sandbox),
+            renderer=_renderer(settings, outbound),
         )
         worker.alongside(books.stay_small)
         objects = await stack.enter_async_context(ObjectStore.of(settings))
@@ -49,6 +52,21 @@ async def serve(settings: Settings) -> None:
         worker.alongside(lambda: keep_schedules(worker.bus))
         harvester = Harvester(crawler, read_in(sandbox))
         await worker.run(crawler=crawler, books=books, harvester=harvester, manifests=manifests)
+
+
+def _renderer(settings: Settings, outbound: Outbound) -> Renderer:
+    def way_out(max_bytes: int) -> Proxy:
+        return Proxy(outbound.policy, max_bytes=max_bytes)
+
+    limits = rendering.Limits(
+        at_once=settings.renderer_processes,
+        seconds=settings.renderer_seconds,
+        settle_seconds=settings.renderer_seconds / 3,
+        max_bytes=settings.renderer_max_bytes,
+        memory_bytes=settings.renderer_memory_bytes,
+    )
+    scratch = settings.scratch_directory
+    return Renderer(settings.chromium, settings.user_agent, way_out, scratch=scratch, limits=limits)
 
 
 def _limits_of(settings: Settings) -> Limits:

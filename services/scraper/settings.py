@@ -1,5 +1,7 @@
 """What the scraper reads from its environment."""
 
+from pathlib import Path
+
 from pydantic import Field
 
 from shared.settings import ObjectSettings, OutboundSettings, WorkSettings
@@ -21,3 +23,8 @@ class Settings(OutboundSettings, ObjectSettings, WorkSettings):
     reader_processes: int = Field(default=1, ge=1, le=64, description="limited processes that read untrusted pages")
     reader_memory_bytes: int = Field(default=512 * 1024 * 1024, ge=64 * 1024 * 1024)
     reader_seconds: float = Field(default=20, gt=0)
+    chromium: Path | None = Field(default=None, description="shows pages that scripts build; default: as on the PATH")
+    renderer_processes: int = Field(default=1, ge=1, le=64, description="pages that are shown at once, each in its own")
+    renderer_seconds: float = Field(default=45, gt=0, description="how long one page may take to be shown")
+    renderer_max_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
+    renderer_memory_bytes: int = Field(default=1024 * 1024 * 1024, ge=256 * 1024 * 1024)

@@ -72,6 +72,11 @@ class Proxy:
         self._serving: set[asyncio.Task[None]] = set()
 
     @property
+    def credentials(self) -> tuple[str, str]:
+        """The name and the password that it asks for."""
+        return "diorama", self._password
+
+    @property
     def url(self) -> str:
         """Where it is, with its password: for nobody but the program that it serves."""
         return f"http://diorama:{self._password}@127.0.0.1:{self.port}"
@@ -115,7 +120,7 @@ class Proxy:
             async with asyncio.timeout(_HEAD_SECONDS):
                 head = await read_head(client[0], self._policy)
             if not self._knows_password(head):
-                await _say(client[1], 407, "proxy_password_wrong")
+                await _say(client[1], 407, "proxy_password_wrong", 'Proxy-Authenticate: Basic realm="diorama"\r\n')
                 return
             server = await self._dial(head.url)
         except Failure as failure:
@@ -197,8 +202,8 @@ def _stream_to(family: socket.AddressFamily, host: str, port: int) -> AddrInfoTy
     return (family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port))
 
 
-async def _say(writer: asyncio.StreamWriter, status: int, code: str) -> None:
-    writer.write(f"HTTP/1.1 {status} {code}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+async def _say(writer: asyncio.StreamWriter, status: int, code: str, more: str = "") -> None:
+    writer.write(f"HTTP/1.1 {status} {code}\r\n{more}Content-Length: 0\r\nConnection: close\r\n\r\n".encode())
     await writer.drain()
 
 

@@ -25,8 +25,10 @@ _RULE_BELOW_PATH, _RULE_OF_PORT = 1, 2
 _EXECUTE, _READ_FILE, _READ_FOLDER = 1 << 0, 1 << 2, 1 << 3
 _WRITE_FILE, _REMOVE_FOLDER, _REMOVE_FILE, _MAKE_FOLDER, _MAKE_FILE = 1 << 1, 1 << 4, 1 << 5, 1 << 7, 1 << 8
 _MOVE, _TRUNCATE = 1 << 13, 1 << 14
+_MAKE_DEVICES: Final = 1 << 6 | 1 << 11
 _CONNECT: Final = 1 << 1
 _READ: Final = _EXECUTE | _READ_FILE | _READ_FOLDER
+_OF_FILES: Final = _EXECUTE | _READ_FILE | _WRITE_FILE | _TRUNCATE | 1 << 15  # the last: to control a device
 _WORK: Final = (
     _READ_FILE
     | _READ_FOLDER
@@ -93,10 +95,17 @@ def landlock_version() -> int:
     return max(int(_LIBC.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _ASK_FOR_VERSION)), 0)
 
 
-def hide_the_machine(files: Iterable[Path] = (), folders: Iterable[Path] = (), ports: Iterable[int] = ()) -> int:
+def hide_the_machine(
+    files: Iterable[Path] = (),
+    folders: Iterable[Path] = (),
+    ports: Iterable[int] = (),
+    programs: Iterable[Path] = (),
+    homes: Iterable[Path] = (),
+) -> int:
     """Leave only the program itself and these files readable: no other file, no TCP, no signal to others.
 
-    Where something has to be fetched and kept, `folders` may be written and TCP goes to `ports` alone.
+    Where something has to be fetched and kept, `folders` may be written and TCP goes to `ports` alone. A program that
+    is not ours, such as a browser, lies in `programs` and has `homes`, in which it may do all but make devices.
 
     It binds this thread and those it starts later, so it comes before libraries start any.
     Without Landlock (Linux before 5.13, or switched off) this does nothing; the limits stand without it.
@@ -118,9 +127,13 @@ def hide_the_machine(files: Iterable[Path] = (), folders: Iterable[Path] = (), p
     for path, rights in _readable():
         _allow(descriptor, path, rights)
     for path in files:
-        _allow(descriptor, path, _READ_FILE)
+        _allow(descriptor, path, _READ_FILE | _READ_FOLDER)
     for path in folders:
         _allow(descriptor, path, _WORK & ruleset.files)
+    for path in programs:
+        _allow(descriptor, path, _READ)
+    for path in homes:
+        _allow(descriptor, path, ruleset.files & ~_MAKE_DEVICES)
     if ruleset.network:
         for port in ports:
             _call(_ADD_RULE, descriptor, _RULE_OF_PORT, ctypes.byref(_RuleOfPort(_CONNECT, port)), 0)
@@ -150,7 +163,7 @@ def _allow(ruleset: int, path: Path, rights: int) -> None:
         return  # what is not there needs no permission
     try:
         if not path.is_dir():
-            rights &= ~_READ_FOLDER
+            rights &= _OF_FILES
         if rights:
             rule = _RuleBelowPath(rights, folder)
             _call(_ADD_RULE, ruleset, _RULE_BELOW_PATH, ctypes.byref(rule), 0)

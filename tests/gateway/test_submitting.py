@@ -37,6 +37,14 @@ async def test_a_scrape_is_said_with_its_pipeline(ann: Client, house: House) -> 
     assert str(said.job_id) == reply.body["id"] == reply.body["root_id"]
 
 
+async def test_a_scrape_says_whether_scripts_build_its_pages_first(ann: Client, house: House) -> None:
+    assert (await ann.post("/scrapes", {"url": PAGE, "rendered": True})).status == 202
+    said = await _said_to(house, "scraper")
+    assert isinstance(said, ScrapePages)
+    assert said.rendered
+    assert (await ann.post("/scrapes", {"url": PAGE, "rendered": "yes"})).status == 422
+
+
 async def test_media_for_a_scene_show_with_their_state(ann: Client, house: House) -> None:
     asked = {"url": "https://example.org/a.jpg", "scene_id": "scene-7", "title": "A view"}
     reply = await ann.post("/media/store", asked)

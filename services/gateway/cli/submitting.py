@@ -36,13 +36,14 @@ app = typer.Typer(no_args_is_help=True, help="Hand work in: scrape, media, scene
 def scrape(
     urls: Annotated[list[str], typer.Argument(help="Pages.")],
     *,
+    rendered: Annotated[bool, typer.Option("--rendered", help="Have scripts build each page first.")] = False,
     project: Project = None,
     step: Pipeline = None,
     watch: Watch = False,
     as_json: AsJson = False,
 ) -> None:
     """Scrape pages and keep their images."""
-    body = {"urls": urls, **given(project_id=project, pipeline=step)}
+    body = {"urls": urls, **given(project_id=project, pipeline=step, rendered=rendered)}
     _tell([ask(lambda gateway: gateway.post("/scrapes", body))], watch=watch, as_json=as_json)
 
 

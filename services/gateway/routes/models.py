@@ -127,12 +127,14 @@ class ScrapeAsked(Asked):
             "examples": [
                 {"url": "https://example.org/gallery"},
                 {"urls": ["https://example.org/a", "https://example.org/b"], "pipeline": ["describe"]},
+                {"url": "https://example.org/wall", "rendered": True},
             ],
         }
     )
 
     urls: Annotated[tuple[WebUrl, ...], Field(max_length=MANY)] = ()
     url: WebUrl | None = Field(default=None, description="short for `urls` with one page")
+    rendered: StrictBool = Field(default=False, description="have scripts build each page, in a browser, first")
     pipeline: Pipeline = DEFAULT_PIPELINE
 
     @model_validator(mode="after")

@@ -48,7 +48,7 @@ routes = APIRouter(prefix=API, tags=["work"], route_class=SecondLook)
 )
 async def post_scrape(request: Request, caller: Calling, asked: ScrapeAsked) -> Response:
     job = new_job(caller, caller.writing(asked.project_id), asked.pipeline)
-    return await hand_in(request, caller, [ScrapePages(**job, urls=asked.pages)])
+    return await hand_in(request, caller, [ScrapePages(**job, urls=asked.pages, rendered=asked.rendered)])
 
 
 @routes.post(

@@ -13,6 +13,7 @@ from services.scraper.crawler.politeness import HostBook, Politeness
 from services.scraper.crawler.robots import Robots, RobotsBook, header_directives, product_token
 from services.scraper.crawler.validators import Validators, validators_in
 from services.scraper.extraction import Page, SkippedImage, extract, page_of, read_page
+from services.scraper.rendering.renderer import Renderer
 from services.scraper.rules import parsed
 from shared.errors import Refused
 from shared.fetch import Fetched, Outbound
@@ -84,6 +85,7 @@ class Crawler:
         limits: within which hosts are asked.
         deadline_seconds: how long a page may take to arrive.
         extract: reads a page; `extract_in(sandbox)` where pages come from strangers.
+        renderer: shows pages that scripts build; where it is None, none is.
         clock: seconds that never go back; only differences count.
         sleep: waits that many seconds.
 
@@ -98,42 +100,82 @@ class Crawler:
         limits: Limits = DEFAULT_LIMITS,
         deadline_seconds: float = 30.0,
         extract: Extract = extract_in_thread,
+        renderer: Renderer | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self._token = product_token(user_agent)
         self._deadline_seconds = deadline_seconds
         self._extract = extract
+        self._renderer = renderer
         self._asking = Asking(outbound, Politeness(books, limits, clock=clock, sleep=sleep))
         self._robots = Robots(self._asking, books, token=self._token)
 
-    async def page(self, url: str) -> Page:
+    async def page(self, url: str, *, rendered: bool = False) -> Page:
         """Fetch and read a page, whichever version it is; raises as `visit` does."""
-        visit = await self.visit(url)
+        visit = await self.visit(url, rendered=rendered)
         if visit.page is None:
             raise Refused("http_304", "This page says that it has not changed, though nobody asked.")
         return visit.page
 
-    async def visit(self, url: str, known: Validators = NO_VALIDATORS) -> Visit:
+    async def visit(self, url: str, known: Validators = NO_VALIDATORS, *, rendered: bool = False) -> Visit:
         """Fetch and read a page, unless it is the version that is known.
+
+        One that is `rendered` has no version: the document of a page that scripts build often stays the same while what
+        they show changes.
 
         Where the page or its headers say `noindex`, `noimageindex` or `none`, all its images are skipped with that
         reason.
 
         Raises:
-            Refused: `robots_disallowed`, `robots_too_large`, `not_a_page`, `page_too_complex`, or as `Outbound.read`.
-            TryAgain: `robots_unavailable`, `host_busy`, `host_blocked`, or as `Outbound.read`.
+            Refused: `robots_disallowed`, `robots_too_large`, `not_a_page`, `page_too_complex`, or as `Outbound.read`,
+                and as `Renderer.show`.
+            TryAgain: `robots_unavailable`, `host_busy`, `host_blocked`, or as `Outbound.read`, and as `Renderer.show`.
 
         """
+        if rendered:
+            return Visit(await self._rendered(url), NO_VALIDATORS)
         fetched = await self._ask(url, known)
         if fetched is None:
             return Visit(None, known)
-        body = fetched.body or b""
-        _refuse_what_is_no_page(fetched, body)
-        page = await self._extract(body, url=fetched.final_url, charset=fetched.charset, robots_token=self._token)
+        _refuse_what_is_no_page(fetched)
+        page = await self._read(fetched, fetched.body or b"", fetched.final_url, fetched.charset)
+        return Visit(page, version_of(fetched))
+
+    async def _rendered(self, url: str) -> Page:
+        """Fetch a page, have its scripts build it, and read that."""
+        shown = await self._able_renderer().show(url, self._load)
+        place = parsed(shown.url)
+        if str(place) != shown.fetched.final_url:
+            await self._robots.check(place)
+        html = shown.html.encode(errors="replace")
+        if len(html) > PAGE_LIMIT_BYTES:
+            sentence = f"What the scripts of this page build has more than {PAGE_LIMIT_BYTES} bytes."
+            raise Refused("body_too_large", sentence)
+        return await self._read(shown.fetched, html, str(place), "utf-8")
+
+    def check_can_render(self) -> None:
+        """Raise Refused (`rendering_unavailable`) where no page can be shown as scripts build it."""
+        self._able_renderer()
+
+    def _able_renderer(self) -> Renderer:
+        if self._renderer is None:
+            raise Refused("rendering_unavailable", "This scraper renders no pages.")
+        self._renderer.check()
+        return self._renderer
+
+    async def _load(self, url: str) -> Fetched:
+        fetched = await self._ask(url, NO_VALIDATORS)
+        if fetched is None:
+            raise Refused("http_304", "This page says that it has not changed, though nobody asked.")
+        _refuse_what_is_no_page(fetched)
+        return fetched
+
+    async def _read(self, fetched: Fetched, html: bytes, url: str, charset: str | None) -> Page:
+        page = await self._extract(html, url=url, charset=charset, robots_token=self._token)
         page = replace(page, directives=page.directives | self._said_in_headers(fetched))
         closed = _closing(page.directives)
-        return Visit(_without_images(page, *closed) if closed else page, version_of(fetched))
+        return _without_images(page, *closed) if closed else page
 
     async def document(
         self, url: str, known: Validators = NO_VALIDATORS, *, accept: str, max_bytes: int
@@ -177,9 +219,9 @@ def _closing(directives: frozenset[str]) -> tuple[str, str] | None:
     return next(((code, rule) for rule, code in _CLOSED_BY.items() if rule in directives), None)
 
 
-def _refuse_what_is_no_page(fetched: Fetched, body: bytes) -> None:
+def _refuse_what_is_no_page(fetched: Fetched) -> None:
     declared = any(name.lower() == "content-type" for name in fetched.headers)
-    if fetched.content_type in _PAGE_TYPES or (not declared and _LOOKS_LIKE_PAGE.match(body)):
+    if fetched.content_type in _PAGE_TYPES or (not declared and _LOOKS_LIKE_PAGE.match(fetched.body or b"")):
         return
     content_type = fetched.content_type if declared else "of no declared type"
     raise Refused("not_a_page", f"What this URL answers is {content_type}, not a web page.")

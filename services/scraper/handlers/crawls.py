@@ -19,9 +19,11 @@ _URLS_A_STEP: Final = 20
 _HANDS_OVER_AT: Final = 3
 
 
-async def crawl_site(job: Job[CrawlSite]) -> None:
+async def crawl_site(job: Job[CrawlSite], harvester: Harvester) -> None:
     """Note where a crawl begins, and have its first step follow."""
     command = job.command
+    if command.rendered:
+        harvester.check_can_render()
     seeds = {(seed.kind, key_of(seed.url)): seed for seed in reversed(command.seeds)}
     lines = [Line(kind, key, seed.url, 0, "waiting") for (kind, key), seed in reversed(seeds.items())]
     scope = command.scope.model_dump(mode="json")
@@ -33,6 +35,7 @@ async def crawl_site(job: Job[CrawlSite]) -> None:
             scope=scope,
             seeds=[seed.url for seed in command.seeds],
             previous_id=command.previous_crawl_id,
+            rendered=command.rendered,
         )
         known = await store.insert_lines(tx.connection, job.id, lines, found_on=None, job_id=job.id)
         await store.update_counts(tx.connection, job.id, pages=len(known))

@@ -28,8 +28,9 @@ async def scrape_pages(job: Job[ScrapePages], crawler: Crawler, books: SharedBoo
         return
     (url,) = job.command.urls
     job.progress(0.1, "reading the page")
-    seen = await books.seen(job.command.project_id, url) if job.command.only_changed else None
-    visit = await crawler.visit(url, seen.validators if seen else NO_VALIDATORS)
+    compares = job.command.only_changed and not job.command.rendered
+    seen = await books.seen(job.command.project_id, url) if compares else None
+    visit = await crawler.visit(url, seen.validators if seen else NO_VALIDATORS, rendered=job.command.rendered)
     page = visit.page
     if page is None:
         await _tell_unchanged(job, url, seen.title if seen else None)
@@ -72,8 +73,8 @@ async def _scrape_each(job: Job[ScrapePages]) -> None:
     async with job.completing() as tx:
         for subject, url in reversed(pages.items()):
             job_id = child_id(job.id, ScrapePages.wire_name, subject, SCRAPE_RECIPE)
-            only_changed = job.command.only_changed
-            tx.follow(ScrapePages(**job.command.child_lineage(job_id), urls=(url,), only_changed=only_changed))
+            manner = {"only_changed": job.command.only_changed, "rendered": job.command.rendered}
+            tx.follow(ScrapePages(**job.command.child_lineage(job_id), urls=(url,), **manner))
         tx.result(pages=len(pages))
 
 

@@ -76,6 +76,12 @@ async def begin_due(tx: Transaction) -> None:
         job_id = child_id(command.job_id, CrawlSite.wire_name, f"{due['next_at']} {due['last_crawl_id']}")
         lineage = {name: getattr(command, name) for name in Lineage.model_fields}
         lineage |= {"job_id": job_id, "root_job_id": job_id, "parent_job_id": None}
-        crawl = CrawlSite(**lineage, seeds=command.seeds, scope=command.scope, previous_crawl_id=due["last_crawl_id"])
+        crawl = CrawlSite(
+            **lineage,
+            seeds=command.seeds,
+            scope=command.scope,
+            previous_crawl_id=due["last_crawl_id"],
+            rendered=command.rendered,
+        )
         tx.work(crawl)
         await store.update_schedule_begun(tx.connection, due["project_id"], due["name"], job_id)

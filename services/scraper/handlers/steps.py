@@ -59,6 +59,7 @@ class Step:
         self._harvester = harvester
         self._crawl_id = crawl.id
         self._previous_id = crawl.previous_id
+        self._rendered = crawl.rendered
         self._scope = Scope(CrawlScope.model_validate(crawl.scope), crawl.seeds)
         self.left_out = 0
         """URLs that were seen when the crawl had noted as many as it may."""
@@ -79,7 +80,7 @@ class Step:
     async def _ask_all(self, waiting: Iterator[Known]) -> None:
         for line, known in waiting:
             try:
-                harvest = await self._harvester.harvest(line.kind, line.url, known)
+                harvest = await self._harvester.harvest(line.kind, line.url, known, rendered=self._rendered)
             except Refused as refusal:
                 await self._refuse(line, refusal)
             except TryAgain as passing:

@@ -94,11 +94,17 @@ class Harvester:
         self._crawler = crawler
         self._read = read
 
-    async def harvest(self, kind: str, url: str, known: Memory | None = None) -> Harvest:
-        """Ask for a `page`, `sitemap` or `feed` and read it, unless it is as it is known.
+    def check_can_render(self) -> None:
+        """Raise Refused (`rendering_unavailable`) where no page can be shown as scripts build it."""
+        self._crawler.check_can_render()
+
+    async def harvest(self, kind: str, url: str, known: Memory | None = None, *, rendered: bool = False) -> Harvest:
+        """Ask for a `page` (also as scripts build it), `sitemap` or `feed`, and read it unless it is as it is known.
 
         Raises Refused and TryAgain as `Crawler.visit`, `read_sitemap` and `read_feed`.
         """
+        if rendered and kind == "page":
+            return of_page(await self._crawler.page(url, rendered=True))
         asked = await (self._page(url, known) if kind == "page" else self._document(kind, url, known))
         if asked is not None:
             return asked

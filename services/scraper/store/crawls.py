@@ -26,6 +26,7 @@ class CrawlRow:
     pages_done: int
     images_taken: int
     urls_noted: int
+    rendered: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +68,13 @@ async def insert_crawl(
     scope: Mapping[str, Any],
     seeds: Sequence[str],
     previous_id: UUID | None = None,
+    rendered: bool = False,
 ) -> None:
     """Begin a crawl; one that exists stays as it is."""
     await connection.execute(
         """
-        INSERT INTO crawls (id, project_id, scope, seeds, previous_id)
-        VALUES ($1, $2, $3, $4, (SELECT id FROM crawls WHERE id = $5 AND project_id = $2))
+        INSERT INTO crawls (id, project_id, scope, seeds, previous_id, rendered)
+        VALUES ($1, $2, $3, $4, (SELECT id FROM crawls WHERE id = $5 AND project_id = $2), $6)
         ON CONFLICT (id) DO NOTHING
         """,
         crawl_id,
@@ -80,6 +82,7 @@ async def insert_crawl(
         dict(scope),
         list(seeds),
         previous_id,
+        rendered,
     )
 
 
@@ -87,7 +90,7 @@ async def select_crawl(connection: Connection, crawl_id: UUID) -> CrawlRow | Non
     """Give a crawl, locked for the rest of the transaction."""
     row = await connection.fetchrow(
         """
-        SELECT id, scope, seeds, previous_id, pages_taken, pages_done, images_taken, urls_noted FROM crawls
+        SELECT id, scope, seeds, previous_id, pages_taken, pages_done, images_taken, urls_noted, rendered FROM crawls
         WHERE id = $1 FOR UPDATE
         """,
         crawl_id,

@@ -62,6 +62,9 @@ def typed(gateway: Gateway, capsys: pytest.CaptureFixture[str]) -> Typed:
     return typing
 
 
+_MANNER = ("--step", "describe", "--rendered")
+
+
 def _status_of(*words: str) -> int:
     with pytest.raises(SystemExit) as end:
         main(arguments=words)
@@ -70,13 +73,14 @@ def _status_of(*words: str) -> int:
 
 async def test_what_is_submitted_is_a_job_and_can_be_looked_at_and_cancelled(typed: Typed, gateway: Gateway) -> None:
     assert "have their maps" in (await typed("submit", "map", "--unmapped", "--watch", user="ann")).out
-    [scrape] = (await typed("submit", "scrape", PAGE, f"{PAGE}/2", "--step", "describe", "--json", user="ann")).told
+    [scrape] = (await typed("submit", "scrape", PAGE, f"{PAGE}/2", *_MANNER, "--json", user="ann")).told
     media = await typed("submit", "media", f"{PAGE}/a.jpg", "--title", "A [red]title", user="ann")
     assert (media.status, FetchMedia.wire_name in media.out) == (0, True)
     scene = (await typed("submit", "scene", "one", "3", "--description", "A fox", "--json", user="ann")).told
     assert scene["scene_number"] == 3
     shown = (await typed("jobs", "show", scrape["id"], "--json", user="ann")).told
     assert (shown["request"]["urls"], shown["pipeline"]) == ([PAGE, f"{PAGE}/2"], ["describe"])
+    assert shown["request"]["rendered"] is True
     listed = (await typed("jobs", "list", "--json", user="ann")).told
     assert {scrape["id"], scene["task_id"]} < {job["id"] for job in listed}
     cancelled = (await typed("jobs", "cancel", scrape["id"], "--json", user="ann")).told

@@ -14,9 +14,13 @@ export function curlOf(job, origin) {
 function repeat({ kind, request, pipeline, project_id: project }) {
   if (!request) return null;
   const home = { project_id: project };
-  if (kind.startsWith("scraper.scrape_pages")) return ["/scrapes", { urls: request.urls, pipeline, ...home }];
+  if (kind.startsWith("scraper.scrape_pages")) return ["/scrapes", pages(request, pipeline, home)];
   if (kind.startsWith("media.fetch_media")) return ["/media/store", { url: request.url, pipeline, ...home }];
   return null;
+}
+
+function pages({ urls, rendered }, pipeline, home) {
+  return { urls, ...(rendered ? { rendered } : {}), pipeline, ...home };
 }
 
 function line(words) {

@@ -1,0 +1,131 @@
+"""No script of a page reaches what is not public, whichever way it takes."""
+
+import json
+import re
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import pytest
+
+from services.scraper.rendering.tab import Tab
+from shared.errors import Refused
+from tests.scraper.rendering.windows import Window, needs_chromium, outside, window
+from tests.scraper.site import Site
+from tests.shared.strangers import PUBLIC_ADDRESS, Stranger, StubResolver, answer
+
+pytestmark = needs_chromium
+
+SCRIPT = "text/javascript"
+ATTACKS = """
+const told = {};
+const note = (name, doing) => doing.then(() => told[name] = 'came', () => told[name] = 'refused');
+const get = url => fetch(url).then(answer => answer.text());
+const element = (name, fields) => document.head.append(Object.assign(document.createElement(name), fields));
+const trap = 'http://127.0.0.1:TRAP', sends = [
+  () => element('iframe', {src: trap + '/frame'}), () => element('script', {src: trap + '/script'}),
+  () => element('link', {rel: 'stylesheet', href: trap + '/style'}), () => element('img', {src: trap + '/image'}),
+  () => element('link', {rel: 'preconnect', href: trap}), () => element('link', {rel: 'prefetch', href: trap + '/pre'}),
+  () => element('embed', {src: trap + '/embed'}), () => element('video', {src: trap + '/video'}),
+  () => element('iframe', {src: 'file:///etc/passwd'}), () => element('iframe', {src: 'chrome://version'}),
+  () => new WebSocket(trap.replace('http', 'ws')), () => new EventSource(trap + '/events'),
+  () => navigator.sendBeacon(trap + '/beacon', 'x'), () => open(trap + '/window'), () => new Worker('/worker.js'),
+  () => navigator.serviceWorker.register('/service.js'), () => navigator.serviceWorker.register('/service.js?2'),
+  () => { const form = Object.assign(document.createElement('form'), {action: trap, method: 'post'});
+          document.head.append(form); form.submit() },
+  async () => { const call = new RTCPeerConnection({iceServers: [{urls: 'stun:127.0.0.1:DATAGRAMS'}]});
+          call.createDataChannel('x'); await call.setLocalDescription(await call.createOffer()) },
+  () => { location.href = 'file:///etc/passwd' }, () => { location.href = 'chrome://settings' },
+];
+for (const send of sends) try { Promise.resolve(send()).catch(() => {}) } catch {}
+const waits = ['', '0', '[::1]', '127.1', '2130706433', 'localhost', 'inner.example', '169.254.169.254'].map(
+  name => note('at ' + name, get(`http://${name || '127.0.0.1'}:TRAP/`)));
+waits.push(note('redirect', get('/away')), note('file', get('file:///etc/passwd')), note('chrome', get('chrome://version')));
+waits.push(note('turns inward', get('http://rebinding.example/').then(() => get('http://rebinding.example/?again'))));
+waits.push(note('control', get('http://example.com/')));
+Promise.all(waits).then(() => { document.title = JSON.stringify(told) });
+"""
+
+
+@contextmanager
+def datagrams() -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as trap:
+        trap.bind(("127.0.0.1", 0))
+        trap.setblocking(False)
+        yield trap
+
+
+def hostile(site: Site, trap: Stranger, datagram_port: int = 9) -> None:
+    script = ATTACKS.replace("TRAP", str(trap.port)).replace("DATAGRAMS", str(datagram_port))
+    site.say("/", f"<title>none</title><body><script>{script}</script>")
+    site.say("/away", status=302, headers=[("Location", f"http://127.0.0.1:{trap.port}/redirected")])
+    inward = f"fetch('http://127.0.0.1:{trap.port}/from-a-worker', {{mode: 'no-cors'}});"
+    site.say("/worker.js", inward, content_type=SCRIPT)
+    site.say("/service.js", f"{inward} addEventListener('install', () => skipWaiting())", content_type=SCRIPT)
+
+
+@asynccontextmanager
+async def attacked(
+    dialled: list[str], *, allow_trap: bool = False
+) -> AsyncIterator[tuple[Window, Stranger, socket.socket]]:
+    names = {"rebinding.example": [PUBLIC_ADDRESS], "example.com": [PUBLIC_ADDRESS], "inner.example": ["127.0.0.1"]}
+    resolver = StubResolver(names, {"rebinding.example": ["127.0.0.1"]})
+    async with Site() as site, Stranger() as trap, outside(resolver, dialled) as (public, options):
+        public.otherwise = trap.otherwise = answer(b"here", headers=[("Access-Control-Allow-Origin", "*")])
+        allow = frozenset({("127.0.0.1", trap.port)} if allow_trap else ())
+        with datagrams() as datagram_trap:
+            hostile(site, trap, datagram_trap.getsockname()[1])
+            async with window(site, allow=allow, **options) as shown:
+                yield shown, trap, datagram_trap
+
+
+def told(html: str) -> dict[str, str]:
+    found = re.search(r"<title>(.*?)</title>", html)
+    assert found
+    return dict(json.loads(found[1]))
+
+
+async def let_pass(tab: Any, paused: dict[str, Any]) -> None:
+    """Judge documents alone, as if nothing else were held back in the browser."""
+    if paused["resourceType"] == "Document" and paused["frameId"] == tab._target:
+        await tab._give_document(paused["requestId"], paused["request"])
+    else:
+        await tab._let_out(paused)
+
+
+@pytest.mark.parametrize("held_back", [True, False])
+async def test_no_way_leads_inward(monkeypatch: pytest.MonkeyPatch, *, held_back: bool) -> None:
+    """What the browser itself holds back is one wall; the proxy is the other, and holds alone."""
+    if not held_back:
+        monkeypatch.setattr(Tab, "_judge", let_pass)
+    dialled: list[str] = []
+    async with attacked(dialled) as (shown, trap, datagram_trap):
+        html = (await shown.shown()).html
+        came = told(html)
+
+        assert came.pop("control") == "came"
+        assert set(came.values()) == {"refused"}, came
+        assert len(came) == 12
+        assert "root:" not in html
+        assert trap.connections == 0, trap.asked
+        with pytest.raises(BlockingIOError):
+            datagram_trap.recv(1)
+        assert dialled.count(PUBLIC_ADDRESS) == len(dialled) == 2
+        assert {refused.code for refused in shown.proxies[0].refused} >= {"address_refused"}
+
+
+async def test_the_policy_is_what_keeps_the_trap_untouched() -> None:
+    """The control: where the allow list has the trap, the same page reaches it."""
+    async with attacked([], allow_trap=True) as (shown, trap, _):
+        assert told((await shown.shown()).html)["at "] == "came"
+        assert trap.connections > 0
+
+
+async def test_a_page_that_goes_inward_is_refused_and_nobody_asked() -> None:
+    async with Site() as site, Stranger() as trap, window(site) as shown:
+        site.say("/", f"<script>location = 'http://127.0.0.1:{trap.port}/'</script>")
+        with pytest.raises(Refused, match=r"url_port_refused|address_refused"):
+            await shown.images()
+        assert trap.connections == 0
+        assert shown.left_over() == []
