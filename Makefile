@@ -67,6 +67,16 @@ contracts: bootstrap ## Write schemas, asyncapi.yaml and topology.json anew
 models: bootstrap ## Fetch and verify the weights of the depth model: [url=https://...] from a mirror
 	@$(PYTHON) -m deploy.models $(if $(url),--url '$(url)')
 
+# Torch for Linux brings what a graphics processor needs and cannot do without; an environment with a build for
+# processors alone, python=..., does as well.
+TRAINING := .local/depth-network/environment
+.PHONY: depth-network
+depth-network: bootstrap ## Draw scenes and train the small depth network on them: [python=] [args="--steps 12000"]
+	@[ -n "$(python)" ] || [ -x $(TRAINING)/bin/python ] || .venv/bin/uv venv --quiet $(TRAINING)
+	@[ -n "$(python)" ] || .venv/bin/uv pip sync --quiet --require-hashes --python $(TRAINING)/bin/python \
+	services/depth_map/training/requirements.lock
+	@$(or $(python),$(TRAINING)/bin/python) -m services.depth_map.training $(args)
+
 .PHONY: lock
 lock: bootstrap ## Resolve every lock file anew, with hashes
 	@$(compile) --group dev pyproject.toml contracts/pyproject.toml shared/pyproject.toml \
@@ -78,6 +88,8 @@ lock: bootstrap ## Resolve every lock file anew, with hashes
 	$(compile) --constraint requirements.lock --extra $$accelerator --no-emit-package onnxruntime \
 	contracts/pyproject.toml shared/pyproject.toml services/depth_map/pyproject.toml \
 	--output-file services/depth_map/accelerators/$$accelerator/requirements.lock || exit 1; done
+	@$(compile) --constraint requirements.lock services/depth_map/training/pyproject.toml \
+	--output-file services/depth_map/training/requirements.lock
 
 ##@ Prove
 

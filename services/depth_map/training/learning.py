@@ -1,0 +1,169 @@
+"""Training that goes on where it was stopped."""
+
+import copy
+import json
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from services.depth_map.training.examples import read_shards
+from services.depth_map.training.feeding import Shards, batch, sizes_at
+from services.depth_map.training.losses import correlation, loss, ranks
+from services.depth_map.training.muon import Muon
+from services.depth_map.training.network import WIDTHS, DepthNetwork
+
+_PARTS = ("network", "steady", "optimiser", "other")
+_SHOWN = (64, 80)
+_SETTLING = 60
+"""Batches by which activations are measured at the end."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """How to train.
+
+    Attributes:
+        steps: batches in all.
+        pictures: in one batch.
+        rate: highest learning rate; it falls to nothing over the last part of the steps.
+        falling: that part, 0 to 1.
+        widths: of the network.
+        seed: of everything that is random.
+
+    """
+
+    steps: int = 12000
+    pictures: int = 32
+    rate: float = 2.5e-3
+    falling: float = 0.55
+    widths: tuple[int, int, int, int] = WIDTHS
+    seed: int = 7
+
+    def rate_at(self, step: int) -> float:
+        """Learning rate of a step: rises over the first few, stays, and falls."""
+        left = (self.steps - step) / max(self.steps * self.falling, 1)
+        return self.rate * min(1.0, (step + 1) / 300, left)
+
+
+class Learner:
+    """A network in training, with the running mean of its weights, which is what is used."""
+
+    def __init__(self, lesson: Lesson) -> None:
+        torch.manual_seed(lesson.seed)
+        self.lesson, self.step = lesson, 0
+        self.network = DepthNetwork(lesson.widths).to(memory_format=torch.channels_last)
+        self.steady = copy.deepcopy(self.network).eval()
+        inner = [weights for name, weights in self.network.named_parameters() if _is_inner(name, weights)]
+        known = set(map(id, inner))
+        rest = [weights for weights in self.network.parameters() if id(weights) not in known]
+        self.optimiser = Muon(inner, lesson.rate)
+        self.other = torch.optim.AdamW(rest, lr=lesson.rate, weight_decay=0.0, fused=True)
+
+    def learn(self, pictures: Tensor, inverses: Tensor) -> float:
+        """Learn from one batch; give its loss."""
+        for group in (*self.optimiser.param_groups, *self.other.param_groups):
+            group["lr"] = self.lesson.rate_at(self.step)
+        self.network.train()
+        seen = self.network.half(pictures.contiguous(memory_format=torch.channels_last))
+        error = loss(seen, inverses)
+        self.network.zero_grad()
+        error.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimiser.step()
+        self.other.step()
+        self._steady()
+        self.step += 1
+        return float(error.detach())
+
+    @torch.no_grad()
+    def _steady(self) -> None:
+        keep = min(0.9985, (1 + self.step) / (10 + self.step))
+        torch._foreach_lerp_(list(self.steady.parameters()), list(self.network.parameters()), 1 - keep)
+        for mean, own in zip(self.steady.buffers(), self.network.buffers(), strict=True):
+            if mean.dtype.is_floating_point:
+                mean.lerp_(own, 1 - keep)
+
+    @torch.no_grad()
+    def settle(self, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
+        """Measure the activations of the mean weights anew, since means of measurements are not those of the mean."""
+        norms = [module for module in self.steady.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None
+            norm.train()
+        for pictures, _ in batches:
+            self.steady.half(pictures)
+        self.steady.eval()
+
+    def save(self, path: Path) -> None:
+        """Keep everything that is needed to go on."""
+        parts = {name: getattr(self, name).state_dict() for name in _PARTS}
+        partly = path.with_suffix(".part")
+        torch.save({**parts, "step": self.step, "lesson": asdict(self.lesson)}, partly)
+        partly.replace(path)
+
+    def load(self, path: Path) -> None:
+        """Go on from what was kept."""
+        kept = torch.load(path, weights_only=True)
+        for name in _PARTS:
+            getattr(self, name).load_state_dict(kept[name])
+        self.step = kept["step"]
+
+
+def _is_inner(name: str, weights: Tensor) -> bool:
+    """Tell whether Muon suits these weights: matrices between hidden layers."""
+    return weights.ndim > 1 and not name.startswith(("to_half", "place", "out"))
+
+
+def train(
+    lesson: Lesson,
+    shards: Path,
+    held_out: dict[str, Path],
+    checkpoint: Path,
+    *,
+    tell: Callable[[str], None],
+    every: int = 500,
+) -> Learner:
+    """Train to the end of the lesson, or from where the checkpoint stands; shards may still be on their way."""
+    learner = Learner(lesson)
+    if checkpoint.exists():
+        learner.load(checkpoint)
+    random, begun, total = np.random.default_rng([lesson.seed, learner.step]), time.monotonic(), 0.0
+    while learner.step < lesson.steps:
+        if learner.step % 100 == 0 or total == 0:
+            found = read_shards(shards)
+        sizes = sizes_at(learner.step / lesson.steps)
+        total += learner.learn(*batch(found, random, lesson.pictures, sizes))
+        if learner.step % every == 0 or learner.step == lesson.steps:
+            learner.save(checkpoint)
+            orders = {name: round(order(learner.steady, read_shards(folder)), 4) for name, folder in held_out.items()}
+            seconds = round(time.monotonic() - begun)
+            told = {"step": learner.step, "seconds": seconds, "loss": round(total / every, 4), "shards": len(found)}
+            tell(json.dumps(told | orders))
+            total = 0.0
+    found, last = read_shards(shards), sizes_at(1 - 1e-9)
+    learner.settle(batch(found, random, lesson.pictures, last) for _ in range(min(lesson.steps, _SETTLING)))
+    return learner
+
+
+@torch.no_grad()
+def order(network: DepthNetwork, shards: Shards, count: int = 100) -> float:
+    """Mean rank correlation of nearness over examples that were not trained on."""
+    network.eval()
+    total, seen = 0.0, 0
+    for pictures, inverses in shards:
+        for start in range(0, len(inverses), 25):
+            if seen >= count:
+                return total / seen
+            images = torch.from_numpy(pictures[start : start + 25].copy()).permute(0, 3, 1, 2).float() / 255
+            truth = torch.from_numpy(inverses[start : start + 25].astype(np.float32))[:, None]
+            images = torch.nn.functional.interpolate(images, size=_SHOWN, mode="area")
+            truth = torch.nn.functional.interpolate(truth, size=_SHOWN, mode="area")
+            total += float(correlation(ranks(network(images).flatten(1)), ranks(truth.flatten(1))).sum())
+            seen += len(images)
+    return total / max(seen, 1)

@@ -1,0 +1,118 @@
+"""The network: convolutions that shrink the picture, attention over all of it, convolutions that grow it again."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+WIDTHS = (16, 32, 64, 128)
+"""Channels at 1/2, 1/4, 1/8 and 1/16 of the size of the picture."""
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def _convolved(inputs: int, outputs: int, *, side: int = 3, stride: int = 1) -> nn.Sequential:
+    convolution = nn.Conv2d(inputs, outputs, side, stride, side // 2, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU())
+
+
+class Residual(nn.Module):
+    """Two convolutions whose result is added to what they were given."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = _convolved(channels, channels)
+        self.second = nn.Sequential(nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels))
+        nn.init.zeros_(self.second[1].weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.relu(x + self.second(self.first(x)))
+
+
+class Attention(nn.Module):
+    """Lets each place ask all others: where walls end decides how far away they are."""
+
+    def __init__(self, channels: int, heads: int = 4) -> None:
+        super().__init__()
+        self.heads = heads
+        self.before, self.between = nn.LayerNorm(channels), nn.LayerNorm(channels)
+        self.asked, self.joined = nn.Linear(channels, channels * 3), nn.Linear(channels, channels)
+        self.mixed = nn.Sequential(nn.Linear(channels, channels * 2), nn.GELU(), nn.Linear(channels * 2, channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        places = x.flatten(2).transpose(1, 2)
+        places = places + self._attended(self.before(places))
+        places = places + self.mixed(self.between(places))
+        return places.transpose(1, 2).reshape(x.shape)
+
+    def _attended(self, places: Tensor) -> Tensor:
+        batch, count, channels = places.shape
+        split = self.asked(places).reshape(batch, count, 3, self.heads, channels // self.heads)
+        query, key, value = split.permute(2, 0, 3, 1, 4).unbind(0)
+        weights = (query @ key.transpose(-1, -2) * (channels // self.heads) ** -0.5).softmax(-1)
+        return self.joined((weights @ value).transpose(1, 2).reshape(batch, count, channels))
+
+
+class DepthNetwork(nn.Module):
+    """Sees relative inverse depth in a picture.
+
+    Takes n x 3 x height x width, 0 to 1, sides multiples of 32; gives n x 1 x height x width, larger is nearer,
+    not negative, without unit.
+    """
+
+    def __init__(self, widths: tuple[int, int, int, int] = WIDTHS) -> None:
+        super().__init__()
+        half, quarter, eighth, sixteenth = widths
+        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1))
+        self.to_half = _convolved(5, half, stride=2)
+        self.to_quarter = nn.Sequential(_convolved(half, quarter, stride=2), _convolved(quarter, quarter))
+        self.to_eighth = nn.Sequential(_convolved(quarter, eighth, stride=2), Residual(eighth), Residual(eighth))
+        self.to_sixteenth = nn.Sequential(
+            _convolved(eighth, sixteenth, stride=2), Residual(sixteenth), Residual(sixteenth)
+        )
+        self.place = nn.Conv2d(6, sixteenth, 1)
+        self.attention = nn.Sequential(Attention(sixteenth), Attention(sixteenth), Attention(sixteenth))
+        self.at_eighth = _Joined(sixteenth, eighth, eighth)
+        self.at_quarter = _Joined(eighth, quarter, quarter)
+        self.at_half = _Joined(quarter, half, half)
+        self.out = nn.Conv2d(half, 1, 3, 1, 1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return functional.interpolate(self.half(image), scale_factor=2.0, mode="bilinear")
+
+    def half(self, image: Tensor) -> Tensor:
+        """Give the same map at half the size."""
+        where = _positions(image)
+        half = self.to_half(torch.cat([(image - self.mean) / self.std, where], 1))
+        quarter = self.to_quarter(half)
+        eighth = self.to_eighth(quarter)
+        sixteenth = self.to_sixteenth(eighth)
+        seen = self.attention(sixteenth + self.place(_waves(_positions(sixteenth))))
+        x = self.at_eighth(seen, eighth)
+        x = self.at_half(self.at_quarter(x, quarter), half)
+        return functional.softplus(self.out(x))
+
+
+class _Joined(nn.Module):
+    """Doubles a map and joins it with what was seen at that size on the way down."""
+
+    def __init__(self, coarse: int, fine: int, outputs: int) -> None:
+        super().__init__()
+        self.coarse, self.fine = nn.Conv2d(coarse, outputs, 1, bias=False), nn.Conv2d(fine, outputs, 1, bias=False)
+        self.norm, self.mixed = nn.BatchNorm2d(outputs), _convolved(outputs, outputs)
+
+    def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
+        grown = functional.interpolate(self.coarse(coarse), scale_factor=2.0, mode="bilinear")
+        return self.mixed(functional.relu(self.norm(grown + self.fine(fine))))
+
+
+def _positions(image: Tensor) -> Tensor:
+    """Height and breadth of each place, -1 to 1, n x 2 x height x width; told so that it exports for every size."""
+    ones = torch.ones_like(image[:, :1])
+    down, across = ones.cumsum(2), ones.cumsum(3)
+    return torch.cat([(down - 0.5) / down[:, :, -1:], (across - 0.5) / across[:, :, :, -1:]], 1) * 2 - 1
+
+
+def _waves(positions: Tensor) -> Tensor:
+    turns = positions * torch.pi
+    return torch.cat([positions, turns.sin(), turns.cos()], 1)
