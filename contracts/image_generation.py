@@ -110,6 +110,18 @@ class ProvidersReported(Report):
         default=(), max_length=40, description="who draws then, in this order, where the default cannot"
     )
     offers: tuple[Offer, ...] = Field(max_length=40)
+    budget_micros: int | None = Field(
+        default=None, ge=0, description="most that is spent in a day (UTC), in millionths of a US dollar; null: any sum"
+    )
+    owner_budget_micros: int | None = Field(default=None, ge=0, description="of that by each user; null: any sum")
+
+    def price_of(self, asked: GenerateImage) -> int | None:
+        """Say what all pictures of a request cost where the first who may be asked draws them; None: nobody knows."""
+        name = asked.provider or self.default
+        offer = next((offer for offer in self.offers if offer.name == name), None)
+        if offer is None or (offer.paid and offer.price_micros is None):
+            return None
+        return (offer.price_micros or 0) * asked.samples if offer.paid else 0
 
     def lack(self, asked: GenerateImage) -> Lack | None:
         """Tell why nobody who may be asked can do all that is asked, as the first of them says; None: somebody can."""

@@ -68,4 +68,6 @@ class Studio:
             default=self.default,
             fallbacks=self.fallbacks,
             offers=tuple(offer_of(name, provider.capabilities) for name, provider in self.providers.items()),
+            budget_micros=self.budgets.of_all_micros,
+            owner_budget_micros=self.budgets.of_owner_micros,
         )

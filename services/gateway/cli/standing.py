@@ -49,6 +49,7 @@ _COUNTS: Final = {
     "generated": "images_generated",
     "seconds": "generation_seconds",
     "paid": "paid_calls",
+    "cost µ$": "cost_micros",
 }
 _GROUPS: Final = {"day": "day", "project": "project_id", "user": "submitted_by", "kind": "kind"}
 Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])]

@@ -11,7 +11,7 @@ from contracts.scraper import ImageFound, PageScraped, UrlsAccounted
 from services.gateway.handlers.births import bear
 from services.gateway.rules import births, rows
 from services.gateway.rules.jobs import JobRow, job_of_command
-from services.gateway.store import accounts, edits, projection, reviews
+from services.gateway.store import accounts, edits, pictures, projection, reviews
 from services.gateway.store import facts as store
 from services.gateway.stream import Stream
 from shared.handling import Heard
@@ -63,8 +63,7 @@ async def _write_stored(tx: Transaction, facts: Sequence[Heard[MediaStored]]) ->
     await store.insert_asset_sources(tx.connection, [rows.source_of(heard.message, heard.time) for heard in facts])
     generated = [heard.message for heard in facts if heard.message.parent_job_id is not None]
     if generated:
-        tasks = [{"task_id": fact.parent_job_id, "asset_id": fact.asset_id} for fact in generated]
-        await store.update_generated_assets(tx.connection, tasks)
+        await pictures.update_stored_pictures(tx.connection, [rows.stored_picture_of(fact) for fact in generated])
     uploaded = [heard.message for heard in facts if _is_new_upload(heard.message)]
     if uploaded:
         await edits.insert_uploaded_tags(tx.connection, {fact.job_id: fact.asset_id for fact in uploaded})
@@ -83,7 +82,10 @@ async def _write_described(tx: Transaction, facts: Sequence[Heard[MediaDescribed
 async def _write_deleted(tx: Transaction, facts: Sequence[Heard[MediaDeleted]]) -> None:
     newest = _newest(facts, lambda fact: fact.asset_id, lambda fact: fact.subject_version)
     await store.upsert_deleted_assets(tx.connection, [rows.tombstone_of(heard.message, heard.time) for heard in newest])
-    await edits.delete_edits_of_deleted(tx.connection, [heard.message.asset_id for heard in newest])
+    gone = [heard.message.asset_id for heard in newest]
+    await edits.delete_edits_of_deleted(tx.connection, gone)
+    if showing := await pictures.select_scenes_that_show(tx.connection, gone):
+        await pictures.update_shown_pictures(tx.connection, showing)
 
 
 async def _write_mapped(tx: Transaction, facts: Sequence[Heard[DepthMapped]]) -> None:
@@ -118,9 +120,7 @@ async def _write_rejected(tx: Transaction, facts: Sequence[Heard[MediaRejected]]
 
 
 async def _write_generated(tx: Transaction, facts: Sequence[Heard[ImageGenerated]]) -> None:
-    await store.update_generated_images(
-        tx.connection, [rows.generation_of(heard.message, heard.time) for heard in facts]
-    )
+    await pictures.insert_pictures(tx.connection, [rows.picture_of(heard.message, heard.time) for heard in facts])
 
 
 _WRITERS: dict[type[Event], Callable[[Transaction, Sequence[Heard[Any]]], Any]] = {

@@ -9,6 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 
 from contracts.envelope import EVERYBODY
+from contracts.image_generation import GenerateImage
 from contracts.jobs import CancelJob
 from services.gateway.routes.auditing import note
 from services.gateway.routes.callers import Caller, Calling, parts_of
@@ -22,6 +23,7 @@ from services.gateway.routes.replies import (
     API,
     Json,
     accepted,
+    drawing_reply,
     job_location,
     job_reply,
     page,
@@ -37,6 +39,7 @@ from services.gateway.rules.happenings import Happening
 from services.gateway.rules.jobs import ENDED
 from services.gateway.store import cancelling, projection
 from services.gateway.store import jobs as store
+from services.gateway.store.drawn import select_drawing
 from services.gateway.store.jobs import JobFilter
 from services.gateway.store.pages import next_cursor
 from services.gateway.store.reading import Row
@@ -111,6 +114,7 @@ async def get_job(
         children = await store.select_jobs(connection, projects, of_job, after, children_limit)
         pages = await store.select_scraped_pages(connection, job_id, job["root_id"], _REPORT_LIMIT)
         rejections = await store.select_rejections(connection, job_id, job["root_id"], _REPORT_LIMIT)
+        drawing = await select_drawing(connection, job_id) if job["kind"] == GenerateImage.wire_name else None
     body = {
         **job_reply(job),
         "request": request_reply(job["request"]),
@@ -121,9 +125,10 @@ async def get_job(
         },
         "pages": [dict(row) for row in pages],
         "rejections": [dict(row) for row in rejections],
+        "drawing": None if drawing is None else drawing_reply(drawing),
     }
     marks = [[row[name] for name in _CHANGING] for row in (job, *children)]
-    tag = weak_tag(marks, counts, len(pages), len(rejections))
+    tag = weak_tag(marks, counts, len(pages), len(rejections), drawing and drawing["pictures"])
     if outcome is None:
         return Json(body, headers={"ETag": tag})
     status = 200 if outcome.ended else 202

@@ -60,7 +60,8 @@ def _as_written(moment: object) -> object:
     return moment
 
 
-def _as_number(number: object) -> object:
+def as_number(number: object) -> object:
+    """Refuse texts that look like numbers, and what is true or false."""
     if isinstance(number, str | bool):
         raise ValueError("write it as a number")  # noqa: TRY004 - pydantic makes a message of this kind alone
     return number
@@ -81,7 +82,7 @@ Moment = Annotated[AwareDatetime, BeforeValidator(_as_written), AfterValidator(_
 Flag = Annotated[bool, BeforeValidator(_true_or_false)]
 """Of a query; in a body it is a boolean."""
 
-Version = Annotated[int, Field(ge=1, lt=2**31), BeforeValidator(_as_number)]
+Version = Annotated[int, Field(ge=1, lt=2**31), BeforeValidator(as_number)]
 Words = Annotated[str, AfterValidator(_no_nul), Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})]
 Name = Annotated[Words, StringConstraints(min_length=1, max_length=200)]
 Prose = Annotated[Words, StringConstraints(max_length=2000)]
@@ -305,42 +306,3 @@ class ProbeAsked(Asked):
     model_config = ConfigDict(json_schema_extra={"examples": [{"service": "media"}]})
 
     service: Literal["scraper", "media", "image_generation", "depth_map"]
-
-
-class SceneAsked(Asked):
-    """What the image of a scene shall be."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "scene_description": "Hills at dusk, a red house in the foreground",
-                    "style": "watercolour",
-                    "aspect_ratio": "16:9",
-                    "user_tier": "pro",
-                }
-            ]
-        }
-    )
-
-    scene_description: Annotated[Words, StringConstraints(min_length=1, max_length=4000)] | None = Field(
-        default=None, description="default: the description under which the scene is registered"
-    )
-    style: Annotated[Words, StringConstraints(max_length=80)] = ""
-    aspect_ratio: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]?:[1-9][0-9]?$")] = "1:1"
-    script_id: Name | None = None
-    user_tier: Annotated[Words, StringConstraints(max_length=40)] | None = Field(
-        default=None, description="`free`, `basic`, `pro`, `premium` or `enterprise`: sets the priority"
-    )
-    negative_prompt: Annotated[Words, StringConstraints(max_length=2000)] | None = None
-    seed: Annotated[int, Field(ge=0, lt=2**32), BeforeValidator(_as_number)] | None = None
-    provider: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_\-]{1,40}$")] | None = None
-    references: Annotated[tuple[UUID, ...], Field(max_length=4)] = Field(
-        default=(), description="images of the project that are shown as an example"
-    )
-    pipeline: Pipeline = DEFAULT_PIPELINE
-
-    def drawing_of(self, description: str) -> dict[str, Any]:
-        """Give the part that the generator is told."""
-        names = {"style", "aspect_ratio", "negative_prompt", "seed", "provider"}
-        return {"description": description, **self.model_dump(include=names)}

@@ -100,6 +100,17 @@ def job_reply(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def drawing_reply(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what a job has drawn, what that cost, and how long it will take."""
+    costs = [picture["cost_micros"] for picture in row["pictures"]]
+    same = ("chapter_id", "scene_number", "from_task_id", "pictures", "left_seconds", "waiting_before")
+    return {
+        **{name: row[name] for name in same},
+        "cost_micros": None if not costs or None in costs else sum(costs),
+        "estimated_seconds": row["seconds"],
+    }
+
+
 def letter_reply(row: Mapping[str, Any]) -> dict[str, Any]:
     """Give a dead letter as every list and page shows it."""
     same = ("id", "service", "state", "code", "sentence", "message_type", "message_id", "topic", "size_bytes", "job_id")

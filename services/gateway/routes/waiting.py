@@ -14,6 +14,7 @@ from services.gateway.routes.callers import Caller, parts_of
 from services.gateway.routes.desk import Answer
 from services.gateway.routes.replies import accepted, job_reply, tree_reply
 from services.gateway.rules.jobs import ENDED
+from services.gateway.rules.scenes import BATCH_KIND
 from services.gateway.store.feed import FeedRow
 from services.gateway.store.jobs import select_job, select_tree_counts
 from services.gateway.store.reading import Row
@@ -23,7 +24,7 @@ from services.gateway.stream import Subscription
 LONGEST_SECONDS: Final = 60
 _WISH: Final = re.compile(r'\s*wait\s*=\s*"?([0-9]{1,9})"?\s*(;.*)?', re.IGNORECASE)
 _END_EVENTS: Final = frozenset(f"job.{state}" for state in ENDED)
-_TREES: Final = frozenset({ScrapePages.wire_name, ImportManifest.wire_name})
+_TREES: Final = frozenset({ScrapePages.wire_name, ImportManifest.wire_name, BATCH_KIND})
 """Work whose end is that of all that follows from it."""
 
 _LOOK_SECONDS: Final = 0.25

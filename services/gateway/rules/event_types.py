@@ -22,6 +22,7 @@ EVENT_TYPES: Final = {
     "urls.accounted": "It is known what became of URLs of a crawl; how many were read, found, skipped, refused.",
     "image.found": "A page shows an image, which is fetched now.",
     "image.generated": "An image of a scene was drawn.",
+    "image.chosen": "A scene shows another of its versions; which one, and who has chosen it.",
     "image.stored": "An image is stored and can be shown.",
     "image.described": "Colours and fingerprint of an image are known.",
     "image.mapped": "Depth and edge maps of an image are there.",

@@ -45,7 +45,9 @@ _CHARGES: Final = tuple(
         ("GET", r"/analytics/.*", "read", 20),
         ("POST", r"/(maps|imports|images/describe|jobs/retry)", "submit", 5),
         ("POST", r"/(scrapes|media/store|probes|events|images/upload|uploads(/.*)?)", "submit", 1),
-        ("POST", r"/chapters/[^/]+/images/scenes/[^/]+", "submit", 1),
+        ("POST", r"/chapters/[^/]+/images/scenes/[^/]+(/versions/[^/]+/regenerate)?", "submit", 1),
+        ("POST", r"/images/generate", "submit", 1),
+        ("POST", r"/chapters/[^/]+/images", "submit", 5),
         ("POST", r".*/bulk(/.*)?", "write", 10),
     )
 )

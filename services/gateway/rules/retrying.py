@@ -20,6 +20,7 @@ NEVER_PAID_FOR: Final = (
 """Why a job that costs money failed before anybody was asked for anything. Of whatever failed for another reason nobody
 here knows whether it was paid for, so that a filter must name the reason."""
 
+OUTCOME_UNKNOWN: Final = "outcome_unknown"
 _RETRY: Final = "retry"
 
 
@@ -27,8 +28,8 @@ def retry_of(job: Mapping[str, Any], retried_by: str) -> Command:
     """Give the command of the job that does a failed one again: the same wish, place and parent under an id of its own.
 
     The id follows from the failed job's, so that each is done again at most once. `job` has the columns of `jobs`,
-    `tree_cancelled`, and `draws_scene`: whether a scene still waits for it. Raises Refused where it cannot be; a filter
-    leaves such jobs out by the same conditions, see `store.retrying`.
+    `tree_cancelled`, and `draws_scene`: whether a scene still waits for it, or it never was of one. Raises Refused
+    where it cannot be; a filter leaves such jobs out by the same conditions, see `store.retrying`.
     """
     if job["state"] != "failed":
         raise Refused("not_failed", f"Only failed jobs are done again; this one is {job['state']}.")

@@ -9,6 +9,7 @@ from contracts.envelope import Event
 from contracts.image_generation import ImageGenerated
 from contracts.media import MediaDeleted, MediaDescribed, MediaRejected, MediaStored
 from contracts.scraper import ImageFound, PageScraped, UrlsAccounted
+from services.gateway.rules.births import upload_of_generated_image
 from services.gateway.rules.happenings import Happening, fact_happening
 from services.gateway.rules.reviewing import soundness_of
 
@@ -73,15 +74,18 @@ def rejection_of(fact: MediaRejected, at: datetime) -> Row:
     return {**_in_job(fact, at), **row}
 
 
-def generation_of(fact: ImageGenerated, at: datetime) -> Row:
+def picture_of(fact: ImageGenerated, at: datetime) -> Row:
+    names = {"sample", "project_id", "object_key", "width_px", "height_px", "provider", "model", "seed", "paid"}
     return {
+        **fact.model_dump(mode="json", include=names | {"cost_micros", "generation_seconds"}),
         "task_id": fact.job_id,
-        "object_key": fact.object_key,
-        "model_used": fact.model,
-        "provider": fact.provider,
-        "generation_time_seconds": fact.generation_seconds,
-        "updated_at": at,
+        "upload_job_id": upload_of_generated_image(fact).job_id,
+        "generated_at": at,
     }
+
+
+def stored_picture_of(fact: MediaStored) -> Row:
+    return {"task_id": fact.parent_job_id, "upload_job_id": fact.job_id, "asset_id": fact.asset_id}
 
 
 def _in_job(fact: Event, at: datetime) -> Row:
@@ -118,6 +122,7 @@ def happening_of(fact: Event, at: datetime) -> Happening:
         case ImageGenerated():
             told = {"type_": "image.generated", "object_key": fact.object_key, "model": fact.model}
             told |= {"provider": fact.provider, "generation_seconds": fact.generation_seconds, "paid": fact.paid}
+            told |= {"sample": fact.sample, "cost_micros": fact.cost_micros}
         case DepthMapped():
             told = {"type_": "image.mapped", "image_id": fact.asset_id, "recipe": fact.recipe}
         case DepthMapReviewed():

@@ -10,10 +10,10 @@ from services.gateway.store.pages import Conditions
 from services.gateway.store.reading import Row, fetch, fetch_one
 from shared.database import Connection
 
-EDITED: Final = frozenset({"title", "description", "position", "script_id"})
+EDITED: Final = frozenset({"title", "description", "position", "script_id", "look"})
 _COLUMNS: Final = """
     chapter.project_id, chapter.id, chapter.title, chapter.description, chapter.position, chapter.script_id,
-    chapter.version, chapter.created_at, chapter.updated_at
+    chapter.look, chapter.version, chapter.created_at, chapter.updated_at
 """
 
 
@@ -74,9 +74,9 @@ async def insert_chapter(
     return await fetch_one(
         connection,
         f"""
-        INSERT INTO chapters AS chapter (project_id, id, title, description, script_id, position)
-        VALUES ($1, $2, $3, $4, $5, coalesce($6, (
-            SELECT least(coalesce(max(position), -1) + 1, $7) FROM chapters WHERE project_id = $1)))
+        INSERT INTO chapters AS chapter (project_id, id, title, description, script_id, look, position)
+        VALUES ($1, $2, $3, $4, $5, $6, coalesce($7, (
+            SELECT least(coalesce(max(position), -1) + 1, $8) FROM chapters WHERE project_id = $1)))
         ON CONFLICT DO NOTHING
         RETURNING {_COLUMNS}
         """,  # noqa: S608 - columns of this file
@@ -85,6 +85,7 @@ async def insert_chapter(
         fields["title"],
         fields["description"],
         fields["script_id"],
+        fields["look"] or {},
         position,
         LARGEST_NUMBER,
     )

@@ -160,32 +160,6 @@ async def insert_rejections(connection: Connection, rows: Rows) -> None:
     )
 
 
-async def update_generated_images(connection: Connection, rows: Rows) -> None:
-    """Note what was generated for the scenes that these tasks draw."""
-    await connection.execute(
-        """
-        UPDATE image_generations
-        SET object_key = fact.object_key, model_used = fact.model_used, provider = fact.provider,
-            generation_time_seconds = fact.generation_time_seconds, updated_at = fact.updated_at
-        FROM jsonb_populate_recordset(NULL::image_generations, $1) AS fact
-        WHERE image_generations.task_id = fact.task_id
-        """,
-        rows,
-    )
-
-
-async def update_generated_assets(connection: Connection, rows: Rows) -> None:
-    """Note which asset a scene's image has become."""
-    await connection.execute(
-        """
-        UPDATE image_generations SET asset_id = fact.asset_id
-        FROM jsonb_populate_recordset(NULL::image_generations, $1) AS fact
-        WHERE image_generations.task_id = fact.task_id
-        """,
-        rows,
-    )
-
-
 async def update_generation_states(connection: Connection, task_ids: Sequence[UUID]) -> None:
     """Carry the state of these tasks over to the scenes that they draw."""
     await connection.execute(

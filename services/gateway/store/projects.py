@@ -103,5 +103,7 @@ async def select_contents(connection: Connection, project_id: UUID, most: int) -
 async def delete_project(connection: Connection, project_id: UUID) -> None:
     """Delete a project with its members, chapters, scenes and customers; what was said of its jobs stays."""
     await connection.execute("DELETE FROM image_generations WHERE project_id = $1", project_id)
+    for table in ("pictures", "drawings"):
+        await connection.execute(f"DELETE FROM {table} WHERE project_id = $1", project_id)  # noqa: S608 - ours
     await connection.execute("DELETE FROM scene_media WHERE project_id = $1", project_id)
     await connection.execute("DELETE FROM projects WHERE id = $1", project_id)

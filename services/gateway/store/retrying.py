@@ -71,7 +71,9 @@ async def _select(connection: Connection, condition: str, conditions: Conditions
             SELECT EXISTS (SELECT FROM jobs AS above
                            WHERE above.id IN (job.parent_id, job.root_id) AND above.id <> job.id
                              AND above.cancel_requested_at IS NOT NULL)                        AS tree_cancelled,
-                   EXISTS (SELECT FROM image_generations AS scene WHERE scene.task_id = job.id) AS draws_scene
+                   EXISTS (SELECT FROM image_generations AS scene WHERE scene.task_id = job.id)
+                   OR NOT EXISTS (SELECT FROM drawings AS drawn WHERE drawn.task_id = job.id AND drawn.of_scene)
+                                                                                              AS draws_scene
         ) AS about
         WHERE {condition}
         ORDER BY job.created_at, job.id LIMIT $1 {"FOR NO KEY UPDATE OF job" if locked else ""}
@@ -94,10 +96,18 @@ async def update_retried_jobs(connection: Connection, retries: Mapping[UUID, UUI
     )
     await connection.execute(
         """
+        WITH pair AS (
+            SELECT * FROM unnest($1::uuid[], $2::uuid[]) AS pair (old_id, new_id)
+        ), drawn AS (
+            UPDATE drawings SET task_id = pair.new_id FROM pair WHERE task_id = pair.old_id
+        ), taken_in AS (
+            UPDATE pictures SET upload_job_id = pair.new_id FROM pair
+            WHERE upload_job_id = pair.old_id AND asset_id IS NULL
+        )
         UPDATE image_generations
         SET task_id = pair.new_id, status = 'pending', retry_count = retry_count + 1, progress = NULL,
             last_attempted_at = NULL, error_code = NULL, error_sentence = NULL, updated_at = now()
-        FROM unnest($1::uuid[], $2::uuid[]) AS pair (old_id, new_id) WHERE task_id = pair.old_id
+        FROM pair WHERE task_id = pair.old_id
         """,
         *pairs,
     )

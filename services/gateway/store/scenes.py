@@ -1,6 +1,8 @@
 """Reading the images of chapters and scenes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from contracts.image_generation import ProvidersReported
@@ -37,50 +39,123 @@ class Prospect:
     Attributes:
         offers: who draws; None where nothing was heard of them yet.
         seconds: how long it usually takes; None where nothing was drawn yet.
+        look: what the chapter says of its pictures.
+        description: under which the scene is registered.
+        take: how often the scene was drawn before, as far as its task has ended.
 
     """
 
     offers: ProvidersReported | None
     seconds: float | None
+    look: Mapping[str, Any]
+    description: str
+    take: int
 
 
-async def select_prospect(connection: Connection, provider: str | None, aspect_ratio: str) -> Prospect:
-    """Look who draws, and how long the last twenty took that this transaction may see.
+async def select_prospect(
+    connection: Connection,
+    place: tuple[UUID, str, int | None] | None,
+    provider: str | None,
+    aspect_ratio: str | None,
+    samples: int,
+) -> Prospect:
+    """Look who draws, how the chapter looks, and how long the last twenty took that this transaction may see.
 
-    Where at least three of that shape were drawn by the provider, or by the default, these alone are counted.
+    Where at least three of that shape and number were drawn by the provider, or by the default, these alone are
+    counted. `place` is project, chapter and scene; None: the picture belongs nowhere.
     """
+    project_id, chapter_id, number = place or (None, None, None)
     row = await connection.fetchrow(
         """
-        WITH known AS (SELECT report FROM image_offers ORDER BY said_at DESC LIMIT 1)
-        SELECT (SELECT report FROM known) AS report, coalesce(
-            (SELECT CASE WHEN count(*) >= 3 THEN percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) END FROM (
-                SELECT generation_time_seconds AS seconds FROM image_generations
-                WHERE status = 'completed' AND generation_time_seconds IS NOT NULL AND aspect_ratio = $2
-                  AND provider = coalesce($1, (SELECT report ->> 'default' FROM known))
-                ORDER BY updated_at DESC LIMIT 20) AS alike),
-            (SELECT avg(generation_time_seconds) FROM (
-                SELECT generation_time_seconds FROM image_generations
-                WHERE status = 'completed' AND generation_time_seconds IS NOT NULL
-                ORDER BY updated_at DESC LIMIT 20) AS latest)
-        ) AS seconds
+        WITH known AS (
+            SELECT report FROM image_offers ORDER BY said_at DESC LIMIT 1
+        ), home AS (
+            SELECT coalesce((SELECT look FROM chapters WHERE project_id = $4 AND id = $5), '{}') AS look
+        ), meant AS (
+            SELECT coalesce($1, look ->> 'provider', (SELECT report ->> 'default' FROM known)) AS provider,
+                   coalesce($2, look ->> 'aspect_ratio', '1:1') AS aspect_ratio
+            FROM home
+        )
+        SELECT (SELECT report FROM known) AS report, home.look, coalesce(scene.description, '') AS description,
+               CASE WHEN drawn.status IN ('pending', 'in_progress') THEN drawn.retry_count
+                    ELSE coalesce(drawn.retry_count + 1, 0) END AS take,
+               coalesce(
+                   (SELECT CASE WHEN count(*) >= 3 THEN percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) END FROM (
+                       SELECT generation_seconds AS seconds FROM pictures
+                       WHERE (provider, aspect_ratio, samples) = (meant.provider, meant.aspect_ratio, $3) AND sample = 0
+                       ORDER BY generated_at DESC LIMIT 20) AS alike),
+                   (SELECT avg(generation_seconds) FROM (
+                       SELECT generation_seconds FROM pictures WHERE sample = 0
+                       ORDER BY generated_at DESC LIMIT 20) AS latest)
+               ) AS seconds
+        FROM home CROSS JOIN meant
+        LEFT JOIN scenes AS scene ON (scene.project_id, scene.chapter_id, scene.number) = ($4, $5, $6)
+        LEFT JOIN image_generations AS drawn
+            ON (drawn.project_id, drawn.chapter_id, drawn.scene_number) = ($4, $5, $6)
         """,
         provider,
         aspect_ratio,
-    )
-    if row is None:  # a select without a table always gives a row
-        return Prospect(None, None)
-    offers = None if row["report"] is None else ProvidersReported.model_validate(row["report"])
-    return Prospect(offers, row["seconds"])
-
-
-async def select_description(
-    connection: Connection, project_id: UUID, chapter_id: str, scene_number: int
-) -> str | None:
-    """Give the description under which a scene is registered; None where it is not."""
-    description: str | None = await connection.fetchval(
-        "SELECT description FROM scenes WHERE project_id = $1 AND chapter_id = $2 AND number = $3",
+        samples,
         project_id,
         chapter_id,
-        scene_number,
+        number,
     )
-    return description
+    if row is None:  # a select of one value always gives a row
+        raise LookupError("nothing is known before")
+    offers = None if row["report"] is None else ProvidersReported.model_validate(row["report"])
+    return Prospect(offers, row["seconds"], row["look"], row["description"], row["take"])
+
+
+async def select_scenes_to_draw(
+    connection: Connection, project_id: UUID, chapter_id: str, numbers: list[int] | None, limit: int
+) -> list[Row]:
+    """Select scenes of a chapter in their order, with how often each was drawn; None are all that are registered.
+
+    Also those that are named and not registered. `limit` counts the scenes that are registered.
+    """
+    return await fetch(
+        connection,
+        """
+        SELECT meant.number, meant.description, drawn.task_id, drawn.record_id,
+               coalesce(drawn.retry_count, -1) AS retry_count,
+               coalesce(drawn.status IN ('pending', 'in_progress'), false) AS under_way
+        FROM (
+            SELECT number, description, position FROM scenes
+            WHERE project_id = $1 AND chapter_id = $2 AND ($3::integer[] IS NULL OR number = ANY ($3))
+            UNION ALL
+            SELECT named, '', named FROM unnest($3::integer[]) AS named
+            WHERE NOT EXISTS (SELECT FROM scenes WHERE project_id = $1 AND chapter_id = $2 AND number = named)
+        ) AS meant
+        LEFT JOIN image_generations AS drawn
+            ON (drawn.project_id, drawn.chapter_id, drawn.scene_number) = ($1, $2, meant.number)
+        ORDER BY meant.position, meant.number LIMIT $4
+        """,
+        project_id,
+        chapter_id,
+        numbers,
+        limit,
+    )
+
+
+async def select_drawn_recipes(
+    connection: Connection, project_id: UUID, chapter_id: str, recipes: Mapping[int, str]
+) -> dict[int, int]:
+    """Find by which recipes scenes were drawn before: give the version of each, the newest that is not deleted."""
+    rows = await connection.fetch(
+        """
+        SELECT DISTINCT ON (scene.scene_number) scene.scene_number, picture.number
+        FROM unnest($3::integer[], $4::text[]) AS asked (number, recipe)
+        JOIN image_generations AS scene
+            ON (scene.project_id, scene.chapter_id, scene.scene_number) = ($1, $2, asked.number)
+        JOIN drawings AS drawn ON drawn.record_id = scene.record_id AND drawn.recipe = asked.recipe
+        JOIN pictures AS picture ON picture.task_id = drawn.task_id AND picture.record_id = scene.record_id
+        LEFT JOIN assets AS image ON image.id = picture.asset_id
+        WHERE image.deleted_at IS NULL
+        ORDER BY scene.scene_number, drawn.created_at DESC, picture.sample
+        """,
+        project_id,
+        chapter_id,
+        list(recipes),
+        list(recipes.values()),
+    )
+    return {row["scene_number"]: row["number"] for row in rows}

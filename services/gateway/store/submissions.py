@@ -29,6 +29,8 @@ class SceneWanted:
 
     Attributes:
         drawing: tells one image from another, see `rules.scenes.drawing_of`.
+        recipe: the same, whichever of a family of seeds it grows from.
+        from_task_id: the job of the version that it goes back to.
 
     """
 
@@ -45,6 +47,9 @@ class SceneWanted:
     user_tier: str | None
     created_at: datetime
     drawing: str
+    recipe: str
+    from_task_id: UUID | None = None
+    from_sample: int | None = None
 
     @property
     def place(self) -> tuple[UUID, str, int]:
@@ -107,6 +112,8 @@ async def upsert_scenes(
 ) -> None:
     """Begin drawing these scenes, each at most once; a scene that is being drawn stays as it is.
 
+    Meanwhile each shows what it has shown before.
+
     Chapters and scenes that are not registered are, where their project is there. `registrations` tell who registers
     each chapter; those are noted of which that is true.
     """
@@ -140,9 +147,14 @@ async def upsert_scenes(
             SET task_id = excluded.task_id, retry_count = held.retry_count + 1, status = 'pending', progress = NULL,
                 script_id = excluded.script_id, scene_description = excluded.scene_description, style = excluded.style,
                 aspect_ratio = excluded.aspect_ratio, drawing = excluded.drawing, user_tier = excluded.user_tier,
-                object_key = NULL, asset_id = NULL, model_used = NULL, provider = NULL, generation_time_seconds = NULL,
                 last_attempted_at = NULL, error_code = NULL, error_sentence = NULL, updated_at = excluded.updated_at
             WHERE held.status IN ('completed', 'failed', 'cancelled')
+            RETURNING record_id, task_id
+        ), noted AS (
+            INSERT INTO drawings (task_id, project_id, record_id, from_task_id, from_sample, drawing, recipe,
+                                  created_at)
+            SELECT task_id, project_id, drawn.record_id, from_task_id, from_sample, drawing, recipe, created_at
+            FROM jsonb_populate_recordset(NULL::drawings, $1) JOIN drawn USING (task_id)
         )
         INSERT INTO audit_entries (id, project_id, actor, action, subject_kind, subject_id, details, trace_id)
         SELECT entry.id, project_id, actor, action, subject_kind, subject_id, details, trace_id
@@ -185,4 +197,16 @@ async def insert_scene_media(connection: Connection, rows: Sequence[dict[str, An
         SELECT job_id, project_id, scene_id, url FROM jsonb_populate_recordset(NULL::scene_media, $1)
         """,
         rows,
+    )
+
+
+async def insert_drawing(connection: Connection, row: dict[str, Any]) -> None:
+    """Note what a picture that belongs to no scene goes back to."""
+    await connection.execute(
+        """
+        INSERT INTO drawings (task_id, project_id, of_scene, from_task_id, from_sample, drawing, recipe)
+        SELECT task_id, project_id, false, from_task_id, from_sample, drawing, recipe
+        FROM jsonb_populate_record(NULL::drawings, $1)
+        """,
+        row,
     )

@@ -13,7 +13,7 @@ from shared.database import Connection, Pool
 
 COUNTS: Final = (
     *("jobs_completed", "jobs_failed", "jobs_cancelled", "images_stored", "bytes_stored", "images_generated"),
-    *("generation_seconds", "paid_calls"),
+    *("generation_seconds", "paid_calls", "cost_micros"),
 )
 GROUPS: Final = {"day": "day", "project": "project_id", "user": "submitted_by", "kind": "kind"}
 """By what usage can be told apart, and the columns that hold it."""
@@ -83,7 +83,8 @@ async def upsert_usage(connection: Connection, limit: int) -> int:
                    coalesce(sum((data ->> 'size_bytes')::bigint) FILTER (WHERE type = 'image.stored'), 0),
                    count(*) FILTER (WHERE type = 'image.generated'),
                    coalesce(sum((data ->> 'generation_seconds')::float8) FILTER (WHERE type = 'image.generated'), 0),
-                   count(*) FILTER (WHERE type = 'image.generated' AND (data ->> 'paid')::boolean)
+                   count(*) FILTER (WHERE type = 'image.generated' AND (data ->> 'paid')::boolean),
+                   coalesce(sum((data ->> 'cost_micros')::bigint) FILTER (WHERE type = 'image.generated'), 0)
             FROM page LEFT JOIN jobs AS job ON job.id = page.job_id
             WHERE type IN ('job.completed', 'job.failed', 'job.revived', 'job.cancelled', 'image.generated')
                OR (type = 'image.stored' AND NOT coalesce((data ->> 'already_stored')::boolean, false))

@@ -18,6 +18,7 @@ from shared.hints import proof_of
 from shared.identifiers import uuid7
 from shared.object_keys import rendition_key
 from shared.objects import ObjectStore
+from tests.gateway.drawing.studios import drawn, keep
 from tests.gateway.living import Client, Gateway, Voice, gateway_settings
 from tests.gateway.sayings import command_of, depth_mapped, media_stored, set_aside
 from tests.gateway.uploads.pictures import form, png
@@ -161,7 +162,7 @@ async def _people(life: Life, client: Client) -> None:
     for chapter in ("c", "k"):
         await client.post("/chapters", {"id": chapter, "title": life.said("The storm")})
         await client.post(f"/chapters/{chapter}/scenes", {"number": 1, "description": life.said("A view")})
-    await client.post("/chapters/c/images/scenes/1", {"scene_description": life.said("A view")})
+    await _drawing(life, client)
     customer = (await client.post("/customers", {"name": life.said("Ada"), "notes": life.said("Calls back.")})).body[
         "id"
     ]
@@ -179,6 +180,22 @@ async def _people(life: Life, client: Client) -> None:
         "update_scene": {"title": "Night"},
         "create_customer": {"name": "Grace"},
         "update_customer": {"notes": "Calls back."},
+    }
+
+
+async def _drawing(life: Life, client: Client) -> None:
+    asked = {"scene_description": life.said("A view"), "samples": 2}
+    task = (await client.post("/chapters/c/images/scenes/1", asked)).body["task_id"]
+    voice = Voice(await client.job(task))
+    pictures = [drawn(voice, sample, seed=None, description=life.said("A view")) for sample in range(2)]
+    await life.gateway.hear(*pictures, voice.says(JobCompleted, attempt=1, started_at=STARTED))
+    await keep(life.gateway, voice)
+    assert (await client.post("/chapters/c/images/scenes/1/versions/1/choose")).status == 200
+    life.values["drawn_id"] = task
+    life.bodies |= {
+        "draw_chapter": {"scenes": [{"number": 1, "scene_description": "A view"}]},
+        "generate_images": {"description": "A view"},
+        "regenerate_scene": {},
     }
 
 

@@ -82,6 +82,10 @@ def _of_images(hers: Belongings) -> list[tuple[Any, frozenset[int]]]:
     return [({"image_ids": images}, NOT_FOUND), ({"filter": {"job_id": hers.values["job_id"]}}, OK)]
 
 
+def _of_drawings(hers: Belongings) -> list[tuple[Any, frozenset[int]]]:
+    return [({"from_job_id": hers.values["drawn_id"]}, NOT_FOUND)]
+
+
 def _of_many_images(hers: Belongings) -> list[tuple[Any, frozenset[int]]]:
     named, found = {"ids": [hers.values["image_id"]]}, {"filter": {"job_id": hers.values["job_id"]}}
     acts = ({"action": "tag", "tags": ["taken"]}, {"action": "untag", "tags": [MARK]})
@@ -133,6 +137,13 @@ ROWS: Final[Mapping[str, Row]] = {
     "follow_events": LIST,
     "hint": PROVEN,
     "draw_scene": MAKING,
+    "regenerate_scene": THING,
+    "draw_chapter": Row(OK | NOT_FOUND),
+    "generate_images": Row(OK, _of_drawings),
+    "list_providers": EVERYBODYS,
+    "list_scene_versions": THING,
+    "choose_scene_version": THING,
+    "undo_scene_choice": THING,
     "get_scene_status": THING,
     "list_chapter_images": LIST,
     "list_scene_media": LIST,
@@ -153,6 +164,7 @@ ROWS: Final[Mapping[str, Row]] = {
     "list_image_sizes": THING,
     "get_picture": SIGNED,
     "list_image_maps": THING,
+    "get_image_drawing": THING,
     "list_maps_to_review": LIST,
     "review_maps": Row(NOT_FOUND, _of_maps),
     "get_review": THING,
@@ -246,7 +258,7 @@ NAMES_NOTHING: Final = {
 }
 """What is asked for that could be anybody's."""
 
-IDENTIFIERS: Final = {"project_id", "job_id", "image_id", "image_ids", "ids", "parent_id", "root_id"}
+IDENTIFIERS: Final = {"project_id", "job_id", "image_id", "image_ids", "ids", "parent_id", "root_id", "from_job_id"}
 """What bodies name other things by; `ROWS` has a body for each."""
 
 OWN_NAMES: Final = {"id", "external_id", "scene_id", "script_id"}
@@ -314,16 +326,15 @@ def _on(
 
 
 def _address(hers: Belongings, name: str, path: str) -> str:
-    match name:
-        case "cancel_upload":
-            return hers.path(path, upload_id=hers.life.abandoned)
-        case "add_customer_image":
-            return hers.path(path, image_id=hers.values["lone_id"])
-        case "get_picture":
-            return hers.path(path, address=f"{hers.values['address'].rpartition('.')[0]}.{'A' * 43}")
-        case "draw_scene":  # where one draws as well, one would find one's own afterwards
-            return hers.path(path, scene_number="9")
-    return hers.path(path)
+    """Give the address of an operation; of some another thing of hers is meant than of the others."""
+    meant = {
+        "cancel_upload": {"upload_id": hers.life.abandoned},
+        "add_customer_image": {"image_id": hers.values["lone_id"]},
+        "get_picture": {"address": f"{hers.values['address'].rpartition('.')[0]}.{'A' * 43}"},
+        "draw_scene": {"scene_number": "9"},  # where one draws as well, one would find one's own afterwards
+        "draw_chapter": {"chapter_id": "k2"},  # of which nothing is drawn yet
+    }
+    return hers.path(path, **meant.get(name, {}))
 
 
 def _by_headers(

@@ -119,7 +119,7 @@ async def _check_that_nothing_is_left_out(hers: Belongings) -> None:
     assert paged == set()
 
 
-_NAMED_BY_ANYBODY: Final = {"draw_scene", "list_chapter_images", "list_scene_media", "get_schema"}
+_NAMED_BY_ANYBODY: Final = {"draw_scene", "draw_chapter", "list_chapter_images", "list_scene_media", "get_schema"}
 """Their addresses hold names that everybody may give to his own."""
 
 

@@ -46,7 +46,7 @@ when it is heard."""
 
 _OF_THE_GATEWAY = (
     *("jobs", "job_children", "assets", "asset_sources", "descriptions", "maps", "found_images", "scraped_pages"),
-    *("rejections", "image_generations", "scene_media", "idempotency_keys"),
+    *("rejections", "image_generations", "drawings", "pictures", "scene_media", "idempotency_keys"),
 )
 _OF_WORKERS = ("scraper.pages", "media.assets", "image_generation.generations", "depth_map.depth_maps")
 _JOBS = "(SELECT id FROM gateway.jobs WHERE project_id = $1)"

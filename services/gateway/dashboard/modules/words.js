@@ -16,6 +16,7 @@ const KINDS = {
   "media.delete_media": "Delete a picture",
   "media.draw_rendition": "Draw a size",
   "image_generation.generate_image": "Draw a scene",
+  "gateway.draw_chapter": "Draw a chapter",
   "depth_map.map_depth": "Map depth",
   "depth_map.review_depth_map": "Review a depth map",
   "jobs.check_worker": "Check a worker",
@@ -55,6 +56,11 @@ export function bytes(size) {
   let value = size;
   while (value >= 1000 && rank < units.length - 1) [value, rank] = [value / 1000, rank + 1];
   return `${value < 10 && rank ? value.toFixed(1) : Math.round(value)} ${units[rank]}`;
+}
+
+/** Millionths of a US dollar, as so many dollars. */
+export function dollars(micros) {
+  return `$${(micros / 1_000_000).toFixed(micros && micros < 1_000_000 ? 4 : 2)}`;
 }
 
 /** Say how far away a moment is: `5 sec. ago`, `in 2 min.` */

@@ -55,6 +55,7 @@ MEANINGS: Final[Mapping[int, Mapping[str, str]]] = {
         "map_not_found": "The image has no maps by that recipe, or it is not yours.",
         "image_not_found": "There is no such image, or it is not yours.",
         "scene_image_not_found": "No image of this scene was ever asked for.",
+        "version_not_found": "The scene has no version of this number.",
         "embedding_not_found": "The image has no vector to compare by: it comes with the image's description.",
         "variant_not_found": "The image has no such variant; the problem says which it has.",
         "dead_letter_not_found": "There is no such dead letter, or it is not about a job of yours.",
@@ -76,6 +77,7 @@ MEANINGS: Final[Mapping[int, Mapping[str, str]]] = {
     408: {"upload_stalled": "Nothing came in for too long: send it again."},
     409: {
         "generation_in_progress": "Another image of this scene is being drawn: wait for it, or cancel its task.",
+        "version_deleted": "The image of this version was deleted.",
         "paused_by_another": "Somebody else has paused this kind of work; `take_over` decides instead.",
         "subscription_exists": "Told over WebSocket: there is a subscription of this id.",
         "chapter_exists": "The project has a chapter of this id.",

@@ -5,9 +5,10 @@ from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Final, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
+from services.gateway.routes.looks import Look
 from services.gateway.routes.models import Asked, Moment
 from services.gateway.routes.people.fields import (
     Description,
@@ -32,6 +33,12 @@ def _each_once(tags: tuple[str, ...]) -> tuple[str, ...]:
 
 Tags = Annotated[tuple[Tag, ...], Field(max_length=50), AfterValidator(_each_once)]
 
+
+def _said(look: Look) -> dict[str, Any]:
+    return look.said
+
+
+Said = Annotated[Look, PlainSerializer(_said)]
 
 Kept = SkipJsonSchema[None]
 """What a field of an edit is while it is not sent; a client may not send it."""
@@ -116,6 +123,7 @@ class ChapterAsked(Asked):
     description: Prose = ""
     position: Position | None = Field(default=None, description="its place among the chapters; default: the end")
     script_id: Label | None = None
+    look: Said | None = Field(default=None, description="how all its pictures look")
 
 
 class ChapterEdit(Edit):
@@ -128,6 +136,7 @@ class ChapterEdit(Edit):
     description: Prose | Kept = None
     position: Position | Kept = None
     script_id: Label | None = None
+    look: Said | Kept = Field(default=None, description="takes the place of all that was said of it")
 
 
 class ChaptersPage(Slice):

@@ -22,11 +22,12 @@ async def known_chapter(connection: Connection, caller: Caller, chapter_id: str,
     """Give the chapter, or None where none is registered; raises a 409 problem where several projects have one."""
     found = await select_namesakes(connection, caller.seeing(project_id), chapter_id)
     if len(found) > 1:
-        raise _ambiguous([chapter["project_id"] for chapter in found])
+        raise ambiguous([chapter["project_id"] for chapter in found])
     return found[0] if found else None
 
 
-def _ambiguous(projects: Sequence[UUID]) -> Problem:
+def ambiguous(projects: Sequence[UUID]) -> Problem:
+    """Say which projects could be meant."""
     errors = [{"pointer": "/project_id", "message": str(project)} for project in projects[:20]]
     sentence = f"{len(projects)} of your projects have a chapter of this id; say which one you mean by `project_id`."
     return Problem(409, "chapter_ambiguous", sentence, errors=errors)

@@ -187,7 +187,7 @@ def _shown(row: Row) -> Response:
 
 async def grid_cell(row: Mapping[str, Any], links: Links) -> GridCell:
     """Give a scene as the grid of its chapter shows it."""
-    picture = _small_picture(row)
+    picture = smallest_of(row)
     link = await links.to(picture) if picture else None
     return GridCell.of(
         row,
@@ -199,7 +199,8 @@ async def grid_cell(row: Mapping[str, Any], links: Links) -> GridCell:
     )
 
 
-def _small_picture(row: Mapping[str, Any]) -> File | None:
+def smallest_of(row: Mapping[str, Any]) -> File | None:
+    """Give the smallest picture there is of what was drawn, by `renditions` and `object_key`; None: there is none."""
     if row["renditions"]:
         smallest = min(row["renditions"], key=lambda rendition: rendition["width_px"])
         return File(smallest["key"], smallest["content_type"])

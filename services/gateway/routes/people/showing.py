@@ -67,6 +67,7 @@ class ChapterShown(_Edited):
     description: str
     position: int
     script_id: str | None
+    look: dict[str, Any] = Field(description="how its pictures look, as far as it is said")
 
 
 class SceneCounts(BaseModel):

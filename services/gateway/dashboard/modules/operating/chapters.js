@@ -25,7 +25,7 @@ export class ChaptersPanel extends Panel {
 
   wants({ type, job }) {
     const drawing = job?.kind.startsWith("image_generation.") ?? false;
-    return (drawing && type !== "job.progressed") || type === "image.generated" || type === "image.stored";
+    return (drawing && type !== "job.progressed") || ["image.generated", "image.chosen", "image.stored"].includes(type);
   }
 
   async fetch() {

@@ -2,7 +2,7 @@
 
 import { readAddress, writeAddress } from "../address.js";
 import { choices, el } from "../dom.js";
-import { bytes, count, number } from "../words.js";
+import { bytes, count, dollars, number } from "../words.js";
 import { barChart } from "./bars.js";
 import { Panel, nothing } from "./panel.js";
 import { Table } from "./table.js";
@@ -23,6 +23,7 @@ const MEASURES = {
   images_generated: ["Pictures drawn", number],
   generation_seconds: ["Seconds of drawing", (seconds) => number(Math.round(seconds))],
   paid_calls: ["Paid calls", number],
+  cost_micros: ["Cost of pictures", dollars],
 };
 const DAY = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeZone: "UTC" });
 

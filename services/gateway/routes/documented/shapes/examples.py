@@ -56,6 +56,7 @@ JOB_DETAIL: Final[dict[str, Any]] = {
         "failures": [{"code": "http_not_found", "sentence": "The server answered 404.", "count": 1}],
     },
     "children": {"items": [], "next_cursor": None},
+    "drawing": None,
     "pages": [
         {
             "job_id": _JOB_ID,

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from services.gateway.routes.documented.shapes.drawings import Drawing
 from services.gateway.routes.documented.shapes.examples import JOB, JOB_DETAIL
 from services.gateway.routes.documented.shapes.shape import (
     Count,
@@ -120,6 +121,7 @@ class JobDetail(Job):
     children: PageOf[Job]
     pages: list[ScrapedPage]
     rejections: list[Rejection]
+    drawing: Drawing | None = Field(description="of jobs that draw pictures")
 
 
 class Cancelled(Shape):

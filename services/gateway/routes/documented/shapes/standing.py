@@ -72,6 +72,7 @@ _COUNTS: Final[dict[str, Any]] = {
     "images_generated": 4,
     "generation_seconds": 21.5,
     "paid_calls": 4,
+    "cost_micros": 12000,
 }
 
 
@@ -194,6 +195,7 @@ class UsageCounts(Shape):
     images_generated: Count
     generation_seconds: Amount
     paid_calls: Count = Field(description="pictures whose provider is known to be paid for each")
+    cost_micros: Count = Field(description="of pictures whose price is known, in millionths of a US dollar")
 
 
 class UsageOf(UsageCounts):

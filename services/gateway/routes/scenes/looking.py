@@ -1,0 +1,91 @@
+"""How the images of scenes are coming on, and the media that were stored for them."""
+
+from typing import Annotated, Final
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Request, Response
+
+from services.gateway.routes.callers import Caller, Calling, parts_of
+from services.gateway.routes.documented import told
+from services.gateway.routes.documented.shapes.images import Generation, SceneMedia
+from services.gateway.routes.documented.shapes.shape import PageOf
+from services.gateway.routes.models import Words
+from services.gateway.routes.people.fields import ChapterId, SceneNumber
+from services.gateway.routes.problems import not_found
+from services.gateway.routes.replies import API, Json, generation_reply, page
+from services.gateway.routes.second_looks import SecondLook
+from services.gateway.rules.happenings import error_of
+from services.gateway.store.images import select_scene_media
+from services.gateway.store.reading import Row
+from services.gateway.store.scenes import select_generations
+from services.gateway.store.tenancy import as_tenant
+
+_CHAPTER_LIMIT: Final = 1000
+_MEDIA_LIMIT: Final = 500
+routes = APIRouter(prefix=API, tags=["scenes"], route_class=SecondLook)
+
+
+@routes.get(
+    "/chapters/{chapter_id}/images/scenes/{scene_number}/status",
+    summary="How a scene's image is coming on",
+    **told("get_scene_status", Generation, problems=("not_a_member", "scene_image_not_found")),
+)
+async def get_scene_status(
+    request: Request,
+    caller: Calling,
+    chapter_id: ChapterId,
+    scene_number: SceneNumber,
+    project_id: UUID | None = None,
+) -> Response:
+    rows = await _generations(request, caller, chapter_id, scene_number, project_id)
+    if not rows:
+        raise not_found("scene_image")
+    return Json(await generation_reply(rows[0], parts_of(request).links))
+
+
+@routes.get(
+    "/chapters/{chapter_id}/images",
+    summary="The images of a chapter, in the order of its scenes",
+    **told("list_chapter_images", PageOf[Generation], problems=("not_a_member",)),
+)
+async def get_chapter_images(
+    request: Request, caller: Calling, chapter_id: ChapterId, project_id: UUID | None = None
+) -> Response:
+    rows = await _generations(request, caller, chapter_id, None, project_id)
+    return page([await generation_reply(row, parts_of(request).links) for row in rows], None)
+
+
+async def _generations(
+    request: Request, caller: Caller, chapter_id: str, scene_number: int | None, project_id: UUID | None
+) -> list[Row]:
+    projects = caller.seeing(project_id)
+    async with as_tenant(parts_of(request).pool, projects) as connection:
+        return await select_generations(connection, projects, chapter_id, scene_number, _CHAPTER_LIMIT)
+
+
+@routes.get(
+    "/scenes/{scene_id}/media",
+    summary="The media that were stored for a scene, and their state",
+    **told("list_scene_media", PageOf[SceneMedia], problems=("not_a_member",)),
+)
+async def get_scene_media(
+    request: Request,
+    caller: Calling,
+    scene_id: Annotated[Words, Path(min_length=1, max_length=200)],
+    project_id: UUID | None = None,
+) -> Response:
+    projects = caller.seeing(project_id)
+    async with as_tenant(parts_of(request).pool, projects) as connection:
+        rows = await select_scene_media(connection, projects, scene_id, _MEDIA_LIMIT)
+    items = [
+        {
+            "job_id": row["job_id"],
+            "image_id": row["asset_id"],
+            "url": row["url"],
+            "state": row["state"],
+            "error": error_of(row["error_code"], row["error_sentence"]),
+            "created_at": row["created_at"],
+        }
+        for row in rows
+    ]
+    return page(items, None)

@@ -1,0 +1,69 @@
+"""What jobs have drawn, what that cost, and what may have been spent on what is not known yet."""
+
+from datetime import date
+from typing import Final
+from uuid import UUID
+
+from contracts.image_generation import GenerateImage
+from services.gateway.rules.retrying import OUTCOME_UNKNOWN
+from services.gateway.store.pages import Conditions
+from services.gateway.store.reading import Row, fetch, fetch_one
+from shared.database import Connection
+
+_MOST_RESERVED: Final = 10_000
+
+
+async def select_drawing(connection: Connection, job_id: UUID) -> Row | None:
+    """Select what a job has drawn, or how long that will take; None where the job does not draw.
+
+    `seconds` is how long half of the last twenty of that shape took at most; `waiting_before` counts the drawings of
+    the same project that wait and come before it.
+    """
+    return await fetch_one(
+        connection,
+        """
+        SELECT drawn.from_task_id, scene.chapter_id, scene.scene_number, taken.seconds,
+               CASE WHEN job.state = 'pending' THEN (
+                   SELECT count(*) FROM jobs AS other
+                   WHERE other.project_id = job.project_id AND other.kind = job.kind AND other.state = 'pending'
+                     AND (-coalesce((other.request ->> 'priority')::integer, 0), other.created_at, other.id)
+                       < (-coalesce((job.request ->> 'priority')::integer, 0), job.created_at, job.id)
+               ) END AS waiting_before,
+               greatest(0, taken.seconds - extract(epoch FROM now() - job.started_at)::float8) AS left_seconds,
+               coalesce((SELECT jsonb_agg(to_jsonb(picture) ORDER BY sample) FROM (
+                   SELECT sample, number, asset_id AS image_id, width_px, height_px, provider AS service,
+                          model AS model_used, seed, paid, cost_micros
+                   FROM pictures WHERE task_id = job.id) AS picture), '[]') AS pictures
+        FROM jobs AS job
+        LEFT JOIN drawings AS drawn ON drawn.task_id = job.id
+        LEFT JOIN image_generations AS scene ON scene.record_id = drawn.record_id
+        LEFT JOIN LATERAL (
+            SELECT CASE WHEN count(*) >= 3 THEN percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) END AS seconds
+            FROM (SELECT generation_seconds AS seconds FROM pictures
+                  WHERE provider = coalesce(job.request ->> 'provider', (
+                            SELECT report ->> 'default' FROM image_offers ORDER BY said_at DESC LIMIT 1))
+                    AND aspect_ratio = job.request ->> 'aspect_ratio'
+                    AND samples = coalesce((job.request ->> 'samples')::integer, 1) AND sample = 0
+                  ORDER BY generated_at DESC LIMIT 20) AS alike
+        ) AS taken ON job.state IN ('pending', 'in_progress')
+        WHERE job.id = $1 AND job.kind = $2
+        """,
+        job_id,
+        GenerateImage.wire_name,
+    )
+
+
+async def select_reserved(connection: Connection, day: date, user: str | None) -> list[Row]:
+    """Select what was asked for on a day (UTC) and may be paid for: what is drawn, and what nobody knows the end of."""
+    conditions = Conditions(GenerateImage.wire_name, day, OUTCOME_UNKNOWN, _MOST_RESERVED)
+    conditions.add("submitted_by = {}", user)
+    return await fetch(
+        connection,
+        f"""
+        SELECT request FROM jobs
+        WHERE kind = $1 AND created_at >= $2::date::timestamp AT TIME ZONE 'UTC' AND request IS NOT NULL
+          AND (state = 'in_progress' OR (state = 'failed' AND error_code = $3)) {conditions}
+        LIMIT $4
+        """,  # noqa: S608 - conditions of this file
+        *conditions.arguments,
+    )

@@ -1,0 +1,53 @@
+"""Pictures that belong to no scene are drawn with all that can be said of them."""
+
+from contracts.image_generation import GenerateImage
+from tests.gateway.drawing.studios import complete, keep, reported
+from tests.gateway.living import Client, Gateway
+from tests.gateway.people.asking import refused
+from tests.gateway.sayings import said_to
+from tests.living import House
+
+
+async def test_a_picture_is_drawn_as_it_is_asked_for(gateway: Gateway, ann: Client, house: House) -> None:
+    await gateway.hear(reported())
+    asked = {"description": "A lake", "style": "ink", "aspect_ratio": "16:9", "negative_prompt": "people", "seed": 3}
+    asked |= {"samples": 2, "provider": "seeding", "user_tier": "premium", "pipeline": ["describe"]}
+    reply = await ann.post("/images/generate", asked, headers={"Idempotency-Key": "k"})
+    assert reply.status == 202, reply.body
+    again = await ann.post("/images/generate", asked, headers={"Idempotency-Key": "k"})
+    assert again.body == reply.body
+    [said] = await said_to(house, "image_generation")
+    assert isinstance(said, GenerateImage)
+    heard = said.model_dump(include={"description", "style", "aspect_ratio", "negative_prompt", "seed", "samples"})
+    assert heard == {name: asked[name] for name in heard}
+    assert (said.provider, said.priority, said.pipeline) == ("seeding", 30, ("describe",))
+
+    await complete(gateway, ann, reply.body["job"]["id"], samples=2)
+    assert (await ann.job(reply.body["job"]["id"]))["state"] == "completed"
+
+
+async def test_it_is_drawn_anew_by_what_was_said_before(
+    gateway: Gateway, ann: Client, bob: Client, house: House
+) -> None:
+    await gateway.hear(reported())
+    first = (await ann.post("/images/generate", {"description": "A lake", "style": "ink", "seed": 3})).body["job"]["id"]
+    voice = await complete(gateway, ann, first)
+    image = str((await keep(gateway, voice)).asset_id)
+    await said_to(house, "image_generation")
+    taken = await ann.post("/images/generate", {"from_job_id": first, "references": [image]})
+    assert (taken.status, taken.body["from_job_id"]) == (202, first)
+    [said] = await said_to(house, "image_generation")
+    assert isinstance(said, GenerateImage)
+    assert (said.description, said.style, len(said.references)) == ("A lake", "ink", 1)
+    assert said.seed not in {None, 3}
+    assert refused(await bob.post("/images/generate", {"from_job_id": first})) == (404, "job_not_found")
+    probe = (await ann.post("/probes", {"service": "media"})).body["id"]
+    assert refused(await ann.post("/images/generate", {"from_job_id": probe})) == (404, "job_not_found")
+
+
+async def test_what_nobody_draws_is_refused_and_what_says_nothing_too(gateway: Gateway, ann: Client) -> None:
+    await gateway.hear(reported())
+    for wrong in ({}, {"description": ""}, {"description": "x", "samples": 9}, {"description": "x", "samples": "2"}):
+        assert (await ann.post("/images/generate", wrong)).status == 422, wrong
+    reply = await ann.post("/images/generate", {"description": "A lake", "samples": 5})
+    assert (refused(reply), reply.body["errors"][0]["pointer"]) == ((422, "beyond_provider"), "/body/samples")
