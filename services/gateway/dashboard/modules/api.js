@@ -40,9 +40,13 @@ export class Api {
     }
   }
 
-  /** Hand work in. The key makes sure that it is taken in once, whatever the network does. */
-  async post(path, body = null) {
+  /**
+   * Hand work in. The key makes sure that it is taken in once, whatever the network does. What rests on a `version` that
+   * was seen is a Problem with 412 where it is another one by now.
+   */
+  async post(path, body = null, version = null) {
     const headers = { "Content-Type": "application/json", "Idempotency-Key": newKey() };
+    if (version !== null) headers["If-Match"] = `"${version}"`;
     return this.#json("POST", path, { headers, body: JSON.stringify(body) });
   }
 

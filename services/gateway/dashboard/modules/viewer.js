@@ -4,6 +4,7 @@ import { readAddress, writeAddress } from "./address.js";
 import { Alike } from "./alike.js";
 import { DepthView } from "./depthview.js";
 import { button, el } from "./dom.js";
+import { Drawing } from "./drawing.js";
 import { factsOf, headOf, jobsOf, provenanceOf } from "./facts.js";
 import { icon } from "./icons.js";
 import { MapFiles, largeOf } from "./mapfiles.js";
@@ -31,13 +32,14 @@ export class Viewer {
     this.view = new DepthView({ onTrouble: (problem) => this.#tellTrouble(problem, this.#image?.id) });
     this.tags = new TagEditor(api, { onSaved: (image) => this.take(image) });
     this.alike = new Alike(api);
+    this.drawing = new Drawing(api);
     this.facts = el("aside", { class: "facts", "aria-label": "About this picture" });
     this.jobs = el("div");
     this.depth = el("div");
     this.head = el("div");
     this.about = el("div");
-    const parts = [this.head, this.tags.element, this.depth, this.about, this.alike.element, this.jobs];
-    this.facts.append(...parts);
+    const parts = [this.head, this.tags.element, this.drawing.element, this.depth, this.about];
+    this.facts.append(...parts, this.alike.element, this.jobs);
     this.place = el("span", { class: "viewer-place" });
     this.element = this.#build();
     this.element.addEventListener("close", () => this.#closed());
@@ -85,6 +87,7 @@ export class Viewer {
     this.#image = this.#gallery.find(id);
     this.view.begin();
     this.alike.begin(id);
+    this.drawing.begin();
     this.depth.replaceChildren();
     this.jobs.replaceChildren();
     await this.#attempt(async () => {
@@ -92,7 +95,8 @@ export class Viewer {
       this.view.shape(this.#image);
       this.#tell();
       this.head.firstElementChild.focus();
-      await Promise.all([this.#loadPicture(signal), this.#loadMaps(signal), this.#loadJobs(signal)]);
+      const loads = [this.#loadPicture(signal), this.#loadMaps(signal), this.#loadJobs(signal)];
+      await Promise.all([...loads, this.drawing.load(id, signal)]);
       this.#prefetch();
     }, id);
   }
