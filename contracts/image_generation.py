@@ -1,11 +1,19 @@
 """What image generation obeys and says."""
 
 from typing import ClassVar, NamedTuple
+from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
 from contracts.envelope import Command, Event, Record, Report
 from contracts.media import ObjectKey, Sha256
+
+
+class PaidRequest(Record):
+    """A request that was paid for, of which only somebody outside could say what it is called."""
+
+    job_id: UUID = Field(description="the job that asked for it and ended as `outcome_unknown`")
+    request_id: str = Field(min_length=1, max_length=200, description="the provider's name for it; not believed")
 
 
 class GenerateImage(Command):
@@ -21,6 +29,9 @@ class GenerateImage(Command):
     samples: int = Field(default=1, ge=1, le=8, description="pictures of one request, each with a seed of its own")
     references: tuple[ObjectKey, ...] = Field(
         default=(), max_length=4, description="stored pictures that are shown as an example; said by the gateway alone"
+    )
+    resumes: PaidRequest | None = Field(
+        default=None, description="goes on with this request, and asks for no new one; said by the gateway alone"
     )
 
 

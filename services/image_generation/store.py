@@ -88,6 +88,36 @@ async def select_generation(connection: Connection, job_id: UUID) -> Generation 
     return Generation(**row) if row else None
 
 
+async def upsert_generation_taken_over(
+    connection: Connection, job_id: UUID, project_id: UUID, before: UUID, request_id: str
+) -> None:
+    """Have a job go on with the request of another one, of which nobody knew the name, or a wrong one.
+
+    Only one job ever does.
+
+    What it costs is counted with the job that goes on.
+    """
+    await connection.execute(
+        """
+        WITH taken AS (
+            UPDATE generations SET taken_over_by = $1, let_go_at = coalesce(let_go_at, now())
+            WHERE job_id = $3 AND project_id = $2 AND paid AND generated_at IS NULL AND let_go_at IS NULL
+              AND taken_over_by IS NULL AND (request_id IS NULL OR resume ? 'track_id')
+            RETURNING *
+        )
+        INSERT INTO generations (job_id, project_id, submitted_by, provider, paid, price_micros, width_px, height_px,
+                                 samples, asked_at, request_id, resume)
+        SELECT $1, $2, submitted_by, provider, paid, price_micros, width_px, height_px, samples, asked_at, $4,
+               jsonb_build_object('track_id', coalesce(resume ->> 'track_id', $3::text)) FROM taken
+        ON CONFLICT (job_id) DO NOTHING
+        """,
+        job_id,
+        project_id,
+        before,
+        request_id,
+    )
+
+
 async def select_standing(connection: Connection, asking: Asking) -> Standing:
     """See how it stands with an account and with today's money (UTC), and keep everybody else from asking meanwhile.
 

@@ -128,6 +128,8 @@ class ModelsLabServer(Atelier):
         self.ready_at_once = False
         self.output: Any = None
         self._works: dict[str, int] = {}
+        self.tracks: dict[str, str] = {}
+        self.tells_whose = False
 
     def _routes(self) -> list[web.RouteDef]:
         return [
@@ -147,6 +149,7 @@ class ModelsLabServer(Atelier):
         self.taken[wish["track_id"]] += 1
         number = str(len(self._works) + 1000)
         self._works[number] = self.polls_until_done
+        self.tracks[number] = wish["track_id"]
         if reply is not None:
             return reply.response(request)
         name: int | str = number if self.string_ids else int(number)
@@ -167,7 +170,14 @@ class ModelsLabServer(Atelier):
 
     def _success(self, name: int | str) -> dict[str, Any]:
         output = [f"{self.origin}/out/{name}.png"] if self.output is None else self.output
-        return {"status": "success", "generationTime": 2.1, "id": name, "output": output, "meta": {"seed": "77"}}
+        whose = {"track_id": self.tracks[str(name)]} if self.tells_whose else {}
+        return {
+            "status": "success",
+            "generationTime": 2.1,
+            "id": name,
+            "output": output,
+            "meta": {"seed": "77"},
+        } | whose
 
     async def _fetch(self, request: web.Request) -> web.Response:
         if not self.known_to_v7:

@@ -8,8 +8,10 @@ from contracts.jobs import JobChildrenNamed, JobNews, JobProgressed
 from services.gateway.handlers.births import bear
 from services.gateway.rules.happenings import Happening, job_happening
 from services.gateway.rules.jobs import EVENT_TYPES, JobRow, apply_news, job_of_child, job_of_news
+from services.gateway.rules.retrying import OUTCOME_UNKNOWN
 from services.gateway.store import facts as fact_store
 from services.gateway.store import projection, silence
+from services.gateway.store.resuming import insert_resumptions
 from services.gateway.stream import Stream
 from shared.handling import Heard
 from shared.outbox import Transaction
@@ -33,6 +35,9 @@ async def on_job_news(tx: Transaction, facts: Sequence[Heard[JobNews]], stream: 
         scenes = [job.id for job in jobs.values() if job.kind == _DRAWS_SCENES and job.id in changed]
         if scenes:
             await fact_store.update_generation_states(tx.connection, scenes)
+        if lost := [job.id for job in jobs.values() if job.error_code == OUTCOME_UNKNOWN and job.id in changed]:
+            for command in await insert_resumptions(tx.connection, lost):
+                tx.say(command)
     tx.after_commit(stream.wake)
 
 

@@ -92,6 +92,7 @@ async def keep_house(
         expiry.DELIVERIES: _DELIVERIES_KEPT,
         expiry.IMPORTED_TAGS: _RECEIVED_KEPT,
         expiry.RECEIVED_EVENTS: _RECEIVED_KEPT,
+        expiry.TOLD_REQUESTS: _RECEIVED_KEPT,
         expiry.RATE_LIMITS: _WINDOWS_KEPT,
         expiry.WORKERS: _WORKERS_KEPT,
     }

@@ -44,6 +44,7 @@ _CHARGES: Final = tuple(
         ("GET", r".*/export", "read", 50),
         ("GET", r"/analytics/.*", "read", 20),
         ("POST", r"/(maps|imports|images/describe|jobs/retry)", "submit", 5),
+        ("POST", r"/jobs/[^/]+/resume", "submit", 1),
         ("POST", r"/(scrapes|media/store|probes|events|images/upload|uploads(/.*)?)", "submit", 1),
         ("POST", r"/chapters/[^/]+/images/scenes/[^/]+(/versions/[^/]+/regenerate)?", "submit", 1),
         ("POST", r"/images/generate", "submit", 1),

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from contracts.catalogue import CATALOGUE
 from contracts.envelope import Command
-from contracts.image_generation import GenerateImage
+from contracts.image_generation import GenerateImage, PaidRequest
 from shared.errors import Refused
 from shared.identifiers import child_id
 
@@ -44,7 +44,7 @@ def _command(job: Mapping[str, Any], retried_by: str) -> Command:
     kind: str = job["kind"]
     job_id = retry_id(job["id"], kind)
     root_id = job_id if job["root_id"] == job["id"] else job["root_id"]
-    changed = {"job_id": str(job_id), "root_job_id": str(root_id), "submitted_by": retried_by}
+    changed = {"job_id": str(job_id), "root_job_id": str(root_id), "submitted_by": retried_by, "resumes": None}
     try:
         command = CATALOGUE[kind].model_validate({**(job["request"] or {}), **changed})
     except (KeyError, ValidationError) as error:
@@ -52,6 +52,18 @@ def _command(job: Mapping[str, Any], retried_by: str) -> Command:
     if not isinstance(command, Command):
         raise Refused("command_unknown", "It is not known here what was asked for; hand it in anew.")
     return command
+
+
+def resumption_of(job: Mapping[str, Any], request_id: str) -> GenerateImage:
+    """Give the command of the job that goes on with what was paid for by one that ended as `outcome_unknown`.
+
+    It takes the place of a retry, so that there is only one of both. Its picture becomes a version of the scene, also
+    where that has been drawn anew since. Raises Refused where it is not known what was asked for.
+    """
+    command = _command(job, job["submitted_by"])
+    if not isinstance(command, GenerateImage):
+        raise Refused("command_unknown", "Only what draws can go on.")
+    return command.model_copy(update={"resumes": PaidRequest(job_id=job["id"], request_id=request_id)})
 
 
 def retry_id(job_id: UUID, kind: str) -> UUID:

@@ -30,6 +30,10 @@ RECEIVED_EVENTS: Final = """
     DELETE FROM received_events WHERE (project_id, source, id) IN (
         SELECT project_id, source, id FROM received_events WHERE received_at < now() - $1::interval LIMIT $2)
 """
+TOLD_REQUESTS: Final = """
+    DELETE FROM told_requests WHERE job_id IN (
+        SELECT job_id FROM told_requests WHERE told_at < now() - $1::interval LIMIT $2)
+"""
 AUDIT: Final = """
     DELETE FROM audit_entries WHERE id IN (SELECT id FROM audit_entries WHERE at < now() - $1::interval LIMIT $2)
 """

@@ -63,7 +63,10 @@ async def ask_once(job: Job[GenerateImage], wish: Wish, studio: Studio) -> Asked
 
     Returns who was asked, which after a change of settings may not be who would be asked now.
     """
-    known = await _known(job) if job.lease_epoch > 1 else None
+    known = await _known(job) if job.lease_epoch > 1 or job.command.resumes is not None else None
+    if job.command.resumes is not None and (known is None or not _can_go_on(known, studio)):
+        name = "The provider" if known is None else known.provider
+        raise failure_of(name, Trouble.UNKNOWN, "It cannot be asked about a request by that name.")
     if known is not None and known.request_id is not None:
         return _resumed(known, known.request_id, studio)
     if known is not None and known.paid and not known.let_go:
@@ -75,8 +78,19 @@ async def ask_once(job: Job[GenerateImage], wish: Wish, studio: Studio) -> Asked
 
 
 async def _known(job: Job[GenerateImage]) -> store.Generation | None:
+    resumes = job.command.resumes
     async with job.recording() as tx:
+        if resumes is not None:
+            await store.upsert_generation_taken_over(
+                tx.connection, job.id, job.command.project_id, resumes.job_id, resumes.request_id
+            )
         return await store.select_generation(tx.connection, job.id)
+
+
+def _can_go_on(known: store.Generation, studio: Studio) -> bool:
+    """Tell whether who was asked can be asked about a request of which only its name is known."""
+    provider = studio.providers.get(known.provider)
+    return provider is None or provider.capabilities.asked_by_name
 
 
 def _resumed(known: store.Generation, request_id: str, studio: Studio) -> Asked:

@@ -64,6 +64,7 @@ class ModelsLab:
             negative_prompts=not settings.model.startswith("flux") if negative is None else negative,
             most_samples=4,
             pace=Pace(start_seconds=5, megapixel_seconds=10),
+            asked_by_name=True,
             longest_side_px=1024,
             most_in_flight=settings.most_in_flight,
             price_micros=settings.price_micros,
@@ -97,6 +98,7 @@ class ModelsLab:
         if told := submitted.resume.get("outputs"):
             return await self._copied(orjson.loads(told), seed)
         answer = await self._fetch(submitted)
+        self._check_whose(answer, submitted)
         self._check(answer, polled=True)
         document = answer.document or {}
         outputs = document.get("output")
@@ -144,6 +146,17 @@ class ModelsLab:
         if text.startswith(("http://", "https://")):
             return await self._wire.picture(text, seed)
         return await self._wire.decoded(text, seed)
+
+    def _check_whose(self, answer: Answer, submitted: Submitted) -> None:
+        """Refuse what a stranger's word led to, unless it is ours; nobody asks anew for what may be drawn elsewhere."""
+        ours, document = submitted.resume.get("track_id"), answer.document or {}
+        if ours is None:
+            return
+        whose = document.get("track_id")
+        if whose is None and document.get("status") != "failed":  # which it always says of what it gives up
+            return
+        if str(whose) != ours:
+            raise self._wire.trouble(Trouble.UNKNOWN, "By that name it knows another request.")
 
     def _check(self, answer: Answer, *, polled: bool = False) -> None:
         document = answer.document or {}

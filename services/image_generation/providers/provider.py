@@ -31,6 +31,7 @@ class Capabilities:
         most_in_flight: requests of one account at a time, over all replicas; none where only the machine is the limit.
         price_micros: of one picture, in millionths of a US dollar; None where nobody has told it.
         pace: how fast it is, before anything has been measured.
+        asked_by_name: it can be asked about a request of which only its name is known, and tells whose it is.
 
     """
 
@@ -39,6 +40,7 @@ class Capabilities:
     negative_prompts: bool
     most_samples: int
     pace: Pace
+    asked_by_name: bool = False
     aspect_ratios: tuple[str, ...] = ASPECT_RATIOS
     longest_side_px: int = 2048
     side_multiple_px: int = 8

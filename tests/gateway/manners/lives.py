@@ -46,6 +46,7 @@ class Life:
         values_of_oz: those of what is his.
         bodies: for what is posted, by the names of operations; what makes them, where they are no JSON.
         abandoned: an upload that is to be given up.
+        lost: a drawing of which nobody knows whether it was paid for.
         mark: a word that is in all that they say.
 
     """
@@ -58,6 +59,7 @@ class Life:
     values_of_oz: dict[str, str] = field(default_factory=dict)
     bodies: dict[str, Any] = field(default_factory=dict)
     abandoned: str = ""
+    lost: str = ""
     mark: str = ""
 
     def said(self, text: str) -> str:
@@ -192,10 +194,14 @@ async def _drawing(life: Life, client: Client) -> None:
     await keep(life.gateway, voice)
     assert (await client.post("/chapters/c/images/scenes/1/versions/1/choose")).status == 200
     life.values["drawn_id"] = task
+    life.lost = (await client.post("/chapters/c/images/scenes/3", asked)).body["task_id"]
+    unknown = {"code": "outcome_unknown", "sentence": life.said("Nobody knows.")}
+    await life.gateway.hear(Voice(await client.job(life.lost)).says(JobFailed, attempt=1, **unknown))
     life.bodies |= {
         "draw_chapter": {"scenes": [{"number": 1, "scene_description": "A view"}]},
         "generate_images": {"description": "A view"},
         "regenerate_scene": {},
+        "resume_job": {"request_id": "12345"},
     }
 
 

@@ -93,6 +93,8 @@ async def _try(life: Life, method: str, path: str, operation: Any) -> None:
     values = {**life.values, "chapter_id": "c"} if "/images" in path else life.values
     if name == "cancel_upload":
         values = {**values, "upload_id": life.abandoned}
+    if name == "resume_job":
+        values = {**values, "job_id": life.lost}
     address = path.format(**values)
     body = life.bodies.get(name)
     sent = {"data": body()} if callable(body) else {"json": body}

@@ -153,6 +153,7 @@ ROWS: Final[Mapping[str, Row]] = {
     "export_job_urls": THING,
     "cancel_job": THING,
     "retry_jobs": Row(NOT_FOUND, _of_jobs),
+    "resume_job": THING,
     "follow_job": THING,
     "list_event_types": EVERYBODYS,
     "create_ticket": MAKING,
@@ -261,7 +262,7 @@ NAMES_NOTHING: Final = {
 IDENTIFIERS: Final = {"project_id", "job_id", "image_id", "image_ids", "ids", "parent_id", "root_id", "from_job_id"}
 """What bodies name other things by; `ROWS` has a body for each."""
 
-OWN_NAMES: Final = {"id", "external_id", "scene_id", "script_id"}
+OWN_NAMES: Final = {"id", "external_id", "scene_id", "script_id", "request_id"}
 """What whoever makes something calls it himself."""
 
 
@@ -333,6 +334,7 @@ def _address(hers: Belongings, name: str, path: str) -> str:
         "get_picture": {"address": f"{hers.values['address'].rpartition('.')[0]}.{'A' * 43}"},
         "draw_scene": {"scene_number": "9"},  # where one draws as well, one would find one's own afterwards
         "draw_chapter": {"chapter_id": "k2"},  # of which nothing is drawn yet
+        "resume_job": {"job_id": hers.life.lost},
     }
     return hers.path(path, **meant.get(name, {}))
 

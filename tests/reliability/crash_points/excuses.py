@@ -30,6 +30,13 @@ EXCUSED: Final[Mapping[str, str]] = {
         "No round has a platform, whose program alone takes a second each time;"
         " tests/media/test_videos_stored.py breaks off before and after the step."
     ),
+    "services.image_generation.store:upsert_generation_taken_over:": (
+        "A round has nothing that is paid for and lost;"
+        " tests/image_generation/test_resuming.py dies at any step of whoever goes on with such a picture."
+    ),
+    "services.gateway.store.resuming:": (
+        "The same; the gateway's part is one transaction with what is said, and is told again as often as it is hinted."
+    ),
     "services.gateway.identity.published:": "It reads what issuers publish, and changes nothing.",
 }
 """By the beginning of the points' names."""

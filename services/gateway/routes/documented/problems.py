@@ -77,6 +77,7 @@ MEANINGS: Final[Mapping[int, Mapping[str, str]]] = {
     408: {"upload_stalled": "Nothing came in for too long: send it again."},
     409: {
         "generation_in_progress": "Another image of this scene is being drawn: wait for it, or cancel its task.",
+        "outcome_known": "Only a drawing goes on that ended as `outcome_unknown`, and that nobody has done again.",
         "version_deleted": "The image of this version was deleted.",
         "paused_by_another": "Somebody else has paused this kind of work; `take_over` decides instead.",
         "subscription_exists": "Told over WebSocket: there is a subscription of this id.",

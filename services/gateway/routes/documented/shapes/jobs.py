@@ -140,6 +140,13 @@ class Retried(Shape):
     job: Job | None = Field(description="the new job; null where it was only asked what would be done")
 
 
+class Resumed(Shape):
+    """A drawing whose outcome was unknown, and the job that goes on with it."""
+
+    id: UUID
+    job: Job
+
+
 class NotRetried(Shape):
     """A job that cannot be done again."""
 
