@@ -90,6 +90,8 @@ lock: bootstrap ## Resolve every lock file anew, with hashes
 	--output-file services/depth_map/accelerators/$$accelerator/requirements.lock || exit 1; done
 	@$(compile) --constraint requirements.lock services/depth_map/training/pyproject.toml \
 	--output-file services/depth_map/training/requirements.lock
+	@for rival in tests/benchmarks/importing/rivals/*.in; do \
+	$(compile) $$rival --output-file $${rival%.in}.lock || exit 1; done
 
 ##@ Prove
 

@@ -250,8 +250,10 @@ async def _chunks(payload: bytes | Path) -> AsyncIterator[bytes]:
     if isinstance(payload, bytes):
         yield payload
         return
+    left = _size_bytes(payload)
     with payload.open("rb") as file:
-        while chunk := await asyncio.to_thread(file.read, _CHUNK_BYTES):
+        while left > 0 and (chunk := await asyncio.to_thread(file.read, min(left, _CHUNK_BYTES))):
+            left -= len(chunk)
             yield chunk
 
 

@@ -59,10 +59,12 @@ def _camera(tags: Mapping[int, Any]) -> str | None:
 
 def _taken_at(tags: Mapping[int, Any], taken: Mapping[int, Any]) -> str | None:
     stamp = _text(taken.get(Base.DateTimeOriginal)) or _text(tags.get(Base.DateTime))
+    if stamp is None:
+        return None
     offset = _text(taken.get(Base.OffsetTimeOriginal)) or ""
     for text, pattern in ((f"{stamp}{offset}", "%Y:%m:%d %H:%M:%S%z"), (stamp, "%Y:%m:%d %H:%M:%S")):
         try:
-            return datetime.strptime(text or "", pattern).isoformat()  # noqa: DTZ007 - cameras know no zone
+            return datetime.strptime(text, pattern).isoformat()  # noqa: DTZ007 - cameras know no zone
         except ValueError:
             continue
     return None
