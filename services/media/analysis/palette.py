@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.media.analysis.colour_names import name_colour
-from services.media.analysis.colour_space import Lab, distances, to_hex, to_oklab
+from services.media.analysis.colour_space import Lab, distances, nearest, to_hex, to_oklab
 
 MAX_COLOURS: Final = 6
 
@@ -57,12 +57,14 @@ def _counted(visible: NDArray[np.uint8]) -> tuple[NDArray[np.float64], Weights]:
 def _clustered(points: Lab, weights: Weights) -> tuple[Lab, Weights]:
     """Cluster by weighted k-means; started far apart, and without chance, so that it is repeatable."""
     centres = points[[int(weights.argmax())]]
+    apart, worth = distances(points, centres)[:, 0], np.sqrt(weights)
     while len(centres) < min(_FIRST_CLUSTERS, len(points)):
-        apart = distances(points, centres).min(axis=1)
-        centres = np.vstack([centres, points[int((apart**2 * np.sqrt(weights)).argmax())]])
+        farthest = points[[int((apart**2 * worth).argmax())]]
+        centres = np.vstack([centres, farthest])
+        apart = np.minimum(apart, distances(points, farthest)[:, 0])
     shares: Weights = np.zeros(len(centres))
     for _ in range(_ROUNDS):
-        members = distances(points, centres).argmin(axis=1)
+        members = nearest(points, centres)
         shares = np.bincount(members, weights, minlength=len(centres)).astype(np.float64)
         sums = np.stack(
             [np.bincount(members, weights * points[:, axis], minlength=len(centres)) for axis in range(3)],
