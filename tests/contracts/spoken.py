@@ -69,7 +69,13 @@ def _scalars(schema: Schema) -> st.SearchStrategy[Any]:
             most = schema.get("maximum", schema.get("exclusiveMaximum", _GREATEST_INTEGER + 1) - 1)
             return st.integers(schema.get("minimum", -_GREATEST_INTEGER), most)
         case "number":
-            return st.floats(schema.get("minimum"), schema.get("maximum"), allow_nan=False, allow_infinity=False)
+            return st.floats(
+                schema.get("minimum", schema.get("exclusiveMinimum")),
+                schema.get("maximum"),
+                exclude_min="exclusiveMinimum" in schema,
+                allow_nan=False,
+                allow_infinity=False,
+            )
         case "string":
             return _strings(schema)
         case other:

@@ -45,7 +45,14 @@ _OF_ATTEMPTS: Final = frozenset(
     {
         *("attempt", "crashes", "suspect", "worker", "lease_token", "lease_until", "lease_epoch", "sequence"),
         *("progress", "stage", "announced", "waiting_for", "next_attempt_at", "started_at"),
-        *("generation_seconds", "generation_time_seconds", "last_attempted_at", "traceparent", "trace_id"),
+        *(
+            "generation_seconds",
+            "generation_time_seconds",
+            "estimated_time_seconds",
+            "last_attempted_at",
+            "traceparent",
+            "trace_id",
+        ),
         *("asks", "ask_at", "asked_at", "unanswered_since", "unknown_at", "updated_at", "run_at", "headers", "day"),
         *("duration_ms", "attempted_at", "last_used_at", "digest", "fingerprint", "failures"),
         *("tries", "lost", "not_before", "seen_number", "asked"),

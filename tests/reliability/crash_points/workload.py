@@ -85,15 +85,14 @@ async def draw_a_scene(hands: Hands) -> None:
     await hands.gateway.post(f"{versions}/1/choose", {})
     await hands.gateway.post(f"{versions}/undo", {})
     await hands.gateway.get(versions)
+    scenes = [{"number": 2, "scene_description": "a small hill"}]
+    await hands.gateway.post("/chapters/a-chapter/images", {"scenes": scenes, "seed": 9, "pipeline": []})
 
 
-async def draw_what_belongs_to_no_scene_and_a_chapter(hands: Hands) -> None:
+async def draw_what_belongs_to_no_scene(hands: Hands) -> None:
     asked = {"description": "a small lake", "seed": 4, "pipeline": []}
     first = (await hands.gateway.post("/images/generate", asked))["job"]["id"]
     await hands.gateway.post("/images/generate", {"from_job_id": first, "seed": 5, "pipeline": []})
-    await hands.gateway.post("/chapters", {"id": "drawn-at-once"})
-    scenes = [{"number": 1, "scene_description": "a small hill"}]
-    await hands.gateway.post("/chapters/drawn-at-once/images", {"scenes": scenes, "seed": 9, "pipeline": []})
 
 
 async def cancel_a_page_that_is_being_read(hands: Hands) -> None:
@@ -207,7 +206,7 @@ PIECES: Final[Sequence[Piece]] = (
     keep_an_image_and_map_it_twice,
     import_an_image_and_approve_its_maps,
     draw_a_scene,
-    draw_what_belongs_to_no_scene_and_a_chapter,
+    draw_what_belongs_to_no_scene,
     cancel_a_page_that_is_being_read,
     cancel_a_picture_that_is_being_drawn,
     have_a_picture_drawn_by_who_is_busy_at_first,
