@@ -31,7 +31,7 @@ class Mapping:
 
 async def mapped(house: House, **wish: Any) -> tuple[DepthMapped, Any]:
     """Have the asset mapped; give what is said of the maps, and of the job."""
-    command = MapDepth(**lineage(), asset_id=ASSET, original_key="original", sha256="0" * 64, **wish)
+    command = MapDepth(**lineage(), asset_id=ASSET, original_key="original.png", sha256="0" * 64, **wish)
     await house.say(command)
     said: list[Any] = []
 

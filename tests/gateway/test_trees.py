@@ -227,7 +227,7 @@ async def test_a_generated_image_is_taken_in_as_a_child_and_becomes_the_scenes_i
         "generation_time": 1.5,
         "task_id": generate.job["id"],
     }
-    assert "generated/" in status["image_url"]
+    assert stored.clean_copy.key in status["image_url"]
     again = await ann.post(path, {"scene_description": "Another view"})
     assert (again.body["retry_count"], again.body["record_id"]) == (1, status["record_id"])
     assert again.body["estimated_time_seconds"] == 2

@@ -25,7 +25,8 @@ MARKUP = """
 class OnePage:
     """A crawler that knows one page."""
 
-    async def visit(self, url: str, known: Validators = NO_VALIDATORS) -> Visit:
+    async def visit(self, url: str, known: Validators = NO_VALIDATORS, *, rendered: bool = False) -> Visit:
+        assert not rendered
         return Visit(extract(MARKUP.encode(), url=url), known)
 
 

@@ -79,7 +79,8 @@ OPERATORS: Final = Row(FORBIDDEN)
 
 def _of_images(hers: Belongings) -> list[tuple[Any, frozenset[int]]]:
     images = [hers.values["image_id"]]
-    return [({"image_ids": images}, NOT_FOUND), ({"filter": {"job_id": hers.values["job_id"]}}, OK)]
+    filters = ({"job_id": hers.values["job_id"]}, {"chapter_id": named_values(hers)["chapter_id"]})
+    return [({"image_ids": images}, NOT_FOUND), *(({"filter": one}, OK) for one in filters)]
 
 
 def _of_drawings(hers: Belongings) -> list[tuple[Any, frozenset[int]]]:
@@ -255,11 +256,14 @@ NAMES_NOTHING: Final = {
     *("reviewed_after", "reviewed_before", "color_distance", "color_share", "tags_match", "min_width", "max_width"),
     *("min_height", "max_height", "min_bytes", "max_bytes", "orientation", "from", "to", "sort", "min_score", "tier"),
     *("origin", "action", "subject_kind", "revoked", "code", "message_type", "received_after", "received_before"),
-    *("active", "since", "until", "group_by", "pipeline", "outcome"),
+    *("active", "since", "until", "group_by", "pipeline", "outcome", "map_state", "without_recipe"),
+    "layout",
 }
 """What is asked for that could be anybody's."""
 
-IDENTIFIERS: Final = {"project_id", "job_id", "image_id", "image_ids", "ids", "parent_id", "root_id", "from_job_id"}
+IDENTIFIERS: Final = {"project_id", "job_id", "image_id", "image_ids", "ids", "parent_id", "root_id", "from_job_id"} | {
+    "chapter_id"
+}
 """What bodies name other things by; `ROWS` has a body for each."""
 
 OWN_NAMES: Final = {"id", "external_id", "scene_id", "script_id", "request_id"}
