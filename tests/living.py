@@ -13,6 +13,7 @@ import orjson
 
 from contracts.catalogue import open_envelope, understand
 from contracts.envelope import Command, Message
+from contracts.jobs import JobCompleted, JobFailed
 from deploy.database import SERVICES
 from deploy.local.stack import Stack
 from shared.broker import BROKER_AWAY, Publisher
@@ -113,6 +114,18 @@ class House:
                     if not message.fleeting:
                         messages[envelope.id] = message
             return list(messages.values())
+
+    async def obeyed(self, command: Command) -> list[Message]:
+        """Have a command obeyed by a worker that lives; give what the gateway heard, up to the end of the job."""
+        await self.say(command)
+        said: list[Message] = []
+
+        async def ended() -> bool:
+            said.extend(await self.heard())
+            return any(isinstance(one, JobCompleted | JobFailed) and one.job_id == command.job_id for one in said)
+
+        await until(ended)
+        return said
 
     async def rows(self, sql: str, *arguments: Any) -> list[asyncpg.Record]:
         """Read as an administrator, who sees every schema."""

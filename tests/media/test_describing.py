@@ -17,7 +17,6 @@ from services.media import store
 from services.media.handlers import PIXELS, WORK
 from services.media.library import Library, Limits
 from services.media.rules import asset_id
-from services.media.settings import Settings
 from services.media.tagging.local import Bench, LocalTagger
 from services.media.tagging.tagger import Seen, Tagger, Taggers
 from shared.database import Pool, open_pool
@@ -25,8 +24,8 @@ from shared.errors import Refused, TryAgain
 from shared.identifiers import child_id
 from shared.object_keys import original_key, rendition_key
 from shared.objects import ObjectStore
-from shared.sandbox import Sandbox
 from tests.living import PROJECT, House, lineage, until
+from tests.media.parts import media_settings, picture_sandbox
 from tests.media.samples import encoded, photo
 from tests.media.tiny_classifier import described
 
@@ -94,24 +93,11 @@ TEA = Seen(tags=(Tag(name="tea", confidence=0.8),), caption=Caption(text="a cup 
 @asynccontextmanager
 async def working(house: House, pool: Pool, scratch: Path, *taggers: Tagger, **settings: Any) -> AsyncIterator[None]:
     """Run a media worker with these taggers until the block ends."""
-    shelf = house.servers.object_store
-    own = Settings(
-        **house.settings("media").model_dump(),
-        s3_endpoint_url=shelf.endpoint_url,
-        s3_bucket=shelf.bucket,
-        s3_access_key_id=shelf.access_key_id,
-        s3_secret_access_key=shelf.secret_access_key,
-        s3_region=shelf.region,
-    )
+    own = media_settings(house)
     nobody: Any = None
     async with (
         ObjectStore.of(own) as objects,
-        Sandbox(
-            processes=1,
-            memory_bytes=own.decoder_memory_bytes,
-            seconds=own.decoder_seconds,
-            preload=("services.media.processing",),
-        ) as sandbox,
+        picture_sandbox(own) as sandbox,
     ):
         await objects.ensure_bucket()
         for key, content in {KEY: PICTURE, SHOWN_KEY: SHOWN, "uploads/1": UPLOAD}.items():

@@ -101,17 +101,17 @@ ATTACKS = [
 ALL_IN_TURN = """
 import os
 import services.media.downloads.extracting as e
-one, program, kept = e.fetch, e.yt_dlp.YoutubeDL, []
+one, program, kept, failed = e.fetch, e.yt_dlp.YoutubeDL, [], []
 def once(parameters):
     kept.append(kept[0] if kept else program(parameters))
     return kept[0]
 def fetch(order):
     for url in json.loads(order['url']):
         try: one({**order, 'url': url})
-        except Exception: pass
+        except e.yt_dlp.utils.YoutubeDLError as error: failed.append(type(error).__name__)
     came = os.listdir(order['folder'])
     e.Path(order['folder'], 'x').write_text('x')
-    e._say({'done': {'files': [{'name': 'x'}], 'facts': {'asked': len(kept), 'came': came}}})
+    e._say({'done': {'files': [{'name': 'x'}], 'facts': {'asked': len(kept), 'came': came, 'failed': failed}}})
 e.yt_dlp.YoutubeDL, e.fetch = once, fetch
 """
 
@@ -142,6 +142,7 @@ async def all_in_turn(attacks: list[str], folder: Path, monkeypatch: pytest.Monk
         async with wanted as taken:
             assert taken.facts["asked"] == len(urls)
             assert taken.facts["came"] == []
+            assert len(taken.facts["failed"]) == len(urls), "nothing was taken"
         assert {one.target for one in host.asked} >= set(host.answers), "each page was asked for"
     return dialled, host
 

@@ -18,12 +18,11 @@ from services.media import store
 from services.media.handlers import accept_upload, draw_rendition
 from services.media.library import Library, Limits
 from services.media.on_demand import Renditions
-from services.media.settings import Settings
 from shared.database import Pool, open_pool
 from shared.object_keys import original_key, rendition_key
 from shared.objects import ObjectStore
-from shared.sandbox import Sandbox
-from tests.living import PROJECT, House, lineage, until
+from tests.living import PROJECT, House, lineage
+from tests.media.parts import media_settings, picture_sandbox
 from tests.media.samples import encoded, exif_with_place, photo
 
 STRANGER = UUID("00000000-0000-4000-8000-00000000cccc")
@@ -43,14 +42,7 @@ class Media:
 
     async def obeyed(self, command: Command) -> list[Any]:
         """Have a command obeyed; give what was said, the end of the job last."""
-        await self.house.say(command)
-        said: list[Any] = []
-
-        async def ended() -> bool:
-            said.extend(await self.house.heard())
-            return any(isinstance(one, JobCompleted | JobFailed) and one.job_id == command.job_id for one in said)
-
-        await until(ended)
+        said = await self.house.obeyed(command)
         return [one for one in said if isinstance(one, MediaStored | JobCompleted | JobFailed)]
 
     async def stored(self, payload: bytes) -> MediaStored:
@@ -63,25 +55,12 @@ class Media:
 
 @pytest.fixture
 async def media(house: House, tmp_path: Path) -> AsyncIterator[Media]:
-    shelf = house.servers.object_store
-    settings = Settings(
-        **house.settings("media").model_dump(),
-        s3_endpoint_url=shelf.endpoint_url,
-        s3_bucket=shelf.bucket,
-        s3_access_key_id=shelf.access_key_id,
-        s3_secret_access_key=shelf.secret_access_key,
-        s3_region=shelf.region,
-    )
+    settings = media_settings(house)
     nobody: Any = None
     pool = await open_pool(house.servers.database_url("media"), size=4, application_name="tests")
     async with (
         ObjectStore.of(settings) as objects,
-        Sandbox(
-            processes=1,
-            memory_bytes=settings.decoder_memory_bytes,
-            seconds=settings.decoder_seconds,
-            preload=("services.media.processing",),
-        ) as sandbox,
+        picture_sandbox(settings) as sandbox,
     ):
         await objects.ensure_bucket()
         limits = Limits(settings.download_max_bytes, 1.0)

@@ -15,15 +15,14 @@ from services.media import library
 from services.media.downloads import Pages, Platforms, Taken
 from services.media.handlers import describe_media, fetch_media
 from services.media.library import Library, Limits
-from services.media.settings import Settings
 from services.media.store.blobs import CONDEMNED_HOURS
 from shared.database import open_pool
 from shared.errors import Refused, TryAgain
 from shared.fetch import Outbound
 from shared.objects import ObjectStore
-from shared.sandbox import Sandbox
 from tests.living import House, lineage, until
 from tests.media.films import film
+from tests.media.parts import media_settings, picture_sandbox
 from tests.shared.strangers import Stranger, answer
 
 FILM = film(frames=30)
@@ -64,29 +63,14 @@ class Archive:
 
     async def obeyed(self, command: Any) -> list[Any]:
         """Have a command worked on; give what was said, the end of the job last."""
-        await self.house.say(command)
-        said: list[Any] = []
-
-        async def ended() -> bool:
-            said.extend(await self.house.heard())
-            return any(isinstance(one, JobCompleted | JobFailed) and one.job_id == command.job_id for one in said)
-
-        await until(ended)
+        said = await self.house.obeyed(command)
         ends = JobCompleted | JobFailed
         return [one for one in said if isinstance(one, MediaStored | MediaDescribed | MediaRejected | ends)]
 
 
 @pytest.fixture
 async def archive(house: House, tmp_path: Path) -> AsyncIterator[Archive]:
-    shelf = house.servers.object_store
-    settings = Settings(
-        **house.settings("media").model_dump(),
-        s3_endpoint_url=shelf.endpoint_url,
-        s3_bucket=shelf.bucket,
-        s3_access_key_id=shelf.access_key_id,
-        s3_secret_access_key=shelf.secret_access_key,
-        s3_region=shelf.region,
-    )
+    settings = media_settings(house)
     platforms = Platforms(
         extractors=("generic", "html5"), format="bv*,ba", subtitle_languages=("en",), deadline_seconds=30
     )
@@ -95,12 +79,7 @@ async def archive(house: House, tmp_path: Path) -> AsyncIterator[Archive]:
         Stranger() as host,
         ObjectStore.of(settings) as objects,
         Outbound(user_agent="diorama-tests", allow=frozenset({("127.0.0.1", host.port)})) as outbound,
-        Sandbox(
-            processes=1,
-            memory_bytes=settings.decoder_memory_bytes,
-            seconds=settings.decoder_seconds,
-            preload=("services.media.processing",),
-        ) as pictures,
+        picture_sandbox(settings) as pictures,
     ):
         await objects.ensure_bucket()
         host.otherwise = answer(status=404)
