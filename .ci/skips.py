@@ -4,6 +4,7 @@ Usage: skips.py REPORT_IN_JUNIT_XML LIST_OF_ALLOWED_REASONS
 """
 # ruff: noqa: INP001 - a script in a hidden folder, which nobody imports
 
+import ast
 import sys
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
@@ -20,7 +21,18 @@ class Skip(NamedTuple):
 def skips(report: ET.Element) -> Iterator[Skip]:
     for case in report.iter("testcase"):
         for skipped in case.iter("skipped"):
-            yield Skip(f"{case.get('classname')}.{case.get('name')}", skipped.get("message", ""))
+            yield Skip(f"{case.get('classname')}.{case.get('name')}", reason(skipped))
+
+
+def reason(skipped: ET.Element) -> str:
+    """Return why a test, or a whole module (whose reason pytest writes as the last of a tuple's texts), was skipped."""
+    message = skipped.get("message", "")
+    if message != "collection skipped":
+        return message
+    try:
+        return str(ast.literal_eval(skipped.text or "")[-1]).removeprefix("Skipped: ")
+    except (SyntaxError, ValueError, TypeError, IndexError):
+        return message
 
 
 def allowed_reasons(path: Path) -> list[str]:

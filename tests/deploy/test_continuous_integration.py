@@ -37,6 +37,20 @@ def test_a_skip_with_any_other_reason_fails_and_is_named(tmp_path: Path) -> None
     assert "SKIPPED WITHOUT LEAVE: tests.a.test_waits: no broker here" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("told", "status"),
+    [
+        ("('tests/a.py', 14, 'Skipped: torch, which trains the depth network, is not installed')", 0),
+        ("('tests/a.py', 14, 'Skipped: no broker here')", 1),
+        ("torch, which trains the depth network, is not installed", 1),
+        ("", 1),
+    ],
+)
+def test_a_module_that_is_skipped_whole_is_judged_by_its_own_reason(tmp_path: Path, told: str, status: int) -> None:
+    case = f'<testcase name="tests.a"><skipped message="collection skipped">{told}</skipped></testcase>'
+    assert judged(tmp_path, REPORT.format(cases=case)).returncode == status
+
+
 @pytest.mark.parametrize("report", [None, "<testsuites><testsuite /></testsuites>"])
 def test_a_run_without_any_test_fails(tmp_path: Path, report: str | None) -> None:
     assert judged(tmp_path, report).returncode == 1
