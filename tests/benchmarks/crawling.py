@@ -1,4 +1,4 @@
-"""How long a crawl of two thousand pages takes whose scraper is killed five times, and what is asked twice."""
+"""How long a crawl of two thousand pages takes whose services are killed five times, and what is done twice."""
 
 import asyncio
 import os
@@ -20,7 +20,8 @@ from tests.scraper.large_site import LargeSite
 
 PAGES: Final = 2000
 KILLS: Final = 5
-_PATIENCE_SECONDS: Final = 600.0
+SERVICES: Final = ("scraper", "media")
+_PATIENCE_SECONDS: Final = 3600.0
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,11 @@ class Figures:
         twice: images that were said to be found more than once.
         trespasses: how often it was asked for what robots.txt closes.
         given_up: why pages were not read that might have been, each with its code.
+        stored: images of the library.
+        unstored: images of the site of which the library has none.
+        stored_twice: images that the library has more than once.
+        failed: why images were not stored, each with its code.
+        shown_again: downloads that began anew, since who had them died.
 
     """
 
@@ -44,13 +50,18 @@ class Figures:
     twice: int
     trespasses: int
     given_up: tuple[str, ...]
+    stored: int
+    unstored: int
+    stored_twice: int
+    failed: tuple[str, ...]
+    shown_again: int
 
 
 async def measure(house: House, pages: int, kills: int) -> Figures:
     """Crawl a site of so many pages, with ten pictures on each and one on all."""
     async with LargeSite(pages).opened() as site:
         begun = time.perf_counter()
-        await crawl_and_kill(house, site, kills=kills, patience_seconds=_PATIENCE_SECONDS)
+        await crawl_and_kill(house, site, kills=kills, services=SERVICES, patience_seconds=_PATIENCE_SECONDS)
         seconds = time.perf_counter() - begun
         said = await house.rows(
             "SELECT convert_from(body, 'UTF8')::jsonb -> 'data' ->> 'url' AS url FROM scraper.said"
@@ -61,6 +72,8 @@ async def measure(house: House, pages: int, kills: int) -> Figures:
             "SELECT code FROM scraper.crawl_urls"
             " WHERE kind = 'page' AND outcome <> 'read' AND url NOT LIKE '%/closed/%'"
         )
+        stored = [row["source_url"] for row in await house.rows("SELECT source_url FROM media.assets")]
+        failed = await house.rows("SELECT error_code FROM media.tasks WHERE state <> 'completed'")
         return Figures(
             seconds=seconds,
             pages=len(site.answered),
@@ -70,6 +83,11 @@ async def measure(house: House, pages: int, kills: int) -> Figures:
             twice=len(found) - len(set(found)),
             trespasses=site.trespasses,
             given_up=tuple(str(row["code"]) for row in unread),
+            stored=len(set(stored)),
+            unstored=len(site.image_urls - set(stored)),
+            stored_twice=len(stored) - len(set(stored)),
+            failed=tuple(str(row["error_code"]) for row in failed),
+            shown_again=sum(times - 1 for times in site.shown.values()),
         )
 
 
@@ -90,13 +108,17 @@ async def main(pages: int = PAGES, kills: int = KILLS) -> None:
     table.add_row("images found", str(figures.images), str(10 * pages + 1))
     table.add_row("images missing", str(figures.missing), "0")
     table.add_row("images found twice", str(figures.twice), "0")
+    table.add_row("images stored", str(figures.stored), str(10 * pages + 1))
+    table.add_row("images not stored", ", ".join(figures.failed) or str(figures.unstored), "0")
+    table.add_row("images stored twice", str(figures.stored_twice), "0")
+    table.add_row("downloads begun anew after a death", str(figures.shown_again), "")
     table.add_row("asked for what robots.txt closes", str(figures.trespasses), "0")
     table.add_row("seconds, with deaths and new beginnings", f"{figures.seconds:.0f}", "")
     console = Console()
     console.print(table)
     console.print(
-        f"{os.cpu_count()} cores, Python {platform.python_version()}; site, scraper, PostgreSQL (fsync on) and "
-        "RabbitMQ on one machine; no pause between requests; media is not there."
+        f"{os.cpu_count()} cores, Python {platform.python_version()}; site, scraper, media, object store, PostgreSQL "
+        "(fsync on) and RabbitMQ on one machine; no pause between requests."
     )
 
 

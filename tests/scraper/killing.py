@@ -1,11 +1,11 @@
-"""A crawl of a large site by a scraper that is killed in the middle, again and again."""
+"""A crawl of a large site by services that are killed in the middle, again and again."""
 
 import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from contracts.scraper import CrawlScope, CrawlSite, Seed
@@ -15,19 +15,23 @@ from tests.scraper.large_site import LargeSite
 ROOT = Path(__file__).resolve().parents[2]
 
 _OPEN_WORK = """
-    SELECT (SELECT count(*) FROM scraper.tasks WHERE state IN ('pending', 'in_progress'))
-         + (SELECT count(*) FROM scraper.outbox)
+    SELECT (SELECT count(*) FROM {0}.tasks WHERE state IN ('pending', 'in_progress'))
+         + (SELECT count(*) FROM {0}.outbox)
+"""
+_ON_THE_WAY = """
+    SELECT (SELECT count(*) FROM scraper.said WHERE routing_key = 'scraper.image_found')
+         - (SELECT count(*) FROM media.tasks)
 """
 _PAGES_READ = "SELECT count(*) FROM scraper.crawl_urls WHERE kind = 'page' AND outcome = 'read'"
 
 
 @asynccontextmanager
-async def scraper(house: House, site: LargeSite) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run the service as a process of its own; it is killed at the end, if nobody has done so."""
+async def process_of(service: str, house: House, site: LargeSite) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run a service as a process of its own; it is killed at the end, if nobody has done so."""
     store = house.servers.object_store
     environment = {
         **os.environ,
-        "DATABASE_URL": house.servers.database_url("scraper"),
+        "DATABASE_URL": house.servers.database_url(service),
         "RABBITMQ_URL": house.servers.rabbitmq_url,
         "OUTBOUND_ALLOW": f"127.0.0.1:{site.port}",
         "S3_ENDPOINT_URL": store.endpoint_url,
@@ -38,7 +42,7 @@ async def scraper(house: House, site: LargeSite) -> AsyncIterator[asyncio.subpro
         "HEARTBEAT_SECONDS": "0.5",
     }
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "services.scraper", env=environment, cwd=ROOT, stdout=asyncio.subprocess.DEVNULL
+        sys.executable, "-m", f"services.{service}", env=environment, cwd=ROOT, stdout=asyncio.subprocess.DEVNULL
     )
     try:
         yield process
@@ -48,11 +52,13 @@ async def scraper(house: House, site: LargeSite) -> AsyncIterator[asyncio.subpro
         await process.wait()
 
 
-async def crawl_and_kill(house: House, site: LargeSite, *, kills: int, patience_seconds: float = 60) -> None:
-    """Crawl a site to its end; so many times the scraper is killed while pages that it has asked for wait.
+async def crawl_and_kill(
+    house: House, site: LargeSite, *, kills: int, services: Sequence[str] = ("scraper",), patience_seconds: float = 60
+) -> None:
+    """Crawl a site to its end; so many times all services are killed while pages that the scraper has asked for wait.
 
-    It is killed when all that was answered is recorded: an answer that dies with who was given it has to be asked for
-    again, by anybody.
+    They are killed when all pages that were answered are recorded: an answer that dies with who was given it has to be
+    asked for again, by anybody. What media is at by then dies with it.
     """
     limits = CrawlScope(max_depth=100, max_pages=2 * site.pages)
     await house.say(CrawlSite(**lineage(), seeds=(Seed(url=f"{site.origin}/page/0"),), scope=limits))
@@ -64,15 +70,19 @@ async def crawl_and_kill(house: House, site: LargeSite, *, kills: int, patience_
         return site.waiting == 0
 
     async def has_ended() -> bool:
-        return not await house.value(_OPEN_WORK)
+        left = [await house.value(_OPEN_WORK.format(service)) for service in services]
+        return not any(left) and ("media" not in services or await house.value(_ON_THE_WAY) == 0)
 
     for kill in range(kills):
         site.close_door_after(site.pages // (kills + 2) + kill)
-        async with scraper(house, site) as process:
+        async with AsyncExitStack() as living:
+            processes = [await living.enter_async_context(process_of(one, house, site)) for one in services]
             await until(waits_with_all_recorded, seconds=patience_seconds)
-            process.send_signal(signal.SIGKILL)
-            await process.wait()
+            for process in processes:
+                process.send_signal(signal.SIGKILL)
         site.open_door()
         await until(nobody_waits)
-    async with scraper(house, site):
+    async with AsyncExitStack() as living:
+        for service in services:
+            await living.enter_async_context(process_of(service, house, site))
         await until(has_ended, seconds=patience_seconds)

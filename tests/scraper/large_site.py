@@ -1,15 +1,19 @@
 """A web site of as many pages as a test wants, with a door that makes visitors wait, and who was answered what."""
 
 import asyncio
+import io
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+import numpy as np
 from aiohttp import web
+from PIL import Image
 
 IMAGES_A_PAGE = 10
 _CLOSED_EVERY = 100
+_PATCHES, _SIDES_PX = (6, 8, 3), (64, 48)
 
 
 @dataclass
@@ -17,7 +21,8 @@ class LargeSite:
     """Pages that lead to two others each; every page shows ten pictures of its own and one that all show.
 
     Attributes:
-        answered: how often each path was answered to somebody who was still there.
+        answered: how often each page was answered to somebody who was still there.
+        shown: how often each image was.
         waiting: how many stand at the door.
         trespasses: how often somebody asked for what robots.txt closes.
 
@@ -25,6 +30,7 @@ class LargeSite:
 
     pages: int
     answered: Counter[str] = field(default_factory=Counter)
+    shown: Counter[str] = field(default_factory=Counter)
     waiting: int = 0
     trespasses: int = 0
     port: int = 0
@@ -38,6 +44,8 @@ class LargeSite:
         application.router.add_get("/robots.txt", self._robots)
         application.router.add_get("/page/{number}", self._page)
         application.router.add_get("/closed/{number}", self._closed)
+        application.router.add_get("/logo.jpg", self._image)
+        application.router.add_get(r"/{number:\d+}-{one:\d}.jpg", self._image)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -82,6 +90,14 @@ class LargeSite:
             self.answered[request.path] += 1
         return web.Response(text=self._html(number), content_type="text/html")
 
+    async def _image(self, request: web.Request) -> web.Response:
+        number = int(request.match_info.get("number", -1))
+        if number >= self.pages:
+            raise web.HTTPNotFound
+        if request.transport is not None and not request.transport.is_closing():
+            self.shown[request.path] += 1
+        return web.Response(body=_drawn((number + 1, int(request.match_info.get("one", 0)))), content_type="image/jpeg")
+
     async def _closed(self, _request: web.Request) -> web.Response:
         self.trespasses += 1
         raise web.HTTPNotFound
@@ -101,3 +117,11 @@ class LargeSite:
         own = "".join(f'<img src="/{number}-{one}.jpg" alt="{number} {one}">' for one in range(IMAGES_A_PAGE))
         closed = f'<a href="/closed/{number}">Closed</a>' if number % _CLOSED_EVERY == 0 else ""
         return f"<!doctype html><title>Page {number}</title><img src=/logo.jpg>{own}{anchors}{closed}"
+
+
+def _drawn(seed: tuple[int, int]) -> bytes:
+    """Draw patches of colours that no other seed gives."""
+    patches = np.random.default_rng(seed).integers(0, 256, _PATCHES, np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(patches).resize(_SIDES_PX, Image.Resampling.BICUBIC).save(file, "JPEG")
+    return file.getvalue()
