@@ -22,6 +22,7 @@ class Addresses:
         processes: base URL of each process by its name: `media`, `media-2`.
         broker_directory: of a private broker, which can then be asked by its own tools.
         state: of the local stack, where that is what is examined.
+        chromium: its scraper's, where the settings name one.
 
     """
 
@@ -34,6 +35,7 @@ class Addresses:
     processes: Mapping[str, str]
     broker_directory: Path | None = None
     state: StackState | None = None
+    chromium: Path | None = None
 
     def todo(self, part: str, variable: str) -> str:
         """Say what helps where a part does not answer."""
@@ -67,6 +69,7 @@ async def _of_stack(settings: Settings, state: StackState) -> Addresses:
         processes={name: part.address for name, part in state.parts.items() if service_of(name) in SERVICES},
         broker_directory=settings.directory / RABBITMQ if RABBITMQ in state.parts else None,
         state=state,
+        chromium=settings.chromium,
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from deploy.database import SERVICES, WORKERS
-from deploy.doctor import processes, queues, schemas, servers
+from deploy.doctor import browsers, processes, queues, schemas, servers
 from deploy.doctor.addresses import Addresses, service_of
 from deploy.doctor.findings import Examination, Ill
 from deploy.local.servers import OBJECT_STORE, POSTGRES, RABBITMQ
@@ -58,6 +58,9 @@ def _of_services(addresses: Addresses) -> Iterator[Examination]:
     for service in SERVICES:
         check = partial(queues.check_queue, addresses.rabbitmq_url, service)
         yield Examination(f"queue {service}", check, f"Restart {service}: it declares its queue when it connects.")
+    if addresses.state is not None:
+        check = partial(browsers.check_browser, addresses.chromium)
+        yield Examination("browser", check, "Set CHROMIUM to where a Chromium is that starts, and restart the scraper.")
     check = partial(queues.check_bindings, addresses)
     yield Examination("bindings", check, addresses.todo(RABBITMQ, "RABBITMQ_MANAGEMENT_URL"))
 

@@ -1,5 +1,7 @@
 """What the environment says of a stack that does not run here."""
 
+from pathlib import Path
+
 from pydantic import Field
 
 from deploy.local import settings as local
@@ -16,6 +18,7 @@ class Settings(local.Settings):
     service_urls: dict[str, str] = Field(
         default={}, description='JSON: where `/readyz` of each process is asked, `{"media": "http://media:8080"}`'
     )
+    chromium: Path | None = Field(default=None, description="in which the scraper of the local stack shows pages")
     rabbitmq_management_url: str | None = Field(
         default=None, pattern=r"^https?://", repr=False, description="with user and password; shows who is bound"
     )

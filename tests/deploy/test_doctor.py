@@ -14,6 +14,7 @@ from rich.console import Console
 from deploy.doctor import __main__ as command
 from deploy.doctor import queues
 from deploy.doctor.addresses import Addresses, find_addresses
+from deploy.doctor.browsers import check_browser
 from deploy.doctor.findings import Examination, Finding, Ill, Verdict, examine
 from deploy.doctor.processes import check_gateway, check_process
 from deploy.doctor.queues import check_bindings
@@ -169,6 +170,24 @@ async def test_what_the_environment_names_is_examined_where_no_stack_runs(
     parts = [examination.part for wave in waves(addresses) for examination in wave]
     assert "process media-2" in parts
     assert "stack" not in parts
+
+
+async def test_a_browser_is_told_by_its_version_and_that_there_is_none_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert (await check_browser(None)).startswith(
+        "there is none: jobs that ask for rendered pages fail as rendering_unavailable"
+    )
+    program = tmp_path / "chromium"
+    with pytest.raises(Ill, match="which is no program"):
+        await check_browser(program)
+    program.write_text("#!/bin/sh\necho 'Chromium 1.2.3 built on Sand'\n")
+    program.chmod(0o755)
+    assert await check_browser(None) == await check_browser(program) == f"Chromium 1.2.3, {program}"
+    program.write_text("#!/bin/sh\nexit 3\n")
+    with pytest.raises(Ill, match="does not start; it ends with 3"):
+        await check_browser(None)
 
 
 @pytest.mark.parametrize("terminal", [False, True])
