@@ -55,8 +55,8 @@ async def serve(settings: Settings) -> None:
 
 
 def _renderer(settings: Settings, outbound: Outbound) -> Renderer:
-    def way_out(max_bytes: int) -> Proxy:
-        return Proxy(outbound.policy, max_bytes=max_bytes)
+    def way_out(max_bytes: int, max_connections: int) -> Proxy:
+        return Proxy(outbound.policy, max_bytes=max_bytes, max_connections=max_connections)
 
     limits = rendering.Limits(
         at_once=settings.renderer_processes,

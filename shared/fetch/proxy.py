@@ -11,6 +11,7 @@ import secrets
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from math import inf
 from types import TracebackType
 from typing import Final, Self
 
@@ -42,6 +43,7 @@ class Proxy:
     Args:
         policy: which addresses and ports may be dialled.
         max_bytes: that may come in through it, all connections together.
+        max_connections: that are made altogether; None for any number.
         resolver: looks names up instead of the system's resolver.
         open_socket: makes the socket for an address that was let through.
 
@@ -57,6 +59,7 @@ class Proxy:
         policy: Policy,
         *,
         max_bytes: int,
+        max_connections: int | None = None,
         resolver: AbstractResolver | None = None,
         open_socket: Callable[[AddrInfoType], socket.socket] = _open_socket,
     ) -> None:
@@ -66,6 +69,7 @@ class Proxy:
         self.port = 0
         self._policy = policy
         self._max_bytes = max_bytes
+        self._connections_left = inf if max_connections is None else max_connections
         self._resolver = resolver
         self._open_socket = open_socket
         self._password = secrets.token_urlsafe(24)
@@ -164,6 +168,9 @@ class Proxy:
 
     async def _dial(self, url: Url) -> Streams:
         """Connect to the first address of a host that answers, of those that are let through."""
+        self._connections_left -= 1
+        if self._connections_left < 0:
+            raise Refused("proxy_exhausted", "No more hosts are asked for this.")
         refusal: Refused | None = None
         for address in await self._addresses(url):
             try:

@@ -43,7 +43,11 @@ class Way:
 
 @asynccontextmanager
 async def a_way(
-    later: dict[str, list[str]] | None = None, *, max_bytes: int = 1_000_000, **policy: object
+    later: dict[str, list[str]] | None = None,
+    *,
+    max_bytes: int = 1_000_000,
+    max_connections: int | None = None,
+    **policy: object,
 ) -> AsyncIterator[Way]:
     dialled: list[str] = []
     async with (
@@ -51,6 +55,7 @@ async def a_way(
         Proxy(
             Policy(**policy),  # type: ignore[arg-type]  # options are passed on as they are
             max_bytes=max_bytes,
+            max_connections=max_connections,
             resolver=StubResolver(NAMES, later),
             open_socket=diverting(stranger.port, dialled),
         ) as proxy,
@@ -157,6 +162,14 @@ async def test_of_a_name_with_inner_and_public_addresses_only_the_public_one_is_
         way.dialled.clear()
         assert await way.status("GET http://example.com/ HTTP/1.1") == 200
         assert way.dialled == [PUBLIC_ADDRESS]
+
+
+async def test_no_more_connections_are_made_than_may_be_whoever_is_asked() -> None:
+    async with a_way(max_connections=2) as way:
+        statuses = [await way.status(f"GET http://example.com/{number} HTTP/1.1") for number in range(4)]
+        assert statuses == [200, 200, 403, 403]
+        assert len(way.dialled) == 2
+        assert {refused.code for refused in way.proxy.refused} == {"proxy_exhausted"}
 
 
 @pytest.mark.parametrize("port", [22, 25, 5432, 8080])

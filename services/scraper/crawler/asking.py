@@ -64,3 +64,8 @@ class Asking:
                 return replace(answer, url=str(first))
             place, headers = answer, _NOTHING
         raise too_many_redirects(first.host)
+
+    async def count(self, asked: Mapping[str, int]) -> None:
+        """Note how often hosts were asked by somebody else on our behalf."""
+        for host, requests in asked.items():
+            await self._politeness.count(host, requests)

@@ -11,9 +11,11 @@ from services.scraper.crawler.asking import Asking
 from services.scraper.crawler.hosts import Limits
 from services.scraper.crawler.politeness import HostBook, Politeness
 from services.scraper.crawler.robots import Robots, RobotsBook, header_directives, product_token
+from services.scraper.crawler.showing import Showing
 from services.scraper.crawler.validators import Validators, validators_in
 from services.scraper.extraction import Page, SkippedImage, extract, page_of, read_page
 from services.scraper.rendering.renderer import Renderer
+from services.scraper.rendering.tab import Shown
 from services.scraper.rules import parsed
 from shared.errors import Refused
 from shared.fetch import Fetched, Outbound
@@ -144,7 +146,7 @@ class Crawler:
 
     async def _rendered(self, url: str) -> Page:
         """Fetch a page, have its scripts build it, and read that."""
-        shown = await self._able_renderer().show(url, self._load)
+        shown = await self._shown(url)
         place = parsed(shown.url)
         if str(place) != shown.fetched.final_url:
             await self._robots.check(place)
@@ -153,6 +155,14 @@ class Crawler:
             sentence = f"What the scripts of this page build has more than {PAGE_LIMIT_BYTES} bytes."
             raise Refused("body_too_large", sentence)
         return await self._read(shown.fetched, html, str(place), "utf-8")
+
+    async def _shown(self, url: str) -> Shown:
+        renderer = self._able_renderer()
+        showing = Showing(self._load, self._robots.check)
+        try:
+            return await renderer.show(url, showing.load, showing.may_ask)
+        finally:
+            await self._asking.count(showing.asked)
 
     def check_can_render(self) -> None:
         """Raise Refused (`rendering_unavailable`) where no page can be shown as scripts build it."""

@@ -136,6 +136,17 @@ class Politeness:
             self._untold.clear()
         self._turns[name] = turns
 
+    async def count(self, name: str, requests: int) -> None:
+        """Note that a host was asked so often without turns, by a browser that shows one of its pages."""
+        async with self._taking.setdefault(name, asyncio.Lock()):
+            before = self._turns.pop(name, None)
+
+            def decide(host: Host, now: float) -> tuple[Host, None]:
+                told = before.given_back(host) if before else host
+                return throttle.note_requests(told, now, requests, self._limits), None
+
+            await self._book.change(name, decide)
+
     @asynccontextmanager
     async def noting(self, name: str, excused: re.Pattern[str] | None = None) -> AsyncIterator[None]:
         """Learn from what a host answers to the one request that is made in here.

@@ -47,3 +47,9 @@ def note_struggle(host: Host, now: float, retry_after_seconds: float | None, lim
     """Ask a host half as often after a passing failure, and not at all before the time that it named."""
     delay = min(max(host.delay_seconds, limits.spacing_seconds) * 2, limits.longest_delay_seconds)
     return replace(host, delay_seconds=delay, next_at=max(host.next_at, now + (retry_after_seconds or 0.0)))
+
+
+def note_requests(host: Host, now: float, requests: int, limits: Limits) -> Host:
+    """Give a host the rest that lies between so many requests, after they were made: at most the longest delay."""
+    rest_seconds = min(requests * delay_between(host, 0.0, limits), limits.longest_delay_seconds)
+    return replace(host, next_at=max(now, host.next_at) + rest_seconds)

@@ -5,6 +5,7 @@ import os
 import resource
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -15,6 +16,7 @@ KEEPER: Final = "diorama: "
 
 NOT_SANDBOXED: Final = KEEPER + "without a sandbox of its own"
 NOT_CONFINED: Final = KEEPER + "not confined"
+NOT_HELD: Final = KEEPER + "held by nothing"
 NOBODY: Final = 65534
 """As whom a browser runs that root starts: user and group."""
 
@@ -31,8 +33,12 @@ _READ: Final = ("/etc/fonts", "/etc/ssl", "/etc/chromium", "/etc/chromium.d", "/
 
 
 def become_browser(order: Mapping[str, Any], keeper_pid: int) -> NoReturn:
-    """Leave nothing but the proxy to connect to and one folder to keep things in, and start the browser."""
+    """Leave nothing but the proxy to connect to and one folder to keep things in, and start the browser.
+
+    Where neither Landlock nor a sandbox of its own would hold it, it is not started.
+    """
     home = Path(order["home"])
+    _be_killed_first()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (_FILE_BYTES, _FILE_BYTES))
     program, *arguments = order["arguments"]
@@ -48,10 +54,19 @@ def become_browser(order: Mapping[str, Any], keeper_pid: int) -> NoReturn:
         _become_nobody()
     die_with_parent(keeper_pid)
     if not _can_sandbox():
+        if version < _TCP_VERSION:
+            _complain(NOT_HELD)
+            os._exit(1)
         _complain(NOT_SANDBOXED)
         arguments = ["--no-sandbox", *arguments]
     _hand_over_pipes()
     os.execve(program, [program, *arguments], _environment(home))  # noqa: S606 - the browser that the settings name
+
+
+def _be_killed_first() -> None:
+    """Have the kernel end this before anything else where the machine's memory runs out."""
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 def _become_nobody() -> None:
@@ -90,7 +105,9 @@ def _hand_over_pipes() -> None:
 
 def _environment(home: Path) -> dict[str, str]:
     buses = dict.fromkeys(("DBUS_SESSION_BUS_ADDRESS", "DBUS_SYSTEM_BUS_ADDRESS"), "disabled:")
-    return {"HOME": str(home), "TMPDIR": str(home), "LANG": "C.UTF-8", "PATH": os.defpath, **buses}
+    # Where we are is nothing that a page has to know.
+    place = {"LANG": "C.UTF-8", "TZ": "UTC"}
+    return {"HOME": str(home), "TMPDIR": str(home), "PATH": os.defpath, **place, **buses}
 
 
 def _complain(what: str) -> None:

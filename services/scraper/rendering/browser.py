@@ -5,17 +5,17 @@ import json
 import os
 import shutil
 import sys
-import tempfile
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from services.scraper.rendering.becoming import KEEPER, NOBODY
+from services.scraper.rendering.becoming import KEEPER
 from services.scraper.rendering.devtools import MESSAGE_LIMIT_BYTES, Devtools
-from shared.errors import Refused
+from services.scraper.rendering.homes import make_home, remove_home
+from shared.errors import Refused, TryAgain
 from shared.fetch import Proxy
 from shared.process_groups import running
 
@@ -101,8 +101,11 @@ def find_browser(named: Path | None) -> Path:
 async def browsing(
     program: Path, proxy: Proxy, scratch: Path | None, *, user_agent: str, memory_bytes: int
 ) -> AsyncIterator[Browser]:
-    """Start a browser with an empty profile, which is gone with all that it started within 3 s after the block."""
-    home = await asyncio.to_thread(_make_home, scratch)
+    """Start a browser with an empty profile, which is gone with all that it started within 3 s after the block.
+
+    Raises TryAgain: `scratch_unavailable`, `renderer_failed`.
+    """
+    home = await asyncio.to_thread(make_home, scratch)
     order = {
         "home": str(home),
         "parent_pid": os.getpid(),
@@ -113,7 +116,12 @@ async def browsing(
     }
     arguments = [sys.executable, "-I", "-c", _PROGRAM, json.dumps(order), json.dumps(list(_import_paths()))]
     try:
-        async with running(arguments, _ENVIRONMENT, MESSAGE_LIMIT_BYTES) as (said, complained, tell):
+        async with AsyncExitStack() as stack:
+            try:
+                start = running(arguments, _ENVIRONMENT, MESSAGE_LIMIT_BYTES)
+                said, complained, tell = await stack.enter_async_context(start)
+            except OSError as error:
+                raise TryAgain("renderer_failed", "No browser can be started on this machine now.") from error
             browser = Browser(Devtools(said, tell))
             hearing = asyncio.create_task(browser.hear(complained))
             try:
@@ -122,7 +130,7 @@ async def browsing(
                 hearing.cancel()
                 await asyncio.gather(hearing, return_exceptions=True)
     finally:
-        await asyncio.to_thread(shutil.rmtree, home, ignore_errors=True)
+        await asyncio.to_thread(remove_home, home)
 
 
 def _flags(home: Path, proxy: Proxy, user_agent: str) -> Sequence[str]:
@@ -132,17 +140,3 @@ def _flags(home: Path, proxy: Proxy, user_agent: str) -> Sequence[str]:
 
 def _import_paths() -> Iterator[str]:
     return (str(Path(entry).resolve()) for entry in sys.path)
-
-
-def _make_home(scratch: Path | None) -> Path:
-    """Make the folder that the browser may write, where it can be reached by whom the browser runs as."""
-    drops_root = os.geteuid() == 0
-    place = scratch if scratch and (not drops_root or _is_open(scratch)) else None
-    home = Path(tempfile.mkdtemp(prefix="render-", dir=place))
-    if drops_root:
-        os.chown(home, NOBODY, NOBODY)
-    return home
-
-
-def _is_open(folder: Path) -> bool:
-    return all(part.stat().st_mode & 0o001 for part in (folder.resolve(), *folder.resolve().parents))

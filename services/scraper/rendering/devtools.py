@@ -9,7 +9,9 @@ from typing import Any, Final
 from shared.errors import Refused, TryAgain
 from shared.process_groups import Tell
 
-MESSAGE_LIMIT_BYTES: Final = 64 * 1024 * 1024
+MESSAGE_LIMIT_BYTES: Final = 32 * 1024 * 1024
+HEARD_LIMIT_BYTES: Final = 128 * 1024 * 1024
+"""All messages together: a page can make its browser tell of much, and reading that is our work."""
 
 Hear = Callable[[str | None, str, dict[str, Any]], None]
 """Hears an event: the session that it belongs to, its name and its parameters."""
@@ -34,6 +36,7 @@ class Devtools:
         self._numbers = count(1)
         self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._has_ended = False
+        self._heard_bytes = 0
 
     async def send(self, method: str, session: str | None = None, **parameters: Any) -> dict[str, Any]:
         """Have a command obeyed and give what it answers.
@@ -57,14 +60,18 @@ class Devtools:
             self._waiting.pop(number, None)
 
     async def listen(self) -> None:
-        """Hear the browser until it has ended; raises Refused for what is too long to be heard."""
+        """Hear the browser until it has ended; raises Refused (`page_too_heavy`) for what is too long to be heard."""
         try:
             while True:
-                self._take(json.loads((await self._said.readuntil(b"\0"))[:-1]))
+                message = await self._said.readuntil(b"\0")
+                self._heard_bytes += len(message)
+                if self._heard_bytes > HEARD_LIMIT_BYTES:
+                    raise _too_much()
+                self._take(json.loads(message[:-1]))
         except (asyncio.IncompleteReadError, ConnectionError):
             return
         except asyncio.LimitOverrunError as error:
-            raise Refused("page_too_heavy", "What the scripts of this page build is too large to be read.") from error
+            raise _too_much() from error
         finally:
             self._has_ended = True
             for answer in self._waiting.values():
@@ -82,6 +89,10 @@ class Devtools:
             answer.set_exception(ProtocolError(str(told["error"].get("message"))))
         else:
             answer.set_result(told.get("result", {}))
+
+
+def _too_much() -> Refused:
+    return Refused("page_too_heavy", "What the scripts of this page do is too much to be heard of.")
 
 
 def _ended() -> TryAgain:

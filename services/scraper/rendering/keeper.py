@@ -9,7 +9,6 @@ import ctypes
 import json
 import os
 import re
-import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -18,10 +17,12 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from services.scraper.rendering.becoming import KEEPER, become_browser
+from services.scraper.rendering.homes import hold_home, remove_home
 
 TOO_HEAVY: Final = KEEPER + "more memory or disk than allowed"
 
 _LOOK_SECONDS: Final = 0.25
+_LEAST_BYTES: Final = 4096  # of a file or a folder: the room for empty ones is limited as well
 _SET_PARENT_DEATH_SIGNAL, _SET_CHILD_SUBREAPER = 1, 36  # <linux/prctl.h>
 _AWAITED: Final = frozenset({signal.SIGTERM, signal.SIGCHLD})
 _OWN_MEMORY: Final = re.compile(rb"^Rss(?:Anon|Shmem):\s+(\d+) kB$", re.MULTILINE)
@@ -36,12 +37,13 @@ def main() -> None:
     keeper_pid = os.getpid()
     try:
         if os.getppid() == order["parent_pid"]:
+            hold_home(Path(order["home"]))
             browser = os.fork() or _begin(order, keeper_pid)
             _let_go_of_pipes()
             _keep(browser, order)
     finally:
         _end_all()
-        shutil.rmtree(order["home"], ignore_errors=True)
+        remove_home(Path(order["home"]))
 
 
 def _begin(order: dict[str, Any], keeper_pid: int) -> NoReturn:
@@ -84,10 +86,27 @@ def _end_all() -> None:
     """Kill until there is nobody; children of the dead become ours."""
     with suppress(ChildProcessError):
         while True:
-            for pid in _descendants():
-                with suppress(ProcessLookupError, PermissionError):
-                    os.kill(pid, signal.SIGKILL)
+            _kill_all()
             os.waitpid(-1, 0)
+            list(_reaped())
+
+
+def _kill_all() -> None:
+    """Kill whoever the browser has started, and nobody who has the number of one that has ended meanwhile."""
+    handles = {pid: handle for pid in _descendants() if (handle := _handle(pid)) is not None}
+    ours = _descendants()
+    for pid, handle in handles.items():
+        if pid in ours:
+            with suppress(OSError):
+                signal.pidfd_send_signal(handle, signal.SIGKILL)
+        os.close(handle)
+
+
+def _handle(pid: int) -> int | None:
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        return None
 
 
 def _descendants() -> set[int]:
@@ -117,8 +136,8 @@ def _memory_bytes() -> int:
 
 def _disk_bytes(home: str) -> int:
     used = 0
-    for where, _, names in os.walk(home):
-        for name in names:
+    for where, folders, files in os.walk(home):
+        for name in (*folders, *files):
             with suppress(OSError):  # gone meanwhile
-                used += Path(where, name).lstat().st_blocks * 512
+                used += max(Path(where, name).lstat().st_blocks * 512, _LEAST_BYTES)
     return used

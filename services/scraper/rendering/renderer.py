@@ -9,15 +9,21 @@ from typing import Any, Final
 
 import structlog
 
-from services.scraper.rendering.becoming import NOT_CONFINED, NOT_SANDBOXED
+from services.scraper.rendering.becoming import NOT_CONFINED, NOT_HELD, NOT_SANDBOXED
 from services.scraper.rendering.browser import Browser, browsing, find_browser
 from services.scraper.rendering.devtools import ProtocolError
 from services.scraper.rendering.keeper import TOO_HEAVY
-from services.scraper.rendering.tab import Load, Shown, Tab
+from services.scraper.rendering.loading import Load, MayAsk
+from services.scraper.rendering.tab import Shown, Tab
 from shared.errors import Refused, TryAgain
 from shared.fetch import Fetched, Proxy
 
-_IN_LINE_PER_PLACE: Final = 8
+IN_LINE_PER_PLACE: Final = 4
+"""More would keep the places of jobs that need no browser."""
+
+DIAL_LIMIT: Final = 300
+"""Connections that may be made for one page, whatever asks for them."""
+
 _IN_LINE_SECONDS: Final = 10.0
 _LAST_WORDS_SECONDS: Final = 0.5
 _WEAKER: Final = {
@@ -57,7 +63,7 @@ class Renderer:
     Args:
         program: the browser; the Chromium on the PATH where it is None.
         user_agent: who we say we are.
-        proxy: makes the way out of one browser, for so many bytes.
+        proxy: makes the way out of one browser, for so many bytes and connections.
         scratch: where browsers keep what they need meanwhile; the system's place where it is None.
         limits: of each page.
 
@@ -67,7 +73,7 @@ class Renderer:
         self,
         program: Path | None,
         user_agent: str,
-        proxy: Callable[[int], Proxy],
+        proxy: Callable[[int, int], Proxy],
         *,
         scratch: Path | None = None,
         limits: Limits = DEFAULT_LIMITS,
@@ -85,7 +91,7 @@ class Renderer:
         """Raise Refused (`rendering_unavailable`) where there is no browser."""
         find_browser(self._program)
 
-    async def show(self, url: str, load: Load) -> Shown:
+    async def show(self, url: str, load: Load, may_ask: MayAsk) -> Shown:
         """Show a page and give what its scripts have built.
 
         Where the wait is cancelled, the browser and all that it started are gone within 3 s.
@@ -93,18 +99,19 @@ class Renderer:
         Args:
             url: of the page.
             load: fetches it, and any page that scripts go on to; what it raises is raised.
+            may_ask: tells of each script, style and piece of data whether it may be asked for.
 
         Raises:
-            Refused: `rendering_unavailable`, `page_too_heavy`, `page_not_shown`.
-            TryAgain: `render_timeout`, `renderer_failed`, `renderers_busy`.
+            Refused: `rendering_unavailable`, `page_too_heavy`, `page_not_shown`, `body_too_large`.
+            TryAgain: `render_timeout`, `renderer_failed`, `renderers_busy`, `scratch_unavailable`.
 
         """
         async with self._turn():
             fetched = await load(url)
             try:
-                async with asyncio.timeout(self._limits.seconds), self._proxy(self._limits.max_bytes) as proxy:
+                async with asyncio.timeout(self._limits.seconds), self._way_out() as proxy:
                     async with self._browser(proxy) as browser:
-                        shown = await self._shown(browser, Tab(browser.devtools, proxy, load), fetched)
+                        shown = await self._shown(browser, Tab(browser.devtools, proxy, load, may_ask), fetched)
                     if proxy.overrun:
                         raise _too_heavy()
                     return shown
@@ -112,10 +119,13 @@ class Renderer:
                 sentence = f"The page was not to be shown within {self._limits.seconds:g} s."
                 raise TryAgain("render_timeout", sentence) from error
 
+    def _way_out(self) -> Proxy:
+        return self._proxy(self._limits.max_bytes, DIAL_LIMIT)
+
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
         """Wait for one of the few places, unless many wait already: each that waits keeps a page from its own."""
-        if self._in_line >= _IN_LINE_PER_PLACE * self._limits.at_once:
+        if self._in_line >= IN_LINE_PER_PLACE * self._limits.at_once:
             raise TryAgain(
                 "renderers_busy",
                 "Other pages are being shown; this one is when some of them are done.",
@@ -169,6 +179,12 @@ async def _why(browser: Browser, listening: asyncio.Task[None], showing: asyncio
             await browser.ended.wait()
     if TOO_HEAVY in browser.notes:
         return _too_heavy()
+    if NOT_HELD in browser.notes:
+        sentence = (
+            "This scraper renders no pages, for nothing would hold Chromium there: it needs Linux 6.7 with Landlock, or"
+            " namespaces for its own sandbox."
+        )
+        return Refused("rendering_unavailable", sentence)
     errors = [task.exception() for task in (listening, showing) if task.done() and task.exception()]
     _log.warning("page_not_shown", errors=[repr(error) for error in errors], said=[*browser.notes, *browser.complaints])
     told = next((error for error in errors if error and not isinstance(error, ProtocolError)), None)

@@ -1,32 +1,21 @@
 """The one tab of a browser: what it may load, when its page is done, and what is there then."""
 
 import asyncio
-import base64
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, Final
 
 from services.scraper.rendering.browser import VIEWPORT_PX
 from services.scraper.rendering.devtools import Devtools, ProtocolError
-from services.scraper.rules import parsed
+from services.scraper.rendering.loading import Load, Loading, MayAsk
+from services.scraper.rendering.quiet import Quiet
 from shared.errors import Failure, Refused
 from shared.fetch import Fetched, Proxy
 
-Load = Callable[[str], Awaitable[Fetched]]
-"""Fetches a page as its host asks for it."""
-
-REQUEST_LIMIT: Final = 200
-DOCUMENT_LIMIT: Final = 5
+HTML_LIMIT_CHARACTERS: Final = 10 * 1024 * 1024
 SCREENS: Final = 10
 
-_QUIET_SECONDS: Final = 0.5
 _LOOK_SECONDS: Final = 0.05
-_LOADED: Final = frozenset({"Script", "Stylesheet", "XHR", "Fetch", "Preflight"})
-_KEPT_HEADERS: Final = frozenset({"content-language", "content-security-policy", "referrer-policy"})
-# One transparent pixel: scripts that wait for an image, or show another where it fails, see that it has come.
-_NO_IMAGE: Final = "R0lGODlhAQABAIAAAAAAAAAAACH5BAEAAAAALAAAAAABAAEAAAICRAEAOw=="
-_ANYBODY: Final = {"name": "Access-Control-Allow-Origin", "value": "*"}
-
 _NEXT_SCREEN: Final = """
 (async () => {
   const at = scrollY;
@@ -36,6 +25,8 @@ _NEXT_SCREEN: Final = """
 })()
 """
 _A_MOMENT: Final = "new Promise(done => setTimeout(() => done(true), 0))"
+# Nothing of the page has a say in it, such as an image that is called `documentElement`.
+_CHARACTERS: Final = "new XMLSerializer().serializeToString(document).length"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,38 +46,28 @@ class Shown:
 
 
 class Tab:
-    """Shows one page.
-
-    Documents come from `load` alone, one after the other where scripts go on to another page. Scripts, styles and what
-    scripts ask for come through the proxy. Frames, images, fonts, films, workers and windows are not loaded: what they
-    would show is no part of the page.
+    """Shows one page, and no other window.
 
     Attributes:
         failed: has an exception as soon as the page cannot be shown.
 
     """
 
-    def __init__(self, devtools: Devtools, proxy: Proxy, load: Load) -> None:
+    def __init__(self, devtools: Devtools, proxy: Proxy, load: Load, may_ask: MayAsk) -> None:
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._devtools = devtools
-        self._proxy = proxy
-        self._load = load
+        self._quiet = Quiet()
+        self._loading = Loading(self._command, proxy, load, may_ask, self._quiet)
         self._tasks: set[asyncio.Task[None]] = set()
         self._target, self._session = "", ""
-        self._ready: dict[str, Fetched] = {}
-        self._fetched: Fetched | None = None
-        self._documents = self._requests = 0
-        self._loaded = False
-        self._open: set[str] = set()
-        self._changed_at = 0.0
         devtools.hear = self._hear
 
     async def show(self, fetched: Fetched, settle_seconds: float) -> Shown:
         """Show a page and give what is there when it has become quiet, or has had its time."""
         await self._set_up()
-        self._ready[str(parsed(fetched.final_url))] = fetched
+        self._loading.expect(fetched)
         navigated = await self._command("Page.navigate", url=fetched.final_url)
-        if navigated.get("errorText") and self._fetched is None:
+        if navigated.get("errorText") and self._loading.fetched is None:
             raise Refused("page_not_shown", f"Chromium does not show this page ({navigated['errorText']}).")
         try:
             async with asyncio.timeout(settle_seconds):
@@ -137,12 +118,10 @@ class Tab:
 
     async def _until_quiet(self) -> None:
         """Wait until the page is loaded, asks for nothing, and its scripts have had their turn."""
-        now = asyncio.get_running_loop().time
         while True:
-            if self._loaded and not self._open and now() - self._changed_at >= _QUIET_SECONDS:
-                changed_at = self._changed_at
-                if await self._evaluated(_A_MOMENT) and changed_at == self._changed_at:
-                    return
+            changed_at = self._quiet.changed_at
+            if self._quiet.is_quiet() and await self._evaluated(_A_MOMENT) and changed_at == self._quiet.changed_at:
+                return
             await asyncio.sleep(_LOOK_SECONDS)
 
     async def _evaluated(self, expression: str) -> Any:
@@ -156,12 +135,21 @@ class Tab:
         return told.get("result", {}).get("value")
 
     async def _taken(self) -> Shown:
+        await self._refuse_what_is_too_long()
         # Serialized by the browser itself, so that no script has a say in it.
         document = (await self._command("DOM.getDocument", depth=0))["root"]
+        url = str(document["documentURL"]).partition("#")[0]
+        if self._loading.fetched is None or not url.startswith(("http://", "https://")):
+            raise Refused("page_not_shown", "What Chromium shows in the end is no page of a host.")
         html = (await self._command("DOM.getOuterHTML", nodeId=document["nodeId"]))["outerHTML"]
-        if self._fetched is None:
-            raise Refused("page_not_shown", "Chromium does not show this page.")
-        return Shown(html, str(document["documentURL"]).partition("#")[0], self._fetched)
+        return Shown(html, url, self._loading.fetched)
+
+    async def _refuse_what_is_too_long(self) -> None:
+        """Measure a page where it is, before it takes our memory."""
+        characters = await self._evaluated(_CHARACTERS)
+        if isinstance(characters, int) and characters > HTML_LIMIT_CHARACTERS:
+            sentence = f"What the scripts of this page build has more than {HTML_LIMIT_CHARACTERS} characters."
+            raise Refused("body_too_large", sentence)
 
     def _hear(self, session: str | None, event: str, told: dict[str, Any]) -> None:
         match event:
@@ -181,22 +169,30 @@ class Tab:
     def _hear_of_page(self, event: str, told: dict[str, Any]) -> None:
         match event:
             case "Fetch.requestPaused":
-                self._begin(self._judge(told))
+                self._pause(told)
             case "Fetch.authRequired":
-                self._begin(self._say_who_we_are(told))
+                self._begin(self._loading.say_who_we_are(told))
             case "Page.javascriptDialogOpening":
                 self._begin(self._dismiss())
+            case "Page.frameNavigated" if "parentId" not in told["frame"]:
+                self._loading.show(told["frame"]["loaderId"])
             case "Page.loadEventFired":
-                self._loaded = True
-                self._change()
+                self._quiet.load()
+            case "Page.frameStoppedLoading" if told["frameId"] == self._target:
+                # A page that wanted to go elsewhere while it was loaded, and may not, is loaded no further.
+                self._quiet.load()
             case "Network.requestWillBeSent":
-                self._change()
+                self._quiet.announce(told["requestId"])
             case "Network.loadingFinished" | "Network.loadingFailed":
-                self._open.discard(told["requestId"])
-                self._change()
+                self._quiet.end(told["requestId"])
 
-    def _change(self) -> None:
-        self._changed_at = asyncio.get_running_loop().time()
+    def _pause(self, told: dict[str, Any]) -> None:
+        try:
+            self._loading.note(told)
+        except Refused as refusal:
+            self._fail(refusal)
+        else:
+            self._begin(self._loading.judge(told, self._target))
 
     def _begin(self, doing: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(self._done(doing))
@@ -223,73 +219,3 @@ class Tab:
 
     async def _dismiss(self) -> None:
         await self._command("Page.handleJavaScriptDialog", accept=False)
-
-    async def _say_who_we_are(self, told: dict[str, Any]) -> None:
-        """Tell the proxy its password, and no host anything."""
-        answer = {"response": "CancelAuth"}
-        if told["authChallenge"].get("source") == "Proxy":
-            name, password = self._proxy.credentials
-            answer = {"response": "ProvideCredentials", "username": name, "password": password}
-        await self._command("Fetch.continueWithAuth", requestId=told["requestId"], authChallengeResponse=answer)
-
-    async def _judge(self, paused: dict[str, Any]) -> None:
-        """Decide on one request, before anybody hears of it."""
-        kind, request = paused["resourceType"], paused["request"]
-        if kind == "Document" and paused["frameId"] == self._target:
-            self._open.add(paused["requestId"])
-            try:
-                await self._give_document(paused["requestId"], request)
-            finally:
-                self._open.discard(paused["requestId"])
-        elif kind == "Image":
-            headers = [{"name": "Content-Type", "value": "image/gif"}, _ANYBODY]
-            await self._fulfil(paused["requestId"], 200, headers, _NO_IMAGE)
-        elif kind in _LOADED and self._may_ask(request["url"]):
-            await self._let_out(paused)
-        else:
-            await self._command("Fetch.failRequest", requestId=paused["requestId"], errorReason="BlockedByClient")
-
-    async def _let_out(self, paused: dict[str, Any]) -> None:
-        """Have a request asked, and wait for its end before the page counts as quiet."""
-        if "networkId" in paused:
-            self._open.add(paused["networkId"])
-        await self._command("Fetch.continueRequest", requestId=paused["requestId"])
-
-    def _may_ask(self, url: str) -> bool:
-        self._requests += 1
-        return self._requests <= REQUEST_LIMIT and url.startswith(("http://", "https://"))
-
-    async def _give_document(self, number: str, request: dict[str, Any]) -> None:
-        """Answer with a page that was fetched for this tab; its host hears of it from nobody else."""
-        url = request["url"]
-        fetched = self._ready.pop(_spelled(url), None)
-        if fetched is None:
-            self._documents += 1
-            if self._documents > DOCUMENT_LIMIT or request["method"] != "GET":
-                # What is shown stays.
-                await self._command("Fetch.failRequest", requestId=number, errorReason="Aborted")
-                return
-            fetched = await self._load(url.partition("#")[0])
-            if (final := str(parsed(fetched.final_url))) != _spelled(url):
-                self._ready[final] = fetched
-                await self._fulfil(number, 302, [{"name": "Location", "value": fetched.final_url}], "")
-                return
-        self._fetched, self._loaded = fetched, False
-        self._open.clear()
-        await self._fulfil(number, 200, _headers(fetched), base64.b64encode(fetched.body or b"").decode())
-
-    async def _fulfil(self, number: str, status: int, headers: list[dict[str, str]], body: str) -> None:
-        answer = {"responseCode": status, "responseHeaders": headers, "body": body}
-        await self._command("Fetch.fulfillRequest", requestId=number, **answer)
-
-
-def _spelled(url: str) -> str:
-    return str(parsed(url))
-
-
-def _headers(fetched: Fetched) -> list[dict[str, str]]:
-    charset = f"; charset={fetched.charset}" if fetched.charset else ""
-    # What was of no declared type was judged by its beginning.
-    kind = fetched.content_type if fetched.content_type.endswith("xhtml+xml") else "text/html"
-    kept = [{"name": name, "value": value} for name, value in fetched.headers.items() if name.lower() in _KEPT_HEADERS]
-    return [{"name": "Content-Type", "value": f"{kind}{charset}"}, *kept]

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from services.scraper.rendering.tab import Tab
+from services.scraper.rendering import loading
+from services.scraper.rendering.loading import Loading
 from shared.errors import Refused
 from tests.scraper.rendering.windows import Window, needs_chromium, outside, window
 from tests.scraper.site import Site
@@ -26,6 +27,8 @@ const element = (name, fields) => document.head.append(Object.assign(document.cr
 const trap = 'http://127.0.0.1:TRAP', sends = [
   () => element('iframe', {src: trap + '/frame'}), () => element('script', {src: trap + '/script'}),
   () => element('link', {rel: 'stylesheet', href: trap + '/style'}), () => element('img', {src: trap + '/image'}),
+  () => element('script', {type: 'speculationrules', textContent: JSON.stringify(
+          Object.fromEntries(['prefetch', 'prerender'].map(how => [how, [{urls: [trap + '/' + how]}]])))}),
   () => element('link', {rel: 'preconnect', href: trap}), () => element('link', {rel: 'prefetch', href: trap + '/pre'}),
   () => element('embed', {src: trap + '/embed'}), () => element('video', {src: trap + '/video'}),
   () => element('iframe', {src: 'file:///etc/passwd'}), () => element('iframe', {src: 'chrome://version'}),
@@ -86,19 +89,20 @@ def told(html: str) -> dict[str, str]:
     return dict(json.loads(found[1]))
 
 
-async def let_pass(tab: Any, paused: dict[str, Any]) -> None:
+async def let_pass(page: Any, paused: dict[str, Any], frame: str) -> None:
     """Judge documents alone, as if nothing else were held back in the browser."""
-    if paused["resourceType"] == "Document" and paused["frameId"] == tab._target:
-        await tab._give_document(paused["requestId"], paused["request"])
+    if paused["resourceType"] == "Document" and paused["frameId"] == frame:
+        await page._give_document(paused)
     else:
-        await tab._let_out(paused)
+        await page._let_out(paused)
 
 
 @pytest.mark.parametrize("held_back", [True, False])
 async def test_no_way_leads_inward(monkeypatch: pytest.MonkeyPatch, *, held_back: bool) -> None:
     """What the browser itself holds back is one wall; the proxy is the other, and holds alone."""
     if not held_back:
-        monkeypatch.setattr(Tab, "_judge", let_pass)
+        monkeypatch.setattr(Loading, "_judge", let_pass)
+        monkeypatch.setattr(loading, "_POLICY", "worker-src *")
     dialled: list[str] = []
     async with attacked(dialled) as (shown, trap, datagram_trap):
         html = (await shown.shown()).html

@@ -5,19 +5,21 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from services.scraper.rendering.renderer import Limits
+from services.scraper.rendering import devtools, loading, tab
+from services.scraper.rendering.devtools import Devtools
+from services.scraper.rendering.renderer import IN_LINE_PER_PLACE
 from shared.errors import Refused, TryAgain
 from tests.living import until
-from tests.scraper.rendering.windows import commands_with, needs_chromium, open_folder, window
+from tests.scraper.rendering.windows import LIMITS, commands_with, needs_chromium, open_folder, window
 from tests.scraper.site import Site
 
-LIMITS = Limits(seconds=40, settle_seconds=20)
 ENDLESS = "<img src=/a.png><script>for (;;);</script>"
 GREEDY = """<script>
 const kept = []; setInterval(() => kept.push(new Uint8Array(32 << 20).fill(kept.length + 1)), 5)
@@ -51,11 +53,11 @@ async def site() -> AsyncIterator[Site]:
 @needs_chromium
 async def test_a_page_that_never_ends_is_given_up_and_its_browser_killed(site: Site) -> None:
     site.say("/", ENDLESS)
-    async with window(site, replace(LIMITS, seconds=4)) as shown:
+    async with window(site, replace(LIMITS, seconds=3)) as shown:
         began_at = time.monotonic()
         with pytest.raises(TryAgain, match="render_timeout"):
             await shown.images()
-        assert time.monotonic() - began_at < 4 + 3
+        assert time.monotonic() - began_at < 3 + 3
         assert shown.left_over() == []
 
 
@@ -69,16 +71,38 @@ async def test_a_page_that_is_never_quiet_gives_what_it_has_by_then(site: Site) 
 
 @needs_chromium
 async def test_a_page_that_takes_too_much_memory_or_brings_too_many_bytes_is_refused(site: Site) -> None:
-    site.say("/", GREEDY)
-    async with window(site, replace(LIMITS, memory_bytes=700 * 1024 * 1024)) as shown:
-        with pytest.raises(Refused, match="page_too_heavy"):
-            await shown.images()
-        assert shown.left_over() == []
-    site.say("/", "<script src=/huge.js></script>")
+    site.say("/greedy", GREEDY)
+    site.say("/bulky", "<script src=/huge.js></script>")
     site.say("/huge.js", b"//" + b"x" * 300_000, content_type="text/javascript")
-    async with window(site, replace(LIMITS, max_bytes=100_000)) as shown:
-        with pytest.raises(Refused, match="page_too_heavy"):
-            await shown.images()
+    async with window(site, replace(LIMITS, memory_bytes=700 * 1024 * 1024, max_bytes=100_000)) as shown:
+        came = await asyncio.gather(shown.images("/greedy"), shown.images("/bulky"), return_exceptions=True)
+        assert [getattr(error, "code", error) for error in came] == ["page_too_heavy"] * 2
+        assert shown.left_over() == []
+
+
+@needs_chromium
+async def test_a_page_that_builds_more_than_we_read_or_tries_too_often_to_load_something_is_refused(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tab, "HTML_LIMIT_CHARACTERS", 100_000)
+    monkeypatch.setattr(loading, "TRIED_LIMIT", 300)
+    site.say("/long", "<img name=documentElement><script>document.body.append('x'.repeat(200_000))</script>")
+    site.say("/restless", "<script>setInterval(() => { for (let i = 0; i < 9; i++) fetch('/' + i) }, 1)</script>")
+    async with window(site) as shown:
+        came = await asyncio.gather(shown.images("/long"), shown.images("/restless"), return_exceptions=True)
+        assert [getattr(error, "code", error) for error in came] == ["body_too_large", "page_too_heavy"]
+        assert shown.left_over() == []
+
+
+async def test_a_browser_that_tells_of_more_than_we_hear_is_not_heard_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devtools, "HEARD_LIMIT_BYTES", 1000)
+    said, heard = asyncio.StreamReader(), list[str]()
+    devtools_of_it = Devtools(said, lambda _: asyncio.sleep(0))
+    devtools_of_it.hear = lambda _session, event, _told: heard.append(event)
+    said.feed_data(b'{"method": "Network.dataReceived"}\0' * 100)
+    with pytest.raises(Refused, match="page_too_heavy"):
+        await devtools_of_it.listen()
+    assert 0 < len(heard) < 30
 
 
 @needs_chromium
@@ -97,7 +121,13 @@ async def test_a_cancelled_page_is_gone_within_three_seconds(site: Site) -> None
 
 
 @needs_chromium
-async def test_a_browser_ends_and_leaves_nothing_where_its_service_is_killed() -> None:
+async def test_a_browser_ends_and_leaves_nothing_where_its_service_or_its_keeper_is_killed() -> None:
+    async with asyncio.TaskGroup() as both:
+        both.create_task(kill(lambda service, _: service))
+        both.create_task(kill(lambda _, keeper: keeper))
+
+
+async def kill(victim: Callable[[int, int], int]) -> None:
     with open_folder() as scratch:
         service = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", SPAWNS, str(scratch)),
@@ -108,7 +138,8 @@ async def test_a_browser_ends_and_leaves_nothing_where_its_service_is_killed() -
         assert service.stdout
         assert await service.stdout.readline() == b"ready\n"
         assert [*scratch.iterdir()]
-        service.send_signal(signal.SIGKILL)
+        (keeper,) = (command.split()[0] for command in commands_with(f"{scratch}/") if "keeper import" in command)
+        os.kill(victim(service.pid, int(keeper)), signal.SIGKILL)
         await service.wait()
 
         async def is_gone() -> bool:
@@ -125,11 +156,12 @@ async def test_who_would_have_to_wait_behind_too_many_is_asked_for_patience(site
         await held.wait()
         raise Refused("not_a_page", "It is none.")
 
-    async with window(site, program=Path("/nowhere/chromium")) as shown:
-        line = [asyncio.create_task(shown.renderer.show(site.origin, hold)) for _ in range(8)]  # type: ignore[arg-type]
+    async with window(site, replace(LIMITS, at_once=1), program=Path("/nowhere/chromium")) as shown:
+        show: Any = shown.renderer.show
+        line = [asyncio.create_task(show(site.origin, hold, None)) for _ in range(IN_LINE_PER_PLACE)]
         await asyncio.sleep(0)
         with pytest.raises(TryAgain, match="renderers_busy") as busy:
-            await shown.renderer.show(site.origin, hold)  # type: ignore[arg-type]
+            await show(site.origin, hold, None)
         assert busy.value.rate_limited
         held.set()
         assert {type(error) for error in await asyncio.gather(*line, return_exceptions=True)} == {Refused}

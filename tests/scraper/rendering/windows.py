@@ -31,6 +31,9 @@ def _has_browser() -> bool:
         return False
 
 
+LIMITS = Limits(at_once=2, seconds=60, settle_seconds=30)
+"""Of time more than any page here takes, also where many tests run at once."""
+
 needs_chromium = pytest.mark.skipif(not _has_browser(), reason="there is no Chromium on this machine")
 
 
@@ -49,7 +52,7 @@ class Window:
         return [image.url.removeprefix(self.site.origin) for image in page.images]
 
     async def shown(self, path: str = "/") -> Shown:
-        return await self.renderer.show(f"{self.site.origin}{path}", self.crawler._load)
+        return await self.crawler._shown(f"{self.site.origin}{path}")
 
     def left_over(self) -> list[str]:
         """Name files and processes of its browsers."""
@@ -80,7 +83,7 @@ def open_folder() -> Iterator[Path]:
 @asynccontextmanager
 async def window(
     site: Site,
-    limits: Limits = Limits(seconds=40, settle_seconds=15),  # noqa: B008 - frozen
+    limits: Limits = LIMITS,
     *,
     program: Path | None = None,
     allow: frozenset[tuple[str, int]] = frozenset(),
@@ -90,8 +93,9 @@ async def window(
     clock, proxies = Clock(), list[Proxy]()
     own = frozenset({("127.0.0.1", site.port)})
 
-    def proxy(max_bytes: int) -> Proxy:
-        proxies.append(Proxy(Policy(allow=own | allow), max_bytes=max_bytes, **options))
+    def proxy(max_bytes: int, max_connections: int) -> Proxy:
+        policy = Policy(allow=own | allow)
+        proxies.append(Proxy(policy, max_bytes=max_bytes, max_connections=max_connections, **options))
         return proxies[-1]
 
     with open_folder() as scratch:
