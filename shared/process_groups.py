@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
-TERM_SECONDS: Final = 1.0
+TERM_SECONDS: Final = 1.5
 """How long a group may take to end by itself before it is killed."""
 
 Tell = Callable[[bytes], Awaitable[None]]

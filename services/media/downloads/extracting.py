@@ -1,6 +1,7 @@
 """What the killable program does: have yt-dlp find one video and save it, through our proxy and into one folder.
 
 It reads its order from stdin and tells what becomes of it on stdout, a JSON object a line; yt-dlp complains on stderr.
+The work is done by a child of the program, which ends when that does, with all that was started in there.
 """
 
 import json
@@ -9,6 +10,7 @@ import resource
 import sys
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +18,7 @@ import yt_dlp
 from yt_dlp.globals import plugin_dirs
 from yt_dlp.utils import DownloadCancelled, DownloadError
 
+from shared.guarding import guard
 from shared.sandbox.confinement import die_with_parent, hide_the_machine
 
 _PROGRESS_SECONDS: Final = 0.25
@@ -140,10 +143,13 @@ def _confine(order: Mapping[str, Any]) -> None:
 
 def main() -> None:
     order = json.loads(sys.stdin.buffer.readline())
-    die_with_parent(order["parent_pid"])
+    guard(partial(_work, order), order["parent_pid"], apart=True)
+
+
+def _work(order: Mapping[str, Any], guard_pid: int) -> None:
+    die_with_parent(guard_pid)
     _confine(order)
     try:
         fetch(order)
     except (DownloadError, DownloadCancelled) as error:
         _Told().error(str(error))
-        sys.exit(1)

@@ -9,9 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
+from shared.guarding import OWN_WORDS
 from shared.sandbox.confinement import die_with_parent, hide_the_machine
 
-KEEPER: Final = "diorama: "
+KEEPER: Final = OWN_WORDS
 """How a line of stderr begins that is not the browser's own."""
 
 NOT_SANDBOXED: Final = KEEPER + "without a sandbox of its own"
