@@ -1,7 +1,9 @@
 """A real Chromium, driven over its DevTools protocol."""
 
 import asyncio
+import os
 import shutil
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from itertools import count
@@ -113,12 +115,15 @@ class Page:
 
 @asynccontextmanager
 async def browsing(profile: Path) -> AsyncIterator[Page]:
-    """Start a Chromium with an empty profile and give its only tab; left, the browser has ended."""
+    """Start a Chromium with an empty profile and give its only tab; left, the browser has ended, and left nothing."""
     assert BINARY is not None
+    # A path to the socket that it makes there has room for about a hundred characters.
+    place = await asyncio.to_thread(tempfile.mkdtemp, prefix="browser-")
     process = await asyncio.create_subprocess_exec(
         *(BINARY, *_FLAGS, f"--user-data-dir={profile}", "about:blank"),
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
+        env={**os.environ, "HOME": place, "TMPDIR": place},
     )
     try:
         async with aiohttp.ClientSession() as session:
@@ -133,6 +138,7 @@ async def browsing(profile: Path) -> AsyncIterator[Page]:
     finally:
         process.terminate()
         await process.wait()
+        await asyncio.to_thread(shutil.rmtree, place, ignore_errors=True)
 
 
 async def _address(file: Path) -> str:

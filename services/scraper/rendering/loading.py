@@ -65,14 +65,18 @@ class Loading:
         """Have a document ready that will be asked for."""
         self._ready[_spelled(fetched.final_url)] = fetched
 
-    def note(self, paused: dict[str, Any]) -> None:
-        """Count a request and wait for it, in the moment in which it is heard of: its end may be what is heard next.
-
-        Raises Refused (`page_too_heavy`) where there are too many of them.
-        """
+    def count(self) -> None:
+        """Count a request; raises Refused (`page_too_heavy`) where there are too many of them."""
         self._tried += 1
         if self._tried > TRIED_LIMIT:
             raise Refused("page_too_heavy", f"The scripts of this page try to load more than {TRIED_LIMIT} things.")
+
+    def note(self, paused: dict[str, Any]) -> None:
+        """Count a request and wait for it, in the moment in which it is heard of: its end may be what is heard next.
+
+        Raises Refused as `count` does.
+        """
+        self.count()
         if paused["resourceType"] in _LOADED and "networkId" in paused:
             self._quiet.wait_for(paused["networkId"])
 

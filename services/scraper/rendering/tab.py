@@ -91,12 +91,8 @@ class Tab:
         self._target = made["targetId"]
         attached = await self._devtools.send("Target.attachToTarget", targetId=self._target, flatten=True)
         self._session = attached["sessionId"]
-        await self._stop_others(self._session)
         await self._command("Page.enable")
-        await self._command("Network.enable", maxTotalBufferSize=0, maxResourceBufferSize=0)
-        await self._command("Network.setBypassServiceWorker", bypass=True)
-        await self._command("Network.setBlockedURLs", urls=["ws://*", "wss://*"])
-        await self._command("Fetch.enable", patterns=[{"urlPattern": "*"}], handleAuthRequests=True)
+        await self._hold_back(self._session)
         width, height = VIEWPORT_PX
         screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         await self._command("Emulation.setDeviceMetricsOverride", **screen)
@@ -105,6 +101,14 @@ class Tab:
         """Let nothing begin but the page: workers and windows wait for a word that never comes."""
         stop = {"autoAttach": True, "waitForDebuggerOnStart": True, "flatten": True}
         await self._devtools.send("Target.setAutoAttach", session, **stop)
+
+    async def _hold_back(self, session: str) -> None:
+        """Have a frame ask for nothing that is not decided on here."""
+        await self._stop_others(session)
+        await self._devtools.send("Network.enable", session, maxTotalBufferSize=0, maxResourceBufferSize=0)
+        await self._devtools.send("Network.setBypassServiceWorker", session, bypass=True)
+        await self._devtools.send("Network.setBlockedURLs", session, urls=["ws://*", "wss://*"])
+        await self._devtools.send("Fetch.enable", session, patterns=[{"urlPattern": "*"}], handleAuthRequests=True)
 
     async def _command(self, method: str, **parameters: Any) -> dict[str, Any]:
         return await self._devtools.send(method, self._session, **parameters)
@@ -159,10 +163,12 @@ class Tab:
                 else:
                     self._begin(self._go_on(told["sessionId"]))
             case "Target.attachedToTarget" if told["targetInfo"]["type"] == "iframe":
-                # There is nothing in it but that it was not loaded, and the page waits until it is told so.
-                self._begin(self._go_on(told["sessionId"]))
+                # No frame is loaded, but what a page has written into one runs, and the page waits until it does.
+                self._begin(self._begin_frame(told["sessionId"]))
             case "Target.targetCrashed" | "Inspector.targetCrashed":
                 self._fail(Refused("page_too_heavy", "This page needs more memory than its browser is given."))
+            case "Fetch.requestPaused" if session and session != self._session:
+                self._begin(self._refuse_frame(session, told))
         if session == self._session:
             self._hear_of_page(event, told)
 
@@ -216,6 +222,16 @@ class Tab:
 
     async def _go_on(self, session: str) -> None:
         await self._devtools.send("Runtime.runIfWaitingForDebugger", session)
+
+    async def _begin_frame(self, session: str) -> None:
+        await self._hold_back(session)
+        await self._go_on(session)
+
+    async def _refuse_frame(self, session: str, told: dict[str, Any]) -> None:
+        self._loading.count()
+        await self._devtools.send(
+            "Fetch.failRequest", session, requestId=told["requestId"], errorReason="BlockedByClient"
+        )
 
     async def _dismiss(self) -> None:
         await self._command("Page.handleJavaScriptDialog", accept=False)

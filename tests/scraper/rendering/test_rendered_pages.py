@@ -34,6 +34,10 @@ ANNOYS = """<meta http-equiv=refresh content='50; url=/later'>
   "prerender": [{"urls": ["/further"], "eagerness": "immediate"}]}</script>
 <script>
   const click = fields => Object.assign(document.createElement('a'), fields).click();
+  const frame = (fields, sandbox) => { const made = Object.assign(document.createElement('iframe'), fields);
+    if (sandbox) made.setAttribute('sandbox', sandbox); document.body.append(made) };
+  const leak = name => `<script>setInterval(() => fetch('${location.origin}/closed/${name}', {mode: 'no-cors'}), 50)</`
+    + `script>`;
   const bothers = [
     () => addEventListener('beforeunload', event => event.preventDefault()),
     () => navigator.serviceWorker.register('/service.js').catch(() => {}),
@@ -41,6 +45,12 @@ ANNOYS = """<meta http-equiv=refresh content='50; url=/later'>
     () => Notification.requestPermission(), () => navigator.geolocation.getCurrentPosition(() => {}, () => {}),
     () => alert('Subscribe!'), () => confirm('Sure?'), () => prompt('Why?'), () => print(), () => open('/window'),
     () => click({href: '/saved.zip', download: 'saved.zip'}), () => click({href: 'mailto:somebody@example.com'}),
+    () => frame({srcdoc: leak('framed')}), () => frame({srcdoc: leak('sandboxed')}, 'allow-scripts'),
+    () => frame({src: 'data:text/html,' + leak('data')}),
+    () => frame({src: 'data:text/html,' + leak('far')}, 'allow-scripts'),
+    () => frame({src: URL.createObjectURL(new Blob([leak('blob')], {type: 'text/html'}))}, 'allow-scripts'),
+    () => CSS.paintWorklet.addModule('/closed/paint.js').catch(() => {}), () => new EventSource('/closed/events'),
+    () => new AudioContext().audioWorklet.addModule('/closed/sound.js').catch(() => {}),
     () => setInterval(() => { new Image().src = '/counted.png'; navigator.sendBeacon('/beacon', 'x') }, 50),
     () => setInterval(() => fetch('/closed/stream').catch(() => {}), 50), () => fetch('/news'),
   ];

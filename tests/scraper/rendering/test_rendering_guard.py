@@ -11,6 +11,7 @@ import pytest
 
 from services.scraper.rendering import loading
 from services.scraper.rendering.loading import Loading
+from services.scraper.rendering.tab import Tab
 from shared.errors import Refused
 from tests.scraper.rendering.windows import Window, needs_chromium, outside, window
 from tests.scraper.site import Site
@@ -31,6 +32,8 @@ const trap = 'http://127.0.0.1:TRAP', sends = [
           Object.fromEntries(['prefetch', 'prerender'].map(how => [how, [{urls: [trap + '/' + how]}]])))}),
   () => element('link', {rel: 'preconnect', href: trap}), () => element('link', {rel: 'prefetch', href: trap + '/pre'}),
   () => element('embed', {src: trap + '/embed'}), () => element('video', {src: trap + '/video'}),
+  () => element('iframe', {sandbox: 'allow-scripts',
+          srcdoc: "<script>setInterval(() => fetch('http://example.com/framed'), 50)</" + 'script>'}),
   () => element('iframe', {src: 'file:///etc/passwd'}), () => element('iframe', {src: 'chrome://version'}),
   () => new WebSocket(trap.replace('http', 'ws')), () => new EventSource(trap + '/events'),
   () => navigator.sendBeacon(trap + '/beacon', 'x'), () => open(trap + '/window'), () => new Worker('/worker.js'),
@@ -71,7 +74,7 @@ def hostile(site: Site, trap: Stranger, datagram_port: int = 9) -> None:
 @asynccontextmanager
 async def attacked(
     dialled: list[str], *, allow_trap: bool = False
-) -> AsyncIterator[tuple[Window, Stranger, socket.socket]]:
+) -> AsyncIterator[tuple[Window, Stranger, Stranger, socket.socket]]:
     names = {"rebinding.example": [PUBLIC_ADDRESS], "example.com": [PUBLIC_ADDRESS], "inner.example": ["127.0.0.1"]}
     resolver = StubResolver(names, {"rebinding.example": ["127.0.0.1"]})
     async with Site() as site, Stranger() as trap, outside(resolver, dialled) as (public, options):
@@ -80,7 +83,7 @@ async def attacked(
         with datagrams() as datagram_trap:
             hostile(site, trap, datagram_trap.getsockname()[1])
             async with window(site, allow=allow, **options) as shown:
-                yield shown, trap, datagram_trap
+                yield shown, trap, public, datagram_trap
 
 
 def told(html: str) -> dict[str, str]:
@@ -104,7 +107,7 @@ async def test_no_way_leads_inward(monkeypatch: pytest.MonkeyPatch, *, held_back
         monkeypatch.setattr(Loading, "_judge", let_pass)
         monkeypatch.setattr(loading, "_POLICY", "worker-src *")
     dialled: list[str] = []
-    async with attacked(dialled) as (shown, trap, datagram_trap):
+    async with attacked(dialled) as (shown, trap, public, datagram_trap):
         html = (await shown.shown()).html
         came = told(html)
 
@@ -113,17 +116,20 @@ async def test_no_way_leads_inward(monkeypatch: pytest.MonkeyPatch, *, held_back
         assert len(came) == 12
         assert "root:" not in html
         assert trap.connections == 0, trap.asked
+        assert not [one for one in public.asked if one.target == "/framed"]
         with pytest.raises(BlockingIOError):
             datagram_trap.recv(1)
         assert dialled.count(PUBLIC_ADDRESS) == len(dialled) == 2
         assert {refused.code for refused in shown.proxies[0].refused} >= {"address_refused"}
 
 
-async def test_the_policy_is_what_keeps_the_trap_untouched() -> None:
-    """The control: where the allow list has the trap, the same page reaches it."""
-    async with attacked([], allow_trap=True) as (shown, trap, _):
+async def test_the_policy_is_what_keeps_the_trap_untouched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control: where the allow list has the trap, and frames begin unheld, the same page reaches more."""
+    monkeypatch.setattr(Tab, "_begin_frame", Tab._go_on)
+    async with attacked([], allow_trap=True) as (shown, trap, public, _):
         assert told((await shown.shown()).html)["at "] == "came"
         assert trap.connections > 0
+        assert [one for one in public.asked if one.target == "/framed"]
 
 
 async def test_a_page_that_goes_inward_is_refused_and_nobody_asked() -> None:

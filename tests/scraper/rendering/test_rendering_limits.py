@@ -16,6 +16,7 @@ from services.scraper.rendering import devtools, loading, tab
 from services.scraper.rendering.devtools import Devtools
 from services.scraper.rendering.renderer import IN_LINE_PER_PLACE
 from shared.errors import Refused, TryAgain
+from shared.guarding import descendants
 from tests.living import until
 from tests.scraper.rendering.windows import LIMITS, commands_with, needs_chromium, open_folder, window
 from tests.scraper.site import Site
@@ -64,33 +65,32 @@ async def test_a_page_that_never_ends_is_given_up_and_its_browser_killed(site: S
 @needs_chromium
 async def test_a_page_that_is_never_quiet_gives_what_it_has_by_then(site: Site) -> None:
     site.say("/", "<img src=/a.png><script>setInterval(() => fetch('/news'), 50)</script>")
-    async with window(site, replace(LIMITS, settle_seconds=2)) as shown:
+    async with window(site, replace(LIMITS, settle_seconds=1)) as shown:
         assert await shown.images() == ["/a.png"]
         assert site.times_asked("/news") <= 200
 
 
 @needs_chromium
-async def test_a_page_that_takes_too_much_memory_or_brings_too_many_bytes_is_refused(site: Site) -> None:
-    site.say("/greedy", GREEDY)
-    site.say("/bulky", "<script src=/huge.js></script>")
-    site.say("/huge.js", b"//" + b"x" * 300_000, content_type="text/javascript")
-    async with window(site, replace(LIMITS, memory_bytes=700 * 1024 * 1024, max_bytes=100_000)) as shown:
-        came = await asyncio.gather(shown.images("/greedy"), shown.images("/bulky"), return_exceptions=True)
-        assert [getattr(error, "code", error) for error in came] == ["page_too_heavy"] * 2
-        assert shown.left_over() == []
-
-
-@needs_chromium
-async def test_a_page_that_builds_more_than_we_read_or_tries_too_often_to_load_something_is_refused(
+async def test_a_page_that_takes_brings_builds_or_tries_too_much_is_refused(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tab, "HTML_LIMIT_CHARACTERS", 100_000)
     monkeypatch.setattr(loading, "TRIED_LIMIT", 300)
+    site.say("/greedy", GREEDY)
+    site.say("/bulky", "<script src=/huge.js></script>")
+    site.say("/huge.js", b"//" + b"x" * 300_000, content_type="text/javascript")
     site.say("/long", "<img name=documentElement><script>document.body.append('x'.repeat(200_000))</script>")
     site.say("/restless", "<script>setInterval(() => { for (let i = 0; i < 9; i++) fetch('/' + i) }, 1)</script>")
-    async with window(site) as shown:
-        came = await asyncio.gather(shown.images("/long"), shown.images("/restless"), return_exceptions=True)
-        assert [getattr(error, "code", error) for error in came] == ["body_too_large", "page_too_heavy"]
+    codes = {
+        "/greedy": "page_too_heavy",
+        "/bulky": "page_too_heavy",
+        "/long": "body_too_large",
+        "/restless": "page_too_heavy",
+    }
+    limits = replace(LIMITS, at_once=len(codes), memory_bytes=700 * 1024 * 1024, max_bytes=100_000)
+    async with window(site, limits) as shown:
+        came = await asyncio.gather(*map(shown.images, codes), return_exceptions=True)
+        assert [getattr(error, "code", error) for error in came] == list(codes.values())
         assert shown.left_over() == []
 
 
@@ -106,17 +106,22 @@ async def test_a_browser_that_tells_of_more_than_we_hear_is_not_heard_on(monkeyp
 
 
 @needs_chromium
-async def test_a_cancelled_page_is_gone_within_three_seconds(site: Site) -> None:
-    site.say("/", "<script src=/one.js></script><script>for (;;);</script>")
+async def test_a_cancelled_page_is_gone_within_three_seconds_and_one_whose_renderer_dies_is_refused(site: Site) -> None:
+    for name in ("one", "two"):
+        site.say(f"/{name}", f"<script src=/{name}.js></script><script>for (;;);</script>")
     async with window(site) as shown:
-        task = asyncio.create_task(shown.images())
-        await until(lambda: asyncio.sleep(0, site.times_asked("/one.js")))
-        assert len(shown.left_over()) > 3
+        cancelled, other = (asyncio.create_task(shown.images(path)) for path in ("/one", "/two"))
+        await until(lambda: asyncio.sleep(0, site.times_asked("/one.js") and site.times_asked("/two.js")))
         began_at = time.monotonic()
-        task.cancel()
+        cancelled.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await task
+            await cancelled
         assert time.monotonic() - began_at < 3
+        assert len(shown.left_over()) > 3  # of the other one
+        for pid in descendants() & {int(command.split()[0]) for command in commands_with("--type=renderer")}:
+            os.kill(pid, signal.SIGKILL)
+        with pytest.raises(Refused, match="page_too_heavy"):
+            await other
         assert shown.left_over() == []
 
 
