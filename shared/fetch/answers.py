@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Final
 
@@ -15,6 +14,7 @@ from aiohttp.http_exceptions import ContentEncodingError
 from shared.addresses import Url
 from shared.errors import Failure, Refused, TryAgain
 from shared.fetch.bodies import Body
+from shared.http_dates import read_http_date
 
 CHUNK_BYTES: Final = 256 * 1024
 RETRY_AFTER_LIMIT_SECONDS: Final = 24 * 60 * 60.0
@@ -113,12 +113,10 @@ def retry_after_seconds(value: str) -> float | None:
     if value.isascii() and value.isdigit():
         seconds = float(value)
     else:
-        try:
-            moment = parsedate_to_datetime(value)
-        except ValueError:
+        moment = read_http_date(value)
+        if moment is None:
             return None
-        # A date without a zone is in GMT, as all dates of HTTP are.
-        seconds = (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+        seconds = (moment - datetime.now(UTC)).total_seconds()
     return min(max(seconds, 0.0), RETRY_AFTER_LIMIT_SECONDS)
 
 

@@ -110,8 +110,19 @@ def test_retry_after_is_read_as_seconds_or_as_a_date() -> None:
     assert retry_after_seconds(past) == 0.0
     assert retry_after_seconds(" 7 ") == 7.0
     assert retry_after_seconds("9" * 400) == 24 * 60 * 60
-    for nonsense in ("", "soon", "-5", "1.5", "٣", "Mon, 99 Foo 2020"):
+    beyond = (
+        "Mon, 1 Jan 99999999999 00:00:00 GMT",
+        f"Mon, 1 Jan 2024 {'9' * 20}:00:00 GMT",
+        f"1 Jan 2024 0:0 +{10**17}",
+    )
+    for nonsense in ("", "soon", "-5", "1.5", "٣", "Mon, 99 Foo 2020", *beyond):
         assert retry_after_seconds(nonsense) is None
+
+
+async def test_a_date_that_no_clock_can_hold_is_no_reason_to_fail_otherwise(world: World) -> None:
+    world.stranger.answers["/"] = answer(status=503, headers=[("Retry-After", "Mon, 1 Jan 99999999999 00:00:00 GMT")])
+    setback = await world.setback("http://example.com/")
+    assert (setback.code, setback.retry_after_seconds) == ("http_503", None)
 
 
 async def test_a_slow_host_is_given_up_at_the_deadline(world: World) -> None:

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Final
+
+from shared.http_dates import read_http_date
 
 _ETAG: Final = re.compile(r'(?:W/)?"[\x21\x23-\x7e]{0,200}"')
 _LONGEST_DATE: Final = 40
@@ -36,7 +37,4 @@ def validators_in(headers: Mapping[str, str]) -> Validators:
 
 
 def _is_date(text: str) -> bool:
-    try:
-        return text.isascii() and len(text) <= _LONGEST_DATE and bool(parsedate_to_datetime(text))
-    except ValueError:
-        return False
+    return text.isascii() and len(text) <= _LONGEST_DATE and read_http_date(text) is not None

@@ -78,6 +78,7 @@ async def test_a_page_that_lies_elsewhere_has_no_version_here(site: Site) -> Non
         ({"Last-Modified": DATE}, (None, DATE)),
         ({"Last-Modified": "yesterday"}, (None, None)),
         ({"Last-Modified": "0"}, (None, None)),
+        ({"Last-Modified": "1 Jan 99999999999 00:00:00 GMT"}, (None, None)),
         ({}, (None, None)),
     ],
 )
