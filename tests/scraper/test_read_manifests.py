@@ -77,6 +77,10 @@ def test_a_row_that_names_no_image_is_refused_with_its_reason_and_the_others_are
         (b"address,caption\nhttps://a.org/1,x", "manifest_unreadable"),
         (b'url\n"' + b"a\n" * 100_000, "manifest_unreadable"),
         (b"url\n" + b"a" * 2_000_000, "manifest_unreadable"),
+        (b'url\n"' + b'\n","' * 400_000, "manifest_unreadable"),
+        (b"url\n" + b"\n" * 20_000 + b"https://a.org/1", "manifest_unreadable"),
+        (b"url,caption\n" + b",\n" * 20_000 + b"https://a.org/1,x", "manifest_unreadable"),
+        (b'{"url": "https://a.org/1"}\n' + b" \n" * 20_000, "manifest_unreadable"),
         (gzip.compress(b"url\nhttps://a.org/\n" * 100, mtime=0)[:-9], "manifest_unreadable"),
     ],
 )
@@ -84,6 +88,22 @@ def test_what_is_no_manifest_is_refused(tmp_path: Path, body: bytes, code: str) 
     with pytest.raises(Refused) as refusal:
         list(read_rows(written(tmp_path, body), NAMES))
     assert refusal.value.code == code
+
+
+def test_rows_with_empty_ones_between_them_are_read_however_many_they_are(tmp_path: Path) -> None:
+    body = "url\r\r\n" + "https://a.org/1\r\r\n" * 20_000
+    assert len(list(read_rows(written(tmp_path, body), NAMES))) == 20_000
+
+
+async def test_a_row_that_never_ends_is_given_up_before_it_fills_the_memory(tmp_path: Path) -> None:
+    path = written(tmp_path, gzip.compress(b'url\nhttps://a.org/1,"' + b'\na","' * 2_000_000, 1))
+    tracemalloc.start()
+    try:
+        with pytest.raises(Refused, match="quotation mark"):
+            [page async for page in pages_of(path, NAMES, begin=0)]
+        assert tracemalloc.get_traced_memory()[1] < 64 * 1024 * 1024
+    finally:
+        tracemalloc.stop()
 
 
 async def test_a_manifest_of_100_000_rows_is_flat_in_memory(tmp_path: Path) -> None:

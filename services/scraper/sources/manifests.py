@@ -5,14 +5,14 @@ import csv
 import gzip
 import json
 import zlib
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from io import BufferedIOBase
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from contracts.scraper import MANIFEST_LIMIT_BYTES, ImageContext, ManifestColumns
 from services.scraper.rules import canonical_url
@@ -25,6 +25,10 @@ ROWS_A_PAGE: Final = 500
 UNMANIFEST_LIMIT_BYTES: Final = 8 * 1024 * 1024 * 1024
 
 _LINE_LIMIT_BYTES: Final = 1024 * 1024
+_RECORD_LIMIT_CHARACTERS: Final = _LINE_LIMIT_BYTES
+_EMPTY_ROWS_LIMIT: Final = 10_000
+"""One after the other; a small packed file can hold billions, and nobody can stop whoever looks for the next row."""
+
 _DEADLINE_SECONDS: Final = 60 * 60.0
 _URL_LIMIT_CHARACTERS: Final = 4096
 _TEXT_LIMIT_CHARACTERS: Final = 2000
@@ -51,6 +55,7 @@ class RefusedRow:
 
 
 ReadRow = ManifestImage | RefusedRow
+T = TypeVar("T")
 
 
 class Manifests:
@@ -185,10 +190,18 @@ def _again(first: str, rest: Iterable[str]) -> Iterator[str]:
     yield from rest
 
 
+def _without_empty(rows: Iterable[T], says_something: Callable[[T], object]) -> Iterator[T]:
+    empty = 0
+    for row in rows:
+        if says_something(row):
+            empty = 0
+            yield row
+        elif (empty := empty + 1) > _EMPTY_ROWS_LIMIT:
+            raise Refused("manifest_unreadable", f"More than {_EMPTY_ROWS_LIMIT} rows in a row are empty.")
+
+
 def _of_json(lines: Iterable[str]) -> Iterator[Mapping[str, Any] | None]:
-    for line in lines:
-        if line.strip():
-            yield _object(line)
+    return map(_object, _without_empty(lines, str.strip))
 
 
 def _object(line: str) -> Mapping[str, Any] | None:
@@ -202,16 +215,36 @@ def _object(line: str) -> Mapping[str, Any] | None:
 def _of_csv(lines: Iterator[str], columns: ManifestColumns) -> Iterator[Mapping[str, Any] | None]:
     header = next(lines, "")
     delimiter = max(",;\t", key=header.count)
-    reader = csv.reader(_again(header, lines), delimiter=delimiter)
     try:
-        names = [name.strip() for name in next(reader, [])]
+        records = _records(_again(header, lines), delimiter)
+        names = [name.strip() for name in next(records, [])]
         if columns.url not in names:
             raise Refused("manifest_unreadable", f"Its first line names no column `{columns.url}`.")
-        for row in reader:
-            if any(row):
-                yield dict(zip(names, row, strict=False))
+        for record in _without_empty(records, any):
+            yield dict(zip(names, record, strict=False))
     except csv.Error as error:
         raise Refused("manifest_unreadable", f"It is no CSV: {error}.") from error
+
+
+def _records(lines: Iterator[str], delimiter: str) -> Iterator[list[str]]:
+    """Give the records of a CSV, which hold line breaks where these are quoted, but not without end."""
+    left = 0
+
+    def counted() -> Iterator[str]:
+        nonlocal left
+        for line in lines:
+            left -= len(line)
+            if left < 0:
+                raise Refused("manifest_unreadable", "It has a row that does not end: a quotation mark is left open.")
+            yield line
+
+    reader = csv.reader(counted(), delimiter=delimiter)
+    while True:
+        left = _RECORD_LIMIT_CHARACTERS
+        record = next(reader, None)
+        if record is None:
+            return
+        yield record
 
 
 def _judged(number: int, fields: Mapping[str, Any] | None, columns: ManifestColumns) -> ReadRow:
