@@ -88,6 +88,19 @@ def test_a_feed_names_its_entries_and_the_images_that_come_with_them() -> None:
     assert (atom.url, atom.pictures) == ("/1", [Picture("/1.png", title="One")])
 
 
+def test_the_name_of_a_feeds_entry_is_its_address_only_where_it_has_no_other_and_does_not_say_no() -> None:
+    feed = b"""<rss><channel><item><guid>https://a.org/?p=1</guid><link>https://a.org/one</link></item>
+      <item><guid isPermaLink="false">https://a.org/?p=2</guid></item>
+      <item><guid isPermaLink="true">https://a.org/three</guid></item></channel></rss>"""
+    assert [entry.url for entry in read_feed(feed)] == ["https://a.org/one", None, "https://a.org/three"]
+
+
+def test_a_picture_of_a_sitemap_that_names_no_file_is_none() -> None:
+    sitemap = SITEMAP.replace("<image:loc>https://example.org/a.jpg</image:loc>", "<image:loc> </image:loc>")
+    first, _ = read_sitemap(sitemap.encode())
+    assert first.pictures == [Picture("https://example.org/b.jpg")]
+
+
 @pytest.mark.parametrize("document", [LAUGHS, OUTSIDE, "<!DOCTYPE urlset><urlset/>"])
 @pytest.mark.parametrize("read", [read_sitemap, read_feed])
 def test_a_document_that_declares_entities_is_refused_before_any_is_expanded(document: str, read: Any) -> None:

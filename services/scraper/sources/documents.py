@@ -173,6 +173,8 @@ class _Sitemap(_Reading):
             _tell(self._entry.pictures[-1], local, text)
         elif local == "image":
             del self._entry.pictures[PICTURES_LIMIT:]
+            if self._entry.pictures and not self._entry.pictures[-1].url:  # it named no file, not even its own
+                self._entry.pictures.pop()
         elif local in {"url", "sitemap"} and len(self._path) == 1:
             self.done.append(self._entry)
 
@@ -181,10 +183,14 @@ class _Feed(_Reading):
     def __init__(self) -> None:
         super().__init__()
         self._entry: Entry | None = None
+        self._guid: str | None = None
+        self._is_permalink = True
 
     def begun(self, local: str, attributes: dict[str, str], /) -> None:
         if local in {"item", "entry"}:
-            self._entry = Entry()
+            self._entry, self._guid = Entry(), None
+        elif local == "guid":
+            self._is_permalink = attributes.get("isPermaLink", "true").strip().lower() != "false"
         elif self._entry is not None:
             _see(self._entry, local, attributes)
 
@@ -193,10 +199,13 @@ class _Feed(_Reading):
         if entry is None:
             return
         if local in {"item", "entry"}:
+            entry.url = entry.url or self._guid
             for picture in entry.pictures:
                 picture.title = picture.title or entry.title
             self.done.append(entry)
             self._entry = None
+        elif local == "guid" and self._is_permalink and text.startswith(("http://", "https://")):
+            self._guid = text
         elif self.parent in {"item", "entry"}:
             _tell_entry(entry, local, text)
 
@@ -219,7 +228,7 @@ def _see(entry: Entry, local: str, attributes: dict[str, str]) -> None:
 
 
 def _tell_entry(entry: Entry, local: str, text: str) -> None:
-    if local == "link" or (local == "guid" and text.startswith(("http://", "https://"))):
+    if local == "link":
         entry.url = entry.url or text or None
     elif local == "title":
         entry.title = entry.title or text or None
