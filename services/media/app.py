@@ -1,8 +1,6 @@
 """Media, put together."""
 
 from contextlib import AsyncExitStack
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from services.media.downloads import Pages, Platforms
 from services.media.handlers import REACTIONS, WORK
@@ -18,6 +16,7 @@ from services.media.video import Attention
 from shared.fetch import Outbound
 from shared.objects import ObjectStore
 from shared.sandbox import Sandbox
+from shared.scratch import scratch_folder
 from shared.worker import Worker
 
 
@@ -25,7 +24,7 @@ async def serve(settings: Settings) -> None:
     """Work until told to stop."""
     async with AsyncExitStack() as stack:
         worker = await stack.enter_async_context(Worker("media", settings, hears=REACTIONS, works=WORK))
-        scratch = Path(stack.enter_context(TemporaryDirectory(prefix="media-", dir=settings.scratch_directory)))
+        scratch = stack.enter_context(scratch_folder("media", settings.scratch_directory))
         objects = await stack.enter_async_context(ObjectStore.of(settings))
         sandbox = await stack.enter_async_context(
             Sandbox(

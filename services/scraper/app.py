@@ -12,6 +12,7 @@ from services.scraper.sources import Harvester, Manifests, read_in
 from shared.fetch import Outbound, Proxy
 from shared.objects import ObjectStore
 from shared.sandbox import Sandbox
+from shared.scratch import scratch_folder
 from shared.worker import Worker
 
 
@@ -45,7 +46,7 @@ async def serve(settings: Settings) -> None:
         manifests = Manifests(
             outbound,
             objects,
-            settings.scratch_directory,
+            stack.enter_context(scratch_folder("scraper", settings.scratch_directory)),
             memory_bytes=settings.reader_memory_bytes,
             seconds=settings.reader_seconds,
         )
