@@ -6,10 +6,14 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from shared.addresses import Address, Policy, Url, parse_url
+from shared.errors import Refused
 
 SCRAPE_RECIPE: Final = "page.1"
 FETCH_RECIPE: Final = "largest-candidate.1"
 """Recipes of the derived job ids: raised when the same page shall make other children than before."""
+
+URL_LIMIT_CHARACTERS: Final = 4096
+"""What the contract carries, percent-encoded as it is."""
 
 TRACKING_PARAMETERS: Final = frozenset(
     {
@@ -77,6 +81,12 @@ def origin_of(text: str) -> str:
 def parsed(text: str) -> Url:
     """Read a URL wherever it points to; raises Refused as `canonical_url` does."""
     return parse_url(text, ANY_PLACE)
+
+
+def refuse_longer_than_is_carried(url: str) -> None:
+    """Raise Refused (`url_too_long`) for a URL that nobody could be told of."""
+    if len(url) > URL_LIMIT_CHARACTERS:
+        raise Refused("url_too_long", f"The URL is longer than {URL_LIMIT_CHARACTERS} characters.")
 
 
 def page_subject(url: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from services.scraper.crawler.politeness import Politeness
+from services.scraper.rules import refuse_longer_than_is_carried
 from shared.addresses import Url
 from shared.fetch import REDIRECT_LIMIT, Fetched, Outbound, too_many_redirects
 
@@ -50,11 +51,12 @@ class Asking:
             accept: the media types asked for.
             headers: what is said of this very place, and not where it redirects to.
 
-        Raises Refused and TryAgain as `allow`, `Politeness.turn` and `Outbound.read`.
+        Raises Refused (`url_too_long`), and Refused and TryAgain as `allow`, `Politeness.turn` and `Outbound.read`.
 
         """
         first = place
         for _ in range(1 + REDIRECT_LIMIT):
+            refuse_longer_than_is_carried(str(place))
             await self._politeness.turn(place.host, await allow(place))
             async with self._politeness.noting(place.host, excused):
                 answer = await self._outbound.read_once(

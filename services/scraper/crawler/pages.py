@@ -16,7 +16,7 @@ from services.scraper.crawler.validators import Validators, validators_in
 from services.scraper.extraction import Page, SkippedImage, extract, page_of, read_page
 from services.scraper.rendering.renderer import Renderer
 from services.scraper.rendering.tab import Shown
-from services.scraper.rules import parsed
+from services.scraper.rules import parsed, refuse_longer_than_is_carried
 from shared.errors import Refused
 from shared.fetch import Fetched, Outbound
 from shared.sandbox import Sandbox
@@ -130,8 +130,8 @@ class Crawler:
         reason.
 
         Raises:
-            Refused: `robots_disallowed`, `robots_too_large`, `not_a_page`, `page_too_complex`, or as `Outbound.read`,
-                and as `Renderer.show`.
+            Refused: `robots_disallowed`, `robots_too_large`, `not_a_page`, `page_too_complex`, `url_too_long`, or as
+                `Outbound.read`, and as `Renderer.show`.
             TryAgain: `robots_unavailable`, `host_busy`, `host_blocked`, or as `Outbound.read`, and as `Renderer.show`.
 
         """
@@ -182,6 +182,7 @@ class Crawler:
         return fetched
 
     async def _read(self, fetched: Fetched, html: bytes, url: str, charset: str | None) -> Page:
+        refuse_longer_than_is_carried(url)
         page = await self._extract(html, url=url, charset=charset, robots_token=self._token)
         page = replace(page, directives=page.directives | self._said_in_headers(fetched))
         closed = _closing(page.directives)

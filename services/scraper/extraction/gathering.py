@@ -7,15 +7,13 @@ from typing import Final
 from services.scraper.extraction.page import FoundImage, SkippedImage
 from services.scraper.extraction.sighting import Sighting, is_stand_in
 from services.scraper.extraction.words import longest
-from services.scraper.rules import ANY_PLACE, Candidate, canonical_url, largest_first
+from services.scraper.rules import ANY_PLACE, Candidate, canonical_url, largest_first, refuse_longer_than_is_carried
 from shared.addresses import Url, join
 from shared.errors import Refused
 
 ALTERNATIVES_LIMIT: Final = 20
 IMAGES_LIMIT: Final = 5000
 CANDIDATES_LIMIT: Final = 20_000
-URL_LIMIT_CHARACTERS: Final = 4096
-"""What the contract carries."""
 
 _CANDIDATES_OF_ONE_LIMIT: Final = 100
 _LABEL_LIMIT_CHARACTERS: Final = 300
@@ -103,8 +101,7 @@ class Gathering:
         url = join(self._base, text, ANY_PLACE)
         if str(url) == self._location:
             raise _NotHere
-        if len(str(url)) > URL_LIMIT_CHARACTERS:
-            raise Refused("url_too_long", f"The URL is longer than {URL_LIMIT_CHARACTERS} characters.")
+        refuse_longer_than_is_carried(str(url))
         if _SVG.search(url.path) or (candidate.content_type or "").startswith("image/svg"):
             raise Refused("svg_not_rasterised", "The image is a vector drawing (SVG), which is not rasterised.")
         if is_stand_in(url.path):

@@ -4,12 +4,11 @@ from typing import Final
 
 from selectolax.lexbor import LexborHTMLParser
 
-from services.scraper.rules import ANY_PLACE
+from services.scraper.rules import ANY_PLACE, URL_LIMIT_CHARACTERS
 from shared.addresses import Url, join
 from shared.errors import Refused
 
 LINKS_LIMIT: Final = 5000
-URL_LIMIT_CHARACTERS: Final = 4096
 
 _LINKS: Final = "a[href], area[href], link[rel~='next' i][href]"
 _UNFOLLOWED: Final = frozenset({"nofollow", "ugc", "sponsored"})

@@ -9,7 +9,7 @@ from contracts.scraper import ImageContext, ImageFound, ImportManifest, PageScra
 from services.scraper.crawler import NO_VALIDATORS, Crawler, Validators
 from services.scraper.extraction import FoundImage, Page
 from services.scraper.manners import SharedBooks
-from services.scraper.rules import FETCH_RECIPE, SCRAPE_RECIPE, image_subject, page_subject
+from services.scraper.rules import FETCH_RECIPE, SCRAPE_RECIPE, URL_LIMIT_CHARACTERS, image_subject, page_subject
 from services.scraper.store import pages as store
 from services.scraper.store.pages import Version
 from shared.errors import Refused
@@ -17,7 +17,6 @@ from shared.identifiers import child_id
 from shared.jobs import Completion, Job
 
 _SKIPPED_AT_MOST = 100
-_URL_LIMIT = 4096
 _MANIFEST = "manifest"
 
 
@@ -142,7 +141,7 @@ def page_scraped(command: Lineage, url: str, page: Page) -> PageScraped:
         modified_at=page.modified_at,
         site_name=at_most(page.site_name),
         language=page.language[:80] if page.language else None,
-        canonical_url=page.canonical_url if page.canonical_url and len(page.canonical_url) <= _URL_LIMIT else None,
+        canonical_url=_if_carried(page.canonical_url),
         images_found=len(page.images),
         images_skipped=len(page.skipped),
         skipped=tuple(SkippedImage(url=one.url[:300], code=one.code, sentence=one.sentence[:500]) for one in skipped),
@@ -164,6 +163,10 @@ async def import_manifest(job: Job[ImportManifest]) -> None:
                 )
             )
         tx.result(rows=len(job.command.rows))
+
+
+def _if_carried(url: str | None) -> str | None:
+    return url if url and len(url) <= URL_LIMIT_CHARACTERS else None
 
 
 def at_most(text: str | None) -> str | None:

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from services.scraper.crawler import NO_VALIDATORS, Crawler, Validators, version_of
 from services.scraper.extraction import FoundImage, Page, SkippedImage, bytes_of, page_of
-from services.scraper.rules import ANY_PLACE, parsed
+from services.scraper.rules import ANY_PLACE, URL_LIMIT_CHARACTERS, parsed
 from services.scraper.sources.documents import DOCUMENT_LIMIT_BYTES, Entry, read_feed, read_sitemap
 from services.scraper.sources.memory import Memory, memory_of
 from shared.addresses import Url, join
@@ -176,4 +176,4 @@ def _joined(location: Url, reference: str) -> str | None:
         url = str(join(location, reference, ANY_PLACE))
     except Refused:
         return None
-    return url if len(url) <= 4096 else None  # noqa: PLR2004 - what the contract carries
+    return url if len(url) <= URL_LIMIT_CHARACTERS else None

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final, TypeVar
 
 from contracts.scraper import MANIFEST_LIMIT_BYTES, ImageContext, ManifestColumns
-from services.scraper.rules import canonical_url
+from services.scraper.rules import URL_LIMIT_CHARACTERS, canonical_url
 from services.scraper.sources import parquet
 from shared.errors import Refused, printable
 from shared.fetch import Outbound
@@ -30,7 +30,6 @@ _EMPTY_ROWS_LIMIT: Final = 10_000
 """One after the other; a small packed file can hold billions, and nobody can stop whoever looks for the next row."""
 
 _DEADLINE_SECONDS: Final = 60 * 60.0
-_URL_LIMIT_CHARACTERS: Final = 4096
 _TEXT_LIMIT_CHARACTERS: Final = 2000
 _GZIP: Final = b"\x1f\x8b"
 
@@ -254,9 +253,9 @@ def _judged(number: int, fields: Mapping[str, Any] | None, columns: ManifestColu
     url = fields.get(columns.url)
     if not isinstance(url, str) or not url.strip():
         return RefusedRow(number, shown, "url_missing", f"Row {number} has no `{columns.url}`.")
-    url = printable(url.strip(), _URL_LIMIT_CHARACTERS + 1)
-    if len(url) > _URL_LIMIT_CHARACTERS:
-        sentence = f"The URL of row {number} is longer than {_URL_LIMIT_CHARACTERS} characters."
+    url = printable(url.strip(), URL_LIMIT_CHARACTERS + 1)
+    if len(url) > URL_LIMIT_CHARACTERS:
+        sentence = f"The URL of row {number} is longer than {URL_LIMIT_CHARACTERS} characters."
         return RefusedRow(number, url[:300], "url_too_long", sentence)
     try:
         canonical_url(url)

@@ -111,3 +111,18 @@ async def test_what_leads_around_in_circles_or_to_where_we_do_not_follow_is_refu
         moved.old.say("/", status=302, headers=[("Location", "http://127.0.0.1:9/")])
         with pytest.raises(Refused, match="url_"):
             await moved.visit()
+
+
+async def test_where_nobody_could_be_told_of_a_redirect_is_not_followed() -> None:
+    async with town() as moved:
+        moved.old.say("/", status=301, headers=[("Location", f"{moved.new_origin}/{'a' * 5000}")])
+        with pytest.raises(Refused, match="url_too_long"):
+            await moved.visit()
+        assert moved.new.asked == []
+
+
+async def test_a_url_that_grows_too_long_where_it_is_encoded_is_not_asked() -> None:
+    async with town() as moved:
+        with pytest.raises(Refused, match="url_too_long"):
+            await moved.visit("/" + "ü" * 1000)
+        assert moved.old.asked == []
