@@ -8,10 +8,11 @@ from uuid import UUID, uuid4
 import pytest
 
 from contracts.media import MediaRejected
-from contracts.scraper import UrlLine, UrlsAccounted
+from contracts.scraper import ImageFound, UrlLine, UrlsAccounted
 from shared.identifiers import uuid7
 from tests.gateway.living import Client, Gateway, Voice
 from tests.gateway.sayings import media_stored
+from tests.gateway.test_retrying import fail, retry
 
 SITE = "https://example.org"
 GONE = {"code": "http_404", "sentence": "The server answered 404."}
@@ -65,6 +66,24 @@ async def test_each_url_has_one_line_and_of_an_image_it_says_what_media_made_of_
     ]
     assert lines[1]["image_id"] == str(new.asset_id)
     assert [line["found_on"] for line in lines] == [None, *[SITE] * 4]
+
+
+async def test_an_image_that_was_fetched_at_the_second_try_is_told_to_be_stored(
+    ann: Client, gateway: Gateway, crawl: Voice
+) -> None:
+    image, fetch_job_id = f"{SITE}/a.jpg", uuid7()
+    found = crawl.states(ImageFound, fetch_job_id=fetch_job_id, url=image, found_in="img")
+    line = {"kind": "image", "url": image, "outcome": "found", "fetch_job_id": fetch_job_id}
+    rejected = of_fetch(crawl, fetch_job_id).states(MediaRejected, url=image, **GONE)
+    await gateway.hear(found, accounted(crawl, line), rejected)
+    fetch = await fail(gateway, Voice(await ann.job(fetch_job_id)), GONE["code"])
+    assert [(line["outcome"], line["code"]) for line in await urls_of(ann, crawl)] == [("refused", "http_404")]
+    again = Voice((await retry(ann, fetch))["items"][0]["job"])
+    assert [(line["outcome"], line["code"]) for line in await urls_of(ann, crawl)] == [("found", None)]
+    stored = media_stored(again)
+    await gateway.hear(stored)
+    [told] = await urls_of(ann, crawl)
+    assert (told["outcome"], told["code"], told["image_id"]) == ("stored", None, str(stored.asset_id))
 
 
 async def test_what_was_read_counts_in_whatever_order_it_is_heard(ann: Client, gateway: Gateway, crawl: Voice) -> None:

@@ -39,7 +39,7 @@ async def select_url_lines(
 ) -> list[Row]:
     """Select lines of a crawl or an import in the order in which they were noted first, one more than `limit`.
 
-    Of an image that was found the outcome is what media says of it, where it has.
+    Of an image that was found the outcome is what media says of it, where it has: of the last time that it was fetched.
     """
     conditions = Conditions(job_id)
     conditions.behind("(seen_number)", after)
@@ -58,14 +58,22 @@ async def select_url_lines(
                    coalesce(line.code, rejection.code, job.error_code) AS code,
                    coalesce(line.sentence, rejection.sentence, job.error_sentence) AS sentence
             FROM url_lines AS line
-            LEFT JOIN rejections AS rejection ON rejection.job_id = line.fetch_job_id
-            LEFT JOIN jobs AS job ON job.id = line.fetch_job_id
+            LEFT JOIN LATERAL (
+                WITH RECURSIVE tries AS (
+                    SELECT line.fetch_job_id AS id
+                    UNION SELECT job.superseded_by FROM tries JOIN jobs AS job USING (id)
+                    WHERE job.superseded_by IS NOT NULL
+                )
+                SELECT tries.id FROM tries LEFT JOIN jobs AS job USING (id) WHERE job.superseded_by IS NULL
+            ) AS latest ON line.fetch_job_id IS NOT NULL
+            LEFT JOIN rejections AS rejection ON rejection.job_id = latest.id
+            LEFT JOIN jobs AS job ON job.id = latest.id
             LEFT JOIN LATERAL (
                 SELECT source.asset_id, EXISTS (
                     SELECT FROM asset_sources AS earlier
                     WHERE earlier.asset_id = source.asset_id
                       AND (earlier.at, earlier.job_id) < (source.at, source.job_id)) AS is_again
-                FROM asset_sources AS source WHERE source.job_id = line.fetch_job_id LIMIT 1
+                FROM asset_sources AS source WHERE source.job_id = latest.id LIMIT 1
             ) AS stored ON true
             WHERE line.source_job_id = $1
         ) AS line
