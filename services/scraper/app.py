@@ -3,6 +3,7 @@
 from contextlib import AsyncExitStack
 
 from services.scraper.crawler import Crawler, Limits, extract_in
+from services.scraper.forgetting import stay_small
 from services.scraper.handlers import REACTIONS, WORK, keep_schedules
 from services.scraper.manners import SharedBooks
 from services.scraper.rendering import renderer as rendering
@@ -41,7 +42,7 @@ async def serve(settings: Settings) -> None:
             extract=extract_in(sandbox),
             renderer=_renderer(settings, outbound),
         )
-        worker.alongside(books.stay_small)
+        worker.alongside(lambda: stay_small(worker.pool, books))
         objects = await stack.enter_async_context(ObjectStore.of(settings))
         manifests = Manifests(
             outbound,

@@ -7,21 +7,16 @@ from typing import Final
 from uuid import UUID
 from weakref import WeakValueDictionary
 
-import structlog
-
 from services.scraper.crawler import Host, Told, Validators
 from services.scraper.crawler.politeness import Decide, T
 from services.scraper.rules import SCRAPE_RECIPE, page_subject
 from services.scraper.store import manners as store
-from shared.database import AWAY, Pool
+from shared.database import Pool
 
 _KEEP_DAYS: Final = 60
 """Longer than a site's rules count that it cannot tell any more."""
 
-_CLEAN_SECONDS: Final = 3600.0
 _KNOWN_LIMIT: Final = 10_000
-
-_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +116,3 @@ class SharedBooks:
     async def forget_idle(self) -> None:
         """Forget what nobody has asked for in a long time."""
         await store.delete_idle(self._pool, _KEEP_DAYS)
-
-    async def stay_small(self) -> None:
-        """Forget what is idle again and again, until cancelled."""
-        while True:
-            try:
-                await self.forget_idle()
-            except AWAY as error:
-                _log.warning("housekeeping_paused", error=repr(error))
-            await asyncio.sleep(_CLEAN_SECONDS)

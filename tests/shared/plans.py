@@ -20,7 +20,7 @@ class _Explaining:
         plan = await self._connection.fetchval(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {sql}", *arguments)
         raise _Explained(orjson.loads(plan) if isinstance(plan, str) else plan)
 
-    fetchrow = fetch
+    fetchrow = fetchval = fetch
 
 
 async def rows_read(connection: Any, statement: Callable[[Any], Awaitable[Any]], *, of: str = "tasks") -> int:

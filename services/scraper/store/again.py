@@ -13,10 +13,14 @@ async def has_open_step(connection: Connection, crawl_id: UUID, kind: str) -> bo
     return bool(
         await connection.fetchval(
             """
-            SELECT EXISTS (SELECT FROM tasks WHERE state IN ('pending', 'in_progress') AND kind = $2
-                                               AND command ->> 'crawl_job_id' = $1::text)
+            -- Each state has an index of its own, which none of both states together would use.
+            WITH crawl AS (SELECT project_id FROM crawls WHERE id = $1)
+            SELECT EXISTS (SELECT FROM tasks JOIN crawl USING (project_id)
+                           WHERE state = 'pending' AND kind = $2 AND command ->> 'crawl_job_id' = $1::text)
+                OR EXISTS (SELECT FROM tasks JOIN crawl USING (project_id)
+                           WHERE state = 'in_progress' AND kind = $2 AND command ->> 'crawl_job_id' = $1::text)
             """,
-            str(crawl_id),
+            crawl_id,
             kind,
         )
     )
@@ -88,8 +92,14 @@ async def select_due_schedules(connection: Connection, limit: int) -> list[dict[
     rows = await connection.fetch(
         """
         SELECT s.project_id, s.name, s.command, s.next_at, s.last_crawl_id FROM schedules s
-        WHERE s.next_at <= now() AND NOT EXISTS (
-            SELECT FROM tasks t WHERE t.root_job_id = s.last_crawl_id AND t.state IN ('pending', 'in_progress'))
+        WHERE s.next_at <= now()
+          -- As the indexes of open tasks have it: the crawl itself, what waits of it, and what runs.
+          AND NOT EXISTS (SELECT FROM tasks t
+                          WHERE t.id = s.last_crawl_id AND t.state IN ('pending', 'in_progress'))
+          AND NOT EXISTS (SELECT FROM tasks t WHERE t.root_job_id = s.last_crawl_id AND t.state = 'pending'
+                                                    AND t.parent_job_id IS NOT NULL)
+          AND NOT EXISTS (SELECT FROM tasks t WHERE t.root_job_id = s.last_crawl_id AND t.state = 'in_progress'
+                                                    AND t.project_id = s.project_id)
         ORDER BY s.next_at LIMIT $1
         FOR UPDATE OF s SKIP LOCKED
         """,

@@ -1,0 +1,60 @@
+"""The SQL of what is forgotten: in small transactions, so that however much is old never runs into a time limit."""
+
+from typing import Final
+from uuid import UUID
+
+from shared.database import Pool
+
+_PAGE: Final = 5000
+
+
+async def delete_old_pages(pool: Pool, days: int) -> bool:
+    """Forget pages that were read so many days ago; tell whether there may be more."""
+    deleted = await pool.execute(
+        """
+        DELETE FROM pages WHERE job_id IN (
+            SELECT job_id FROM pages WHERE read_at < now() - make_interval(days => $1) LIMIT $2)
+        """,
+        days,
+        _PAGE,
+    )
+    return deleted == f"DELETE {_PAGE}"
+
+
+async def select_old_crawls(pool: Pool, days: int) -> list[UUID]:
+    """Select crawls that began so many days ago and that no schedule, no younger crawl and no step goes on from."""
+    rows = await pool.fetch(
+        """
+        WITH old AS (
+            SELECT id, project_id FROM crawls WHERE created_at < now() - make_interval(days => $1)
+        )
+        SELECT id FROM old
+        WHERE id NOT IN (SELECT last_crawl_id FROM schedules WHERE last_crawl_id IS NOT NULL)
+          AND id NOT IN (SELECT previous_id FROM crawls
+                         WHERE previous_id IS NOT NULL AND created_at >= now() - make_interval(days => $1))
+          AND NOT EXISTS (SELECT FROM tasks WHERE tasks.project_id = old.project_id AND state = 'pending'
+                              AND old.id IN (root_job_id, tasks.id, (command ->> 'crawl_job_id')::uuid))
+          AND NOT EXISTS (SELECT FROM tasks WHERE tasks.project_id = old.project_id AND state = 'in_progress'
+                              AND old.id IN (root_job_id, tasks.id, (command ->> 'crawl_job_id')::uuid))
+        """,
+        days,
+    )
+    return [row["id"] for row in rows]
+
+
+async def delete_lines(pool: Pool, crawl_id: UUID) -> bool:
+    """Forget lines of a crawl; tell whether there may be more."""
+    deleted = await pool.execute(
+        """
+        DELETE FROM crawl_urls WHERE crawl_id = $1 AND (kind, key) IN (
+            SELECT kind, key FROM crawl_urls WHERE crawl_id = $1 LIMIT $2)
+        """,
+        crawl_id,
+        _PAGE,
+    )
+    return deleted == f"DELETE {_PAGE}"
+
+
+async def delete_crawl(pool: Pool, crawl_id: UUID) -> None:
+    """Forget a crawl of which no line is left."""
+    await pool.execute("DELETE FROM crawls WHERE id = $1", crawl_id)
