@@ -73,11 +73,6 @@ def canonical_url(text: str) -> str:
     return str(replace(url, path=_plain_escapes(url.path), query=_plain_escapes(query) or None))
 
 
-def origin_of(text: str) -> str:
-    """Name scheme, host and port of a URL, as robots.txt knows them; raises Refused as `canonical_url` does."""
-    return parse_url(text, ANY_PLACE).origin
-
-
 def parsed(text: str) -> Url:
     """Read a URL wherever it points to; raises Refused as `canonical_url` does."""
     return parse_url(text, ANY_PLACE)
