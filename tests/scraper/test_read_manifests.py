@@ -71,6 +71,16 @@ def test_a_row_that_names_no_image_is_refused_with_its_reason_and_the_others_are
     ]
 
 
+def test_a_row_of_nothing_but_what_cannot_be_written_down_spoils_no_other(tmp_path: Path) -> None:
+    nothing = r'"\u0000"'
+    lines = (f'{{"url": {nothing}}}', f'{{"url": "https://a.org/1", "page_url": {nothing}, "title": {nothing}}}')
+    refused, taken = read_rows(written(tmp_path, "\n".join(lines)), NAMES)
+    assert isinstance(refused, RefusedRow)
+    assert (refused.shown, refused.code) == ("row 1", "url_invalid")
+    assert isinstance(taken, ManifestImage)
+    assert (taken.context.page_url, taken.context.title) == (None, None)
+
+
 @pytest.mark.parametrize(
     ("body", "code"),
     [

@@ -31,6 +31,7 @@ _EMPTY_ROWS_LIMIT: Final = 10_000
 
 _DEADLINE_SECONDS: Final = 60 * 60.0
 _TEXT_LIMIT_CHARACTERS: Final = 2000
+_SHOWN_CHARACTERS: Final = 300
 _GZIP: Final = b"\x1f\x8b"
 
 
@@ -256,11 +257,11 @@ def _judged(number: int, fields: Mapping[str, Any] | None, columns: ManifestColu
     url = printable(url.strip(), URL_LIMIT_CHARACTERS + 1)
     if len(url) > URL_LIMIT_CHARACTERS:
         sentence = f"The URL of row {number} is longer than {URL_LIMIT_CHARACTERS} characters."
-        return RefusedRow(number, url[:300], "url_too_long", sentence)
+        return RefusedRow(number, url[:_SHOWN_CHARACTERS], "url_too_long", sentence)
     try:
         canonical_url(url)
     except Refused as refusal:
-        return RefusedRow(number, url[:300], refusal.code, refusal.sentence)
+        return RefusedRow(number, url[:_SHOWN_CHARACTERS] or shown, refusal.code, refusal.sentence)
     return ManifestImage(number, url, _context(number, fields, columns))
 
 
@@ -268,6 +269,6 @@ def _context(number: int, fields: Mapping[str, Any], columns: ManifestColumns) -
     said: dict[str, Any] = {"position": number}
     for name, column in columns.model_dump(exclude={"url"}).items():
         text = fields.get(column)
-        if isinstance(text, str) and text.strip():
-            said[name] = printable(text.strip(), _TEXT_LIMIT_CHARACTERS)
+        if isinstance(text, str) and (words := printable(text.strip(), _TEXT_LIMIT_CHARACTERS)):
+            said[name] = words
     return ImageContext.model_validate(said)
