@@ -10,10 +10,11 @@ from shared.addresses.public import (
     is_public,
     parse_allow_list,
 )
-from shared.addresses.urls import Url, join, parse_url
+from shared.addresses.urls import UTF_8, Url, join, parse_url
 
 __all__ = [
     "PUBLIC_WEB",
+    "UTF_8",
     "WEB_PORTS",
     "Address",
     "Network",

@@ -14,6 +14,7 @@ import idna
 from shared.addresses.public import PUBLIC_WEB, Address, Policy
 from shared.errors import Refused
 
+UTF_8: Final = "utf-8"
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 URL_LIMIT_CHARACTERS: Final = 8192
 
@@ -22,6 +23,7 @@ _LAST_PORT: Final = 65535
 _SCHEME: Final = re.compile(r"([a-zA-Z][a-zA-Z0-9+.\-]*):")
 _AUTHORITY: Final = re.compile(r"(?P<host>\[[^\[\]]*\]|[^:\[\]]+)(?::(?P<port>[0-9]{0,9}))?")
 _NAME: Final = re.compile(r"[a-z0-9_\-]{1,63}(?:\.[a-z0-9_\-]{1,63})*")
+_FOREIGN: Final = re.compile(r"[^\x00-\x7f]+")
 _NUMERIC: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _EDGES: Final = "".join(map(chr, range(0x21)))  # what browsers trim: the C0 controls and the space
 _PATH_SAFE: Final = "!$%&'()*+,/:;=@[]|~"
@@ -56,8 +58,10 @@ class Url:
         return self.origin + self.path + ("" if self.query is None else f"?{self.query}")
 
 
-def parse_url(text: str, policy: Policy = PUBLIC_WEB) -> Url:
+def parse_url(text: str, policy: Policy = PUBLIC_WEB, *, query_encoding: str = UTF_8) -> Url:
     """Read an absolute URL as a browser would, and refuse what may never be fetched.
+
+    On pages in an encoding of old, links have their queries in that (URL standard, "query state"), by Python's name.
 
     Raises Refused with the code `url_invalid`, `url_scheme_refused`, `url_credentials_refused`,
     `url_port_refused` or `address_refused`. The policy judges the port and a literal address.
@@ -65,7 +69,7 @@ def parse_url(text: str, policy: Policy = PUBLIC_WEB) -> Url:
     if len(text) > URL_LIMIT_CHARACTERS:
         raise _invalid(f"it is longer than {URL_LIMIT_CHARACTERS} characters")
     scheme, rest = _split_scheme(re.sub(r"[\t\n\r]", "", text.strip(_EDGES)))
-    authority, path, query = _split_rest(rest)
+    authority, path, query = _split_rest(rest, query_encoding)
     host, port = _split_authority(authority, DEFAULT_PORTS[scheme])
     address = _address(host)
     name = str(address) if address else host
@@ -77,14 +81,14 @@ def parse_url(text: str, policy: Policy = PUBLIC_WEB) -> Url:
     return Url(scheme, name, port, path, query, address)
 
 
-def join(location: Url, reference: str, policy: Policy = PUBLIC_WEB) -> Url:
-    """Follow a reference found at a location; raises as `parse_url` does."""
+def join(location: Url, reference: str, policy: Policy = PUBLIC_WEB, *, query_encoding: str = UTF_8) -> Url:
+    """Follow a reference found at a location; arguments and errors are those of `parse_url`."""
     head, mark, tail = _partition(r"[?#]", reference.strip(_EDGES))
     try:
         joined = urljoin(str(location), head.replace("\\", "/") + mark + tail)
     except ValueError as error:
         raise _invalid("it cannot be joined to the page it stands on") from error
-    return parse_url(joined, policy)
+    return parse_url(joined, policy, query_encoding=query_encoding)
 
 
 def _invalid(reason: str) -> Refused:
@@ -102,16 +106,31 @@ def _split_scheme(text: str) -> tuple[str, str]:
     return scheme, text[match.end() :].lstrip("/\\")
 
 
-def _split_rest(rest: str) -> tuple[str, str, str | None]:
+def _split_rest(rest: str, query_encoding: str) -> tuple[str, str, str | None]:
     rest, _, _ = rest.partition("#")
     rest, question, query = rest.partition("?")
     authority, slash, path = _partition(r"[/\\]", rest)
     try:
         path = quote(_without_dot_segments(slash + path), _PATH_SAFE, errors="surrogateescape")
-        query = quote(query, _QUERY_SAFE, errors="surrogateescape")
+        query = quote(_encoded(query, query_encoding), _QUERY_SAFE, errors="surrogateescape")
     except UnicodeEncodeError as error:
         raise _invalid("it holds characters that are not text") from error
     return authority, path, query if question else None
+
+
+def _encoded(query: str, encoding: str) -> str:
+    if encoding == UTF_8:
+        return query
+    return _FOREIGN.sub(lambda match: _words_in(encoding, match[0]), query)
+
+
+def _words_in(encoding: str, words: str) -> str:
+    try:
+        return quote(words.encode(encoding), _QUERY_SAFE)
+    except UnicodeEncodeError:
+        if len(words) > 1:
+            return "".join(_words_in(encoding, character) for character in words)
+        return f"%26%23{ord(words)}%3B"  # as forms and links write what their encoding does not have
 
 
 def _partition(pattern: str, text: str) -> tuple[str, str, str]:

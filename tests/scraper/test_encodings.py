@@ -138,3 +138,24 @@ def test_a_charset_that_no_browser_knows_counts_as_none(charset: str) -> None:
 
 def test_a_page_that_can_be_read_as_ascii_is_not_utf_16_whatever_it_says() -> None:
     assert alt_of(page("日本", "<meta charset=utf-16>").encode()) == "日本"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "charset", "query"),
+    [
+        ("utf-8", "utf-8", "%D1%8F%E2%98%83"),
+        ("utf-16-le", "utf-16", "%D1%8F%E2%98%83"),
+        ("cp1251", "windows-1251", "%FF%26%239731%3B"),
+        ("koi8-r", "koi8-r", "%D1%26%239731%3B"),
+        ("cp932", "shift_jis", "%84%91%26%239731%3B"),
+        ("iso2022_jp", "iso-2022-jp", "%1B$B'q%1B(B%26%239731%3B"),
+    ],
+)
+def test_queries_are_written_in_the_encoding_of_their_page_as_browsers_do(
+    encoding: str, charset: str, query: str
+) -> None:
+    html = "<a href='/я?q=я☃'>a</a><img src='/я.jpg?q=я☃'>".encode(encoding, "xmlcharrefreplace")
+    page = extract(html, url=ADDRESS, charset=charset)
+    query = query.replace("'", "%27")
+    assert page.images[0].url == f"{ADDRESS}%D1%8F.jpg?q={query}"
+    assert page.links == (f"{ADDRESS}%D1%8F?q={query}",)

@@ -5,6 +5,7 @@ import re
 from typing import Final
 
 from services.scraper.extraction.labels import ENCODINGS, NOTHING
+from shared.addresses import UTF_8
 
 _MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -28,23 +29,28 @@ _XML_IN_UTF_16: Final = ((b"<\0?\0x\0", "utf-16-le"), (b"\0<\0?\0x", "utf-16-be"
 _PRESCAN_BYTES: Final = 4096
 
 
-def decode(html: bytes, charset: str | None) -> str:
+def decode(html: bytes, charset: str | None) -> tuple[str, str]:
     """Decode a page: its byte order mark wins, then the header, then its meta tag or XML declaration, then UTF-8.
 
     Bytes that mean nothing become U+FFFD. A page that declares nothing and is no UTF-8 is read as windows-1252.
+
+    Returns:
+        The text, and the encoding that the queries of its links have, by Python's name: its own, unless that is UTF-16.
+
     """
     for mark, encoding in _MARKS:
         if html.startswith(mark):
-            return html[len(mark) :].decode(encoding, "replace")
+            return html[len(mark) :].decode(encoding, "replace"), UTF_8
     declared = _encoding(charset) or _declared(html[:_PRESCAN_BYTES])
     if declared == NOTHING:
-        return "\ufffd"
+        return "\ufffd", UTF_8
     if declared:
-        return html.decode(declared, "replace")
+        return html.decode(declared, "replace"), UTF_8 if declared.startswith("utf-16") else declared
     try:
-        return html.decode("utf-8")
+        return html.decode(UTF_8), UTF_8
     except UnicodeDecodeError:
-        return html.decode(_undeclared(html), "replace")
+        likely = _undeclared(html)
+        return html.decode(likely, "replace"), likely
 
 
 def _undeclared(html: bytes) -> str:

@@ -42,12 +42,14 @@ class Gathering:
     Args:
         location: the URL of the page itself.
         base: what relative URLs are resolved against.
+        encoding: of their queries, as `decode` tells it.
 
     """
 
-    def __init__(self, location: Url, base: Url) -> None:
+    def __init__(self, location: Url, base: Url, encoding: str) -> None:
         self._location = str(location)
         self._base = base
+        self._encoding = encoding
         self._pictures: dict[int, _Picture] = {}
         self._by_key: dict[str, int] = {}
         self._skipped: dict[tuple[str, str], SkippedImage] = {}
@@ -98,7 +100,7 @@ class Gathering:
     def _resolved(self, candidate: Candidate) -> str:
         text = candidate.url.strip()
         _refuse_what_is_no_url(text)
-        url = join(self._base, text, ANY_PLACE)
+        url = join(self._base, text, ANY_PLACE, query_encoding=self._encoding)
         if str(url) == self._location:
             raise _NotHere
         refuse_longer_than_is_carried(str(url))

@@ -14,7 +14,7 @@ _LINKS: Final = "a[href], area[href], link[rel~='next' i][href]"
 _UNFOLLOWED: Final = frozenset({"nofollow", "ugc", "sponsored"})
 
 
-def links_of(parser: LexborHTMLParser, base: Url) -> tuple[str, ...]:
+def links_of(parser: LexborHTMLParser, base: Url, encoding: str) -> tuple[str, ...]:
     """Give the web addresses that a page links to, absolute, each once, in document order; at most `LINKS_LIMIT`.
 
     What the page says not to follow (`rel=nofollow` and its kin) is left out, and so is what is no web address.
@@ -23,7 +23,7 @@ def links_of(parser: LexborHTMLParser, base: Url) -> tuple[str, ...]:
     for node in parser.css(_LINKS):
         attributes = node.attributes
         if _UNFOLLOWED.isdisjoint((attributes.get("rel") or "").lower().split()):
-            url = _joined(base, attributes.get("href") or "")
+            url = _joined(base, attributes.get("href") or "", encoding)
             if url is not None and len(url) <= URL_LIMIT_CHARACTERS:
                 found[url] = None
         if len(found) >= LINKS_LIMIT:
@@ -31,8 +31,8 @@ def links_of(parser: LexborHTMLParser, base: Url) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _joined(base: Url, reference: str) -> str | None:
+def _joined(base: Url, reference: str, encoding: str) -> str | None:
     try:
-        return str(join(base, reference.strip(), ANY_PLACE))
+        return str(join(base, reference.strip(), ANY_PLACE, query_encoding=encoding))
     except Refused:
         return None

@@ -83,15 +83,19 @@ def extract(html: bytes, *, url: str, charset: str | None = None, robots_token: 
         Refused: `page_too_complex`, or `url_invalid` where the page's own URL is none.
 
     """
-    text = decode(html, charset)
+    text, encoding = decode(html, charset)
     refuse_if_too_heavy(text)
-    return _Reading(LexborHTMLParser(text, options=_PARSING), parsed(url), robots_token, len(text)).page()
+    parser = LexborHTMLParser(text, options=_PARSING)
+    return _Reading(parser, parsed(url), encoding, robots_token, len(text)).page()
 
 
 class _Reading:
-    def __init__(self, parser: LexborHTMLParser, location: Url, robots_token: str, size_characters: int) -> None:
+    def __init__(
+        self, parser: LexborHTMLParser, location: Url, encoding: str, robots_token: str, size_characters: int
+    ) -> None:
         self._parser = parser
         self._location = location
+        self._encoding = encoding
         self._base = _base(parser, location)
         self._head = Head(robots_token)
         self._sightings: list[Sighting] = []
@@ -111,7 +115,7 @@ class _Reading:
         if self._parser.root is not None:
             for node in self._parser.root.traverse(include_text=False):
                 self._see(node)
-        gathering = Gathering(self._location, self._base)
+        gathering = Gathering(self._location, self._base, self._encoding)
         for sighting in self._sightings:
             gathering.add(sighting)
         if self._matcher.cut:
@@ -126,7 +130,7 @@ class _Reading:
             images=gathering.images(),
             skipped=gathering.skipped(),
             directives=frozenset(self._head.directives),
-            links=links_of(self._parser, self._base),
+            links=links_of(self._parser, self._base, self._encoding),
             author=self._author(),
             licence=self._licence(),
             published_at=self._published_at(),
