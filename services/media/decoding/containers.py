@@ -10,6 +10,10 @@ MAX_PARTS: Final = 1_000_000
 
 PNG_END: Final = b"\0\0\0\0IEND\xaeB`\x82"
 
+GIF_HEADER_BYTES: Final = 13
+GIF_IMAGE: Final = 0x2C
+GIF_EXTENSION: Final = 0x21
+
 _PNG_SIGNATURE_BYTES: Final = 8
 _RIFF_HEADER_BYTES: Final = 12
 _PART_HEADER_BYTES: Final = 8
@@ -68,6 +72,11 @@ def iso_boxes(payload: bytes, start: int, end: int) -> Iterator[Part]:
             return
         yield Part(payload[start + 4 : start + 8], start, data, stop, stop)
         start = stop
+
+
+def colour_table_bytes(flags: int) -> int:
+    """Tell how long the colours of a GIF, or of one of its images, are by the flags before them."""
+    return 3 << ((flags & 0b111) + 1) if flags & 0b1000_0000 else 0
 
 
 def png_chunk(kind: bytes, content: bytes) -> bytes:

@@ -7,14 +7,19 @@ from typing import Final
 
 from PIL import Image
 
-from services.media.decoding.containers import MAX_PARTS, png_chunks, riff_chunks
+from services.media.decoding.containers import (
+    GIF_EXTENSION,
+    GIF_HEADER_BYTES,
+    GIF_IMAGE,
+    MAX_PARTS,
+    colour_table_bytes,
+    png_chunks,
+    riff_chunks,
+)
 
 LONGEST_MS: Final = 2**31 - 1
 """Some 24 days: whatever a file claims beyond counts as this."""
 
-_GIF_HEADER_BYTES: Final = 13
-_GIF_IMAGE: Final = 0x2C
-_GIF_EXTENSION: Final = 0x21
 _GIF_CONTROL: Final = b"\x21\xf9\x04"
 _TICK_MS: Final = 10
 _WEBP_DELAY: Final = slice(12, 15)
@@ -71,14 +76,14 @@ def _animation(image: Image.Image, payload: bytes) -> tuple[int, float]:
 
 def _gif_delays(payload: bytes) -> Iterator[int]:
     """Yield what each frame waits, in ms, 0 where it does not say."""
-    at = _GIF_HEADER_BYTES + _colour_table_bytes(payload[10])
+    at = GIF_HEADER_BYTES + colour_table_bytes(payload[10])
     blocks = delay_ms = 0
     while at < len(payload) and blocks < MAX_PARTS:
-        if payload[at] == _GIF_IMAGE and at + 10 < len(payload):
+        if payload[at] == GIF_IMAGE and at + 10 < len(payload):
             yield delay_ms
             delay_ms = 0
-            at += 11 + _colour_table_bytes(payload[at + 9])
-        elif payload[at] == _GIF_EXTENSION:
+            at += 11 + colour_table_bytes(payload[at + 9])
+        elif payload[at] == GIF_EXTENSION:
             if payload.startswith(_GIF_CONTROL, at):
                 delay_ms = int.from_bytes(payload[at + 4 : at + 6], "little") * _TICK_MS
             at += 2
@@ -89,10 +94,6 @@ def _gif_delays(payload: bytes) -> Iterator[int]:
             blocks += 1
         at += 1
         blocks += 1
-
-
-def _colour_table_bytes(flags: int) -> int:
-    return 3 << ((flags & 0b111) + 1) if flags & 0b1000_0000 else 0
 
 
 def _png_delays(payload: bytes) -> Iterator[float]:

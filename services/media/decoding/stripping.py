@@ -7,7 +7,17 @@ from itertools import chain
 from types import MappingProxyType
 from typing import Final
 
-from services.media.decoding.containers import Part, png_chunk, png_chunks, riff_chunks, without_torn_end
+from services.media.decoding.containers import (
+    GIF_EXTENSION,
+    GIF_HEADER_BYTES,
+    GIF_IMAGE,
+    Part,
+    colour_table_bytes,
+    png_chunk,
+    png_chunks,
+    riff_chunks,
+    without_torn_end,
+)
 from services.media.decoding.metadata import UPRIGHT
 
 _JPEG_START, _JPEG_END, _JPEG_SCAN = 0xD8, 0xD9, 0xDA
@@ -27,8 +37,7 @@ _WEBP_KEPT: Final = frozenset({b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"AN
 _WEBP_TELLS_EXIF, _WEBP_TELLS_XMP = 0x08, 0x04
 _WEBP_FRAME_HEADER_BYTES: Final = 16
 
-_GIF_HEADER_BYTES: Final = 13
-_GIF_IMAGE, _GIF_EXTENSION, _GIF_TRAILER = 0x2C, 0x21, 0x3B
+_GIF_TRAILER: Final = 0x3B
 _GIF_LOOP_BYTES: Final = 19
 _GIF_CONTROL: Final = b"\x21\xf9"
 _GIF_LOOPS: Final = (b"\x21\xff\x0bNETSCAPE2.0", b"\x21\xff\x0bANIMEXTS1.0")
@@ -121,11 +130,11 @@ def _riff_chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def _gif(payload: bytes, _: int) -> Iterator[bytes]:
-    at = _GIF_HEADER_BYTES + _colour_table_bytes(payload[10])
+    at = GIF_HEADER_BYTES + colour_table_bytes(payload[10])
     yield payload[:at]
-    while at < len(payload) and payload[at] in {_GIF_IMAGE, _GIF_EXTENSION}:
-        is_image = payload[at] == _GIF_IMAGE
-        body = at + (11 + _colour_table_bytes(payload[at + 9]) if is_image else 2)
+    while at < len(payload) and payload[at] in {GIF_IMAGE, GIF_EXTENSION}:
+        is_image = payload[at] == GIF_IMAGE
+        body = at + (11 + colour_table_bytes(payload[at + 9]) if is_image else 2)
         stop = _end_of_blocks(payload, body)
         is_loop = payload.startswith(_GIF_LOOPS, at) and stop - at == _GIF_LOOP_BYTES
         if is_image or is_loop or payload.startswith(_GIF_CONTROL, at):
@@ -138,10 +147,6 @@ def _end_of_blocks(payload: bytes, at: int) -> int:
     while at < len(payload) and payload[at]:
         at += payload[at] + 1
     return at + 1
-
-
-def _colour_table_bytes(flags: int) -> int:
-    return 3 << ((flags & 0b111) + 1) if flags & 0b1000_0000 else 0
 
 
 STRIPPED: Final[Mapping[str, Callable[[bytes, int], Iterator[bytes]]]] = MappingProxyType(
