@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from contracts.jobs import JobCompleted, JobFailed
+from contracts.jobs import JobCancelled, JobCompleted, JobFailed
 from contracts.media import FetchMedia, MediaRejected, MediaStored
 from contracts.scraper import ContinueCrawl, CrawlSite, ImageFound, RetryCrawl, ScheduleCrawl, Seed
 from services.scraper.handlers import (
@@ -57,10 +57,10 @@ def stored(found: ImageFound, **more: Any) -> MediaStored:
 
 
 async def test_what_media_says_of_an_image_is_its_line(house: House, site: Site) -> None:
-    site.say("/", "".join(f"<img src={name}.jpg>" for name in ("new", "known", "bad", "lost")))
+    site.say("/", "".join(f"<img src={name}.jpg>" for name in ("new", "known", "bad", "lost", "gone")))
     crawl_id, said = await crawled(house, site, seeds=[Seed(url=f"{site.origin}/")])
     found = {one.url.rpartition("/")[2]: one for one in said if isinstance(one, ImageFound)}
-    bad, lost = found["bad.jpg"], found["lost.jpg"]
+    bad, lost, gone = found["bad.jpg"], found["lost.jpg"], found["gone.jpg"]
     news = {"kind": FetchMedia.wire_name, "service": "media", "lease_epoch": 1, "sequence": 2, "attempt": 4}
     now = datetime.now(UTC)
     async with house.worker("scraper", hears=HEARS):
@@ -69,6 +69,7 @@ async def test_what_media_says_of_an_image_is_its_line(house: House, site: Site)
             stored(found["known.jpg"], already_stored=True),
             MediaRejected(**bad.child_lineage(bad.fetch_job_id), url=bad.url, code="image_truncated", sentence="Half."),
             JobFailed(**lost.child_lineage(lost.fetch_job_id), **news, at=now, code="http_500", sentence="Away."),
+            JobCancelled(**gone.child_lineage(gone.fetch_job_id), **news, at=now),
             # An attempt that was thought lost: the image is stored, and stays so.
             JobFailed(
                 **found["new.jpg"].child_lineage(found["new.jpg"].fetch_job_id), **news, at=now, code="x1", sentence="X"
@@ -77,7 +78,7 @@ async def test_what_media_says_of_an_image_is_its_line(house: House, site: Site)
             await house.say(fact)
 
         async def heard() -> bool:
-            return len(await house.rows("SELECT FROM scraper.inbox")) >= 5
+            return len(await house.rows("SELECT FROM scraper.inbox")) >= 6
 
         await until(heard)
     lines = await outcomes(house, crawl_id, "image")
@@ -86,6 +87,7 @@ async def test_what_media_says_of_an_image_is_its_line(house: House, site: Site)
         "known.jpg": ("duplicate", "duplicate_image"),
         "bad.jpg": ("refused", "image_truncated"),
         "lost.jpg": ("refused", "http_500"),
+        "gone.jpg": ("refused", "cancelled"),
     }
 
 

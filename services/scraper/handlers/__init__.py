@@ -1,6 +1,6 @@
 """What the scraper hears: commands to scrape, crawl and import, and what media made of the images that were found."""
 
-from contracts.jobs import JobFailed
+from contracts.jobs import JobCancelled, JobFailed
 from contracts.media import MediaRejected, MediaStored
 from contracts.scraper import (
     ContinueCrawl,
@@ -34,7 +34,7 @@ __all__ = [
 
 _ON_MEDIA = Selective(on_media, may_be_found_here)
 
-REACTIONS: Reactions = {MediaStored: _ON_MEDIA, MediaRejected: _ON_MEDIA, JobFailed: _ON_MEDIA}
+REACTIONS: Reactions = dict.fromkeys((MediaStored, MediaRejected, JobFailed, JobCancelled), _ON_MEDIA)
 WORK: Works = {
     ScrapePages: scrape_pages,
     ImportManifest: import_manifest,

@@ -5,7 +5,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from contracts.envelope import Lineage
-from contracts.jobs import JobFailed
+from contracts.jobs import JobCancelled, JobFailed
 from contracts.media import FetchMedia, MediaRejected, MediaStored
 from contracts.scraper import UrlLine, UrlsAccounted
 from services.scraper.store import accounts as store
@@ -17,8 +17,9 @@ from shared.outbox import Transaction
 _LINES_A_MESSAGE: Final = 200
 _LINES_BYTES: Final = 160 * 1024  # of a message of 256 KiB at most
 _DUPLICATE: Final = ("duplicate_image", "The project has an image of the same bytes already.")
+_CANCELLED: Final = ("cancelled", "Its fetch was cancelled; a later crawl may take it.")
 
-Fact = MediaStored | MediaRejected | JobFailed
+Fact = MediaStored | MediaRejected | JobFailed | JobCancelled
 
 
 async def on_media(tx: Transaction, facts: Sequence[Heard[Fact]]) -> None:
@@ -44,6 +45,8 @@ def _fates(fact: Fact) -> Iterator[Fate]:
             yield Fate(fact.job_id, "stored")
         case MediaRejected() | JobFailed(kind=FetchMedia.wire_name):
             yield Fate(fact.job_id, "refused", fact.code, fact.sentence)
+        case JobCancelled(kind=FetchMedia.wire_name):
+            yield Fate(fact.job_id, "refused", *_CANCELLED)
         case _:
             pass
 
