@@ -50,7 +50,7 @@ async def _fetch(model: OnnxModel, folder: Path) -> OnnxModel:
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(model.name, total=None)
-        async with Outbound(user_agent=outside.user_agent, allow=outside.outbound_allow) as outbound:
+        async with Outbound.of(outside) as outbound:
             found = await weights.at_hand(
                 model,
                 folder,

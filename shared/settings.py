@@ -6,7 +6,7 @@ from typing import Annotated, TypeVar
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from shared.addresses import parse_allow_list
+from shared.addresses import Network, parse_allow_list, parse_networks
 
 VERSION = "0.1.0"
 """Of the whole house: its services are released together."""
@@ -48,6 +48,11 @@ class OutboundSettings(BaseSettings):
         default=frozenset(),
         description="`ip:port` pairs, comma-separated, that may be fetched although they are not public",
     )
+    outbound_own_networks: Annotated[tuple[Network, ...], NoDecode] = Field(
+        default=(),
+        description="networks of pods, services or a VPC, comma-separated, that are never fetched from although their"
+        " addresses look public",
+    )
     scratch_directory: Path | None = Field(default=None, description="temporary files; default: the system's")
     environment: str = "local"
 
@@ -57,6 +62,11 @@ class OutboundSettings(BaseSettings):
         if not isinstance(value, str):
             return value
         return parse_allow_list(value)
+
+    @field_validator("outbound_own_networks", mode="before")
+    @classmethod
+    def _parse_networks(cls, value: object) -> object:
+        return parse_networks(value) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _production_has_no_exceptions(self) -> "OutboundSettings":

@@ -95,7 +95,7 @@ async def _estimator(settings: Settings, objects: ObjectStore) -> EstimatorChoic
     places = (settings.models_directory, settings.scratch_directory, Path(gettempdir()))
     folder = weights.folder_for(estimator, *(place for place in places if place is not None))
     try:
-        async with Outbound(user_agent=settings.user_agent, allow=settings.outbound_allow) as outbound:
+        async with Outbound.of(settings) as outbound:
             found = await weights.at_hand(estimator, folder, outbound=outbound, objects=objects)
     except Failure as failure:
         raise SystemExit(failure.sentence) from None

@@ -30,9 +30,7 @@ async def serve(settings: Settings) -> None:
         def outbound(allow: frozenset[tuple[str, int]]) -> Outbound:
             # Whoever waits here for a connection looks like somebody who was not answered.
             per_host = 2 * settings.concurrency
-            ways.append(
-                Outbound(user_agent=settings.user_agent, allow=settings.outbound_allow | allow, per_host=per_host)
-            )
+            ways.append(Outbound.of(settings, allow=allow, per_host=per_host))
             return ways[-1]
 
         providers = open_providers(settings.providers, Means(run_confined=sandbox.run, outbound=outbound))

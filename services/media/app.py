@@ -34,9 +34,7 @@ async def serve(settings: Settings) -> None:
                 preload=("services.media.processing",),
             )
         )
-        outbound = await stack.enter_async_context(
-            Outbound(user_agent=settings.user_agent, allow=settings.outbound_allow)
-        )
+        outbound = await stack.enter_async_context(Outbound.of(settings))
         bench = Bench(objects, outbound, scratch, settings.classifier_memory_bytes, settings.classifier_seconds)
         library = Library(
             pool=worker.pool,

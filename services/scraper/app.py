@@ -21,9 +21,7 @@ async def serve(settings: Settings) -> None:
     """Work until told to stop."""
     async with AsyncExitStack() as stack:
         worker = await stack.enter_async_context(Worker("scraper", settings, hears=REACTIONS, works=WORK))
-        outbound = await stack.enter_async_context(
-            Outbound(user_agent=settings.user_agent, allow=settings.outbound_allow)
-        )
+        outbound = await stack.enter_async_context(Outbound.of(settings))
         sandbox = await stack.enter_async_context(
             Sandbox(
                 processes=settings.reader_processes,

@@ -9,6 +9,7 @@ from shared.addresses.public import (
     hidden_ipv4,
     is_public,
     parse_allow_list,
+    parse_networks,
 )
 from shared.addresses.urls import UTF_8, Url, join, parse_url
 
@@ -24,5 +25,6 @@ __all__ = [
     "is_public",
     "join",
     "parse_allow_list",
+    "parse_networks",
     "parse_url",
 ]

@@ -111,6 +111,11 @@ def parse_allow_list(text: str) -> frozenset[tuple[str, int]]:
     return frozenset(_parse_pair(pair.strip()) for pair in text.split(",") if pair.strip())
 
 
+def parse_networks(text: str) -> tuple[Network, ...]:
+    """Read networks such as `10.0.0.0/8` separated by commas; raise ValueError where one is none."""
+    return tuple(ip_network(network.strip()) for network in text.split(",") if network.strip())
+
+
 def _parse_pair(pair: str) -> tuple[str, int]:
     parts = urlsplit(f"//{pair}")
     if not parts.hostname or not parts.port or parts.netloc != pair or parts.username is not None:

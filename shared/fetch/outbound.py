@@ -30,6 +30,7 @@ from shared.fetch.answers import (
 )
 from shared.fetch.bodies import Body, FileBody
 from shared.scratch import new_file
+from shared.settings import OutboundSettings
 
 REDIRECT_LIMIT: Final = 5
 CONNECTION_LIMIT: Final = 256
@@ -100,6 +101,18 @@ class Outbound:
         self._resolver = resolver
         self._per_host = per_host
         self._open_socket = open_socket
+
+    @classmethod
+    def of(
+        cls, settings: OutboundSettings, *, allow: frozenset[tuple[str, int]] = frozenset(), per_host: int = 6
+    ) -> Self:
+        """Make the way out that the environment allows, and `allow` besides."""
+        return cls(
+            user_agent=settings.user_agent,
+            allow=settings.outbound_allow | allow,
+            own_networks=settings.outbound_own_networks,
+            per_host=per_host,
+        )
 
     async def __aenter__(self) -> Self:
         self._session = ClientSession(

@@ -1,8 +1,9 @@
 import pytest
 
-from shared.addresses import Policy
+from shared.addresses import Policy, parse_url
 from shared.errors import Refused
 from shared.fetch import Outbound
+from shared.settings import OutboundSettings, load
 from tests.shared.inner_places import INNER_URLS
 from tests.shared.outer_world import INNER_NAMES, NAMES, World, a_world, corpus_urls, needs_corpus
 from tests.shared.strangers import (
@@ -124,3 +125,23 @@ async def test_proxies_of_the_environment_are_not_used(world: World, monkeypatch
             monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
         assert (await world.read("http://example.com/")).body == b"trapped"
         assert proxy.connections == 0
+
+
+OWN = ("http://198.41.1.2/", "http://[2606:4700::1]/")
+"""Of networks that look public: pods and machines of many a cluster have such addresses."""
+
+
+async def test_nobody_is_sent_to_networks_of_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    for url in OWN:
+        parse_url(url, Outbound.of(load(OutboundSettings)).policy)  # as long as nobody says that they are ours
+    monkeypatch.setenv("OUTBOUND_OWN_NETWORKS", "198.41.0.0/16, 2606:4700::/32")
+    async with Outbound.of(load(OutboundSettings)) as outbound:
+        for url in OWN:
+            with pytest.raises(Refused, match="address_refused"):
+                await outbound.read(url, max_bytes=1, deadline_seconds=5)
+
+
+def test_what_is_no_network_ends_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OUTBOUND_OWN_NETWORKS", "198.41.0.0/16,ours")
+    with pytest.raises(SystemExit, match="OUTBOUND_OWN_NETWORKS"):
+        load(OutboundSettings)
