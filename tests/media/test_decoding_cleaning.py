@@ -41,9 +41,11 @@ def png_with_texts() -> bytes:
 
 def jpeg_with_comment() -> bytes:
     whole = told("JPEG", 6, xmp=XMP, comment=b"secret", progressive=True)
-    photoshop = b"Photoshop 3.0\0secret"
-    segment = b"\xff\xed" + (len(photoshop) + 2).to_bytes(2, "big") + photoshop
-    return whole[:2] + segment + whole[2:] + TRAILER
+    return whole[:2] + segment(0xED, b"Photoshop 3.0\0secret") + segment(0xEE, b"secret") + whole[2:] + TRAILER
+
+
+def segment(kind: int, content: bytes) -> bytes:
+    return bytes((0xFF, kind)) + (len(content) + 2).to_bytes(2, "big") + content
 
 
 def animated_webp() -> bytes:

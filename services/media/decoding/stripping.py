@@ -21,11 +21,11 @@ from services.media.decoding.containers import (
 from services.media.decoding.metadata import UPRIGHT
 
 _JPEG_START, _JPEG_END, _JPEG_SCAN = 0xD8, 0xD9, 0xDA
-_JPEG_KEPT: Final = frozenset(range(0xC0, 0xE0)) | {0xEE}
-"""Tables, frames and scans, and how Adobe codes colours; a colour profile and the density of the pixels besides."""
+_JPEG_KEPT: Final = frozenset(range(0xC0, 0xE0))
+"""Tables, frames and scans; a colour profile, how Adobe codes colours, and the density of the pixels besides."""
 _JPEG_DENSITY: Final = b"JFIF\0"
 _JPEG_DENSITY_BYTES: Final = 14
-_JPEG_PROFILE: Final = b"ICC_PROFILE\0"
+_JPEG_NAMES_KEPT: Final = {0xE2: b"ICC_PROFILE\0", 0xEE: b"Adobe"}
 # Fill bytes before a marker are left where they are: a pattern that took them in would look at each one anew.
 _JPEG_MARKER: Final = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])")
 
@@ -78,7 +78,8 @@ def _jpeg(payload: bytes, orientation: int) -> Iterator[bytes]:
         if kind == _JPEG_SCAN:
             following = _JPEG_MARKER.search(payload, stop)
             stop = following.start() if following else len(payload)
-        if kind in _JPEG_KEPT or (kind == 0xE2 and payload.startswith(_JPEG_PROFILE, start + 4)):  # noqa: PLR2004
+        name = _JPEG_NAMES_KEPT.get(kind)
+        if kind in _JPEG_KEPT or (name is not None and payload.startswith(name, start + 4)):
             yield payload[start:stop]
         if kind == 0xE0 and payload.startswith(_JPEG_DENSITY, start + 4):  # noqa: PLR2004
             yield _without_preview(payload[start + 4 : stop])
