@@ -93,9 +93,8 @@ async def upsert_generation_taken_over(
 ) -> None:
     """Have a job go on with the request of another one, of which nobody knew the name, or a wrong one.
 
-    Only one job ever does.
-
-    What it costs is counted with the job that goes on.
+    Only one job ever does, and only what it costs counts from then on. A name by which the same provider draws for any
+    other job is not taken down: what it leads to belongs to somebody else.
     """
     await connection.execute(
         """
@@ -107,7 +106,10 @@ async def upsert_generation_taken_over(
         )
         INSERT INTO generations (job_id, project_id, submitted_by, provider, paid, price_micros, width_px, height_px,
                                  samples, asked_at, request_id, resume)
-        SELECT $1, $2, submitted_by, provider, paid, price_micros, width_px, height_px, samples, asked_at, $4,
+        SELECT $1, $2, submitted_by, provider, paid, price_micros, width_px, height_px, samples, asked_at,
+               (SELECT $4 WHERE NOT EXISTS (
+                   SELECT FROM generations AS other
+                   WHERE other.provider = taken.provider AND other.request_id = $4 AND other.job_id <> $3)),
                jsonb_build_object('track_id', coalesce(resume ->> 'track_id', $3::text)) FROM taken
         ON CONFLICT (job_id) DO NOTHING
         """,

@@ -112,6 +112,16 @@ async def test_an_address_at_its_own_host_is_used_as_it_was_told(server: ModelsL
     assert sum("/api/v7/images/fetch/1000" in seen and KEY in seen for seen in server.seen) == 1
 
 
+async def test_a_name_that_somebody_tells_leads_nowhere_else_with_the_key(
+    server: ModelsLabServer, modelslab: Provider
+) -> None:
+    told = Submitted("../../../v3/delete_image?all=1#", {"track_id": "ours"})
+    with pytest.raises(Failure):
+        await modelslab.poll(told)
+    assert server.seen
+    assert not any(" /api/v3/" in seen for seen in server.seen)
+
+
 async def test_a_link_that_leads_nowhere_yet_is_waited_for(server: ModelsLabServer, modelslab: Provider) -> None:
     server.missing_pictures = 2
     submitted = await modelslab.submit(lake(modelslab))

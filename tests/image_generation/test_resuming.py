@@ -98,6 +98,24 @@ async def test_a_name_that_belongs_to_another_request_is_not_believed(shift: Shi
     assert paid(server, lost, wrong, right) == 1
 
 
+@pytest.mark.parametrize("ended", [True, False])
+async def test_nobody_gets_the_pictures_of_another_by_naming_its_request(
+    shift: Shift, server: ModelsLabServer, *, ended: bool
+) -> None:
+    """Names are numbers that follow each other, and the provider need not tell whose a picture is."""
+    [other] = wishes(1)
+    await shift.work([other])
+    if not ended:
+        await shift.house.admin.execute("UPDATE image_generation.generations SET generated_at = NULL")
+    [lost] = await lose(shift, server)
+    wrong = going_on(lost, name_of(server, other.job_id))
+    outcome = await end(shift, wrong)
+    assert (outcome.state, outcome.code, outcome.known) == ("failed", "outcome_unknown", False)
+    right = going_on(wrong, name_of(server, lost.job_id))
+    assert (await end(shift, right)).state == "completed", "and the right name is heard after a wrong one"
+    assert paid(server, lost, wrong, right) == 1
+
+
 async def test_what_is_given_up_under_a_strange_name_is_not_asked_for_anew(
     shift: Shift, server: ModelsLabServer
 ) -> None:

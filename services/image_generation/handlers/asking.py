@@ -70,7 +70,8 @@ async def ask_once(job: Job[GenerateImage], wish: Wish, studio: Studio) -> Asked
     if known is not None and known.request_id is not None:
         return _resumed(known, known.request_id, studio)
     if known is not None and known.paid and not known.let_go:
-        raise failure_of(known.provider, Trouble.UNKNOWN, "")
+        told = "" if job.command.resumes is None else "By that name it draws for another job."
+        raise failure_of(known.provider, Trouble.UNKNOWN, told)
     failures = known.failures if known is not None else 0
     if failures >= MOST_FAILURES:
         raise Refused("generation_failed", f"The request was taken and given up {failures} times; word it otherwise.")

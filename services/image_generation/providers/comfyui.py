@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 from uuid import uuid4
 
 import orjson
@@ -119,7 +119,7 @@ class ComfyUI:
 
     async def poll(self, submitted: Submitted) -> Pending | Done:
         """Ask for the result, and where there is none for the place in the queue."""
-        answer = await self._wire.ask(self._url(f"/history/{submitted.request_id}"), headers=self._headers)
+        answer = await self._wire.ask(self._history_of(submitted), headers=self._headers)
         self._check(answer, asked=True)
         entry = (answer.document or {}).get(submitted.request_id)
         if isinstance(entry, dict):
@@ -184,7 +184,7 @@ class ComfyUI:
 
     async def _gone(self, submitted: Submitted) -> Pending | Done:
         """Look once more, for it may have ended between the two looks; what is nowhere was lost by a restart."""
-        answer = await self._wire.ask(self._url(f"/history/{submitted.request_id}"), headers=self._headers)
+        answer = await self._wire.ask(self._history_of(submitted), headers=self._headers)
         self._check(answer, asked=True)
         entry = (answer.document or {}).get(submitted.request_id)
         if isinstance(entry, dict):
@@ -198,6 +198,9 @@ class ComfyUI:
         if answer.status == HTTPStatus.BAD_REQUEST and not said:
             said = message_in(answer.document, "node_errors")
         self._wire.check(answer, said, may_be_repeated=asked)
+
+    def _history_of(self, submitted: Submitted) -> str:
+        return self._url(f"/history/{quote(submitted.request_id, safe='')}")
 
     def _url(self, path: str) -> str:
         return self._settings.base_url + path

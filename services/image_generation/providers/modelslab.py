@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import quote
 
 import orjson
 from pydantic import Field, SecretStr
@@ -114,7 +115,7 @@ class ModelsLab:
     async def _fetch(self, submitted: Submitted) -> Answer:
         key = {"key": self._settings.key.get_secret_value()}
         told = submitted.resume.get("fetch_result", "")
-        own = self._settings.base_url + _FETCH.format(submitted.request_id)
+        own = self._settings.base_url + _FETCH.format(quote(submitted.request_id, safe=""))
         answer = await self._wire.ask(told if self._is_its_own(told) else own, key)
         if answer.status != HTTPStatus.NOT_FOUND:
             return answer
