@@ -4,11 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from contracts.image_generation import GenerateImage
+from services.image_generation.handlers import following
+from services.image_generation.handlers.asking import Asked
 from services.image_generation.providers import Done, GenerationRequest, Pending, Provider, Submitted
 from services.image_generation.providers.provider import Capabilities, GeneratedPicture
 from services.image_generation.rules import Pace
@@ -298,6 +301,53 @@ async def test_where_the_budget_is_used_up_a_free_one_draws(house: House, painte
     budgets = Budgets(of_all_micros=0)
     [outcome] = await made(house, painter, free, fallbacks=("free",), budgets=budgets)
     assert (outcome.state, outcome.provider, painter.asked) == ("completed", "free", 0)
+
+
+@pytest.mark.parametrize("kind", [Trouble.KEY, Trouble.CREDIT])
+async def test_a_stand_in_who_never_will_does_not_end_what_the_first_will_draw_later(
+    house: House, painter: Painter, kind: Trouble
+) -> None:
+    painter.troubles = [trouble(Trouble.PASSING, 30)]
+    stand_in = Painter("stand-in")
+    stand_in.troubles = [trouble(kind)]
+    [outcome] = await made(house, painter, stand_in, fallbacks=("stand-in",))
+    assert (outcome.state, outcome.code, stand_in.asked) == ("pending", "provider_away", 1)
+
+    [outcome] = await made(house, stand_in)
+    assert outcome.state == "failed", "where nobody else may draw it ends"
+
+
+async def test_what_costs_nothing_is_drawn_also_where_more_was_spent_than_may_be(
+    house: House, painter: Painter
+) -> None:
+    await made(house, painter, count=2)
+    free = Painter("free", costs_money=False, most_in_flight=4)
+    less = Budgets(of_all_micros=10_000, of_owner_micros=10_000)
+    [outcome] = await made(house, painter, free, fallbacks=("free",), budgets=less)
+    assert (outcome.state, outcome.provider, painter.asked) == ("completed", "free", 2)
+
+
+async def test_who_cancels_does_not_wait_for_a_provider_that_is_silent(
+    painter: Painter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "_LET_GO_SECONDS", 0.01)
+    asked_to_stop, never = asyncio.Event(), asyncio.Event()
+
+    async def cancel(_: Submitted) -> None:
+        asked_to_stop.set()
+        await never.wait()
+
+    painter.cancel = cancel  # type: ignore[method-assign]
+    painter.polls = [Pending() for _ in range(999)]
+    job: Any = SimpleNamespace(cancel_requested=True, hinted=asyncio.Event(), progress=lambda *_: None)
+    asked = Asked(painter, Submitted("1", {"samples": "1"}), None, estimate_seconds=1)
+    waiting = asyncio.create_task(following.follow(job, asked, 60))
+    while len(painter.polls) == 999:
+        await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.wait({waiting}, timeout=10)
+    assert waiting.cancelled()
+    assert asked_to_stop.is_set()
 
 
 async def test_who_cannot_draw_it_is_not_asked(house: House) -> None:

@@ -107,17 +107,21 @@ def _resumed(known: store.Generation, request_id: str, studio: Studio) -> Asked:
 
 
 async def _ask_in_turn(job: Job[GenerateImage], wish: Wish, studio: Studio) -> Asked:
-    """Ask the first of the candidates who is there; why the others were passed over becomes a note."""
-    notes: list[str] = []
-    *others, last = studio.candidates(job.command.provider, wish)
-    for provider in others:
+    """Ask the first of the candidates who is there; why the others were passed over becomes a note.
+
+    Where none is, the job waits for one of them who may be there later, before it fails for one who will not.
+    """
+    passed: list[Failure] = []
+    for provider in studio.candidates(job.command.provider, wish):
         try:
-            return replace(await _ask(job, provider, wish, studio), notes=tuple(notes))
+            asked = await _ask(job, provider, wish, studio)
         except Failure as failure:
             if not passes_on(failure):
                 raise
-            notes.append(failure.sentence)
-    return replace(await _ask(job, last, wish, studio), notes=tuple(notes))
+            passed.append(failure)
+        else:
+            return replace(asked, notes=tuple(failure.sentence for failure in passed))
+    raise next((failure for failure in reversed(passed) if isinstance(failure, TryAgain)), passed[-1])
 
 
 async def _ask(job: Job[GenerateImage], provider: Provider, wish: Wish, studio: Studio) -> Asked:

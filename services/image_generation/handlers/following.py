@@ -17,6 +17,8 @@ _SHORTEST_PAUSE_SECONDS: Final = 0.2
 _LONGEST_PAUSE_SECONDS: Final = 10.0
 _LONGEST_PATIENCE_SECONDS: Final = 60.0
 _UNTIL_SOMEBODY_ACTS_SECONDS: Final = 300.0
+_LET_GO_SECONDS: Final = 2.0
+"""Whoever cancels waits no longer for a provider that does not answer."""
 
 
 async def follow(job: Job[GenerateImage], asked: Asked, deadline_seconds: float) -> Done:
@@ -29,7 +31,9 @@ async def follow(job: Job[GenerateImage], asked: Asked, deadline_seconds: float)
         raise TryAgain("provider_slow", f"{name} gave no picture within {deadline_seconds:.0f} s.") from None
     except asyncio.CancelledError:
         if job.cancel_requested:  # otherwise another process goes on with what may be paid for
-            await asked.provider.cancel(asked.submitted)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LET_GO_SECONDS):
+                    await asked.provider.cancel(asked.submitted)
         raise
 
 

@@ -70,11 +70,8 @@ def objection(
 
     The codes are `budget_used_up`, those of the trouble that the account has, and `account_full`.
     """
-    of_all, of_owner = budgets.of_all_micros, budgets.of_owner_micros
-    if of_owner is not None and standing.spent_by_owner_micros + price_micros > of_owner:
-        return _used_up("Your", of_owner)
-    if of_all is not None and standing.spent_micros + price_micros > of_all:
-        return _used_up("The", of_all)
+    if price_micros and (overdrawn := _overdrawn(standing, budgets, price_micros)):
+        return overdrawn
     if standing.closed_seconds is not None and not standing.may_be_tried:
         return _closed(name, Trouble(standing.reason or Trouble.PASSING), standing.closed_seconds)
     if most_in_flight is not None and standing.on_their_way >= most_in_flight:
@@ -104,6 +101,15 @@ def closed_seconds(trouble: Trouble, failures: int, retry_after_seconds: float |
     if counts_as_failure(trouble) and failures >= FAILURES_UNTIL_CLOSED:
         doublings = min(failures - FAILURES_UNTIL_CLOSED, 10)
         return float(min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2**doublings))
+    return None
+
+
+def _overdrawn(standing: Standing, budgets: Budgets, price_micros: int) -> Refused | None:
+    of_all, of_owner = budgets.of_all_micros, budgets.of_owner_micros
+    if of_owner is not None and standing.spent_by_owner_micros + price_micros > of_owner:
+        return _used_up("Your", of_owner)
+    if of_all is not None and standing.spent_micros + price_micros > of_all:
+        return _used_up("The", of_all)
     return None
 
 
