@@ -127,6 +127,7 @@ class ModelsLabServer(Atelier):
         self.fetch_result: str | None = None
         self.ready_at_once = False
         self.output: Any = None
+        self.seed = "77"
         self._works: dict[str, int] = {}
         self.tracks: dict[str, str] = {}
         self.tells_whose = False
@@ -176,7 +177,7 @@ class ModelsLabServer(Atelier):
             "generationTime": 2.1,
             "id": name,
             "output": output,
-            "meta": {"seed": "77"},
+            "meta": {"seed": self.seed},
         } | whose
 
     async def _fetch(self, request: web.Request) -> web.Response:

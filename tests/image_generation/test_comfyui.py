@@ -137,3 +137,11 @@ async def test_a_request_can_be_taken_back(server: ComfyServer, comfyui: Provide
     await comfyui.cancel(await comfyui.submit(lake(comfyui)))
 
     assert server.cancelled == ["/queue", "/interrupt"]
+
+
+async def test_who_takes_a_request_back_that_waits_interrupts_nobody(server: ComfyServer, comfyui: Provider) -> None:
+    """Older servers interrupt what they draw, whoever is named."""
+    server.ahead = 2
+    await comfyui.cancel(await comfyui.submit(lake(comfyui)))
+
+    assert server.cancelled == ["/queue"]

@@ -1,6 +1,7 @@
 """ModelsLab over real HTTP, with the oddities of its answers."""
 
 import base64
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -120,6 +121,22 @@ async def test_a_name_that_somebody_tells_leads_nowhere_else_with_the_key(
         await modelslab.poll(told)
     assert server.seen
     assert not any(" /api/v3/" in seen for seen in server.seen)
+
+
+async def test_what_somebody_asks_for_says_nothing_of_the_account(server: ModelsLabServer, modelslab: Provider) -> None:
+    """Else one of them would keep everybody from asking."""
+    asked = lake(modelslab).model_copy(update={"description": 'a "credit card", a rate limit, an unauthorized lake'})
+    for quoted in (asked.description, json.dumps(asked.description)):
+        server.next.append(Reply({"status": "error", "message": f"Validation: {quoted} is not allowed"}))
+        with pytest.raises(Denied) as failure:
+            await modelslab.submit(asked)
+        assert (failure.value.trouble, failure.value.code) == (Trouble.WISH, "provider_refused")
+
+
+async def test_a_seed_that_nobody_can_write_down_is_left_out(server: ModelsLabServer, modelslab: Provider) -> None:
+    server.seed = "9" * 30
+    done = await ended(modelslab, await modelslab.submit(lake(modelslab)))
+    assert done.pictures[0].seed == 4, "the one that was asked for"
 
 
 async def test_a_link_that_leads_nowhere_yet_is_waited_for(server: ModelsLabServer, modelslab: Provider) -> None:

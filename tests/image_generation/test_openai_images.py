@@ -62,6 +62,7 @@ async def test_the_size_is_one_that_the_model_draws(server: OpenAIServer, openai
         (Reply({"error": {"message": "Billing hard limit has been reached"}}, 400), Trouble.CREDIT),
         (Reply({"error": {"message": "blocked by our safety system", "code": "moderation"}}, 400), Trouble.WISH),
         (Reply({"error": {"message": "Rate limit reached"}}, 429), Trouble.BUSY),
+        (Reply({"error": {"message": "You exceeded your quota", "code": "insufficient_quota"}}, 429), Trouble.CREDIT),
         (Reply({"error": {"message": "The server had an error"}}, 500), Trouble.PASSING),
         (Reply({"detail": "no such model"}, 422), Trouble.WISH),
         (HTML, Trouble.PASSING),

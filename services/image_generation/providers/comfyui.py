@@ -110,7 +110,7 @@ class ComfyUI:
         references = [await self._uploaded(reference) for reference in request.references]
         document = {"prompt": self._filled(request, references), "client_id": client}
         answer = await self._wire.hand_in(self._url("/prompt"), document, self._headers)
-        self._check(answer)
+        self._check(answer, own_words=request.words)
         document = answer.document or {}
         request_id = document.get("prompt_id")
         if not isinstance(request_id, str) or not request_id:
@@ -153,10 +153,15 @@ class ComfyUI:
                 await asyncio.sleep(seconds)
 
     async def cancel(self, submitted: Submitted) -> None:
-        """Take it out of the queue, or interrupt it where it is being drawn; what cannot be reached is let go."""
+        """Take it out of the queue, or interrupt it where it is being drawn; what cannot be reached is let go.
+
+        Older servers interrupt whatever they draw, so that this one has to be it.
+        """
         with suppress(Failure):
             await self._wire.ask(self._url("/queue"), {"delete": [submitted.request_id]}, self._headers)
-            await self._wire.ask(self._url("/interrupt"), {"prompt_id": submitted.request_id}, self._headers)
+            answer = await self._wire.ask(self._url("/queue"), headers=self._headers)
+            if submitted.request_id in _names((answer.document or {}).get("queue_running")):
+                await self._wire.ask(self._url("/interrupt"), {"prompt_id": submitted.request_id}, self._headers)
 
     async def _ended(self, entry: Mapping[str, Any], submitted: Submitted) -> Pending | Done:
         status = entry.get("status")
@@ -192,12 +197,12 @@ class ComfyUI:
         lost = Trouble.UNKNOWN if self._settings.paid else Trouble.FAILED
         raise self._wire.trouble(lost, "It does not know the request any more.")
 
-    def _check(self, answer: Answer, *, asked: bool = False) -> None:
+    def _check(self, answer: Answer, *, asked: bool = False, own_words: Sequence[str] = ()) -> None:
         error = (answer.document or {}).get("error")
         said = message_in(error, "message", "details") if isinstance(error, dict) else str(error or "")
         if answer.status == HTTPStatus.BAD_REQUEST and not said:
             said = message_in(answer.document, "node_errors")
-        self._wire.check(answer, said, may_be_repeated=asked)
+        self._wire.check(answer, said, may_be_repeated=asked, own_words=own_words)
 
     def _history_of(self, submitted: Submitted) -> str:
         return self._url(f"/history/{quote(submitted.request_id, safe='')}")

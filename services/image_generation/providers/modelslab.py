@@ -1,6 +1,6 @@
 """ModelsLab's images (API v7, with the fetch of v6 where v7 does not know a request)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote
@@ -76,7 +76,7 @@ class ModelsLab:
         """Hand a request in; what is ready at once is fetched by `poll` all the same."""
         path = _SUBMIT_WITH_REFERENCES if request.references else _SUBMIT
         answer = await self._wire.hand_in(self._settings.base_url + path, self._document(request))
-        self._check(answer)
+        self._check(answer, own_words=request.words)
         document = answer.document or {}
         resume = {"seed": str(request.seed)}
         if isinstance(document.get("fetch_result"), str):
@@ -159,7 +159,7 @@ class ModelsLab:
         if str(whose) != ours:
             raise self._wire.trouble(Trouble.UNKNOWN, "By that name it knows another request.")
 
-    def _check(self, answer: Answer, *, polled: bool = False) -> None:
+    def _check(self, answer: Answer, *, polled: bool = False, own_words: Sequence[str] = ()) -> None:
         document = answer.document or {}
         status = document.get("status")
         message = message_in(document, "message", "messege", "error", "tip") or "nothing more"
@@ -168,7 +168,8 @@ class ModelsLab:
         if answer.is_success and status not in {"error", "failed"}:
             return
         told = message if document else ""
-        self._wire.check(answer, told, document.get("retry_after"), may_be_repeated=polled)
+        patience = document.get("retry_after")
+        self._wire.check(answer, told, patience, may_be_repeated=polled, own_words=own_words)
 
     def _document(self, request: GenerationRequest) -> Mapping[str, Any]:
         size: dict[str, Any] = {"width": request.width_px, "height": request.height_px}

@@ -1,5 +1,6 @@
 """Any endpoint that speaks OpenAI's images: it answers with the pictures or not at all, and nobody can ask later."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import orjson
@@ -71,7 +72,7 @@ class OpenAIImages:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         path, asked = self._asked(request)
         answer = await self._wire.hand_in(self._settings.base_url + path, asked, headers)
-        self._check(answer)
+        self._check(answer, request.words)
         given = [one for one in (answer.document or {}).get("data") or [] if isinstance(one, dict)]
         links = [one["url"] for one in given if isinstance(one.get("url"), str)]
         request_id = request.track_id or "without a name"
@@ -98,11 +99,12 @@ class OpenAIImages:
     def _done(self, pictures: list[GeneratedPicture]) -> Done:
         return Done(tuple(pictures), self._settings.model, provenance={"model": self._settings.model})
 
-    def _check(self, answer: Answer) -> None:
+    def _check(self, answer: Answer, own_words: Sequence[str]) -> None:
         document = answer.document or {}
         error = document.get("error")
         said = f"{message_in(error, 'message')} {message_in(error, 'code')}" if isinstance(error, dict) else error
-        self._wire.check(answer, str(said).strip() if said else message_in(document, "detail"))
+        message = str(said).strip() if said else message_in(document, "detail")
+        self._wire.check(answer, message, own_words=own_words)
 
     def _asked(self, request: GenerationRequest) -> tuple[str, dict[str, Any] | Form]:
         """Say where it is handed in, and as what."""

@@ -83,6 +83,11 @@ class GenerationRequest(BaseModel):
     references: tuple[Reference, ...] = Field(default=(), exclude=True, repr=False)
     hint_url: str | None = Field(default=None, description="where it may be said that there is news of it")
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """All that somebody has said in words of his own."""
+        return self.description, self.style, self.negative_prompt
+
 
 @dataclass(frozen=True, slots=True)
 class GeneratedPicture:

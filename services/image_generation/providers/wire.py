@@ -23,6 +23,7 @@ PICTURE_LIMIT_BYTES: Final = 64 * 1024 * 1024
 ANSWER_LIMIT_BYTES: Final = 128 * 1024 * 1024
 _MESSAGE_CHARACTERS: Final = 200
 _NOT_YET_THERE: Final = "http_404"
+_WORD_BITS: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,13 @@ class Wire:
         return GeneratedPicture(body, found.content_type, size["width_px"], size["height_px"], seed)
 
     def check(
-        self, answer: Answer, message: str = "", retry_after: object = None, *, may_be_repeated: bool = False
+        self,
+        answer: Answer,
+        message: str = "",
+        retry_after: object = None,
+        *,
+        may_be_repeated: bool = False,
+        own_words: Sequence[str] = (),
     ) -> None:
         """Raise what an answer that is no success means.
 
@@ -169,11 +176,12 @@ class Wire:
             message: what its body says is wrong.
             retry_after: how long its body asks for patience, in seconds.
             may_be_repeated: it is a question, so that whatever is unclear passes.
+            own_words: what was asked for: where the message quotes that, it says nothing of the provider.
 
         """
         if answer.is_success and not message:
             return
-        trouble = _trouble_of(answer, message)
+        trouble = _trouble_of(answer, _without(message, own_words))
         unclear = trouble is Trouble.UNKNOWN or (trouble is Trouble.WISH and not is_forbidden(message))
         if (may_be_repeated and unclear) or (trouble is Trouble.UNKNOWN and not self._paid):
             trouble = Trouble.PASSING
@@ -204,6 +212,13 @@ def _trouble_of(answer: Answer, message: str) -> Trouble:
     return Trouble.UNKNOWN if succeeded and not answer.is_page else Trouble.PASSING
 
 
+def _without(message: str, quoted: Sequence[str]) -> str:
+    """Leave out of a message what it quotes, as it stands or as JSON writes it."""
+    for words in sorted(filter(None, quoted), key=len, reverse=True):
+        message = message.replace(words, "").replace(orjson.dumps(words).decode()[1:-1], "")
+    return message
+
+
 def message_in(document: Mapping[str, Any] | None, *names: str) -> str:
     """Give what the first of these fields says that is there, as text, whatever it holds."""
     for name in names:
@@ -215,9 +230,10 @@ def message_in(document: Mapping[str, Any] | None, *names: str) -> str:
 def whole_number(value: object, or_else: int | None) -> int | None:
     """Read a whole number that may be written as text."""
     try:
-        return int(str(value))
+        found = int(str(value))
     except ValueError:
         return or_else
+    return found if found.bit_length() < _WORD_BITS else or_else  # nobody could write a longer one down
 
 
 def number(value: object) -> float | None:

@@ -63,6 +63,7 @@ _BY_STATUS: Final = {
     HTTPStatus.PAYMENT_REQUIRED: Trouble.CREDIT,
     HTTPStatus.TOO_MANY_REQUESTS: Trouble.BUSY,
 }
+_EMPTY: Final = ("insufficient_quota", "billing")
 _FORBIDDEN: Final = ("safety", "policy", "nsfw")
 _BY_WORDS: Final = (
     (Trouble.BUSY, ("rate limit", "queued requests", "too many requests")),
@@ -80,13 +81,15 @@ def sorted_trouble(status: int, message: str) -> Trouble:
 
     Some providers answer 200 to everything, or 400 to an empty account.
     """
+    words = message.lower()
+    if status == HTTPStatus.TOO_MANY_REQUESTS and any(mark in words for mark in _EMPTY):
+        return Trouble.CREDIT  # patience fills no account
     if status in _BY_STATUS:
         return _BY_STATUS[HTTPStatus(status)]
     if status in _LOST_ON_THE_WAY:
         return Trouble.UNKNOWN
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return Trouble.PASSING
-    words = message.lower()
     return next((trouble for trouble, marks in _BY_WORDS if any(mark in words for mark in marks)), Trouble.WISH)
 
 
