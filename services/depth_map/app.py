@@ -89,12 +89,12 @@ async def _inference(settings: Settings, model: EstimatorChoice, stack: AsyncExi
 
 async def _estimator(settings: Settings, objects: ObjectStore) -> EstimatorChoice:
     """Choose who sees the depth, with its weights at hand; without them there is no work, and SystemExit says why."""
-    estimator = weights.chosen(settings.depth_estimator, settings.models_directory)
-    if not isinstance(estimator, OnnxModel):
-        return estimator
     places = (settings.models_directory, settings.scratch_directory, Path(gettempdir()))
-    folder = weights.folder_for(estimator, *(place for place in places if place is not None))
     try:
+        estimator = weights.chosen(settings.depth_estimator, settings.models_directory)
+        if not isinstance(estimator, OnnxModel):
+            return estimator
+        folder = weights.folder_for(estimator, *(place for place in places if place is not None))
         async with Outbound.of(settings) as outbound:
             found = await weights.at_hand(estimator, folder, outbound=outbound, objects=objects)
     except Failure as failure:

@@ -13,12 +13,16 @@ import numpy as np
 
 from services.depth_map.estimators import OnnxEstimator, OnnxModel
 from services.depth_map.turns import Turns
-from shared.errors import Failure, Refused
+from shared.errors import Failure, Refused, TryAgain
 from shared.sandbox import Sandbox
 
 Shape = tuple[int, ...]
 
 _FLOAT_BYTES = 4
+# What these say is wrong with this machine, and with no picture: whoever waits goes on waiting until it is right.
+_OF_THE_MACHINE = frozenset({"model_missing", "model_altered", "accelerator_missing"})
+_UNTIL_RIGHT_SECONDS = 60.0
+_CRASHED = "decoder_crashed"
 
 
 def infer(payload: bytes, options: Mapping[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
@@ -92,7 +96,7 @@ class Inference:
 
         Raises:
             Refused: `tensor_torn`, where the bytes are not of that shape; or as `infer` and the sandbox do.
-            TryAgain: as the sandbox does.
+            TryAgain: as the sandbox does; and where the weights or the accelerator have gone, in the words of `infer`.
 
         """
         if len(tensor) != _FLOAT_BYTES * math.prod(shape):
@@ -132,16 +136,29 @@ class Inference:
     async def _run(self, batch: list[_Waiting]) -> tuple[Shape, list[bytes]]:
         tensors = b"".join(each.tensor for each in batch)
         async with self._turns.mine() if self._turns else nullcontext():
-            facts, maps = await self._sandbox.run(infer, tensors, model=self._model, shape=list(batch[0].shape))
+            facts, maps = await self._asked(tensors, batch[0].shape)
         shape = tuple(facts["shape"])
         if len(maps) != len(batch) or any(len(plane) != _FLOAT_BYTES * math.prod(shape) for plane in maps):
             raise Refused("model_unfit", "The model did not give one map for each picture.")
         return shape, maps
 
+    async def _asked(self, tensors: bytes, shape: Shape) -> tuple[dict[str, Any], list[bytes]]:
+        try:
+            return await self._sandbox.run(infer, tensors, model=self._model, shape=list(shape))
+        except Refused as refusal:
+            if refusal.code not in _OF_THE_MACHINE:
+                raise
+            patience = {"retry_after_seconds": _UNTIL_RIGHT_SECONDS, "rate_limited": True}
+            raise TryAgain(refusal.code, refusal.sentence, **patience) from refusal
+
     def _disappoint(self, batch: list[_Waiting], error: Exception) -> None:
-        """Tell one alone what went wrong; of several it may be the fault of one, so each is tried again alone."""
+        """Tell one alone what went wrong; of several it may be the fault of one, so each is tried again alone.
+
+        So is one under whom the process died, for somebody else may have killed it.
+        """
         left = [each for each in batch if not each.answer.done()]
-        if isinstance(error, Failure) and len(batch) > 1:
+        died = isinstance(error, Failure) and error.code == _CRASHED and not batch[0].alone
+        if died or (isinstance(error, Failure) and len(batch) > 1):
             for each in left:
                 each.alone = True
             self._waiting = [*left, *self._waiting]

@@ -20,6 +20,8 @@ PREVIEW_LONG_SIDE_PX = 512
 
 # Less than this, relative to the values themselves, is rounding and no relief.
 _FLAT_RELIEF = 1e-5
+# Beneath this the factor that stretches it to all levels would be no number.
+_LEAST_RELIEF = 1e-30
 _WEBP_QUALITY = 90
 # Depth is smooth in its high bits and noise in its low ones: higher levels gain 2 % and take thrice as long.
 _PNG_COMPRESSION = 4
@@ -59,13 +61,18 @@ def relief(inverse: Plane) -> Relief:
     lowest, highest = float(inverse.min()), float(inverse.max())
     # NaN and infinity anywhere show in the extremes, so no second pass is needed.
     if not np.isfinite([lowest, highest]).all():
-        raise Refused("depth_not_finite", "The estimator gave values that are no numbers for this picture.")
-    if highest - lowest <= _FLAT_RELIEF * max(abs(lowest), abs(highest)):
+        raise not_finite()
+    if highest - lowest <= max(_FLAT_RELIEF * max(abs(lowest), abs(highest)), _LEAST_RELIEF):
         return Relief(np.zeros(inverse.shape, np.uint16), lowest, highest, flat=True)
     scaled = inverse - np.float32(lowest)
     scaled *= np.float32(DEEPEST_LEVEL / (highest - lowest))
     levels = np.rint(scaled, out=scaled).clip(0, DEEPEST_LEVEL, out=scaled).astype(np.uint16)
     return Relief(levels, lowest, highest, flat=False)
+
+
+def not_finite() -> Refused:
+    """Say that an estimator gave NaN or infinity."""
+    return Refused("depth_not_finite", "The estimator gave values that are no numbers for this picture.")
 
 
 def preview_of(levels: NDArray[np.uint16]) -> Pixels:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.depth_map.estimators import Estimator, Plane
-from services.depth_map.maps import DEEPEST_LEVEL, Pixels, Relief
+from services.depth_map.maps import DEEPEST_LEVEL, Pixels, Relief, not_finite
 
 _LOOKED_AT_PX = 1024
 _NEAR_AN_EDGE_PX = 2
@@ -75,7 +75,9 @@ def flip_difference(estimator: Estimator, rgb: Plane, inverse: Plane) -> float:
 
 
 def mirror_difference(of_mirror: Plane, inverse: Plane) -> float:
-    """Compare the map of the mirrored picture with that of the picture."""
+    """Compare the map of the mirrored picture with that of the picture; raises Refused (`depth_not_finite`)."""
+    if not np.isfinite([of_mirror.min(), of_mirror.max()]).all():
+        raise not_finite()
     mirrored = of_mirror[:, ::-1].astype(np.float64)
     span = float(np.ptp(inverse))
     if span == 0:

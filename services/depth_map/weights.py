@@ -3,9 +3,13 @@
 import asyncio
 import hashlib
 import os
-from contextlib import suppress
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
+
+from pydantic import ValidationError
 
 from services.depth_map.estimators import Cues, EstimatorChoice, OnnxModel, depth_anything_v2_small
 from shared.errors import Refused
@@ -17,6 +21,7 @@ from shared.objects import ObjectStore
 # An ONNX file is one protobuf message, which can be no larger.
 LARGEST_BYTES: Final = 2 * 1024 * 1024 * 1024
 FETCH_SECONDS: Final = 1800.0
+_PART: Final = ".part"
 
 
 def chosen(description: Path | None, folder: Path | None) -> EstimatorChoice:
@@ -26,13 +31,28 @@ def chosen(description: Path | None, folder: Path | None) -> EstimatorChoice:
         description: JSON file of an `OnnxModel`.
         folder: where weights are kept.
 
+    Raises:
+        Refused: `model_missing`, `model_unfit`, where the file is not there, or describes no model.
+
     """
     if description is not None:
-        return OnnxModel.model_validate_json(description.read_bytes())
+        return _described(description)
     default = depth_anything_v2_small()
     if folder is not None and kept_at(default, folder).is_file():
         return default.at(kept_at(default, folder))
     return Cues()
+
+
+def _described(description: Path) -> OnnxModel:
+    try:
+        return OnnxModel.model_validate_json(description.read_bytes())
+    except OSError as error:
+        raise Refused("model_missing", f"DEPTH_ESTIMATOR: {description} cannot be read: {error.strerror}.") from error
+    except ValidationError as error:
+        wrong = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, wrong["loc"])) or "the file"
+        sentence = f"DEPTH_ESTIMATOR: {description} describes no model: {place}: {wrong['msg']}."
+        raise Refused("model_unfit", sentence) from error
 
 
 def kept_at(model: OnnxModel, folder: Path) -> Path:
@@ -70,18 +90,43 @@ async def at_hand(
         progress: hears how many bytes have come from a URL, and of how many.
 
     Raises:
-        Refused: `model_missing`; `model_altered`, where the bytes have another hash, which are not kept; or as
-            `outbound` and `objects` refuse.
+        Refused: `model_missing`; `model_altered`, where the bytes have another hash, which are not kept;
+            `model_unkept`, where the folder takes no file; or as `outbound` and `objects` refuse.
         TryAgain: as they do.
 
     """
     if model.path is not None:
         return model.at(model.path)
-    kept = kept_at(model, folder)
-    if await asyncio.to_thread(sha256_of, kept) == model.sha256:
+    with _keeping(model, folder):
+        kept = kept_at(model, folder)
+        if await asyncio.to_thread(sha256_of, kept) != model.sha256:
+            await asyncio.to_thread(_prepare, folder)
+            await _keep(model, kept, outbound, objects, progress)
         return model.at(kept)
-    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-    part = folder / f"{uuid7()}.part"
+
+
+@contextmanager
+def _keeping(model: OnnxModel, folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        sentence = f"The weights of {model.name} cannot be kept in {folder}: {error.strerror}."
+        raise Refused("model_unkept", sentence) from error
+
+
+def _prepare(folder: Path) -> None:
+    """Make the folder, without what was left there by whoever was killed while weights came in."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for part in folder.glob(f"*{_PART}"):
+        with suppress(FileNotFoundError):
+            if time.time() - part.stat().st_mtime > FETCH_SECONDS:
+                part.unlink()
+
+
+async def _keep(
+    model: OnnxModel, kept: Path, outbound: Outbound, objects: ObjectStore | None, progress: Progress | None
+) -> None:
+    part = kept.with_name(f"{uuid7()}{_PART}")
     try:
         await _fetch(model, part, outbound, objects, progress)
         if await asyncio.to_thread(sha256_of, part) != model.sha256:
@@ -89,7 +134,6 @@ async def at_hand(
         part.replace(kept)
     finally:
         part.unlink(missing_ok=True)
-    return model.at(kept)
 
 
 async def _fetch(

@@ -16,7 +16,7 @@ from services.depth_map.inference import Inference, infer
 from services.depth_map.mapping import DepthMapping
 from services.depth_map.rules import EdgeSettings, NormalSettings
 from services.depth_map.settings import Settings
-from shared.errors import Refused
+from shared.errors import Refused, TryAgain
 from shared.sandbox import Rehearsal, Sandbox
 from tests.depth_map.scenes import file_of, room
 from tests.depth_map.stored import Drawer
@@ -35,13 +35,15 @@ class Slow:
     def __init__(self) -> None:
         self.batches: list[list[float]] = []
         self.go = asyncio.Semaphore(0)
+        self.dies = 0
 
     async def run(self, _: Callable[..., Any], payload: bytes, *, model: Any, shape: list[int]) -> Any:
         assert model["name"] == "brightness"
         tensors = np.frombuffer(payload, np.float32).reshape(-1, *shape)
         self.batches.append([float(one[0, 0, 0]) for one in tensors])
         await self.go.acquire()
-        if (tensors == 13).any():
+        self.dies -= 1
+        if self.dies >= 0 or (tensors == 13).any():
             raise Refused("decoder_crashed", "It crashed.")
         return {"shape": shape[1:]}, [one.mean(axis=0).tobytes() for one in tensors]
 
@@ -90,6 +92,31 @@ async def test_who_shares_a_batch_with_a_picture_that_cannot_be_mapped_is_mapped
     assert (told(first), told(last)) == (1, 2)
     assert isinstance(choking, Refused)
     assert slow.batches == [[1, 13, 2], [1], [13], [2]]
+
+
+async def test_a_picture_under_which_the_process_died_once_is_shown_again_and_not_for_ever(tmp_path: Path) -> None:
+    slow, inference = slow_inference(tmp_path, batch=3)
+    for _ in range(4):
+        slow.go.release()
+    slow.dies = 1
+    async with inference:
+        assert told(await inference.map_of(tensor(4), SMALL)) == 4
+        with pytest.raises(Refused, match="decoder_crashed"):
+            await inference.map_of(tensor(13), SMALL)
+    assert slow.batches == [[4], [4], [13], [13]]
+
+
+async def test_weights_that_are_gone_when_the_process_is_replaced_end_nobodys_job(tmp_path: Path) -> None:
+    model = described(tmp_path, brightness_model())
+    assert model.path is not None
+    async with _holder(model, calls_per_process=1) as holder, Inference(holder, model) as inference:
+        assert told(await inference.map_of(tensor(4), SMALL)) == 4
+        model.path.rename(tmp_path / "moved")
+        with pytest.raises(TryAgain, match="model_missing") as failure:
+            await inference.map_of(tensor(4), SMALL)
+        assert failure.value.rate_limited
+        (tmp_path / "moved").rename(model.path)
+        assert told(await inference.map_of(tensor(5), SMALL)) == 5
 
 
 async def test_who_has_gone_away_is_not_shown_and_keeps_nobody_waiting(tmp_path: Path) -> None:
@@ -170,7 +197,7 @@ def _mappers() -> Sandbox:
     return Sandbox(processes=1, memory_bytes=512 * 1024**2, seconds=60, preload=["services.depth_map.drawing"])
 
 
-def _holder(model: OnnxModel) -> Sandbox:
+def _holder(model: OnnxModel, **more: Any) -> Sandbox:
     assert model.path is not None
     first = Rehearsal(infer, tensor(0), {"model": model.model_dump(mode="json"), "shape": list(SMALL)})
     return Sandbox(
@@ -180,6 +207,7 @@ def _holder(model: OnnxModel) -> Sandbox:
         preload=["services.depth_map.inference"],
         readable=(model.path,),
         rehearsal=first,
+        **more,
     )
 
 

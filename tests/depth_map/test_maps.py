@@ -32,6 +32,24 @@ def test_stored_levels_give_the_inverse_depth_back() -> None:
     assert np.abs(back - _slope()).max() < 1e-5
 
 
+def test_a_relief_too_slight_to_be_stretched_is_flat() -> None:
+    relief = maps.relief(_slope() * np.float32(1e-42))
+
+    assert relief.flat
+    assert not relief.levels.any()
+    assert not maps.relief(_slope() * np.float32(1e-20)).flat
+
+
+@pytest.mark.parametrize("poison", [np.nan, np.inf])
+def test_a_mirrored_map_that_is_no_number_is_refused(poison: float) -> None:
+    of_mirror = _slope()[:, ::-1].copy()
+    assert quality.mirror_difference(of_mirror, _slope()) < 1e-3
+    of_mirror[17, 23] = poison
+
+    with pytest.raises(Refused, match="depth_not_finite"):
+        quality.mirror_difference(of_mirror, _slope())
+
+
 @pytest.mark.parametrize("value", [0.0, 0.7, 1e6])
 def test_a_flat_map_is_all_zero_and_flagged(value: float) -> None:
     relief = maps.relief(np.full((40, 60), value, np.float32))

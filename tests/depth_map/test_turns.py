@@ -100,7 +100,7 @@ async def test_a_replica_that_is_killed_in_its_turn_gives_it_up(weights: Path) -
     try:
         assert await dying.stdout.readline() == b"mine\n"
         waiting = asyncio.create_task(Turns(weights).prove())
-        await asyncio.sleep(0.02)
+        await _somebody_is_next(weights)
         assert not waiting.done()
     finally:
         dying.send_signal(signal.SIGKILL)
@@ -111,7 +111,7 @@ async def test_a_replica_that_is_killed_in_its_turn_gives_it_up(weights: Path) -
 async def test_who_gives_up_waiting_is_in_nobodys_way(weights: Path) -> None:
     async with Turns(weights).mine():
         waiting = [asyncio.create_task(Turns(weights).prove()) for _ in range(2)]
-        await asyncio.sleep(0.01)
+        await _somebody_is_next(weights)
         waiting[0].cancel()
         await asyncio.gather(waiting[0], return_exceptions=True)
     await asyncio.wait_for(waiting[1], 5)
@@ -124,3 +124,18 @@ async def test_a_folder_without_locks_is_told_before_any_work(weights: Path, mon
     monkeypatch.setattr(fcntl, "flock", unlockable)
     with pytest.raises(Refused, match="accelerator_unshared"):
         await Turns(weights).prove()
+
+
+async def _somebody_is_next(weights: Path) -> None:
+    """Wait until whoever asked first has the lock of those who come next, and so waits for the turn."""
+    while _takes_lock(weights):
+        await asyncio.sleep(0)
+
+
+def _takes_lock(path: Path) -> bool:
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True

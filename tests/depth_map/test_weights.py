@@ -164,6 +164,33 @@ def test_the_default_is_the_learned_model_where_it_was_fetched_and_cues_elsewher
     assert chosen(description, tmp_path) == from_url(tmp_path)
 
 
+@pytest.mark.parametrize("content", [None, "{", '{"name": "nobody"}'])
+def test_a_description_that_is_none_is_told_in_a_sentence(tmp_path: Path, content: str | None) -> None:
+    description = tmp_path / "description.json"
+    if content is not None:
+        description.write_text(content)
+    with pytest.raises(Refused, match=f"DEPTH_ESTIMATOR: {description} "):
+        chosen(description, None)
+
+
+async def test_what_was_left_by_whoever_was_killed_while_weights_came_in_is_removed(tmp_path: Path) -> None:
+    killed, busy = tmp_path / "1.part", tmp_path / "2.part"
+    for part in (killed, busy):
+        part.write_bytes(b"half")
+    os.utime(killed, (0, 0))
+    async with a_world() as world:
+        world.stranger.answers["/model.onnx"] = answer(WEIGHTS)
+        await at_hand(from_url(tmp_path), tmp_path, outbound=world.outbound)
+    assert (killed.exists(), busy.exists()) == (False, True)
+
+
+async def test_a_folder_that_takes_no_file_is_told_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "models").write_bytes(b"no folder")
+    async with Outbound(user_agent="Diorama/0.1") as outbound:
+        with pytest.raises(Refused, match="model_unkept"):
+            await at_hand(from_url(tmp_path), tmp_path / "models", outbound=outbound)
+
+
 async def test_make_models_fetches_what_is_described_and_says_so_and_fails_loudly(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
