@@ -2,33 +2,53 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from contracts.image_generation import ProvidersReported
-from services.gateway.store.reading import Row, fetch
+from services.gateway.store.pages import Conditions
+from services.gateway.store.reading import Row, fetch, fetch_one
 from shared.database import Connection
 
+_GENERATION: Final = """
+    record_id, project_id, task_id, chapter_id, scene_number, script_id, image_type, status, retry_count, progress,
+    object_key, asset_id, model_used, provider, generation_time_seconds, last_attempted_at, error_code, error_sentence,
+    created_at, updated_at,
+    (SELECT clean_copy ->> 'key' FROM assets WHERE assets.id = image_generations.asset_id) AS copy_key
+"""
 
-async def select_generations(
-    connection: Connection, projects: list[UUID], chapter_id: str, scene_number: int | None, limit: int
-) -> list[Row]:
-    """Select the records of a chapter, or of one of its scenes, in the order of the scenes."""
-    return await fetch(
+
+async def select_generation(
+    connection: Connection, projects: list[UUID], chapter_id: str, scene_number: int
+) -> Row | None:
+    """Select the record of a scene; of several projects that which was changed last."""
+    return await fetch_one(
         connection,
-        """
-        SELECT record_id, project_id, task_id, chapter_id, scene_number, script_id, image_type, status, retry_count,
-               progress, object_key, asset_id, model_used, provider, generation_time_seconds, last_attempted_at,
-               error_code, error_sentence, created_at, updated_at,
-               (SELECT clean_copy ->> 'key' FROM assets WHERE assets.id = image_generations.asset_id) AS copy_key
-        FROM image_generations
-        WHERE project_id = ANY ($1) AND chapter_id = $2 AND ($3::integer IS NULL OR scene_number = $3)
-        ORDER BY scene_number, updated_at DESC LIMIT $4
-        """,
+        f"""
+        SELECT {_GENERATION} FROM image_generations
+        WHERE project_id = ANY ($1) AND chapter_id = $2 AND scene_number = $3
+        ORDER BY updated_at DESC LIMIT 1
+        """,  # noqa: S608 - columns of this file
         projects,
         chapter_id,
         scene_number,
-        limit,
+    )
+
+
+async def select_generations(
+    connection: Connection, projects: list[UUID], chapter_id: str, place: tuple[object, ...] | None, limit: int
+) -> list[Row]:
+    """Select a page of the records of a chapter and one more, in the order of the scenes."""
+    conditions = Conditions(projects, chapter_id, limit + 1)
+    conditions.behind("(scene_number, record_id)", place)
+    return await fetch(
+        connection,
+        f"""
+        SELECT {_GENERATION} FROM image_generations
+        WHERE project_id = ANY ($1) AND chapter_id = $2 {conditions}
+        ORDER BY scene_number, record_id LIMIT $3
+        """,  # noqa: S608 - columns and conditions are texts of this file
+        *conditions.arguments,
     )
 
 

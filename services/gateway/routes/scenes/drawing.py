@@ -1,11 +1,11 @@
 """Drawing the image of one scene: for the first time, anew, or from one of its versions."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from contracts.image_generation import GenerateImage
 from services.gateway.routes.callers import Caller, Calling, parts_of
@@ -19,7 +19,7 @@ from services.gateway.routes.people.homes import known_chapter
 from services.gateway.routes.problems import Problem, not_found
 from services.gateway.routes.replies import API, generation_reply
 from services.gateway.routes.scenes.asked import RegenerationAsked, SceneAsked
-from services.gateway.routes.scenes.versions import record_of
+from services.gateway.routes.scenes.versions import Number, record_of
 from services.gateway.routes.scenes.wanted import Meant, Place, of_family, references_of, told, with_seed
 from services.gateway.routes.second_looks import SecondLook
 from services.gateway.routes.submitting import hand_in, new_job
@@ -27,7 +27,7 @@ from services.gateway.rules.jobs import ENDED, JobRow
 from services.gateway.rules.scenes import UNMEASURED_SECONDS, priority_of, seed_in_family
 from services.gateway.store.reading import Row
 from services.gateway.store.scene_versions import select_version
-from services.gateway.store.scenes import Prospect, select_generations, select_prospect
+from services.gateway.store.scenes import Prospect, select_generation, select_prospect
 from services.gateway.store.submissions import SceneHeld, SceneWanted
 from services.gateway.store.tenancy import as_tenant
 
@@ -39,7 +39,6 @@ _TAKEN: Final[Any] = {
     "waits": True,
     "links": TASK_LINKS,
 }
-Number = Annotated[int, Path(ge=1, lt=2**31, description="of the version")]
 routes = APIRouter(prefix=API, tags=["scenes"], route_class=SecondLook)
 
 
@@ -178,10 +177,10 @@ async def _hand_in(
     async def show(told: Mapping[str, Any], task: Row) -> dict[str, Any]:
         projects = [command.project_id]
         async with as_tenant(parts_of(request).pool, projects) as connection:
-            rows = await select_generations(connection, projects, scene.chapter_id, scene.scene_number, 1)
-        if task["state"] not in ENDED or not rows:
+            row = await select_generation(connection, projects, scene.chapter_id, scene.scene_number)
+        if task["state"] not in ENDED or row is None:
             return dict(told)
-        return await generation_reply(rows[0], parts_of(request).links)
+        return await generation_reply(row, parts_of(request).links)
 
     return await hand_in(request, caller, [command], answer=tell, show=show, scene=scene)
 

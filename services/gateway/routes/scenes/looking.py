@@ -3,23 +3,25 @@
 from typing import Annotated, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
-from services.gateway.routes.callers import Caller, Calling, parts_of
+from services.gateway.routes.callers import Calling, parts_of
 from services.gateway.routes.documented import told
 from services.gateway.routes.documented.shapes.images import Generation, SceneMedia
 from services.gateway.routes.documented.shapes.shape import PageOf
-from services.gateway.routes.models import Words
+from services.gateway.routes.models import Cursor, Words
 from services.gateway.routes.people.fields import ChapterId, SceneNumber
+from services.gateway.routes.people.listing import place_behind
 from services.gateway.routes.problems import not_found
 from services.gateway.routes.replies import API, Json, generation_reply, page
 from services.gateway.routes.second_looks import SecondLook
 from services.gateway.rules.happenings import error_of
+from services.gateway.rules.places import identifier, number, read_place
 from services.gateway.store.images import select_scene_media
-from services.gateway.store.reading import Row
-from services.gateway.store.scenes import select_generations
+from services.gateway.store.scenes import select_generation, select_generations
 from services.gateway.store.tenancy import as_tenant
 
+_ORDER: Final = "chapter_images"
 _CHAPTER_LIMIT: Final = 1000
 _MEDIA_LIMIT: Final = 500
 routes = APIRouter(prefix=API, tags=["scenes"], route_class=SecondLook)
@@ -37,30 +39,32 @@ async def get_scene_status(
     scene_number: SceneNumber,
     project_id: UUID | None = None,
 ) -> Response:
-    rows = await _generations(request, caller, chapter_id, scene_number, project_id)
-    if not rows:
+    projects = caller.seeing(project_id)
+    async with as_tenant(parts_of(request).pool, projects) as connection:
+        row = await select_generation(connection, projects, chapter_id, scene_number)
+    if row is None:
         raise not_found("scene_image")
-    return Json(await generation_reply(rows[0], parts_of(request).links))
+    return Json(await generation_reply(row, parts_of(request).links))
 
 
 @routes.get(
     "/chapters/{chapter_id}/images",
     summary="The images of a chapter, in the order of its scenes",
-    **told("list_chapter_images", PageOf[Generation], problems=("not_a_member",)),
+    **told("list_chapter_images", PageOf[Generation], problems=("not_a_member", "cursor_invalid")),
 )
 async def get_chapter_images(
-    request: Request, caller: Calling, chapter_id: ChapterId, project_id: UUID | None = None
+    request: Request,
+    caller: Calling,
+    chapter_id: ChapterId,
+    project_id: UUID | None = None,
+    cursor: Annotated[Cursor | None, Query(description="`next_cursor` of a page")] = None,
 ) -> Response:
-    rows = await _generations(request, caller, chapter_id, None, project_id)
-    return page([await generation_reply(row, parts_of(request).links) for row in rows], None)
-
-
-async def _generations(
-    request: Request, caller: Caller, chapter_id: str, scene_number: int | None, project_id: UUID | None
-) -> list[Row]:
-    projects = caller.seeing(project_id)
+    """Show at most 1,000 at once."""
+    projects, place = caller.seeing(project_id), read_place(cursor, _ORDER, number, identifier)
     async with as_tenant(parts_of(request).pool, projects) as connection:
-        return await select_generations(connection, projects, chapter_id, scene_number, _CHAPTER_LIMIT)
+        rows = await select_generations(connection, projects, chapter_id, place, _CHAPTER_LIMIT)
+    items = [await generation_reply(row, parts_of(request).links) for row in rows[:_CHAPTER_LIMIT]]
+    return page(items, place_behind(rows, _CHAPTER_LIMIT, _ORDER, "scene_number", "record_id"))
 
 
 @routes.get(
