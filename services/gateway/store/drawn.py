@@ -54,7 +54,10 @@ async def select_drawing(connection: Connection, job_id: UUID) -> Row | None:
 
 
 async def select_reserved(connection: Connection, day: date, user: str | None) -> list[Row]:
-    """Select what was asked for on a day (UTC) and may be paid for: what is drawn, and what nobody knows the end of."""
+    """Select what was asked for on a day (UTC) and may be paid for: what is drawn, and what nobody knows the end of.
+
+    What another job goes on with counts with that one.
+    """
     conditions = Conditions(GenerateImage.wire_name, day, OUTCOME_UNKNOWN, _MOST_RESERVED)
     conditions.add("submitted_by = {}", user)
     return await fetch(
@@ -62,7 +65,10 @@ async def select_reserved(connection: Connection, day: date, user: str | None) -
         f"""
         SELECT request FROM jobs
         WHERE kind = $1 AND created_at >= $2::date::timestamp AT TIME ZONE 'UTC' AND request IS NOT NULL
-          AND (state = 'in_progress' OR (state = 'failed' AND error_code = $3)) {conditions}
+          AND (state = 'in_progress' OR (state = 'failed' AND error_code = $3))
+          AND NOT EXISTS (SELECT FROM jobs AS heir
+                          WHERE heir.id = jobs.superseded_by AND heir.request ? 'resumes'
+                            AND (heir.state IN ('in_progress', 'completed') OR heir.error_code = $3)) {conditions}
         LIMIT $4
         """,  # noqa: S608 - conditions of this file
         *conditions.arguments,

@@ -96,6 +96,37 @@ async def test_what_is_left_of_the_budget_is_told_to_each_user(
     assert (of_all["limit_micros"], of_all["spent_micros"], of_all["left_micros"]) == (100_000, 3000, 88_000)
 
 
+async def test_what_was_lost_and_found_again_counts_once(gateway: Gateway, ann: Client) -> None:
+    dear = SEEDING.model_copy(update={"paid": True, "price_micros": 3000})
+    await gateway.hear(reported().model_copy(update={"offers": (dear,), "owner_budget_micros": 20_000}))
+
+    async def counts() -> tuple[int, int]:
+        told = (await budget(ann))["budget"]
+        return told["spent_micros"], told["reserved_micros"]
+
+    lost = (await draw(ann)).body["task_id"]
+    await fail(gateway, ann, lost, "outcome_unknown")
+    assert await counts() == (0, 3000)
+    heir = (await ann.post(f"/jobs/{lost}/resume", {"request_id": "12345"})).body["job"]["id"]
+    assert await counts() == (0, 3000), "it waits, and the money is not free meanwhile"
+    begun = Voice(await ann.job(heir))
+    await gateway.hear(begun.says(JobStarted, attempt=1, started_at="2025-01-01T00:00:00Z", worker="w"))
+    assert await counts() == (0, 3000)
+    await complete(gateway, ann, heir)
+    assert await counts() == (3000, 0)
+
+
+async def test_what_was_lost_and_paid_for_again_counts_twice(gateway: Gateway, ann: Client) -> None:
+    dear = SEEDING.model_copy(update={"paid": True, "price_micros": 3000})
+    await gateway.hear(reported().model_copy(update={"offers": (dear,), "owner_budget_micros": 20_000}))
+    lost = (await draw(ann)).body["task_id"]
+    await fail(gateway, ann, lost, "outcome_unknown")
+    [again] = (await ann.post("/jobs/retry", {"ids": [lost]})).body["items"]
+    await complete(gateway, ann, again["job"]["id"])
+    told = (await budget(ann))["budget"]
+    assert (told["spent_micros"], told["reserved_micros"]) == (3000, 3000)
+
+
 @pytest.mark.parametrize(
     ("paid", "price", "samples", "costs"),
     [(True, 3000, 2, 6000), (True, None, 1, None), (False, None, 4, 0), (False, 3000, 1, 0)],
