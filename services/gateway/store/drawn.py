@@ -16,8 +16,8 @@ _MOST_RESERVED: Final = 10_000
 async def select_drawing(connection: Connection, job_id: UUID) -> Row | None:
     """Select what a job has drawn, or how long that will take; None where the job does not draw.
 
-    `seconds` is how long half of the last twenty of that shape took at most; `waiting_before` counts the drawings of
-    the same project that wait and come before it.
+    `seconds` is how long half of the project's last twenty of that shape took at most; `waiting_before` counts the
+    drawings of the same project that wait and come before it.
     """
     return await fetch_one(
         connection,
@@ -40,7 +40,7 @@ async def select_drawing(connection: Connection, job_id: UUID) -> Row | None:
         LEFT JOIN LATERAL (
             SELECT CASE WHEN count(*) >= 3 THEN percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) END AS seconds
             FROM (SELECT generation_seconds AS seconds FROM pictures
-                  WHERE provider = coalesce(job.request ->> 'provider', (
+                  WHERE project_id = job.project_id AND provider = coalesce(job.request ->> 'provider', (
                             SELECT report ->> 'default' FROM image_offers ORDER BY said_at DESC LIMIT 1))
                     AND aspect_ratio = job.request ->> 'aspect_ratio'
                     AND samples = coalesce((job.request ->> 'samples')::integer, 1) AND sample = 0

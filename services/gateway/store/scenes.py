@@ -95,18 +95,26 @@ async def select_prospect(
             SELECT coalesce($1, look ->> 'provider', (SELECT report ->> 'default' FROM known)) AS provider,
                    coalesce($2, look ->> 'aspect_ratio', '1:1') AS aspect_ratio
             FROM home
+        ), visible AS (  -- each by its index, for the policy alone would have the pictures of everybody looked at
+            SELECT unnest(named_projects()) AS id
         )
         SELECT (SELECT report FROM known) AS report, home.look, coalesce(scene.description, '') AS description,
                CASE WHEN drawn.status IN ('pending', 'in_progress') THEN drawn.retry_count
                     ELSE coalesce(drawn.retry_count + 1, 0) END AS take,
                coalesce(
                    (SELECT CASE WHEN count(*) >= 3 THEN percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) END FROM (
-                       SELECT generation_seconds AS seconds FROM pictures
-                       WHERE (provider, aspect_ratio, samples) = (meant.provider, meant.aspect_ratio, $3) AND sample = 0
-                       ORDER BY generated_at DESC LIMIT 20) AS alike),
-                   (SELECT avg(generation_seconds) FROM (
-                       SELECT generation_seconds FROM pictures WHERE sample = 0
-                       ORDER BY generated_at DESC LIMIT 20) AS latest)
+                       SELECT drawn.seconds FROM visible CROSS JOIN LATERAL (
+                           SELECT generation_seconds AS seconds, generated_at FROM pictures
+                           WHERE (project_id, provider, aspect_ratio, samples)
+                               = (visible.id, meant.provider, meant.aspect_ratio, $3) AND sample = 0
+                           ORDER BY generated_at DESC LIMIT 20) AS drawn
+                       ORDER BY drawn.generated_at DESC LIMIT 20) AS alike),
+                   (SELECT avg(seconds) FROM (
+                       SELECT drawn.seconds FROM visible CROSS JOIN LATERAL (
+                           SELECT generation_seconds AS seconds, generated_at FROM pictures
+                           WHERE project_id = visible.id AND sample = 0
+                           ORDER BY generated_at DESC LIMIT 20) AS drawn
+                       ORDER BY drawn.generated_at DESC LIMIT 20) AS latest)
                ) AS seconds
         FROM home CROSS JOIN meant
         LEFT JOIN scenes AS scene ON (scene.project_id, scene.chapter_id, scene.number) = ($4, $5, $6)
