@@ -148,8 +148,8 @@ class Inference:
         except Refused as refusal:
             if refusal.code not in _OF_THE_MACHINE:
                 raise
-            patience = {"retry_after_seconds": _UNTIL_RIGHT_SECONDS, "rate_limited": True}
-            raise TryAgain(refusal.code, refusal.sentence, **patience) from refusal
+            wait = _UNTIL_RIGHT_SECONDS
+            raise TryAgain(refusal.code, refusal.sentence, retry_after_seconds=wait, rate_limited=True) from refusal
 
     def _disappoint(self, batch: list[_Waiting], error: Exception) -> None:
         """Tell one alone what went wrong; of several it may be the fault of one, so each is tried again alone.

@@ -152,9 +152,10 @@ async def test_bytes_that_are_not_what_was_announced_are_refused(tmp_path: Path)
 
 
 def test_a_model_that_takes_one_picture_is_not_shown_several(tmp_path: Path) -> None:
-    with pytest.raises(Refused) as refusal:
-        OnnxEstimator(described(tmp_path, brightness_model(), batch=4))
-    assert refusal.value.code == "model_unfit"
+    for taken in (1, 4):
+        with pytest.raises(Refused) as refusal:
+            OnnxEstimator(described(tmp_path, brightness_model(batch=taken), batch=4))
+        assert refusal.value.code == "model_unfit"
     OnnxEstimator(described(tmp_path, brightness_model(batch="n"), batch=4))
 
 

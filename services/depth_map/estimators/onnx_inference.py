@@ -124,9 +124,9 @@ def _must_fit(session: Any, model: OnnxModel) -> None:
             f"not {model.input_name} and {model.output_name} as configured.",
         )
     shape = inputs[model.input_name]
-    if isinstance(shape[0], int) and shape[0] != model.batch:
+    if isinstance(shape[0], int) and (shape[0], model.batch) != (1, 1):  # nobody waits for a batch to fill
         raise Refused(
-            "model_unfit", f"{model.name} takes {shape[0]} pictures at once, and not up to {model.batch} as configured."
+            "model_unfit", f"{model.name} takes {shape[0]} pictures at once, and not 1 to {model.batch} as configured."
         )
     down, across = shape[2:4] if model.layout == "nchw" else shape[1:3]
     wanted = model.input_size
