@@ -1,12 +1,13 @@
 """Endpoints that speak OpenAI's images, over real HTTP."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
-from services.image_generation.providers import Done, GenerationRequest, Provider, Wish, request_for
+from services.image_generation.providers import Done, GenerationRequest, Provider, Wish, request_for, wire
 from services.image_generation.rules.trouble import Delayed, Denied, Trouble
-from shared.errors import Failure, Refused
+from shared.errors import Failure, Refused, TryAgain
 from tests.image_generation.ateliers import HTML, KEY, PICTURE, VANISHING, OpenAIServer, Reply, opened
 
 
@@ -53,6 +54,29 @@ async def test_the_size_is_one_that_the_model_draws(server: OpenAIServer, openai
     with pytest.raises(Refused) as refusal:
         lake(openai, seed=4)
     assert refusal.value.code == "seed_unsupported"
+
+
+@pytest.mark.parametrize("failures", [2, 99])
+async def test_a_picture_that_was_paid_for_is_not_given_up_because_this_machine_is_busy(
+    monkeypatch: pytest.MonkeyPatch, *, failures: int
+) -> None:
+    monkeypatch.setattr(wire, "_PAUSES_SECONDS", (0, 0, 0))
+    tried: list[bytes] = []
+
+    async def busy(function: Any, payload: bytes, **_: Any) -> Any:
+        tried.append(payload)
+        if len(tried) <= failures:
+            raise TryAgain("machine_too_busy", "It has no time.")
+        return function(payload, {})
+
+    nobody: Any = None
+    looking = wire.Wire("openai", nobody, busy)
+    if failures < len(wire._PAUSES_SECONDS):
+        assert (await looking.measured(PICTURE, None)).width_px == 64
+    else:
+        with pytest.raises(TryAgain, match="machine_too_busy"):
+            await looking.measured(PICTURE, None)
+        assert len(tried) == 4
 
 
 @pytest.mark.parametrize(

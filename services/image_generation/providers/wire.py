@@ -1,5 +1,6 @@
 """HTTP with a provider: JSON there and back, and pictures; what goes wrong is sorted, and no key is ever told."""
 
+import asyncio
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,7 @@ ANSWER_LIMIT_BYTES: Final = 128 * 1024 * 1024
 _MESSAGE_CHARACTERS: Final = 200
 _NOT_YET_THERE: Final = "http_404"
 _WORD_BITS: Final = 64
+_PAUSES_SECONDS: Final = (0.5, 2.0, 8.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,15 +152,26 @@ class Wire:
         return await self.measured(body, seed)
 
     async def measured(self, body: bytes, seed: int | None) -> GeneratedPicture:
-        """Look what bytes are; raises `Denied` (`output_unreadable`) where they are no picture."""
+        """Look what bytes are; raises `Denied` (`output_unreadable`) where they are no picture.
+
+        Where this machine has no time for that it is tried several times: what came with an answer never comes again.
+        """
         found = IMAGE_FORMATS.get(sniff(body) or "")
         if found is None:
             raise self.trouble(Trouble.BROKEN)
         try:
-            size, _ = await self._run_confined(measure, body)
+            size = await self._size_of(body)
         except (Refused, OSError) as error:
             raise self.trouble(Trouble.BROKEN) from error
         return GeneratedPicture(body, found.content_type, size["width_px"], size["height_px"], seed)
+
+    async def _size_of(self, body: bytes) -> dict[str, Any]:
+        for pause_seconds in _PAUSES_SECONDS:
+            try:
+                return (await self._run_confined(measure, body))[0]
+            except TryAgain:
+                await asyncio.sleep(pause_seconds)
+        return (await self._run_confined(measure, body))[0]
 
     def check(
         self,
