@@ -49,9 +49,12 @@ class Asking:
     samples: int
 
 
-async def upsert_generation(connection: Connection, asking: Asking) -> None:
-    """Write down that a provider is about to be asked, in the place of a request that may be made again."""
-    await connection.execute(
+async def upsert_generation(connection: Connection, asking: Asking) -> bool:
+    """Write down that a provider is about to be asked, in the place of a request that may be made again.
+
+    Return whether that is so: what may be paid for already stays as it is, whatever is known elsewhere.
+    """
+    written: bool | None = await connection.fetchval(
         """
         INSERT INTO generations (job_id, project_id, submitted_by, provider, paid, price_micros, width_px, height_px,
                                  samples)
@@ -60,6 +63,8 @@ async def upsert_generation(connection: Connection, asking: Asking) -> None:
         SET provider = excluded.provider, paid = excluded.paid, price_micros = excluded.price_micros,
             width_px = excluded.width_px, height_px = excluded.height_px, samples = excluded.samples,
             submitted_by = excluded.submitted_by, asked_at = now(), let_go_at = NULL
+        WHERE generations.let_go_at IS NOT NULL OR NOT generations.paid
+        RETURNING true
         """,
         asking.job_id,
         asking.project_id,
@@ -71,6 +76,7 @@ async def upsert_generation(connection: Connection, asking: Asking) -> None:
         asking.size.height_px,
         asking.samples,
     )
+    return written is not None
 
 
 async def select_generation(connection: Connection, job_id: UUID) -> Generation | None:

@@ -139,6 +139,20 @@ async def test_without_a_limit_they_do(house: House) -> None:
     assert painter.most_in_hand > 3
 
 
+@pytest.mark.parametrize("known", [True, False])
+async def test_what_comes_once_more_after_its_task_was_forgotten_is_not_paid_for_again(
+    house: House, painter: Painter, *, known: bool
+) -> None:
+    command, shift = wish(), Shift(house, {"painter": painter})
+    if not known:
+        painter.troubles = [trouble(Trouble.UNKNOWN)]
+    await shift.work([command])
+    await house.admin.execute("DELETE FROM image_generation.tasks")
+    outcome = (await shift.work([command]))[command.job_id]
+    assert (outcome.state, outcome.code) == (("completed", None) if known else ("failed", "outcome_unknown"))
+    assert painter.asked == 1
+
+
 async def test_a_place_that_a_dead_job_held_is_free_again(house: House) -> None:
     painter = Painter(most_in_flight=1)
     painter.troubles = [trouble(Trouble.UNKNOWN)]

@@ -134,7 +134,8 @@ async def _ask(job: Job[GenerateImage], provider: Provider, wish: Wish, studio: 
     async with job.recording() as tx:
         if is_guarded(can):
             await _admit(tx.connection, asking, can, studio)
-        await store.upsert_generation(tx.connection, asking)
+        if not await store.upsert_generation(tx.connection, asking):  # its task was forgotten, and came once more
+            raise TryAgain("asked_before", "What became of it is looked up.", retry_after_seconds=0, rate_limited=True)
         estimate = await _estimate(tx.connection, asking, can)
     try:
         async with Telling(job, provider.name, estimate).by_the_clock():
