@@ -6,19 +6,22 @@ from dataclasses import replace
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from contracts.image_generation import GenerateImage
+from services.image_generation import store
 from services.image_generation.handlers import following
 from services.image_generation.handlers.asking import Asked
 from services.image_generation.providers import Done, GenerationRequest, Pending, Provider, Submitted
 from services.image_generation.providers.provider import Capabilities, GeneratedPicture
-from services.image_generation.rules import Pace
+from services.image_generation.rules import Pace, Size
 from services.image_generation.rules.admission import FAILURES_UNTIL_CLOSED, Budgets
 from services.image_generation.rules.trouble import Trouble, failure_of
 from services.image_generation.settings import Settings
 from services.image_generation.studio import Studio
+from shared.database import open_pool
 from shared.errors import Failure, Refused
 from tests.image_generation.ateliers import PICTURE
 from tests.image_generation.shift import Outcome, Shift
@@ -130,6 +133,33 @@ async def test_the_more_wait_for_a_place_the_longer_each_of_them_waits(house: Ho
     seconds = {row["id"]: row["seconds"] for row in due}
     assert seconds[first.job_id] < 3
     assert 20 < seconds[later.job_id] < 25
+
+
+async def test_who_asks_for_a_place_reads_nothing_of_thousands_that_have_not_asked_yet(house: House) -> None:
+    """All others wait meanwhile."""
+    await house.admin.execute(
+        """
+        INSERT INTO image_generation.tasks (id, kind, command, project_id, root_job_id, state, rank_at, deadline_at)
+        SELECT gen_random_uuid(), 'another', '{}', gen_random_uuid(), gen_random_uuid(), 'pending', now(),
+               now() + interval '1 d'
+        FROM generate_series(1, 3000)
+        """
+    )
+    await house.admin.execute("ANALYZE image_generation.tasks")
+    asking = store.Asking(uuid4(), uuid4(), "ann", "painter", True, 10_000, Size(64, 48), 1)
+    pool = await open_pool(house.servers.database_url("image_generation"), size=1, application_name="looking")
+    try:
+        async with pool.acquire() as connection, connection.transaction():
+            standing = await store.select_standing(connection, asking)
+            read = await connection.fetchval(
+                """
+                SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables
+                WHERE (schemaname, relname) = ('image_generation', 'tasks')
+                """
+            )
+    finally:
+        await pool.close()
+    assert (standing.waiting, read) == (0, 0)
 
 
 async def test_without_a_limit_they_do(house: House) -> None:
