@@ -55,14 +55,20 @@ class CuesEstimator:
     def estimate(self, rgb: Plane) -> Plane:
         """Draw relative inverse depth, 0 to 1; zero everywhere where the picture has no contrast."""
         height, width = rgb.shape[:2]
-        grey = np.rint(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY) * 255).astype(np.uint8)
-        if float(np.ptp(rgb, axis=(0, 1)).max()) < _LEAST_CONTRAST:
+        if not shows_anything(rgb):
             return np.zeros((height, width), np.float32)
+        grey = np.rint(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY) * 255).astype(np.uint8)
         small = cv2.resize(rgb, self.input_size(width, height), interpolation=cv2.INTER_AREA)
-        return guided_enlarged(_nearness(np.asarray(small, np.float32)), grey)
+        return guided_enlarged(nearness(np.asarray(small, np.float32)), grey)
 
 
-def _nearness(rgb: Plane) -> Plane:
+def shows_anything(rgb: Plane) -> bool:
+    """Tell whether a picture is more than one even colour."""
+    return float(np.ptp(rgb, axis=(0, 1)).max()) >= _LEAST_CONTRAST
+
+
+def nearness(rgb: Plane) -> Plane:
+    """See how near everything in a small picture is, 0 to 1, before it is enlarged."""
     lab = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB), np.float32)
     segments = segmented(lab)
     ground = _ground_likeness(lab, segments)

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.depth_map.training import held_out, near, outdoors, rooms
+from services.depth_map.estimators.cues import nearness
+from services.depth_map.training import held_out, near, outdoors, rooms, views
 from services.depth_map.training.pictures import developed
 from services.depth_map.training.rendering import render
 from services.depth_map.training.scenes import Scene
@@ -18,19 +19,30 @@ from services.depth_map.training.textures import Random, Textures
 Builder = Callable[[Scene, tuple[int, int]], None]
 
 SIZE: Final = (144, 108)
-"""Width and height of an example, in pixels."""
+"""Width and height of an example, in pixels; every fourth shard has them the other way round."""
 
 TRAINED: Final[Mapping[Builder, float]] = {
-    rooms.room: 0.40,
-    rooms.tabletop: 0.16,
-    rooms.kitchen: 0.10,
-    near.subject: 0.10,
-    near.floating: 0.06,
-    outdoors.street: 0.08,
-    outdoors.country: 0.05,
-    outdoors.garden: 0.05,
+    views.lived_in: 0.26,
+    views.seated: 0.14,
+    views.counter: 0.08,
+    views.rows: 0.09,
+    views.close: 0.05,
+    rooms.room: 0.08,
+    rooms.tabletop: 0.05,
+    rooms.kitchen: 0.02,
+    near.subject: 0.06,
+    near.floating: 0.03,
+    outdoors.street: 0.06,
+    outdoors.country: 0.04,
+    outdoors.garden: 0.04,
 }
-HELD_OUT: Final[Mapping[Builder, float]] = {held_out.corridor: 1 / 3, held_out.stairs: 1 / 3, held_out.market: 1 / 3}
+HELD_OUT: Final[Mapping[Builder, float]] = {
+    held_out.storeroom: 0.3,
+    held_out.workbench: 0.2,
+    held_out.corridor: 0.2,
+    held_out.stairs: 0.15,
+    held_out.market: 0.15,
+}
 
 _FARTHEST_METRES: Final = 1e4
 _NEAREST_METRES: Final = 0.15
@@ -58,8 +70,18 @@ def _worth_it(depth: Floats) -> bool:
     return bool(np.percentile(depth, 2) > _NEAREST_METRES and high - low > _LEAST_SPREAD)
 
 
+class Shard(NamedTuple):
+    """Examples of one size: pictures, what the cues see in them, and inverse depth."""
+
+    pictures: NDArray[np.uint8]
+    cues: NDArray[np.uint8]
+    inverses: NDArray[np.float16]
+
+
+_PARTS: Final = ("pictures", "cues", "inverse")
+
 SHARD: Final = 200
-"""Examples in one pair of files."""
+"""Examples in one set of files."""
 
 _SHARDS_OF_A_BANK: Final = 6
 
@@ -68,14 +90,21 @@ def write_shards(folder: Path, builders: Mapping[Builder, float], count: int, *,
     """Draw `count` examples into a folder, those that are there already apart; each shard follows from its own seed."""
     folder.mkdir(parents=True, exist_ok=True)
     for index in range(-(-count // shard)):
-        pictures, inverses = folder / f"{index:05}.pictures.npy", folder / f"{index:05}.inverse.npy"
+        pictures, cues, inverses = (folder / f"{index:05}.{part}.npy" for part in _PARTS)
         if inverses.exists():
             continue
         random = np.random.default_rng([seed, index])
         textures = _bank(seed, index // _SHARDS_OF_A_BANK)
-        drawn = [example(textures, random, builders) for _ in range(min(shard, count - index * shard))]
+        size = SIZE[::-1] if index % 4 == 3 else SIZE
+        drawn = [example(textures, random, builders, size) for _ in range(min(shard, count - index * shard))]
         _save(pictures, np.stack([picture for picture, _ in drawn]))
+        _save(cues, np.stack([cued(picture) for picture, _ in drawn]))
         _save(inverses, np.stack([inverse for _, inverse in drawn]).astype(np.float16))
+
+
+def cued(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Tell what the cues see in a picture, height x width, 255 is nearest."""
+    return np.rint(nearness(picture.astype(np.float32) / 255) * 255).astype(np.uint8)
 
 
 @lru_cache(maxsize=1)
@@ -91,9 +120,9 @@ def _save(path: Path, values: NDArray[np.generic]) -> None:
     partly.replace(path)
 
 
-def read_shards(folder: Path) -> list[tuple[NDArray[np.uint8], NDArray[np.float16]]]:
+def read_shards(folder: Path) -> list[Shard]:
     """Open all shards that are whole, without reading them into memory."""
     return [
-        (np.load(str(path).replace("inverse", "pictures"), mmap_mode="r"), np.load(path, mmap_mode="r"))
+        Shard(*(np.load(str(path).replace("inverse", part), mmap_mode="r") for part in _PARTS))
         for path in sorted(folder.glob("*.inverse.npy"))
     ]

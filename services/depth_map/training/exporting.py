@@ -22,8 +22,9 @@ class Mirrored(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, image: Tensor) -> Tensor:
-        straight, mirrored = self.network(torch.cat([image, image.flip(3)])).chunk(2)
+    def forward(self, image: Tensor, cues: Tensor) -> Tensor:
+        both = (torch.cat([part, part.flip(3)]) for part in (image, cues))
+        straight, mirrored = self.network(*both).chunk(2)
         return (straight + mirrored.flip(3)) / 2
 
 
@@ -33,11 +34,11 @@ def export(network: DepthNetwork, path: Path) -> str:
     sides = {0: "pictures", 2: "height", 3: "width"}
     torch.onnx.export(
         Mirrored(network).eval(),
-        (torch.rand(1, 3, 96, 128),),
+        (torch.rand(1, 3, 96, 128), torch.rand(1, 1, 96, 128)),
         file,
-        input_names=["image"],
+        input_names=["image", "cues"],
         output_names=["nearness"],
-        dynamic_axes={"image": sides, "nearness": sides},
+        dynamic_axes={"image": sides, "cues": sides, "nearness": sides},
         opset_version=17,
         dynamo=False,
     )

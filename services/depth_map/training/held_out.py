@@ -82,3 +82,55 @@ def market(scene: Scene, size: Size) -> None:
         furniture.person(scene, Spot(random.normal(0, 3), float(random.uniform(2, 14)), 0, float(random.uniform(0, 6))))
     outdoors.house(scene, Spot(0, 30))
     scene.camera = outdoors._held(random, size, 0, 0.3)  # noqa: SLF001
+
+
+def storeroom(scene: Scene, size: Size) -> None:
+    """Boxes in heaps along the walls of a cellar, and a way between them."""
+    random = scene.random
+    half, long, high = float(random.uniform(1.5, 3)), float(random.uniform(2, 4)), float(random.uniform(2.2, 3.2))
+    lining = tuple(
+        scene.material(colour(random), metres=2, contrast=float(random.uniform(0.05, 0.5))) for _ in range(6)
+    )
+    scene.add("box", (0, long - 0.5, high / 2), (half, long, high / 2), lining, hollow=True)
+    for _ in range(int(random.integers(8, 30))):
+        side, y = float(random.choice([-1, 1])), float(random.uniform(0.8, long * 2 - 0.8))
+        back = random.random() < 0.35
+        x = float(random.uniform(-0.9, 0.9)) * half if back else side * (half - float(random.uniform(0.1, 0.5)))
+        _heap(scene, Spot(x, long * 2 - 0.9 if back else y, 0, float(random.normal(0, 0.2))))
+    for _ in range(int(random.integers(1, 3))):
+        lamp = np.array([random.uniform(-1, 1) * half, random.uniform(0, 2) * long, high - 0.2], np.float32)
+        scene.lights.append(Light(lamp, np.full(3, 0.9, np.float32), reach_metres=3))
+    place = np.array([random.uniform(-0.5, 0.5) * half, 0, random.uniform(1.2, 1.7)])
+    aim = np.array([random.normal(0, 0.4) * half, long * 1.4, random.uniform(0.2, 1.3)])
+    scene.camera = Camera.looking(place, aim, random.normal(0, 0.03), float(random.uniform(54, 74)), size)
+
+
+def _heap(scene: Scene, spot: Spot) -> None:
+    random, up = scene.random, 0.0
+    for _ in range(int(random.integers(1, 5))):
+        half = tuple(float(value) for value in random.uniform(0.1, 0.38, 3))
+        place = spot.by(float(random.normal(0, 0.05)), 0, up, float(random.normal(0, 0.15)))
+        shape = "tube" if random.random() < 0.2 else "box"
+        place.put(scene, shape, (half[0], half[1], half[2]), scene.material(colour(random), metres=0.6, contrast=0.4))
+        up += half[2] * 2
+
+
+def workbench(scene: Scene, size: Size) -> None:
+    """A long bench with things on it, seen from somebody who stands at it, and a wall with boards behind."""
+    random = scene.random
+    wall, wood = (scene.material(colour(random), metres=2, contrast=0.3) for _ in range(2))
+    far = float(random.uniform(0.45, 1.6))
+    scene.add("box", (0, far + 0.5, 1.3), (6, 0.5, 2), wall)
+    scene.add("box", (0, 0.6, -0.05), (6, 5, 0.05), scene.material(colour(random), metres=1, contrast=0.4))
+    scene.add("box", (0, 0.35, 0.86), (float(random.uniform(0.8, 3)), 0.4, 0.03), wood)
+    for row in range(int(random.integers(0, 3))):
+        scene.add("box", (random.normal(0, 0.5), far - 0.14, 1.35 + row * 0.35), (0.8, 0.14, 0.015), wood)
+    for _ in range(int(random.integers(8, 30))):
+        spot = Spot(float(random.normal(0, 0.5)), float(random.uniform(0.02, 0.7)), 0.89, float(random.uniform(0, 6)))
+        half = tuple(float(value) for value in np.exp(random.normal(-2.9, 0.5, 3)))
+        shape = "box" if random.random() < 0.5 else "tube" if random.random() < 0.6 else "ball"
+        spot.put(scene, shape, (half[0], half[1], half[2]), scene.material(colour(random), metres=0.3, contrast=0.5))
+    scene.lights.append(Light(np.array([0.5, -0.5, 2.4], np.float32), np.full(3, 1.0, np.float32), reach_metres=3))
+    place = np.array([random.normal(0, 0.2), random.uniform(-0.5, 0.0), random.uniform(1.25, 1.7)])
+    aim = np.array([random.normal(0, 0.3), 0.5, random.uniform(0.85, 1.15)])
+    scene.camera = Camera.looking(place, aim, random.normal(0, 0.05), float(random.uniform(50, 70)), size)

@@ -3,13 +3,14 @@
 import copy
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from services.depth_map.training.examples import read_shards
 from services.depth_map.training.feeding import Shards, batch, sizes_at
@@ -18,9 +19,9 @@ from services.depth_map.training.muon import Muon
 from services.depth_map.training.network import WIDTHS, DepthNetwork
 
 _PARTS = ("network", "steady", "optimiser", "other")
-_SHOWN = (64, 80)
-_SETTLING = 60
-"""Batches by which activations are measured at the end."""
+_SHOWN = (80, 96)
+_KEPT = 0.999
+"""Of the running mean of the weights in each step."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +65,12 @@ class Learner:
         self.optimiser = Muon(inner, lesson.rate)
         self.other = torch.optim.AdamW(rest, lr=lesson.rate, weight_decay=0.0, fused=True)
 
-    def learn(self, pictures: Tensor, inverses: Tensor) -> float:
+    def learn(self, pictures: Tensor, cues: Tensor, inverses: Tensor) -> float:
         """Learn from one batch; give its loss."""
         for group in (*self.optimiser.param_groups, *self.other.param_groups):
             group["lr"] = self.lesson.rate_at(self.step)
         self.network.train()
-        seen = self.network.half(pictures.contiguous(memory_format=torch.channels_last))
+        seen = self.network.half(pictures.contiguous(memory_format=torch.channels_last), cues)
         error = loss(seen, inverses)
         self.network.zero_grad()
         error.backward()
@@ -82,23 +83,8 @@ class Learner:
 
     @torch.no_grad()
     def _steady(self) -> None:
-        keep = min(0.9985, (1 + self.step) / (10 + self.step))
+        keep = min(_KEPT, (1 + self.step) / (10 + self.step))
         torch._foreach_lerp_(list(self.steady.parameters()), list(self.network.parameters()), 1 - keep)
-        for mean, own in zip(self.steady.buffers(), self.network.buffers(), strict=True):
-            if mean.dtype.is_floating_point:
-                mean.lerp_(own, 1 - keep)
-
-    @torch.no_grad()
-    def settle(self, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
-        """Measure the activations of the mean weights anew, since means of measurements are not those of the mean."""
-        norms = [module for module in self.steady.modules() if isinstance(module, torch.nn.BatchNorm2d)]
-        for norm in norms:
-            norm.reset_running_stats()
-            norm.momentum = None
-            norm.train()
-        for pictures, _ in batches:
-            self.steady.half(pictures)
-        self.steady.eval()
 
     def save(self, path: Path) -> None:
         """Keep everything that is needed to go on."""
@@ -146,24 +132,23 @@ def train(
             told = {"step": learner.step, "seconds": seconds, "loss": round(total / every, 4), "shards": len(found)}
             tell(json.dumps(told | orders))
             total = 0.0
-    found, last = read_shards(shards), sizes_at(1 - 1e-9)
-    learner.settle(batch(found, random, lesson.pictures, last) for _ in range(min(lesson.steps, _SETTLING)))
     return learner
 
 
 @torch.no_grad()
-def order(network: DepthNetwork, shards: Shards, count: int = 100) -> float:
+def order(network: DepthNetwork, shards: Shards, count: int = 120) -> float:
     """Mean rank correlation of nearness over examples that were not trained on."""
     network.eval()
     total, seen = 0.0, 0
-    for pictures, inverses in shards:
-        for start in range(0, len(inverses), 25):
-            if seen >= count:
-                return total / seen
-            images = torch.from_numpy(pictures[start : start + 25].copy()).permute(0, 3, 1, 2).float() / 255
-            truth = torch.from_numpy(inverses[start : start + 25].astype(np.float32))[:, None]
-            images = torch.nn.functional.interpolate(images, size=_SHOWN, mode="area")
-            truth = torch.nn.functional.interpolate(truth, size=_SHOWN, mode="area")
-            total += float(correlation(ranks(network(images).flatten(1)), ranks(truth.flatten(1))).sum())
+    for pictures, cues, inverses in shards:
+        upright = inverses.shape[1] > inverses.shape[2]
+        for start in range(0, min(len(inverses), max(25, count // len(shards))), 25):
+            some = slice(start, start + 25)
+            images = torch.from_numpy(pictures[some].copy()).permute(0, 3, 1, 2).float() / 255
+            planes = (torch.from_numpy(plane[some].astype(np.float32))[:, None] for plane in (cues, inverses))
+            size = _SHOWN[::-1] if upright else _SHOWN
+            small, hints, truth = (interpolate(plane, size=size, mode="area") for plane in (images, *planes))
+            seen_there = network(small, hints / 255)
+            total += float(correlation(ranks(seen_there.flatten(1)), ranks(truth.flatten(1))).sum())
             seen += len(images)
     return total / max(seen, 1)

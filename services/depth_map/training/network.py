@@ -7,12 +7,19 @@ from torch.nn import functional
 WIDTHS = (16, 32, 64, 128)
 """Channels at 1/2, 1/4, 1/8 and 1/16 of the size of the picture."""
 
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_CHANNELS_OF_A_GROUP = 8
+_AROUND = 9
+_LEAST_SPREAD = 0.02
 
 
 def _convolved(inputs: int, outputs: int, *, side: int = 3, stride: int = 1) -> nn.Sequential:
     convolution = nn.Conv2d(inputs, outputs, side, stride, side // 2, bias=False)
-    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU())
+    return nn.Sequential(convolution, _norm(outputs), nn.ReLU())
+
+
+def _norm(channels: int) -> nn.GroupNorm:
+    """Each picture is brought to its own mean and spread: those of drawn scenes are not those of photographs."""
+    return nn.GroupNorm(max(1, channels // _CHANNELS_OF_A_GROUP), channels)
 
 
 class Residual(nn.Module):
@@ -21,7 +28,7 @@ class Residual(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.first = _convolved(channels, channels)
-        self.second = nn.Sequential(nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels))
+        self.second = nn.Sequential(nn.Conv2d(channels, channels, 3, 1, 1, bias=False), _norm(channels))
         nn.init.zeros_(self.second[1].weight)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -53,18 +60,17 @@ class Attention(nn.Module):
 
 
 class DepthNetwork(nn.Module):
-    """Sees relative inverse depth in a picture.
+    """Corrects what the cues see: relative inverse depth of a picture.
 
-    Takes n x 3 x height x width, 0 to 1, sides multiples of 32; gives n x 1 x height x width, larger is nearer,
-    not negative, without unit.
+    Takes a picture, n x 3 x height x width, 0 to 1, sides multiples of 16, and what the cues see in it, n x 1 x height
+    x width, 0 to 1; gives n x 1 x height x width, larger is nearer, not negative, without unit. Untrained, it gives
+    the order of the cues.
     """
 
     def __init__(self, widths: tuple[int, int, int, int] = WIDTHS) -> None:
         super().__init__()
         half, quarter, eighth, sixteenth = widths
-        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1))
-        self.to_half = _convolved(5, half, stride=2)
+        self.to_half = _convolved(7, half, stride=2)
         self.to_quarter = nn.Sequential(_convolved(half, quarter, stride=2), _convolved(quarter, quarter))
         self.to_eighth = nn.Sequential(_convolved(quarter, eighth, stride=2), Residual(eighth), Residual(eighth))
         self.to_sixteenth = nn.Sequential(
@@ -76,21 +82,37 @@ class DepthNetwork(nn.Module):
         self.at_quarter = _Joined(eighth, quarter, quarter)
         self.at_half = _Joined(quarter, half, half)
         self.out = nn.Conv2d(half, 1, 3, 1, 1)
+        self.trust = nn.Parameter(torch.tensor(3.0))
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
 
-    def forward(self, image: Tensor) -> Tensor:
-        return functional.interpolate(self.half(image), scale_factor=2.0, mode="bilinear")
+    def forward(self, image: Tensor, cues: Tensor) -> Tensor:
+        return functional.interpolate(self.half(image, cues), scale_factor=2.0, mode="bilinear")
 
-    def half(self, image: Tensor) -> Tensor:
+    def half(self, image: Tensor, cues: Tensor) -> Tensor:
         """Give the same map at half the size."""
-        where = _positions(image)
-        half = self.to_half(torch.cat([(image - self.mean) / self.std, where], 1))
+        half = self.to_half(torch.cat([_evened(image), cues * 2 - 1, _positions(image)], 1))
         quarter = self.to_quarter(half)
         eighth = self.to_eighth(quarter)
         sixteenth = self.to_sixteenth(eighth)
         seen = self.attention(sixteenth + self.place(_waves(_positions(sixteenth))))
         x = self.at_eighth(seen, eighth)
         x = self.at_half(self.at_quarter(x, quarter), half)
-        return functional.softplus(self.out(x))
+        return functional.softplus(self.out(x) + self.trust * (functional.avg_pool2d(cues, 2) - 0.5))
+
+
+def _evened(image: Tensor) -> Tensor:
+    """Bring a picture to mean 0 and spread 1, and tell beside it how light each place is against its surroundings."""
+    middle = image.mean((1, 2, 3), keepdim=True)
+    spread = (image - middle).square().mean((1, 2, 3), keepdim=True).sqrt()
+    light = image.mean(1, keepdim=True)
+    off = light - _around(light)
+    local = off / (_around(off.square()).sqrt() + _LEAST_SPREAD)
+    return torch.cat([(image - middle) / (spread + _LEAST_SPREAD), local], 1)
+
+
+def _around(values: Tensor) -> Tensor:
+    return functional.avg_pool2d(values, _AROUND, 1, _AROUND // 2, count_include_pad=False)
 
 
 class _Joined(nn.Module):
@@ -99,7 +121,7 @@ class _Joined(nn.Module):
     def __init__(self, coarse: int, fine: int, outputs: int) -> None:
         super().__init__()
         self.coarse, self.fine = nn.Conv2d(coarse, outputs, 1, bias=False), nn.Conv2d(fine, outputs, 1, bias=False)
-        self.norm, self.mixed = nn.BatchNorm2d(outputs), _convolved(outputs, outputs)
+        self.norm, self.mixed = _norm(outputs), _convolved(outputs, outputs)
 
     def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
         grown = functional.interpolate(self.coarse(coarse), scale_factor=2.0, mode="bilinear")

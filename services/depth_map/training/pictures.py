@@ -20,7 +20,16 @@ def developed(random: Random, rendering: Rendering) -> NDArray[np.uint8]:
     light += cv2.GaussianBlur(np.maximum(light - 1, 0), (0, 0), 6) * 0.3
     shown = np.clip(_toned(random, light), 0, 1)
     shown += random.normal(0, abs(random.normal(0, 0.012)) + 1e-4, shown.shape)
-    return np.rint(np.clip(shown, 0, 1) * 255).astype(np.uint8)
+    return _kept(random, np.rint(np.clip(shown, 0, 1) * 255).astype(np.uint8))
+
+
+def _kept(random: Random, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Compress two thirds of all pictures, as cameras do."""
+    if random.random() > 0.65:
+        return picture
+    quality = int(random.integers(30, 95))
+    content = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    return np.asarray(cv2.imdecode(content, cv2.IMREAD_COLOR), np.uint8)
 
 
 def _toned(random: Random, light: Floats) -> Floats:

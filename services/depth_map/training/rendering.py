@@ -156,10 +156,10 @@ def _towards(light: Light, points: Floats) -> tuple[Floats, Floats]:
 
 
 def _reached(scene: Scene, light: Light, surface: _Surface, seen: NDArray[np.bool_]) -> Floats:
-    """How much of a light comes through to each point: found at every other pixel, and softened."""
+    """How much of a light comes through to each point: found at every third pixel, and softened."""
     grid = np.zeros((*seen.shape, 3), np.float32)
     grid[seen] = surface.points + surface.normals * 0.02
-    points = grid[::2, ::2].reshape(-1, 3)
+    points = grid[::3, ::3].reshape(-1, 3)
     jitter = np.random.default_rng(len(scene.solids)).normal(0, 0.06, points.shape).astype(np.float32)
     rays = (np.broadcast_to(light.place * 200, points.shape) if light.distant else light.place - points) + jitter
     solids = [solid for solid in scene.solids if not solid.hollow and not _holds(solid, light)]
@@ -168,7 +168,7 @@ def _reached(scene: Scene, light: Light, surface: _Surface, seen: NDArray[np.boo
         asked = np.flatnonzero(free & near)
         if len(asked):
             free[asked] = distances(solid, points[asked], rays[asked]) >= 1
-    soft = cv2.blur(free.reshape(grid[::2, ::2].shape[:2]).astype(np.float32), (3, 3))
+    soft = cv2.blur(free.reshape(grid[::3, ::3].shape[:2]).astype(np.float32), (3, 3))
     height, width = seen.shape
     return np.asarray(cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR)[seen], np.float32)
 

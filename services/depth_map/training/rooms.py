@@ -31,19 +31,19 @@ class Plan:
 
 def room(scene: Scene, size: Size) -> None:
     """A room somebody lives or works in, seen from beside one of its walls."""
-    plan = _shell(scene)
+    plan = shell(scene)
     place = _stand(scene.random, plan)
     plan.take(place[0], place[1], 0.5, 0.5)
     _furnish(scene, plan, int(scene.random.integers(5, 16)))
     _fill_floor(scene, plan)
     scene.camera = _camera(scene.random, plan, place, size)
-    _light(scene, plan)
+    lit(scene, plan)
 
 
 def tabletop(scene: Scene, size: Size) -> None:
     """A desk or a table from near, with the room behind it."""
     random = scene.random
-    plan = _shell(scene)
+    plan = shell(scene)
     y = plan.along - 0.42 if random.random() < 0.6 else float(random.uniform(-0.3, 0.5)) * plan.along
     x = float(random.uniform(-0.6, 0.6)) * plan.across
     spot = Spot(x, y)
@@ -61,43 +61,46 @@ def tabletop(scene: Scene, size: Size) -> None:
     _furnish(scene, plan, int(random.integers(1, 7)))
     target = np.array([x + random.normal(0, 0.3), y + random.normal(0, 0.3), random.uniform(0.55, 1.1)])
     scene.camera = Camera.looking(place, target, random.normal(0, 0.05), random.uniform(42, 72), size)
-    _light(scene, plan)
+    lit(scene, plan)
 
 
 def kitchen(scene: Scene, size: Size) -> None:
     """Cupboards below and above along one or two walls, a fridge, perhaps a table."""
     random = scene.random
-    plan = _shell(scene)
+    plan = shell(scene)
     place = _stand(random, plan)
     plan.take(place[0], place[1], 0.6, 0.6)
     for wall in random.permutation(4)[: int(random.integers(1, 3))]:
-        _cupboards(scene, plan, int(wall))
+        cupboards(scene, plan, int(wall))
     _furnish(scene, plan, int(random.integers(0, 4)))
     _fill_floor(scene, plan)
     scene.camera = _camera(random, plan, place, size)
-    _light(scene, plan)
+    lit(scene, plan)
 
 
-def _shell(scene: Scene) -> Plan:
+def shell(scene: Scene, sides: tuple[float, ...] | None = None) -> Plan:
+    """Build floor, ceiling and walls with what hangs on them; half sides in metres."""
     random = scene.random
-    across, along = np.clip(np.exp(random.normal(0.8, 0.35, 2)), 1.3, 6)
+    across, along = sides or np.clip(np.exp(random.normal(0.8, 0.35, 2)), 1.3, 6)
     plan = Plan(float(across), float(along), float(np.clip(random.normal(2.6, 0.3), 2.1, 4.5)), [])
     half = (plan.across, plan.along, plan.high / 2)
     scene.add("box", (0, 0, half[2]), half, _linings(scene), hollow=True)
     if random.random() < 0.7:
         board = furniture.wooden(scene)
         for wall in range(4):
-            spot, length = _at_wall(plan, wall, 0, 0.01)
+            spot, length = at_wall(plan, wall, 0, 0.01)
             spot.put(scene, "box", (length, 0.01, float(random.uniform(0.03, 0.06))), board)
     for _ in range(int(random.integers(2, 9))):
-        _hang(scene, plan)
+        hang(scene, plan)
     return plan
 
 
 def _linings(scene: Scene) -> tuple[Material, ...]:
     random = scene.random
     kinds = ["clouded"] * 5 + ["rough", "rough", "striped", "spotted", "bricks", "tiled", "planks", "leaves"]
-    wall = scene.material(colour(random, "wall"), str(random.choice(kinds)), contrast=float(random.uniform(0.02, 0.35)))
+    # Were all walls light, all that is light would be taken for a wall.
+    tone = "wall" if random.random() < 0.6 else "any"
+    wall = scene.material(colour(random, tone), str(random.choice(kinds)), contrast=float(random.uniform(0.02, 0.35)))
     walls = [wall] * 4
     if random.random() < 0.4:
         walls[int(random.integers(4))] = scene.material(colour(random), str(random.choice(kinds)), contrast=0.2)
@@ -108,11 +111,11 @@ def _linings(scene: Scene) -> tuple[Material, ...]:
     floor = scene.material(
         colour(random, floor_kind), str(random.choice(kinds)), metres=1.5, contrast=contrast, shine=shine
     )
-    ceiling = scene.material(colour(random, "wall") ** 0.5, "clouded", "tiled", "planks", metres=2.0, contrast=0.08)
+    ceiling = scene.material(colour(random, tone) ** 0.5, "clouded", "tiled", "planks", metres=2.0, contrast=0.08)
     return (*walls, floor, ceiling)
 
 
-def _at_wall(plan: Plan, wall: int, share: float, out: float) -> tuple[Spot, float]:
+def at_wall(plan: Plan, wall: int, share: float, out: float) -> tuple[Spot, float]:
     """A spot at a share (-1 to 1) of a wall, so many metres out of it and turned with its back to it."""
     side, other = (plan.along, plan.across) if wall % 2 == 0 else (plan.across, plan.along)
     x, y = share * other, side - out
@@ -122,10 +125,10 @@ def _at_wall(plan: Plan, wall: int, share: float, out: float) -> tuple[Spot, flo
     ), other
 
 
-def _hang(scene: Scene, plan: Plan) -> None:
+def hang(scene: Scene, plan: Plan) -> None:
     """A window, a door, a picture, a curtain or a radiator on one of the walls."""
     random = scene.random
-    spot, _ = _at_wall(plan, int(random.integers(4)), float(random.uniform(-0.8, 0.8)), 0.01)
+    spot, _ = at_wall(plan, int(random.integers(4)), float(random.uniform(-0.8, 0.8)), 0.01)
     kind = random.integers(0, 6)
     if kind == 0:
         _window(scene, spot)
@@ -183,7 +186,7 @@ def _furnish(scene: Scene, plan: Plan, count: int) -> None:
         make = makers[int(random.integers(len(makers)))]
         wide, deep = furniture.AGAINST_WALLS[make]
         wall = int(random.integers(4))
-        spot, _ = _at_wall(plan, wall, float(random.uniform(-0.85, 0.85)), deep + float(random.uniform(0.02, 0.12)))
+        spot, _ = at_wall(plan, wall, float(random.uniform(-0.85, 0.85)), deep + float(random.uniform(0.02, 0.12)))
         taken = (wide, deep) if wall % 2 == 0 else (deep, wide)
         if abs(spot.x) + taken[0] > plan.across + 0.1 or abs(spot.y) + taken[1] > plan.along + 0.1:
             continue
@@ -204,10 +207,10 @@ def _fill_floor(scene: Scene, plan: Plan) -> None:
         if not plan.fits(spot.x, spot.y, 0.6, 0.6):
             continue
         plan.take(spot.x, spot.y, 0.5, 0.5)
-        _free_standing(scene, spot)
+        free_standing(scene, spot)
 
 
-def _free_standing(scene: Scene, spot: Spot) -> None:
+def free_standing(scene: Scene, spot: Spot) -> None:
     random = scene.random
     kind = random.integers(0, 8)
     if kind in {0, 1}:
@@ -229,9 +232,9 @@ def _free_standing(scene: Scene, spot: Spot) -> None:
             furniture.trifle(scene, place, scale=float(random.uniform(1.5, 4)))
 
 
-def _cupboards(scene: Scene, plan: Plan, wall: int) -> None:
+def cupboards(scene: Scene, plan: Plan, wall: int) -> None:
     random = scene.random
-    spot, length = _at_wall(plan, wall, 0, 0.32)
+    spot, length = at_wall(plan, wall, 0, 0.32)
     wide = length * float(random.uniform(0.5, 0.98))
     furniture.cabinet(scene, spot, (wide, 0.3, 0.44))
     spot.by(0, -0.02, 0.88).put(scene, "box", (wide, 0.33, 0.02), furniture.wooden(scene))
@@ -271,7 +274,8 @@ def _camera(random: Random, plan: Plan, place: tuple[float, float], size: Size) 
     return Camera.looking(np.array([*place, high]), aim, float(random.normal(0, 0.04)), degrees, size)
 
 
-def _light(scene: Scene, plan: Plan) -> None:
+def lit(scene: Scene, plan: Plan) -> None:
+    """Hang lamps, and let light come from everywhere."""
     random = scene.random
     for _ in range(int(random.integers(0 if scene.lights else 1, 3))):
         x, y = random.uniform(-0.7, 0.7, 2) * [plan.across, plan.along]

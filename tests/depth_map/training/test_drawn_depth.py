@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 
+from services.depth_map.training import near, views
 from services.depth_map.training.cameras import Camera
-from services.depth_map.training.examples import HELD_OUT, TRAINED, example, read_shards, write_shards
+from services.depth_map.training.examples import HELD_OUT, TRAINED, cued, example, read_shards, write_shards
 from services.depth_map.training.rendering import render, visible
 from services.depth_map.training.scenes import Light, Scene
 from services.depth_map.training.solids import Floats, Solid, distances, turned
 from services.depth_map.training.textures import Textures
+from tests.depth_map.scenes import rank_correlation
 
 textures = Textures(np.random.default_rng(0), 14)
 SIZE = (64, 48)
@@ -120,6 +122,33 @@ def test_every_kind_of_scene_can_be_drawn_and_has_near_and_far(build: object) ->
     assert picture.std() > 4
 
 
+@pytest.mark.parametrize("build", [views.lived_in, views.seated, views.rows], ids=lambda build: build.__name__)
+def test_in_rooms_as_they_are_photographed_what_is_lower_is_mostly_nearer(build: object) -> None:
+    random, orders = np.random.default_rng(4), []
+    for _ in range(10):
+        inverse = example(textures, random, {build: 1.0}, (32, 24))[1]  # type: ignore[dict-item]
+        ramp = np.repeat(np.arange(24, dtype=np.float32)[:, None], 32, axis=1)
+        orders.append(rank_correlation(ramp.ravel(), inverse.ravel()))
+
+    assert 0.3 < float(np.mean(orders)) < 0.85
+    assert min(orders) < 0.9 * max(orders), "a ramp would be enough"
+
+
+def test_what_the_cues_see_is_kept_beside_each_picture_in_either_orientation(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    folder = tmp_path_factory.mktemp("drawn")
+    write_shards(folder, {near.floating: 1.0}, 4, seed=5, shard=1)
+
+    shapes = []
+    for pictures, cues, inverses in read_shards(folder):
+        assert pictures.shape[:3] == cues.shape == inverses.shape
+        assert (cues[0] == cued(pictures[0])).all()
+        assert np.ptp(cues[0]) > 200
+        shapes.append(inverses.shape[1:])
+    assert shapes == [(108, 144)] * 3 + [(144, 108)]
+
+
 def test_a_shadow_falls_behind_what_stands_in_the_light() -> None:
     radiance = {}
     for stands in (False, True):
@@ -147,6 +176,6 @@ def test_the_same_seed_draws_the_same_and_what_is_there_already_is_kept(
     write_shards(folders[0], TRAINED, 3, seed=5, shard=2)
 
     assert [path.stat().st_mtime_ns for path in sorted(folders[0].iterdir())] == stamps
-    assert [len(inverse) for _, inverse in read_shards(folders[0])] == [2, 1]
+    assert [len(shard.inverses) for shard in read_shards(folders[0])] == [2, 1]
     for one, other in zip(*(read_shards(folder) for folder in folders), strict=True):
         assert all((ours == theirs).all() for ours, theirs in zip(one, other, strict=True))

@@ -17,6 +17,7 @@ pytest.importorskip("onnx", reason=REASON)
 from services.depth_map.training.learning import Learner, Lesson, train  # noqa: E402
 from services.depth_map.training.losses import loss, ranks  # noqa: E402
 from services.depth_map.training.muon import orthogonal  # noqa: E402
+from services.depth_map.training.variations import varied  # noqa: E402
 
 HOUSE = Path(__file__).parents[3]
 
@@ -32,7 +33,12 @@ def test_one_command_draws_trains_and_writes_a_network(tmp_path: Path) -> None:
     assert hashlib.sha256(file.read_bytes()).hexdigest() in told
     session = onnxruntime.InferenceSession(file.read_bytes())
     for shape in ((1, 3, 96, 128), (2, 3, 128, 96), (1, 3, 32, 64)):
-        (seen,) = session.run(None, {"image": np.random.default_rng(0).random(shape, np.float32)})
+        random = np.random.default_rng(0)
+        shown = {
+            "image": random.random(shape, np.float32),
+            "cues": random.random((shape[0], 1, *shape[2:]), np.float32),
+        }
+        (seen,) = session.run(None, shown)
         assert seen.shape == (shape[0], 1, *shape[2:])
         assert np.isfinite(seen).all()
         assert (seen >= 0).all()
@@ -41,6 +47,7 @@ def test_one_command_draws_trains_and_writes_a_network(tmp_path: Path) -> None:
 def test_training_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     np.save(tmp_path / "0.pictures.npy", random.integers(0, 256, (2, 108, 144, 3), np.uint8))
+    np.save(tmp_path / "0.cues.npy", random.integers(0, 256, (2, 108, 144), np.uint8))
     np.save(tmp_path / "0.inverse.npy", random.random((2, 108, 144)).astype(np.float16))
     told: list[str] = []
 
@@ -57,12 +64,34 @@ def test_training_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
 def test_a_network_learns_what_it_is_shown_again_and_again() -> None:
     learner = Learner(Lesson(steps=60, pictures=2, widths=(8, 8, 16, 16), falling=0.2))
     random = np.random.default_rng(0)
-    pictures = torch.from_numpy(random.random((2, 3, 32, 32), np.float32))
+    pictures, cues = (torch.from_numpy(random.random((2, channels, 32, 32), np.float32)) for channels in (3, 1))
     truth = torch.from_numpy(np.linspace(0.1, 1, 256, dtype=np.float32).reshape(1, 1, 16, 16).repeat(2, 0))
 
-    errors = [learner.learn(pictures, truth) for _ in range(60)]
+    errors = [learner.learn(pictures, cues, truth) for _ in range(60)]
 
     assert errors[-1] < 0.5 * errors[0]
+
+
+def test_a_network_begins_with_what_the_cues_see() -> None:
+    random = np.random.default_rng(0)
+    picture, cues = (torch.from_numpy(random.random((1, channels, 32, 48), np.float32)) for channels in (3, 1))
+
+    seen = Learner(Lesson(widths=(8, 8, 16, 16))).steady.half(picture, cues)
+
+    smaller = torch.nn.functional.avg_pool2d(cues, 2)
+    assert (ranks(seen.flatten(1)) == ranks(smaller.flatten(1))).float().mean() > 0.99
+
+
+def test_pictures_change_in_colour_and_light_and_stay_pictures() -> None:
+    picture = torch.from_numpy(np.random.default_rng(0).random((1, 3, 32, 48), np.float32)).expand(24, -1, -1, -1)
+
+    shown = varied(picture, np.random.default_rng(1))
+
+    assert shown.shape == picture.shape
+    assert 0 <= float(shown.min()) < float(shown.max()) <= 1
+    alike = torch.corrcoef(torch.cat([picture[:1], shown]).mean(1).flatten(1))[0, 1:]
+    assert float(alike.min()) < -0.2, "light always stays light"
+    assert (shown[1:] != shown[:-1]).flatten(1).any(1).all()
 
 
 def test_the_loss_knows_neither_scale_nor_shift_and_is_least_where_all_is_right() -> None:
