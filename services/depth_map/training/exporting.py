@@ -16,15 +16,18 @@ _LARGE_ENOUGH = 256
 
 
 class Mirrored(nn.Module):
-    """Looks at a picture and at its mirror image, and gives the mean; what is left and what is right cancels out."""
+    """Looks at a picture and at its mirror image, and gives the mean; what is left and what is right cancels out.
+
+    Takes the picture with what the cues see in it as its fourth channel.
+    """
 
     def __init__(self, network: DepthNetwork) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, image: Tensor, cues: Tensor) -> Tensor:
-        both = (torch.cat([part, part.flip(3)]) for part in (image, cues))
-        straight, mirrored = self.network(*both).chunk(2)
+    def forward(self, image: Tensor) -> Tensor:
+        both = torch.cat([image, image.flip(3)])
+        straight, mirrored = self.network(both[:, :3], both[:, 3:]).chunk(2)
         return (straight + mirrored.flip(3)) / 2
 
 
@@ -34,11 +37,11 @@ def export(network: DepthNetwork, path: Path) -> str:
     sides = {0: "pictures", 2: "height", 3: "width"}
     torch.onnx.export(
         Mirrored(network).eval(),
-        (torch.rand(1, 3, 96, 128), torch.rand(1, 1, 96, 128)),
+        (torch.rand(1, 4, 96, 128),),
         file,
-        input_names=["image", "cues"],
+        input_names=["image"],
         output_names=["nearness"],
-        dynamic_axes={"image": sides, "cues": sides, "nearness": sides},
+        dynamic_axes={"image": sides, "nearness": sides},
         opset_version=17,
         dynamo=False,
     )

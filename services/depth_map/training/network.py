@@ -92,13 +92,28 @@ class DepthNetwork(nn.Module):
     def half(self, image: Tensor, cues: Tensor) -> Tensor:
         """Give the same map at half the size."""
         half = self.to_half(torch.cat([_evened(image), cues * 2 - 1, _positions(image)], 1))
-        quarter = self.to_quarter(half)
+        quarter = self.to_quarter(_restyled(half) if self.training else half)
         eighth = self.to_eighth(quarter)
         sixteenth = self.to_sixteenth(eighth)
         seen = self.attention(sixteenth + self.place(_waves(_positions(sixteenth))))
         x = self.at_eighth(seen, eighth)
         x = self.at_half(self.at_quarter(x, quarter), half)
         return functional.softplus(self.out(x) + self.trust * (functional.avg_pool2d(cues, 2) - 0.5))
+
+
+def _restyled(features: Tensor) -> Tensor:
+    """Give half of the pictures the mean and spread of another's features (MixStyle, Zhou et al. 2021).
+
+    They are what drawn surfaces and those in photographs differ in most.
+    """
+    count, other = len(features), torch.randperm(len(features))
+    mean = features.mean((2, 3), keepdim=True).detach()
+    spread = features.std((2, 3), keepdim=True).detach() + _LEAST_SPREAD
+    # Only the features learn from this, not the styles that are lent.
+    share = torch.rand(count, 1, 1, 1) * (torch.rand(count, 1, 1, 1) < 0.5)
+    new_mean = mean + share * (mean[other] - mean)
+    new_spread = spread + share * (spread[other] - spread)
+    return (features - mean) / spread * new_spread + new_mean
 
 
 def _evened(image: Tensor) -> Tensor:
