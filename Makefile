@@ -71,7 +71,7 @@ models: bootstrap ## Fetch and verify the weights of the depth model: [url=https
 # processors alone, python=..., does as well.
 TRAINING := .local/depth-network/environment
 .PHONY: depth-network
-depth-network: bootstrap ## Draw scenes and train the small depth network on them: [python=] [args="--steps 12000"]
+depth-network: bootstrap ## Draw scenes and train the small depth network on them: [python=] [args="--steps 24000"]
 	@[ -n "$(python)" ] || [ -x $(TRAINING)/bin/python ] || .venv/bin/uv venv --quiet $(TRAINING)
 	@[ -n "$(python)" ] || .venv/bin/uv pip sync --quiet --require-hashes --python $(TRAINING)/bin/python \
 	services/depth_map/training/requirements.lock

@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make depth-network", description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path(".local/depth-network"), help="examples and checkpoint")
     parser.add_argument("--to", type=Path, default=Path(".local/depth-network/drawn_scenes.onnx"))
-    parser.add_argument("--examples", type=int, default=20000, help="scenes to draw; about 15 a second and core")
+    parser.add_argument("--examples", type=int, default=20000, help="scenes to draw; about 8 a second and core")
     parser.add_argument("--steps", type=int, default=Lesson.steps)
     parser.add_argument("--pictures", type=int, default=Lesson.pictures, help="in one step")
     parser.add_argument("--threads", type=int, default=1)

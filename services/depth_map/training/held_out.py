@@ -6,6 +6,7 @@ from services.depth_map.training import furniture, outdoors
 from services.depth_map.training.cameras import Camera
 from services.depth_map.training.furniture import Spot
 from services.depth_map.training.scenes import Light, Scene, colour
+from services.depth_map.training.solids import Shape
 
 Size = tuple[int, int]
 
@@ -110,7 +111,7 @@ def _heap(scene: Scene, spot: Spot) -> None:
     for _ in range(int(random.integers(1, 5))):
         half = tuple(float(value) for value in random.uniform(0.1, 0.38, 3))
         place = spot.by(float(random.normal(0, 0.05)), 0, up, float(random.normal(0, 0.15)))
-        shape = "tube" if random.random() < 0.2 else "box"
+        shape: Shape = "tube" if random.random() < 0.2 else "box"
         place.put(scene, shape, (half[0], half[1], half[2]), scene.material(colour(random), metres=0.6, contrast=0.4))
         up += half[2] * 2
 
@@ -128,7 +129,7 @@ def workbench(scene: Scene, size: Size) -> None:
     for _ in range(int(random.integers(8, 30))):
         spot = Spot(float(random.normal(0, 0.5)), float(random.uniform(0.02, 0.7)), 0.89, float(random.uniform(0, 6)))
         half = tuple(float(value) for value in np.exp(random.normal(-2.9, 0.5, 3)))
-        shape = "box" if random.random() < 0.5 else "tube" if random.random() < 0.6 else "ball"
+        shape: Shape = "box" if random.random() < 0.5 else "tube" if random.random() < 0.6 else "ball"
         spot.put(scene, shape, (half[0], half[1], half[2]), scene.material(colour(random), metres=0.3, contrast=0.5))
     scene.lights.append(Light(np.array([0.5, -0.5, 2.4], np.float32), np.full(3, 1.0, np.float32), reach_metres=3))
     place = np.array([random.normal(0, 0.2), random.uniform(-0.5, 0.0), random.uniform(1.25, 1.7)])

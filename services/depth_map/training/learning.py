@@ -38,7 +38,7 @@ class Lesson:
 
     """
 
-    steps: int = 12000
+    steps: int = 24000
     pictures: int = 32
     rate: float = 2.5e-3
     falling: float = 0.55

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from services.depth_map.training import furniture, rooms
-from services.depth_map.training.cameras import Camera
+from services.depth_map.training.cameras import Camera, Place
 from services.depth_map.training.furniture import Spot
 from services.depth_map.training.rooms import Plan
 from services.depth_map.training.scenes import Scene, colour
@@ -140,7 +140,7 @@ def _held(random: Random, plan: Plan, place: tuple[float, float], size: Size) ->
     return _aimed(random, np.array([*place, high]), float(np.arctan2(-target[0], target[1])), down, size)
 
 
-def _aimed(random: Random, place: np.ndarray, yaw: float, down: float, size: Size) -> Camera:
+def _aimed(random: Random, place: Place, yaw: float, down: float, size: Size) -> Camera:
     ahead = np.array([-np.sin(yaw), np.cos(yaw), -np.tan(down)])
     degrees = float(np.clip(random.normal(61, 6), 45, 80)) * (0.8 if size[0] < size[1] else 1.0)
     return Camera.looking(place, place + ahead, float(random.normal(0, 0.03)), degrees, size)
