@@ -16,18 +16,17 @@ from services.depth_map.training.variations import varied
 Shards = Sequence[Shard]
 Batch = tuple[Tensor, Tensor, Tensor]
 
-STAGES: Final = (
-    (0.25, ((80, 64),) * 4 + ((64, 64), (64, 80))),
-    (1.00, ((96, 80),) * 3 + ((96, 64), (112, 80), (80, 80), (64, 80), (80, 96))),
+SIZES: Final = (
+    *((64, 48), (80, 64), (80, 64), (80, 64), (96, 80), (96, 80), (96, 64), (112, 80), (80, 80)),
+    *((48, 64), (64, 80), (80, 96)),
 )
-"""Up to which share of the lesson which widths and heights are shown. A network that learns for so short a time sees
-best at the size at which it learnt, and small pictures cost little."""
+"""Widths and heights that are shown: many, so that fine does not mean far, and small, since those cost little."""
 
 _STRETCHED = 0.07
-_LEAST_CROP = 0.9
+_LEAST_CROP, _LEAST_CLOSE_CROP, _CLOSE = 0.9, 0.6, 0.2
 
 
-def batch(shards: Shards, random: Random, count: int, sizes: Sequence[tuple[int, int]]) -> Batch:
+def batch(shards: Shards, random: Random, count: int, sizes: Sequence[tuple[int, int]] = SIZES) -> Batch:
     """Pictures (n x 3 x height x width), cues (n x 1 x height x width) and inverse depth (n x 1 x half of each)."""
     size = sizes[int(random.integers(len(sizes)))]
     upright = size[0] < size[1]
@@ -38,11 +37,6 @@ def batch(shards: Shards, random: Random, count: int, sizes: Sequence[tuple[int,
     return pictures, cues[:, None].float() / 255, inverses[:, None]
 
 
-def sizes_at(share: float) -> Sequence[tuple[int, int]]:
-    """Tell which sizes are shown when a share of the lesson is over."""
-    return next(sizes for until, sizes in STAGES if share < until)
-
-
 def _cropped(
     shard: Shard, random: Random, size: tuple[int, int]
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float32]]:
@@ -50,8 +44,9 @@ def _cropped(
     inverse = shard.inverses[index].astype(np.float32)
     height, width = inverse.shape
     aspect = np.clip(size[0] / size[1] * float(np.exp(random.normal(0, _STRETCHED))), 0.8 * width / height, None)
-    # Little is cut off, since the cues are those of the whole picture.
-    share = float(random.uniform(_LEAST_CROP, 1.0)) * min(width / aspect, height)
+    # Little is cut off mostly, since the cues are those of the whole picture.
+    least = _LEAST_CLOSE_CROP if random.random() < _CLOSE else _LEAST_CROP
+    share = float(random.uniform(least, 1.0)) * min(width / aspect, height)
     wide, high = int(aspect * share), int(share)
     left, top = int(random.integers(width - wide + 1)), int(random.integers(height - high + 1))
     window = slice(top, top + high), slice(left, left + wide)

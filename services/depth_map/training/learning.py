@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from services.depth_map.training.examples import read_shards
-from services.depth_map.training.feeding import Shards, batch, sizes_at
+from services.depth_map.training.feeding import Shards, batch
 from services.depth_map.training.losses import correlation, loss, ranks
 from services.depth_map.training.muon import Muon
 from services.depth_map.training.network import WIDTHS, DepthNetwork
@@ -123,8 +123,7 @@ def train(
     while learner.step < lesson.steps:
         if learner.step % 100 == 0 or total == 0:
             found = read_shards(shards)
-        sizes = sizes_at(learner.step / lesson.steps)
-        total += learner.learn(*batch(found, random, lesson.pictures, sizes))
+        total += learner.learn(*batch(found, random, lesson.pictures))
         if learner.step % every == 0 or learner.step == lesson.steps:
             learner.save(checkpoint)
             orders = {name: round(order(learner.steady, read_shards(folder)), 4) for name, folder in held_out.items()}

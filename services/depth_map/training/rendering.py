@@ -84,7 +84,9 @@ def _surface(scene: Scene, camera: Camera, rays: Floats, depth: Floats, which: N
     lean = np.abs((normals * rays).sum(axis=1)) / np.linalg.norm(rays, axis=1)
     normals *= -np.sign((normals * rays).sum(axis=1, keepdims=True))
     footprint = depth * (2 * camera.spread / camera.width) / np.maximum(lean, 0.15)
-    return _painted(scene, points, normals, which * FACES + face, (across, along, footprint))
+    paint = which * FACES + face
+    sides = _pattern_sides(scene, camera)[paint]
+    return _painted(scene, points, normals, paint, (across / sides, along / sides, footprint / sides))
 
 
 def _faces(
@@ -110,14 +112,24 @@ def _faces(
     return face, own, np.where(box | (tube & ~side), first, turn), np.where(box | side, second, metres[:, 2])
 
 
+def _pattern_sides(scene: Scene, camera: Camera) -> Floats:
+    """Side of the pattern of every face of every solid, in metres."""
+    distances_metres = [float(np.linalg.norm(solid.centre - camera.place)) for solid in scene.solids]
+    sides = [
+        face.share_of_distance * metres if face.share_of_distance else face.metres
+        for metres, faces in zip(distances_metres, scene.materials, strict=True)
+        for face in faces
+    ]
+    return np.maximum(np.array(sides, np.float32), np.float32(0.01))
+
+
 def _painted(
     scene: Scene, points: Floats, normals: Floats, paint: NDArray[np.int64], place: tuple[Floats, Floats, Floats]
 ) -> _Surface:
     materials = [face for faces in scene.materials for face in faces]
     patterns = np.array([it.pattern for it in materials])[paint]
-    sides = np.array([it.metres for it in materials], np.float32)[paint]
     shifts = np.random.default_rng(len(materials)).random(len(materials)).astype(np.float32)[paint]
-    across, along, footprint = (values / sides for values in place)
+    across, along, footprint = place
     values = scene.textures.colours(patterns, across + shifts, along + shifts * 7, footprint * SIDE)
     dark, bright = (np.stack([getattr(it, name) for it in materials])[paint] for name in ("dark", "bright"))
     shine, glow = (np.array([getattr(it, name) for it in materials], np.float32)[paint] for name in ("shine", "glow"))

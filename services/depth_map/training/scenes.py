@@ -13,6 +13,10 @@ from services.depth_map.training.textures import Random, Textures
 FACES: Final = 6
 """Of a box, in the order -x, +x, -y, +y, -z, +z of its own axes; a ball and a tube are all of the first."""
 
+_ANYHOW = 0.3
+_AS_SEEN = 0.5
+_LOG_SHARES = (-3.0, 0.3)
+
 
 @dataclass(frozen=True)
 class Material:
@@ -24,6 +28,7 @@ class Material:
         dark, bright: linear colours at 0 and 1 of the pattern.
         shine: share of light that is mirrored.
         glow: light of its own, against 1 of a white wall in full light.
+        share_of_distance: side of the pattern against the distance from the camera, where that decides, else 0.
 
     """
 
@@ -33,6 +38,7 @@ class Material:
     bright: Floats
     shine: float = 0.0
     glow: float = 0.0
+    share_of_distance: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -82,7 +88,16 @@ class Scene:
     def material(
         self, colour: Floats, *kinds: str, metres: float = 1.0, contrast: float = 0.5, **also: float
     ) -> Material:
-        """Make a material of about a colour from patterns of some kinds."""
+        """Make a material of about a colour from patterns of some kinds, and now and then of any and in any contrast.
+
+        Some patterns are as large as they look from where the camera is: were all of them as large as they are in
+        rooms, what is far would be finer than what is near, by which a network tells them apart, and is wrong in
+        photographs, where there is as much detail near as far.
+        """
+        if self.random.random() < _ANYHOW:
+            kinds, contrast = (), float(self.random.uniform(0.3, 1.0))
+        if self.random.random() < _AS_SEEN:
+            also["share_of_distance"] = float(np.exp(self.random.uniform(*_LOG_SHARES)))
         pattern = self.textures.pick(self.random, *kinds)
         dark = np.clip(colour * (1 - contrast), 0, 1)
         bright = np.clip(colour * (1 + contrast * 0.7), 0, 1)
