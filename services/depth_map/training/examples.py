@@ -104,7 +104,7 @@ def write_shards(folder: Path, builders: Mapping[Builder, float], count: int, *,
 
 def cued(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Tell what the cues see in a picture, height x width, 255 is nearest."""
-    return np.rint(nearness(picture.astype(np.float32) / 255) * 255).astype(np.uint8)
+    return np.rint(nearness(np.asarray(picture / 255, np.float32)) * 255).astype(np.uint8)
 
 
 @lru_cache(maxsize=1)
