@@ -7,12 +7,14 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import cv2
 import torch
 
-from services.depth_map.training.examples import HELD_OUT, TRAINED, write_shards
+from services.depth_map.training.examples import HELD_OUT, SHARD, TRAINED, write_shard, write_shards
 from services.depth_map.training.exporting import export
 from services.depth_map.training.learning import Lesson, train
 
@@ -26,9 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.set_num_threads(asked.threads)
     os.nice(asked.nice)
     write_shards(asked.folder / "held-out", HELD_OUT, min(_HELD_OUT_EXAMPLES, asked.examples), seed=77)
-    write_shards(asked.folder / "drawn", TRAINED, asked.examples, seed=2)
+    _draw_all(asked.folder / "drawn", asked.examples, asked.workers)
     learner = train(
-        Lesson(steps=asked.steps, pictures=asked.pictures),
+        Lesson(steps=asked.steps, pictures=asked.pictures, device=asked.device),
         asked.folder / "drawn",
         {"held out": asked.folder / "held-out"},
         asked.folder / "checkpoint.pt",
@@ -39,6 +41,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _draw_all(folder: Path, examples: int, workers: int) -> None:
+    with ProcessPoolExecutor(workers, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+        list(pool.map(partial(_draw, folder, examples), range(-(-examples // SHARD))))
+
+
+def _draw(folder: Path, examples: int, index: int) -> None:
+    write_shard(folder, TRAINED, index, min(SHARD, examples - index * SHARD), seed=2)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make depth-network", description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path(".local/depth-network"), help="examples and checkpoint")
@@ -47,6 +58,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--steps", type=int, default=Lesson.steps)
     parser.add_argument("--pictures", type=int, default=Lesson.pictures, help="in one step")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu", help="where torch computes, as cuda")
+    parser.add_argument("--workers", type=int, default=1, help="processes that draw")
     parser.add_argument("--nice", type=int, default=0, help="how far to stand back for other programs, 0 to 19")
     return parser
 

@@ -88,18 +88,23 @@ _SHARDS_OF_A_BANK: Final = 6
 
 def write_shards(folder: Path, builders: Mapping[Builder, float], count: int, *, seed: int, shard: int = SHARD) -> None:
     """Draw `count` examples into a folder, those that are there already apart; each shard follows from its own seed."""
-    folder.mkdir(parents=True, exist_ok=True)
     for index in range(-(-count // shard)):
-        pictures, cues, inverses = (folder / f"{index:05}.{part}.npy" for part in _PARTS)
-        if inverses.exists():
-            continue
-        random = np.random.default_rng([seed, index])
-        textures = _bank(seed, index // _SHARDS_OF_A_BANK)
-        size = SIZE[::-1] if index % 4 == 3 else SIZE
-        drawn = [example(textures, random, builders, size) for _ in range(min(shard, count - index * shard))]
-        _save(pictures, np.stack([picture for picture, _ in drawn]))
-        _save(cues, np.stack([cued(picture) for picture, _ in drawn]))
-        _save(inverses, np.stack([inverse for _, inverse in drawn]).astype(np.float16))
+        write_shard(folder, builders, index, min(shard, count - index * shard), seed)
+
+
+def write_shard(folder: Path, builders: Mapping[Builder, float], index: int, count: int, seed: int) -> None:
+    """Draw one shard, unless it is there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pictures, cues, inverses = (folder / f"{index:05}.{part}.npy" for part in _PARTS)
+    if inverses.exists():
+        return
+    random = np.random.default_rng([seed, index])
+    textures = _bank(seed, index // _SHARDS_OF_A_BANK)
+    size = SIZE[::-1] if index % 4 == 3 else SIZE
+    drawn = [example(textures, random, builders, size) for _ in range(count)]
+    _save(pictures, np.stack([picture for picture, _ in drawn]))
+    _save(cues, np.stack([cued(picture) for picture, _ in drawn]))
+    _save(inverses, np.stack([inverse for _, inverse in drawn]).astype(np.float16))
 
 
 def cued(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -122,7 +127,14 @@ def _save(path: Path, values: NDArray[np.generic]) -> None:
 
 def read_shards(folder: Path) -> list[Shard]:
     """Open all shards that are whole, without reading them into memory."""
-    return [
-        Shard(*(np.load(str(path).replace("inverse", part), mmap_mode="r") for part in _PARTS))
-        for path in sorted(folder.glob("*.inverse.npy"))
-    ]
+    return [read_shard(path) for path in whole_shards(folder)]
+
+
+def whole_shards(folder: Path) -> list[Path]:
+    """Name the file that is written last of each shard, in the order of their numbers."""
+    return sorted(folder.glob("*.inverse.npy"))
+
+
+def read_shard(inverses: Path) -> Shard:
+    """Open one shard by the file that is written last."""
+    return Shard(*(np.load(str(inverses).replace("inverse", part), mmap_mode="r") for part in _PARTS))

@@ -22,8 +22,9 @@ SIZES: Final = (
 )
 """Widths and heights that are shown: many, so that fine does not mean far, and small, since those cost little."""
 
-_STRETCHED = 0.07
-_LEAST_CROP, _LEAST_CLOSE_CROP, _CLOSE = 0.9, 0.6, 0.2
+STRETCHED: Final = 0.07
+LEAST_CROP: Final = 0.9
+_LEAST_CLOSE_CROP, _CLOSE = 0.6, 0.2
 
 
 def batch(shards: Shards, random: Random, count: int, sizes: Sequence[tuple[int, int]] = SIZES) -> Batch:
@@ -43,9 +44,9 @@ def _cropped(
     index = int(random.integers(len(shard.inverses)))
     inverse = shard.inverses[index].astype(np.float32)
     height, width = inverse.shape
-    aspect = np.clip(size[0] / size[1] * float(np.exp(random.normal(0, _STRETCHED))), 0.8 * width / height, None)
+    aspect = np.clip(size[0] / size[1] * float(np.exp(random.normal(0, STRETCHED))), 0.8 * width / height, None)
     # Little is cut off mostly, since the cues are those of the whole picture.
-    least = _LEAST_CLOSE_CROP if random.random() < _CLOSE else _LEAST_CROP
+    least = _LEAST_CLOSE_CROP if random.random() < _CLOSE else LEAST_CROP
     share = float(random.uniform(least, 1.0)) * min(width / aspect, height)
     wide, high = int(aspect * share), int(share)
     left, top = int(random.integers(width - wide + 1)), int(random.integers(height - high + 1))

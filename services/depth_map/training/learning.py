@@ -17,6 +17,7 @@ from services.depth_map.training.feeding import Shards, batch
 from services.depth_map.training.losses import correlation, loss, ranks
 from services.depth_map.training.muon import Muon
 from services.depth_map.training.network import WIDTHS, DepthNetwork
+from services.depth_map.training.resident import Resident
 
 _PARTS = ("network", "steady", "optimiser", "other")
 _SHOWN = (80, 96)
@@ -35,6 +36,7 @@ class Lesson:
         falling: that part, 0 to 1.
         widths: of the network.
         seed: of everything that is random.
+        device: where torch computes; on another than `cpu` all examples are kept there.
 
     """
 
@@ -44,6 +46,7 @@ class Lesson:
     falling: float = 0.55
     widths: tuple[int, int, int, int] = WIDTHS
     seed: int = 7
+    device: str = "cpu"
 
     def rate_at(self, step: int) -> float:
         """Learning rate of a step: rises over the first few, stays, and falls."""
@@ -57,7 +60,7 @@ class Learner:
     def __init__(self, lesson: Lesson) -> None:
         torch.manual_seed(lesson.seed)
         self.lesson, self.step = lesson, 0
-        self.network = DepthNetwork(lesson.widths).to(memory_format=torch.channels_last)
+        self.network = DepthNetwork(lesson.widths).to(lesson.device, memory_format=torch.channels_last)
         self.steady = copy.deepcopy(self.network).eval()
         inner = [weights for name, weights in self.network.named_parameters() if _is_inner(name, weights)]
         known = set(map(id, inner))
@@ -95,7 +98,7 @@ class Learner:
 
     def load(self, path: Path) -> None:
         """Go on from what was kept."""
-        kept = torch.load(path, weights_only=True)
+        kept = torch.load(path, weights_only=True, map_location=self.lesson.device)
         for name in _PARTS:
             getattr(self, name).load_state_dict(kept[name])
         self.step = kept["step"]
@@ -120,10 +123,14 @@ def train(
     if checkpoint.exists():
         learner.load(checkpoint)
     random, begun, total = np.random.default_rng([lesson.seed, learner.step]), time.monotonic(), 0.0
+    resident = None if lesson.device == "cpu" else Resident(lesson.device)
     while learner.step < lesson.steps:
         if learner.step % 100 == 0 or total == 0:
             found = read_shards(shards)
-        total += learner.learn(*batch(found, random, lesson.pictures))
+            if resident is not None:
+                resident.take(shards)
+        shown = resident.batch(random, lesson.pictures) if resident else batch(found, random, lesson.pictures)
+        total += learner.learn(*shown)
         if learner.step % every == 0 or learner.step == lesson.steps:
             learner.save(checkpoint)
             orders = {name: round(order(learner.steady, read_shards(folder)), 4) for name, folder in held_out.items()}
@@ -138,13 +145,13 @@ def train(
 def order(network: DepthNetwork, shards: Shards, count: int = 120) -> float:
     """Mean rank correlation of nearness over examples that were not trained on."""
     network.eval()
-    total, seen = 0.0, 0
+    there, total, seen = next(network.parameters()).device, 0.0, 0
     for pictures, cues, inverses in shards:
         upright = inverses.shape[1] > inverses.shape[2]
         for start in range(0, min(len(inverses), max(25, count // len(shards))), 25):
             some = slice(start, start + 25)
-            images = torch.from_numpy(pictures[some].copy()).permute(0, 3, 1, 2).float() / 255
-            planes = (torch.from_numpy(plane[some].astype(np.float32))[:, None] for plane in (cues, inverses))
+            images = torch.from_numpy(pictures[some].copy()).to(there).permute(0, 3, 1, 2).float() / 255
+            planes = (torch.from_numpy(plane[some].astype(np.float32)).to(there)[:, None] for plane in (cues, inverses))
             size = _SHOWN[::-1] if upright else _SHOWN
             small, hints, truth = (interpolate(plane, size=size, mode="area") for plane in (images, *planes))
             seen_there = network(small, hints / 255)

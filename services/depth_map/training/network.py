@@ -106,11 +106,12 @@ def _restyled(features: Tensor) -> Tensor:
 
     They are what drawn surfaces and those in photographs differ in most.
     """
-    count, other = len(features), torch.randperm(len(features))
+    count, there = len(features), features.device
+    other = torch.randperm(count, device=there)
     mean = features.mean((2, 3), keepdim=True).detach()
     spread = features.std((2, 3), keepdim=True).detach() + _LEAST_SPREAD
     # Only the features learn from this, not the styles that are lent.
-    share = torch.rand(count, 1, 1, 1) * (torch.rand(count, 1, 1, 1) < 0.5)
+    share = torch.rand(count, 1, 1, 1, device=there) * (torch.rand(count, 1, 1, 1, device=there) < 0.5)
     new_mean = mean + share * (mean[other] - mean)
     new_spread = spread + share * (spread[other] - spread)
     return (features - mean) / spread * new_spread + new_mean

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -25,7 +26,7 @@ def varied(pictures: Tensor, random: Random) -> Tensor:
 
 
 def _sometimes(pictures: Tensor, random: Random, chance: float, change: Callable[[Tensor, Random], Tensor]) -> Tensor:
-    chosen = torch.from_numpy(random.random(len(pictures)) < chance)
+    chosen = torch.from_numpy(random.random(len(pictures)) < chance).to(pictures.device)
     if not bool(chosen.any()):
         return pictures
     out = pictures.clone()
@@ -34,26 +35,31 @@ def _sometimes(pictures: Tensor, random: Random, chance: float, change: Callable
 
 
 def _drawn(pictures: Tensor, random: Random, spread: float, width: int = 1) -> Tensor:
-    return torch.from_numpy(random.normal(0, spread, (len(pictures), width, 1, 1))).float()
+    return _beside(pictures, random.normal(0, spread, (len(pictures), width, 1, 1)))
+
+
+def _beside(pictures: Tensor, values: NDArray[np.generic]) -> Tensor:
+    """Bring numbers to where the pictures are."""
+    return torch.from_numpy(values.astype(np.float32)).to(pictures.device)
 
 
 def _recoloured(pictures: Tensor, random: Random) -> Tensor:
     """Send each colour to another by waves through the cube of colours: like stays like, dark may become light."""
-    mixing = torch.from_numpy(random.normal(0, 2.2, (len(pictures), 3, 3))).float()
+    mixing = _beside(pictures, random.normal(0, 2.2, (len(pictures), 3, 3)))
     waves = torch.einsum("nij,njhw->nihw", mixing, pictures) + _drawn(pictures, random, 3, 3)
-    share = torch.from_numpy(random.uniform(0.3, 1.0, (len(pictures), 1, 1, 1))).float()
+    share = _beside(pictures, random.uniform(0.3, 1.0, (len(pictures), 1, 1, 1)))
     return pictures + share * (0.5 + 0.5 * waves.sin() - pictures)
 
 
 def _toned(pictures: Tensor, random: Random) -> Tensor:
     """Change brightness, contrast, tint and colourfulness; now and then all is a negative or grey."""
     count = len(pictures)
-    pictures = pictures[:, torch.from_numpy(random.permutation(3))]
-    negative = torch.from_numpy(random.random((count, 1, 1, 1)) < 0.2)
+    pictures = pictures[:, random.permutation(3).tolist()]
+    negative = _beside(pictures, random.random((count, 1, 1, 1))) < 0.2
     pictures = torch.where(negative, 1 - pictures, pictures)
     grey = pictures.mean(1, keepdim=True)
     colourful = (1 + _drawn(pictures, random, 0.4)).clamp(0, 2)
-    colourful[torch.from_numpy(random.random(count) < 0.15)] = 0
+    colourful[_beside(pictures, random.random(count)) < 0.15] = 0
     out = grey + colourful * (pictures - grey)
     out = (out * (1 + _drawn(pictures, random, 0.08, 3))).clamp(0, 1) ** _drawn(pictures, random, 0.4).exp()
     middle = out.mean((1, 2, 3), keepdim=True)
@@ -62,7 +68,7 @@ def _toned(pictures: Tensor, random: Random) -> Tensor:
 
 def _field(pictures: Tensor, random: Random, rows: int, channels: int = 1) -> Tensor:
     """Noise that changes smoothly over so many rows and columns."""
-    grid = torch.from_numpy(random.normal(0, 1, (len(pictures), channels, rows, rows))).float()
+    grid = _beside(pictures, random.normal(0, 1, (len(pictures), channels, rows, rows)))
     return functional.interpolate(grid, size=pictures.shape[2:], mode="bicubic")
 
 
@@ -85,7 +91,7 @@ def _covered(pictures: Tensor, random: Random) -> Tensor:
         for _ in range(int(random.integers(1, 4))):
             high, wide = (int(length * random.uniform(0.05, 0.35)) for length in (height, width))
             top, left = int(random.integers(height - high)), int(random.integers(width - wide))
-            shade = torch.from_numpy(random.random((3, 1, 1))).float()
+            shade = _beside(pictures, random.random((3, 1, 1)))
             picture[:, top : top + high, left : left + wide] = shade
     return out
 
@@ -102,6 +108,7 @@ def _coarse(pictures: Tensor, random: Random) -> Tensor:
 def _noisy(pictures: Tensor, random: Random) -> Tensor:
     blurred = functional.avg_pool2d(functional.pad(pictures, (1, 1, 1, 1), mode="replicate"), 3, 1)
     # Negative shares sharpen, as many cameras do.
-    share = torch.from_numpy(random.uniform(-0.7, 1.0, (len(pictures), 1, 1, 1))).float()
-    noise = torch.from_numpy(random.standard_normal(pictures.shape, np.float32))
+    share = _beside(pictures, random.uniform(-0.7, 1.0, (len(pictures), 1, 1, 1)))
+    seeded = torch.Generator(pictures.device).manual_seed(int(random.integers(2**62)))
+    noise = torch.randn(pictures.shape, generator=seeded, device=pictures.device)
     return pictures + share * (blurred - pictures) + noise * _drawn(pictures, random, 0.03).abs()

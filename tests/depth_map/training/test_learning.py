@@ -17,6 +17,7 @@ pytest.importorskip("onnx", reason=REASON)
 from services.depth_map.training.learning import Learner, Lesson, train  # noqa: E402
 from services.depth_map.training.losses import loss, ranks  # noqa: E402
 from services.depth_map.training.muon import orthogonal  # noqa: E402
+from services.depth_map.training.resident import Resident  # noqa: E402
 from services.depth_map.training.variations import varied  # noqa: E402
 
 HOUSE = Path(__file__).parents[3]
@@ -54,6 +55,22 @@ def test_training_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
 
     assert (first.step, second.step) == (2, 3)
     assert [json.loads(line)["step"] for line in told] == [1, 2, 3], "it began anew"
+
+
+def test_examples_that_lie_where_the_network_is_are_shown_whole_and_fit_together(tmp_path: Path) -> None:
+    for name, shape in (("broad", (108, 144)), ("upright", (144, 108))):
+        down = np.broadcast_to(np.linspace(0, 1, shape[0])[:, None], shape)
+        np.save(tmp_path / f"{name}.pictures.npy", np.full((3, *shape, 3), 120, np.uint8))
+        np.save(tmp_path / f"{name}.cues.npy", np.broadcast_to((down * 255).astype(np.uint8), (3, *shape)))
+        np.save(tmp_path / f"{name}.inverse.npy", np.broadcast_to(down.astype(np.float16), (3, *shape)))
+    kept, random = Resident("cpu"), np.random.default_rng(0)
+
+    assert (kept.take(tmp_path), kept.take(tmp_path)) == (2, 2), "it took the same files again"
+    for size in ((96, 80), (64, 80)):
+        pictures, cues, inverses = kept.batch(random, 4, [size])
+        assert (pictures.shape, cues.shape) == ((4, 3, *size[::-1]), (4, 1, *size[::-1]))
+        assert inverses.shape == (4, 1, size[1] // 2, size[0] // 2)
+        assert torch.corrcoef(torch.stack([torch.nn.functional.avg_pool2d(cues, 2), inverses]).flatten(1))[0, 1] > 0.99
 
 
 def test_a_network_learns_what_it_is_shown_again_and_again() -> None:
