@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from services.depth_map.estimators.cues import nearness
 from services.depth_map.training import held_out, near, outdoors, rooms, views
+from services.depth_map.training.before import laid_before
 from services.depth_map.training.pictures import developed
 from services.depth_map.training.rendering import render
 from services.depth_map.training.scenes import Scene
@@ -43,6 +44,9 @@ HELD_OUT: Final[Mapping[Builder, float]] = {
     held_out.stairs: 0.15,
     held_out.market: 0.15,
 }
+
+LAID: Final = 0.3
+"""Share of the scenes that are trained on before which something is held or stands."""
 
 _FARTHEST_METRES: Final = 1e4
 _NEAREST_METRES: Final = 0.15
@@ -92,8 +96,10 @@ def write_shards(folder: Path, builders: Mapping[Builder, float], count: int, *,
         write_shard(folder, builders, index, min(shard, count - index * shard), seed)
 
 
-def write_shard(folder: Path, builders: Mapping[Builder, float], index: int, count: int, seed: int) -> None:
-    """Draw one shard, unless it is there."""
+def write_shard(
+    folder: Path, builders: Mapping[Builder, float], index: int, count: int, seed: int, *, laid: float = 0.0
+) -> None:
+    """Draw one shard, unless it is there; before so large a share of its scenes something is held or stands."""
     folder.mkdir(parents=True, exist_ok=True)
     pictures, cues, inverses = (folder / f"{index:05}.{part}.npy" for part in _PARTS)
     if inverses.exists():
@@ -102,6 +108,10 @@ def write_shard(folder: Path, builders: Mapping[Builder, float], index: int, cou
     textures = _bank(seed, index // _SHARDS_OF_A_BANK)
     size = SIZE[::-1] if index % 4 == 3 else SIZE
     drawn = [example(textures, random, builders, size) for _ in range(count)]
+    surfaces = [picture for picture, _ in drawn]
+    for place, (picture, inverse) in enumerate(drawn):
+        if random.random() < laid:
+            drawn[place] = laid_before(random, picture, inverse, surfaces[int(random.integers(count))])
     _save(pictures, np.stack([picture for picture, _ in drawn]))
     _save(cues, np.stack([cued(picture) for picture, _ in drawn]))
     _save(inverses, np.stack([inverse for _, inverse in drawn]).astype(np.float16))

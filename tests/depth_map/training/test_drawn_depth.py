@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from services.depth_map.training import near, views
+from services.depth_map.training.before import laid_before
 from services.depth_map.training.cameras import Camera
 from services.depth_map.training.examples import HELD_OUT, TRAINED, cued, example, read_shards, write_shards
 from services.depth_map.training.rendering import render, visible
@@ -179,3 +180,23 @@ def test_the_same_seed_draws_the_same_and_what_is_there_already_is_kept(
     assert [len(shard.inverses) for shard in read_shards(folders[0])] == [2, 1]
     for one, other in zip(*(read_shards(folder) for folder in folders), strict=True):
         assert all((ours == theirs).all() for ours, theirs in zip(one, other, strict=True))
+
+
+def test_what_is_laid_before_a_scene_is_nearer_than_all_that_it_hides_and_changes_nothing_beside_it() -> None:
+    random = np.random.default_rng(4)
+    behind = random.integers(0, 256, (96, 128, 3), np.uint8)
+    inverse = np.linspace(0.2, 0.8, 96, dtype=np.float32)[:, None].repeat(128, 1)
+    changed = 0
+
+    for _ in range(40):
+        picture, near = laid_before(random, behind, inverse, behind[::-1])
+        covered = near != inverse
+        assert picture.shape == behind.shape
+        assert picture.dtype == np.uint8
+        assert (near >= inverse).all()
+        if covered.any():
+            changed += 1
+            assert np.mean(near[covered] > np.quantile(inverse[covered], 0.9)) > 0.7
+            assert np.mean((picture != behind).any(2)[covered]) > 0.95
+            assert np.mean((picture != behind).any(2)[~covered]) < 0.25
+    assert changed > 20, "hardly anything was laid"
