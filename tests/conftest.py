@@ -1,5 +1,7 @@
 """The real parts that tests run against: PostgreSQL, RabbitMQ and an object store, started once."""
 
+import os
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -22,6 +24,21 @@ FLOORS = (
     "reliability",
 )
 """The quick ones first: what is wrong in one room should be known before whole stacks are started."""
+
+
+MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes a folder in it that is nobody else's
+ROOM_BYTES = 4 * 1024**3
+"""More than the servers of two workers have ever left behind."""
+
+
+def pytest_configure() -> None:
+    """Keep all that tests write in memory, where there is room for it.
+
+    The servers make as sure of their disk as they are shipped to, and do not wait for one: what tests end, freeze and
+    kill are processes, and memory survives these as a disk does.
+    """
+    if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= ROOM_BYTES:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -164,7 +164,13 @@ class RabbitMQServer:
             "RUNNING_UNDER_SYSTEMD": "true",
             "RABBITMQ_NODENAME": _NODE,
             "RABBITMQ_DIST_PORT": str(self.ports.distribution),
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": " ".join(
+                (
+                    *("-kernel", "inet_dist_use_interface", "{127,0,0,1}"),
+                    # Erlang's threads would look out for work a while before they sleep, on cores that others need.
+                    *("+sbwt", "none", "+sbwtdcpu", "none", "+sbwtdio", "none"),
+                )
+            ),
             "RABBITMQ_LOGS": "-",
             "RABBITMQ_MNESIA_BASE": str(own / "mnesia"),
             "RABBITMQ_LOG_BASE": str(own / "log"),

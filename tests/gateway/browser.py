@@ -114,8 +114,8 @@ class Page:
 
 
 @asynccontextmanager
-async def browsing(profile: Path) -> AsyncIterator[Page]:
-    """Start a Chromium with an empty profile and give its only tab; left, the browser has ended, and left nothing."""
+async def running(profile: Path) -> AsyncIterator[str]:
+    """Start a Chromium with an empty profile and give the address at which it is driven; left, it has ended and left nothing."""
     assert BINARY is not None
     # A path to the socket that it makes there has room for about a hundred characters.
     place = await asyncio.to_thread(tempfile.mkdtemp, prefix="browser-")
@@ -126,19 +126,41 @@ async def browsing(profile: Path) -> AsyncIterator[Page]:
         env={**os.environ, "HOME": place, "TMPDIR": place},
     )
     try:
-        async with aiohttp.ClientSession() as session:
-            address = await _address(profile / "DevToolsActivePort")
-            async with session.ws_connect(address, max_msg_size=_LARGEST_ANSWER_BYTES) as socket:
-                page = Page(socket)
-                listening = asyncio.create_task(page.listen())
-                await _attach(page)
-                yield page
-                listening.cancel()
-                await asyncio.gather(listening, return_exceptions=True)
+        yield await _address(profile / "DevToolsActivePort")
     finally:
         process.terminate()
         await process.wait()
         await asyncio.to_thread(shutil.rmtree, place, ignore_errors=True)
+
+
+@asynccontextmanager
+async def visiting(address: str) -> AsyncIterator[Page]:
+    """Give the only tab of somebody who was never here: no storage, no cache, no cookies; left, all that is forgotten.
+
+    `address`: of a Chromium that runs.
+    """
+    async with (
+        aiohttp.ClientSession() as session,
+        session.ws_connect(address, max_msg_size=_LARGEST_ANSWER_BYTES) as socket,
+    ):
+        page = Page(socket)
+        listening = asyncio.create_task(page.listen())
+        try:
+            somebody = await page.send("Target.createBrowserContext", disposeOnDetach=True)
+            await _attach(page, somebody["browserContextId"])
+            yield page
+            page.session_id = None
+            await page.send("Target.disposeBrowserContext", browserContextId=somebody["browserContextId"])
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+
+
+@asynccontextmanager
+async def browsing(profile: Path) -> AsyncIterator[Page]:
+    """Start a Chromium for one tab alone."""
+    async with running(profile) as address, visiting(address) as page:
+        yield page
 
 
 async def _address(file: Path) -> str:
@@ -155,9 +177,8 @@ def _lines(file: Path) -> list[str]:
     return lines if len(lines) > 1 else []
 
 
-async def _attach(page: Page) -> None:
-    targets = await page.send("Target.getTargets")
-    tab = next(target for target in targets["targetInfos"] if target["type"] == "page")
+async def _attach(page: Page, somebody: str) -> None:
+    tab = await page.send("Target.createTarget", url="about:blank", browserContextId=somebody)
     attached = await page.send("Target.attachToTarget", targetId=tab["targetId"], flatten=True)
     page.session_id = attached["sessionId"]
     for domain in ("Page", "Runtime", "Network", "Log"):

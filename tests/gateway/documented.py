@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import jsonschema_rs
+import orjson
 from fastapi import FastAPI
 
 Document = dict[str, Any]
@@ -37,7 +38,6 @@ class Judge:
 
     def __init__(self, document: Document) -> None:
         self._document = closed(document)
-        self._components = {"components": self._document["components"]}
         self.seen: Counter[tuple[str, int]] = Counter()
 
     def judge(self, method: str, path: str, status: int, headers: Mapping[str, str], body: Any) -> None:
@@ -102,23 +102,40 @@ class Judge:
         return resolved
 
     @cached_property
-    def _validators(self) -> dict[int, Any]:
+    def _validators(self) -> dict[bytes, Any]:
         return {}
 
     def _validator(self, schema: Mapping[str, Any]) -> Any:
-        if id(schema) not in self._validators:
-            self._validators[id(schema)] = self.validator(schema)
-        return self._validators[id(schema)]
+        words = orjson.dumps(schema)
+        if words not in self._validators:
+            self._validators[words] = self.validator(schema)
+        return self._validators[words]
 
     def validator(self, schema: Mapping[str, Any]) -> Any:
         """Give what judges values by a schema of the document."""
-        return jsonschema_rs.Draft202012Validator({**schema, **self._components}, validate_formats=True)
+        components = {"components": {"schemas": self._named_in(schema)}}
+        return jsonschema_rs.Draft202012Validator({**schema, **components}, validate_formats=True)
+
+    def _named_in(self, schema: Mapping[str, Any]) -> dict[str, Any]:
+        """Give the schemas that one leads to: all of them, in each validator, are a gigabyte."""
+        schemas = self._document["components"]["schemas"]
+        found: dict[str, Any] = {}
+        left = _names_in(schema)
+        while left:
+            name = left.pop()
+            found[name] = schemas[name]
+            left |= _names_in(schemas[name]) - found.keys()
+        return found
 
     def operations(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
         """Give each operation with its method and path."""
         for path, operations in self._document["paths"].items():
             for method, operation in operations.items():
                 yield method, path, operation
+
+
+def _names_in(schema: Mapping[str, Any]) -> set[str]:
+    return set(re.findall(r'"#/components/schemas/([^"]+)"', orjson.dumps(schema).decode()))
 
 
 _JUDGES: dict[str, Judge] = {}

@@ -1,20 +1,26 @@
 """A browser before the gateway's dashboard."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
-from tests.gateway.browser import BINARY, Page, browsing
+from tests.gateway.browser import BINARY, Page, running, visiting
 from tests.gateway.living import Gateway
 
 
-@pytest.fixture
-async def page(tmp_path: Path) -> AsyncIterator[Page]:
-    """An empty tab."""
+@pytest.fixture(scope="module")
+async def browser(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """A browser that everybody uses after the other, and in which nobody finds anything of anybody."""
     if BINARY is None:
         pytest.skip("no Chromium is on the path: `apt-get install chromium` brings one")
-    async with browsing(tmp_path / "profile") as page:
+    async with running(tmp_path_factory.mktemp("browser")) as address:
+        yield address
+
+
+@pytest.fixture
+async def page(browser: str) -> AsyncIterator[Page]:
+    """An empty tab."""
+    async with visiting(browser) as page:
         await page.look(1280, 900, still=True)
         yield page
 
