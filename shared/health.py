@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
 
-from fastapi import APIRouter, FastAPI, Response
-from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 Check = Callable[[], Awaitable[None]]
 
@@ -48,45 +49,42 @@ async def _problem(check: Check) -> str | None:
     return None
 
 
-def router(health: Health) -> APIRouter:
-    """Serve `/livez`, `/readyz`, `/startupz` and `/metrics`."""
-    routes = APIRouter(tags=["health"])
-    told = _said("status", status={"type": "string"})
-    readiness = _said("status", "problems", status={"type": "string"}, problems={"type": "object"})
+class Answers:
+    """What a process answers to the machines that watch it."""
 
-    @routes.get("/livez", summary="The process answers", responses={200: told})
-    async def livez() -> JSONResponse:
+    def __init__(self, health: Health) -> None:
+        self._health = health
+
+    async def livez(self) -> JSONResponse:
         return JSONResponse({"status": "alive"})
 
-    @routes.get("/startupz", summary="The process has finished starting", responses={200: told, 503: told})
-    async def startupz() -> JSONResponse:
-        return JSONResponse({"status": "started" if health.started else "starting"}, 200 if health.started else 503)
+    async def startupz(self) -> JSONResponse:
+        started = self._health.started
+        return JSONResponse({"status": "started" if started else "starting"}, 200 if started else 503)
 
-    @routes.get(
-        "/readyz", summary="Everything the process depends on answers", responses={200: readiness, 503: readiness}
-    )
-    async def readyz() -> JSONResponse:
-        problems = await health.problems()
+    async def readyz(self) -> JSONResponse:
+        problems = await self._health.problems()
         body = {"status": "not ready" if problems else "ready", "problems": problems}
         return JSONResponse(body, 503 if problems else 200)
 
-    written = {"content": {"text/plain": {"schema": {"type": "string"}}}}
-
-    @routes.get("/metrics", summary="Prometheus metrics", response_class=Response, responses={200: written})
-    async def metrics() -> Response:
+    async def metrics(self) -> Response:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
-    return routes
+
+def health_app(health: Health) -> Starlette:
+    """Serve health alone, as every worker does: without FastAPI, which is a third of what a worker would load."""
+    answers = Answers(health)
+    asked = {
+        "/livez": answers.livez,
+        "/startupz": answers.startupz,
+        "/readyz": answers.readyz,
+        "/metrics": answers.metrics,
+    }
+    return Starlette(routes=[Route(path, _endpoint(answer)) for path, answer in asked.items()])
 
 
-def _said(*required: str, **properties: dict[str, Any]) -> dict[str, Any]:
-    """Describe a reply in JSON."""
-    schema = {"type": "object", "required": list(required), "properties": properties}
-    return {"content": {"application/json": {"schema": schema}}}
+def _endpoint(answer: Callable[[], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(_request: Request) -> Response:
+        return await answer()
 
-
-def health_app(health: Health) -> FastAPI:
-    """Serve health alone, as every worker does."""
-    app = FastAPI(title="Diorama worker", docs_url=None, redoc_url=None, openapi_url=None)
-    app.include_router(router(health))
-    return app
+    return endpoint

@@ -23,17 +23,16 @@ def _may_speak_to_the_broker(path: Path) -> bool:
 
 
 def _may_speak_http(path: Path) -> bool:
-    in_gateway = path.parts[:2] == ("services", "gateway") and room_of(path) in {"app", "routes"}
-    return in_gateway or path == Path("shared/health.py")
+    return path.parts[:2] == ("services", "gateway") and room_of(path) in {"app", "routes"}
 
 
 def _may_serve(path: Path) -> bool:
-    return _may_speak_http(path) or path == Path("shared/server.py")
+    return _may_speak_http(path) or path in {Path("shared/health.py"), Path("shared/server.py")}
 
 
 LIBRARIES: dict[str, tuple[str, Allowed]] = {
     **dict.fromkeys(("aio_pika", "aiormq", "pamqp"), ("shared", _may_speak_to_the_broker)),
-    "fastapi": ("the gateway's app and routes and shared/health.py", _may_speak_http),
+    "fastapi": ("the gateway's app and routes", _may_speak_http),
     "starlette": ("the gateway's app and routes, shared/health.py and shared/server.py", _may_serve),
 }
 

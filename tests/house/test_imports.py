@@ -102,7 +102,7 @@ def test_doors_are_open_where_they_belong(tmp_path: Path) -> None:
         tmp_path,
         {
             "shared/broker.py": "import aio_pika\nfrom aiormq import exceptions",
-            "shared/health.py": "import fastapi",
+            "shared/health.py": "import starlette",
             "services/gateway/app.py": "import fastapi",
             "services/gateway/routes/jobs.py": "from fastapi import APIRouter\nfrom starlette import status",
             "services/media/settings.py": "import os\nx = os.environ",

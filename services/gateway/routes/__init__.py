@@ -30,6 +30,7 @@ from services.gateway.routes import (
     tickets,
     uploading,
     uploads,
+    watching,
     webhooks,
     work,
 )
@@ -42,7 +43,6 @@ from services.gateway.routes.parts import Parts
 from services.gateway.routes.replies import API
 from services.gateway.settings import VERSION
 from services.gateway.uploads import FILES_LIMIT
-from shared.health import router as health_for_machines
 
 
 def application(parts: Parts) -> Edge:
@@ -95,7 +95,7 @@ def application(parts: Parts) -> Edge:
     app.include_router(health.routes, prefix=API)
     app.include_router(health.routes, include_in_schema=False)
     app.include_router(contracts.routes)
-    app.include_router(health_for_machines(parts.health))
+    app.include_router(watching.router(parts.health))
     app.include_router(docs(app))
     problems.install(app)
     describe(app)
