@@ -5,7 +5,6 @@ Arguments are those that RabbitMQ 3.10 and 4.x both understand; limits and dead 
 """
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +16,8 @@ DEAD = "diorama.dead"
 MARKS = "diorama.marks"
 MARK_TYPE = "diorama.mark"
 
+_EXCHANGES = {EVENTS: ExchangeType.TOPIC.value, DEAD: ExchangeType.DIRECT.value, MARKS: ExchangeType.DIRECT.value}
+_QUORUM = {"x-queue-type": "quorum"}
 _FILE = Path(__file__).parent.parent / "contracts" / "topology.json"
 
 
@@ -42,26 +43,18 @@ class Topology:
         return cls({service: tuple(keys) for service, keys in json.loads(_FILE.read_text()).items()})
 
     async def declare(self, channel: AbstractChannel) -> None:
-        """Declare exchanges, queues and bindings; what is there already stays."""
-        events = await channel.declare_exchange(EVENTS, ExchangeType.TOPIC, durable=True)
-        dead = await channel.declare_exchange(DEAD, ExchangeType.DIRECT, durable=True)
-        await channel.declare_exchange(MARKS, ExchangeType.DIRECT, durable=True)
+        """Declare exchanges, queues and bindings; what is there already stays.
+
+        Only the last answer is waited for, since a channel works in order. What is refused closes the channel, so that
+        whatever is awaited after it raises.
+        """
+        underlay = await channel.get_underlay_channel()
+        for exchange, kind in _EXCHANGES.items():
+            await underlay.exchange_declare(exchange, exchange_type=kind, durable=True, nowait=True)
         for service, routing_keys in self.hears.items():
-            dead_queue = await channel.declare_queue(
-                dead_queue_of(service), durable=True, arguments={"x-queue-type": "quorum"}
-            )
-            await dead_queue.bind(dead, service)
-            queue = await channel.declare_queue(queue_of(service), durable=True, arguments={"x-queue-type": "quorum"})
-            await _bind_all(channel, queue.name, events.name, routing_keys)
-
-
-async def _bind_all(channel: AbstractChannel, queue: str, exchange: str, routing_keys: Sequence[str]) -> None:
-    """Bind a queue by all these keys; only the last answer is waited for, since a channel works in order.
-
-    A binding that is refused closes the channel, so that whatever is awaited after it raises.
-    """
-    underlay = await channel.get_underlay_channel()
-    for routing_key in routing_keys[:-1]:
-        await underlay.queue_bind(queue, exchange, routing_key, nowait=True)
-    for routing_key in routing_keys[-1:]:
-        await underlay.queue_bind(queue, exchange, routing_key)
+            for queue in (dead_queue_of(service), queue_of(service)):
+                await underlay.queue_declare(queue, durable=True, arguments=dict(_QUORUM), nowait=True)
+            await underlay.queue_bind(dead_queue_of(service), DEAD, service, nowait=True)
+            for routing_key in routing_keys:
+                await underlay.queue_bind(queue_of(service), EVENTS, routing_key, nowait=True)
+        await underlay.exchange_declare(EVENTS, exchange_type=_EXCHANGES[EVENTS], durable=True)
