@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 import structlog
 import uvicorn
@@ -15,6 +15,7 @@ from shared.settings import ServiceSettings
 _LONGEST_MESSAGE_BYTES = 16 * 1024
 """That a client may send over a WebSocket; a longer one ends it."""
 
+_TICK_SECONDS = 1.0
 _log = structlog.get_logger(__name__)
 
 
@@ -22,11 +23,32 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.up = asyncio.Event()
+        self._left = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Open the port, and tell those who wait for it."""
         await super().startup(sockets)
         self.up.set()
+
+    async def main_loop(self) -> None:
+        """Keep the date that replies carry until it is left, and be gone at once then."""
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_TICK_SECONDS):
+                    await self._left.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close the port; where nobody is connected there is nothing to wait for."""
+        if self.server_state.connections or self.server_state.tasks:
+            await super().shutdown(sockets)
+            return
+        for server in self.servers:
+            server.close()
+            await server.wait_closed()
+
+    def leave(self) -> None:
+        self.should_exit = True
+        self._left.set()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -63,7 +85,7 @@ async def serve(app: ASGIApp, settings: ServiceSettings) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        server.should_exit = True
+        server.leave()
         await serving
 
 
