@@ -11,8 +11,6 @@ from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
-from services.gateway.routes import desk
-from services.gateway.routes.desk import Submission
 from shared import instructions, intake, relay, tasks
 from shared.database import AWAY, Connection, Pool
 from shared.outbox import Transaction
@@ -114,8 +112,9 @@ def break_replay() -> None:
 
 def break_idempotency() -> None:
     """Remember no answer, so that a request that is repeated is a new one."""
+    from services.gateway.routes import desk  # noqa: PLC0415 - only the gateway needs its routes, which take long
 
-    async def remember(_connection: Connection, _answered: Sequence[Submission]) -> None: ...
+    async def remember(_connection: Connection, _answered: Sequence[Any]) -> None: ...
 
     _replace(desk, _remember=remember)
 
