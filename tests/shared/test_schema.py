@@ -21,24 +21,39 @@ from shared.schema import SchemaError, migrate, migrations_of, verify
 from shared.settings import WorkSettings
 from shared.worker import Worker
 
+SCRATCH, WHOLE = "scratch", "whole"
+
 
 @pytest.fixture
 async def database_url(servers: Stack) -> AsyncIterator[str]:
     """An empty database on the same server, for an administrator."""
-    name = "scratch"
-    admin = await asyncpg.connect(servers.database_admin_url)
-    await admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-    await admin.execute(f"CREATE DATABASE {name}")
-    yield re.sub(r"/[^/?]+(\?|$)", rf"/{name}\1", servers.database_admin_url)
-    await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    await admin.close()
+    async with made(servers, SCRATCH) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+async def whole(servers: Stack) -> AsyncIterator[None]:
+    """A database with every schema in it, from which others are made."""
+    async with made(servers, WHOLE) as url:
+        await prepare(url, servers.passwords.roles)
+        yield
 
 
 @pytest.fixture
-async def prepared(servers: Stack, database_url: str) -> str:
-    """The same with every schema in it."""
-    await prepare(database_url, servers.passwords.roles)
-    return database_url
+async def prepared(servers: Stack, whole: None) -> AsyncIterator[str]:
+    """A database of a test's own, with every schema in it."""
+    assert whole is None
+    async with made(servers, SCRATCH, f"TEMPLATE {WHOLE}") as url:
+        yield url
+
+
+@asynccontextmanager
+async def made(servers: Stack, name: str, how: str = "") -> AsyncIterator[str]:
+    async with connected(servers.database_admin_url) as admin:
+        await admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        await admin.execute(f"CREATE DATABASE {name} {how}")
+        yield re.sub(r"/[^/?]+(\?|$)", rf"/{name}\1", servers.database_admin_url)
+        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @asynccontextmanager
