@@ -1,5 +1,6 @@
 """The real parts that tests run against: PostgreSQL, RabbitMQ and an object store, started once."""
 
+import gc
 import os
 import shutil
 from collections.abc import AsyncIterator
@@ -8,27 +9,15 @@ from pathlib import Path
 import pytest
 
 from deploy.local.stack import Stack
-from tests.living import House
+from shared.database import Pool
+from tests.living import House, administrating
+from tests.sharing_out import place, pytest_xdist_make_scheduler
 
-FLOORS = (
-    "house",
-    "contracts",
-    "image_generation",
-    "depth_map",
-    "scraper",
-    "media",
-    "shared",
-    "gateway",
-    "deploy",
-    "journeys",
-    "reliability",
-)
-"""The quick ones first: what is wrong in one room should be known before whole stacks are started."""
-
+__all__ = ["pytest_xdist_make_scheduler"]
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes a folder in it that is nobody else's
 ROOM_BYTES = 4 * 1024**3
-"""More than the servers of two workers have ever left behind."""
+"""More than three workers have ever left behind."""
 
 
 def pytest_configure() -> None:
@@ -42,8 +31,14 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the floors in their order, and each as it was collected."""
-    items.sort(key=lambda item: FLOORS.index(item.path.relative_to(Path(__file__).parent).parts[0]))
+    """Run the floors in their order."""
+    items.sort(key=lambda item: place(item.path))
+
+
+def pytest_collection_finish() -> None:
+    """Spare the collector of garbage what lasts as long as the run: modules and tests, by now a million objects."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -55,8 +50,15 @@ async def servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sta
         yield stack
 
 
+@pytest.fixture(scope="session")
+async def admin(servers: Stack) -> AsyncIterator[Pool]:
+    """Connections of an administrator, which come back by themselves when a test has killed the database."""
+    async with administrating(servers) as admin:
+        yield admin
+
+
 @pytest.fixture
-async def house(servers: Stack) -> AsyncIterator[House]:
+async def house(servers: Stack, admin: Pool) -> AsyncIterator[House]:
     """An empty house: no rows, no messages, nobody at work."""
-    async with House(servers) as house:
+    async with House(servers, admin) as house:
         yield house

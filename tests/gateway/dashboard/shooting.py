@@ -11,6 +11,6 @@ SCREENSHOTS: Final = HOUSE / ".local" / "screenshots"
 
 async def shoot(page: Page, name: str) -> None:
     """Keep how the page looks now, from its top to its end."""
-    shot = await page.send("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+    shot = await page.send("Page.captureScreenshot", format="png", captureBeyondViewport=True, optimizeForSpeed=True)
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     (SCREENSHOTS / f"{name}.png").write_bytes(b64decode(shot["data"]))
