@@ -17,7 +17,6 @@ MARKS = "diorama.marks"
 MARK_TYPE = "diorama.mark"
 
 _EXCHANGES = {EVENTS: ExchangeType.TOPIC.value, DEAD: ExchangeType.DIRECT.value, MARKS: ExchangeType.DIRECT.value}
-_QUORUM = {"x-queue-type": "quorum"}
 _FILE = Path(__file__).parent.parent / "contracts" / "topology.json"
 
 
@@ -53,7 +52,7 @@ class Topology:
             await underlay.exchange_declare(exchange, exchange_type=kind, durable=True, nowait=True)
         for service, routing_keys in self.hears.items():
             for queue in (dead_queue_of(service), queue_of(service)):
-                await underlay.queue_declare(queue, durable=True, arguments=dict(_QUORUM), nowait=True)
+                await underlay.queue_declare(queue, durable=True, arguments={"x-queue-type": "quorum"}, nowait=True)
             await underlay.queue_bind(dead_queue_of(service), DEAD, service, nowait=True)
             for routing_key in routing_keys:
                 await underlay.queue_bind(queue_of(service), EVENTS, routing_key, nowait=True)
