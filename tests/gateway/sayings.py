@@ -41,8 +41,7 @@ def depth_mapped(voice: Voice, stored: MediaStored, *, version: int = 1, **facts
     """Say that the maps of a stored image were drawn."""
 
     def drawn(name: str) -> StoredMap:
-        key = f"training-data/maps/{name}/{stored.asset_id}/{version}.png"
-        return StoredMap(key=key, sha256=SHA, size_bytes=10, width_px=800, height_px=600)
+        return stored_map(stored, name, version=version)
 
     values = {
         "asset_id": stored.asset_id,
@@ -58,6 +57,12 @@ def depth_mapped(voice: Voice, stored: MediaStored, *, version: int = 1, **facts
         **facts,
     }
     return DepthMapped(**{**voice.lineage(), **values})
+
+
+def stored_map(stored: MediaStored, name: str, *, version: int = 1) -> StoredMap:
+    """Give a map that was drawn of a stored image."""
+    key = f"training-data/maps/{name}/{stored.asset_id}/{version}.png"
+    return StoredMap(key=key, sha256=SHA, size_bytes=10, width_px=800, height_px=600)
 
 
 def set_aside(service: str = "media", **facts: Any) -> MessageDeadLettered:

@@ -8,7 +8,7 @@ from contracts.jobs import JobCompleted, JobFailed
 from contracts.media import MediaDeleted, MediaDescribed, NamedColour
 from shared.objects import ObjectStore
 from tests.gateway.living import Client, Gateway, Voice
-from tests.gateway.sayings import SHA, depth_mapped, media_stored
+from tests.gateway.sayings import SHA, depth_mapped, media_stored, stored_map
 from tests.living import House, until
 
 DONE: dict[str, Any] = {"attempt": 1, "started_at": "2025-01-01T00:00:00Z"}
@@ -104,6 +104,22 @@ async def test_maps_of_an_older_version_do_not_come_back(ann: Client, gateway: G
     (maps,) = (await ann.get(f"/images/{stored.asset_id}/maps")).body["items"]
     assert "/2.png" in maps["depth"]["url"]
     assert (maps["kind"], maps["recipe"], maps["depth"]["width_px"]) == ("inverse_relative", "default", 800)
+
+
+async def test_normals_lie_beside_the_depth_where_they_were_drawn(ann: Client, gateway: Gateway) -> None:
+    fetch = await _fetch(ann)
+    stored = media_stored(fetch)
+    await gateway.hear(stored, depth_mapped(fetch, stored))
+    assert "normals" not in (await ann.get(f"/images/{stored.asset_id}")).body["urls"]
+    (maps,) = (await ann.get(f"/images/{stored.asset_id}/maps")).body["items"]
+    assert maps["normals"] is None
+    normals = stored_map(stored, "normals", version=2)
+    await gateway.hear(depth_mapped(fetch, stored, version=2, normals=normals))
+    (maps,) = (await ann.get(f"/images/{stored.asset_id}/maps")).body["items"]
+    assert (normals.key in maps["normals"]["url"], maps["normals"]["size_bytes"]) == (True, normals.size_bytes)
+    assert normals.key in (await ann.get(f"/images/{stored.asset_id}")).body["urls"]["normals"]
+    file = await ann.get(f"/images/{stored.asset_id}/file", params={"variant": "normals"})
+    assert (file.status, normals.key in file.headers["location"]) == (307, True)
 
 
 async def test_images_of_a_tree_are_found_by_its_root(ann: Client, gateway: Gateway) -> None:

@@ -79,7 +79,7 @@ async def get_image_file(
     caller: Calling,
     image_id: UUID,
     variant: Annotated[
-        Words, Query(max_length=40, description="`original`, a size such as `640`, `depth`, `edges` ...")
+        Words, Query(max_length=40, description="`original`, a size such as `640`, `depth`, `edges`, `normals` ...")
     ] = "original",
 ) -> Response:
     row, parts = await image_of(request, caller, image_id), parts_of(request)

@@ -19,7 +19,13 @@ API: Final = "/api/v1"
 _RETRY_SECONDS: Final = 1
 _LINEAGE: Final = frozenset({"job_id", "parent_job_id", "root_job_id", "project_id", "submitted_by", "pipeline"})
 _TYPES_OF_MAPS: Final = {"png": "image/png", "webp": "image/webp"}
-_MAP_FILES: Final = {"depth": "depth", "edges": "edges", "depth_preview": "preview", "depth_coloured": "coloured"}
+_MAP_FILES: Final = {
+    "depth": "depth",
+    "edges": "edges",
+    "depth_preview": "preview",
+    "depth_coloured": "coloured",
+    "normals": "normals",
+}
 _JOB_FIELDS: Final = tuple(field.name for field in fields(JobRow))
 
 
@@ -217,9 +223,8 @@ def _deletion(row: Mapping[str, Any]) -> dict[str, Any] | None:
 def image_files(row: Mapping[str, Any]) -> dict[str, File]:
     """Give an image's files by the names under which clients know them."""
     files = served_files(row)
-    if row["depth"] is not None:
-        files |= {name: _map_file(row[column]["key"]) for name, column in _MAP_FILES.items()}
-    return files
+    drawn = {name: row[column] for name, column in _MAP_FILES.items() if row[column] is not None}
+    return files | {name: _map_file(stored["key"]) for name, stored in drawn.items()}
 
 
 def served_files(row: Mapping[str, Any]) -> dict[str, File]:
@@ -251,11 +256,7 @@ def _steps(row: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 async def map_reply(row: Mapping[str, Any], links: Links) -> dict[str, Any]:
     """Give the maps of one recipe with URLs of their files."""
-    files = {}
-    for name in ("depth", "edges", "preview", "coloured"):
-        link = await links.to(_map_file(row[name]["key"]))
-        shape = {key: value for key, value in row[name].items() if key != "key"}
-        files[name] = {**shape, "url": link.url, "expires_at": link.expires_at}
+    files = {name: await _drawn_reply(row[name], links) for name in _MAP_FILES.values()}
     sidecar = await links.to(File(row["sidecar_key"], "application/json"))
     return {
         "recipe": row["recipe"],
@@ -270,6 +271,14 @@ async def map_reply(row: Mapping[str, Any], links: Links) -> dict[str, Any]:
         "review": review_reply(row),
         "created_at": row["at"],
     }
+
+
+async def _drawn_reply(stored: Mapping[str, Any] | None, links: Links) -> dict[str, Any] | None:
+    if stored is None:
+        return None
+    link = await links.to(_map_file(stored["key"]))
+    shape = {name: value for name, value in stored.items() if name != "key"}
+    return {**shape, "url": link.url, "expires_at": link.expires_at}
 
 
 def review_reply(row: Mapping[str, Any]) -> dict[str, Any]:

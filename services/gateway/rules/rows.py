@@ -48,8 +48,8 @@ def description_of(fact: MediaDescribed, at: datetime) -> Row:
 
 
 def map_of(fact: DepthMapped, at: datetime) -> Row:
-    maps = {"depth", "edges", "preview", "coloured", "sidecar_key", "kind", "estimator", "recipe", "quality"}
-    names = maps | {"asset_id", "project_id", "subject_version", "job_id"}
+    maps = {"depth", "edges", "preview", "coloured", "normals", "sidecar_key"}
+    names = maps | {"kind", "estimator", "recipe", "quality", "asset_id", "project_id", "subject_version", "job_id"}
     return {**fact.model_dump(mode="json", include=names), "at": at, "soundness": soundness_of(fact.quality)}
 
 

@@ -105,18 +105,20 @@ async def upsert_maps(connection: Connection, rows: Rows) -> None:
     await connection.execute(
         """
         INSERT INTO maps AS held (asset_id, recipe, project_id, subject_version, job_id, depth, edges, preview,
-                                  coloured, sidecar_key, kind, estimator, quality, at, soundness, review_state)
+                                  coloured, normals, sidecar_key, kind, estimator, quality, at, soundness,
+                                  review_state)
         SELECT fact.asset_id, fact.recipe, fact.project_id, subject_version, fact.job_id, depth, edges, preview,
-               coloured, sidecar_key, kind, estimator, quality, at, soundness, coalesce(review.verdict, 'unreviewed')
+               coloured, normals, sidecar_key, kind, estimator, quality, at, soundness,
+               coalesce(review.verdict, 'unreviewed')
         FROM jsonb_populate_recordset(NULL::maps, $1) AS fact
         LEFT JOIN map_reviews AS review ON review.asset_id = fact.asset_id AND review.recipe = fact.recipe
                                        AND review.map_version = fact.subject_version
         ON CONFLICT (asset_id, recipe) DO UPDATE
         SET subject_version = excluded.subject_version, job_id = excluded.job_id, depth = excluded.depth,
             edges = excluded.edges, preview = excluded.preview, coloured = excluded.coloured,
-            sidecar_key = excluded.sidecar_key, kind = excluded.kind, estimator = excluded.estimator,
-            quality = excluded.quality, at = excluded.at, soundness = excluded.soundness,
-            review_state = excluded.review_state
+            normals = excluded.normals, sidecar_key = excluded.sidecar_key, kind = excluded.kind,
+            estimator = excluded.estimator, quality = excluded.quality, at = excluded.at,
+            soundness = excluded.soundness, review_state = excluded.review_state
         WHERE excluded.subject_version > held.subject_version
         """,
         rows,

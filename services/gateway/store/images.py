@@ -19,7 +19,7 @@ _DETAILS: Final = """
     storing.state AS storing_state, storing.error_code AS storing_code, storing.error_sentence AS storing_sentence,
     mapping.id AS mapping_job_id, mapping.state AS mapping_state, mapping.error_code AS mapping_code,
     mapping.error_sentence AS mapping_sentence,
-    map.recipe, map.depth, map.edges, map.preview, map.coloured,
+    map.recipe, map.depth, map.edges, map.preview, map.coloured, map.normals,
     coalesce(edit.version, 1) AS version, edit.title AS edited_title, edit.alt AS edited_alt,
     edit.caption AS edited_caption, edit.edited_by, edit.edited_at, coalesce(tagged.tags, '{}') AS tags,
     deleting.id AS deleting_job_id, deleting.state AS deleting_state, deleting.error_code AS deleting_code,
@@ -42,7 +42,8 @@ _AROUND: Final = """
         WHERE asset_id = asset.id AND (tags <> '[]' OR objects <> '[]' OR jsonb_typeof(caption) = 'object')
     ) AS told ON true
     LEFT JOIN LATERAL (
-        SELECT recipe, depth, edges, preview, coloured FROM maps WHERE asset_id = asset.id ORDER BY at DESC LIMIT 1
+        SELECT recipe, depth, edges, preview, coloured, normals FROM maps
+        WHERE asset_id = asset.id ORDER BY at DESC LIMIT 1
     ) AS map ON true
     LEFT JOIN image_edits AS edit ON edit.asset_id = asset.id
     LEFT JOIN LATERAL (

@@ -13,7 +13,8 @@ from shared.database import Connection
 
 _SHOWN: Final = """
     map.asset_id, map.recipe, map.project_id, map.subject_version, map.job_id, map.depth, map.edges, map.preview,
-    map.coloured, map.sidecar_key, map.kind, map.estimator, map.quality, map.at, map.soundness, map.review_state,
+    map.coloured, map.normals, map.sidecar_key, map.kind, map.estimator, map.quality, map.at, map.soundness,
+    map.review_state,
     map.subject_version + coalesce(review.decision, 0) AS version, coalesce(review.decision, 0) AS decision,
     review.map_version = map.subject_version AND review.verdict <> 'unreviewed' AS reviewed,
     review.reasons, review.note, review.reviewed_by, review.reviewed_at, review.job_id AS review_job_id
@@ -184,7 +185,7 @@ async def select_approved(
 async def select_approved_totals(
     connection: Connection, projects: Sequence[UUID], wanted: MapFilter, place: Sequence[Any] | None
 ) -> Row:
-    """Count approved maps behind a place, and the bytes of their images, depth and edge maps."""
+    """Count approved maps behind a place, and the bytes of their images, depth and edge maps, and normals."""
     conditions = wanted.conditions(projects)
     conditions.behind(_APPROVALS, place)
     row = await fetch_one(
@@ -193,7 +194,8 @@ async def select_approved_totals(
         SELECT count(*) AS maps, count(DISTINCT map.asset_id) AS images,
                coalesce(sum(coalesce((asset.clean_copy ->> 'size_bytes')::bigint, asset.size_bytes)
                             + (map.depth ->> 'size_bytes')::bigint
-                            + (map.edges ->> 'size_bytes')::bigint), 0)::bigint AS size_bytes
+                            + (map.edges ->> 'size_bytes')::bigint
+                            + coalesce((map.normals ->> 'size_bytes')::bigint, 0)), 0)::bigint AS size_bytes
         FROM map_reviews AS review
         JOIN maps AS map ON map.asset_id = review.asset_id AND map.recipe = review.recipe
         JOIN assets AS asset ON asset.id = map.asset_id

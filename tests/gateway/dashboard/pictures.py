@@ -24,6 +24,7 @@ WIDTH_PX: Final = 400
 HEIGHT_PX: Final = 200
 RED: Final = (255, 0, 0)
 BLUE: Final = (0, 0, 255)
+TOWARDS_US: Final = (128, 128, 255)
 LEVELS: Final = np.tile(np.linspace(0, 65_535, WIDTH_PX).round().astype(np.uint16), (HEIGHT_PX, 1))
 _PALETTE: Final = (
     NamedColour(hex="#ff0000", name="red", share=0.5),
@@ -47,6 +48,7 @@ async def show_picture(
     *,
     title: str = "Half and half",
     mapped: bool = True,
+    normals: bool = False,
     quality: Mapping[str, Any] | None = None,
     **looks: Any,
 ) -> Shown:
@@ -84,12 +86,17 @@ async def show_picture(
     await gateway.hear(stored, described, fetch.says(JobCompleted, **_DONE))
     shown = Shown(str(stored.asset_id), fetch, stored)
     if mapped:
-        await show_maps(gateway, client, shown, quality=quality)
+        await show_maps(gateway, client, shown, quality=quality, normals=normals)
     return shown
 
 
 async def show_maps(
-    gateway: Gateway, client: Client, shown: Shown, *, quality: Mapping[str, Any] | None = None
+    gateway: Gateway,
+    client: Client,
+    shown: Shown,
+    *,
+    quality: Mapping[str, Any] | None = None,
+    normals: bool = False,
 ) -> None:
     """Store the maps of a picture, and say so."""
     image = (await client.get(f"/images/{shown.image_id}")).body
@@ -103,6 +110,8 @@ async def show_maps(
         "preview": _file(grey, "WEBP"),
         "coloured": _file(np.dstack([grey] * 3), "WEBP"),
     }
+    if normals:
+        files["normals"] = _file(np.full((HEIGHT_PX, WIDTH_PX, 3), TOWARDS_US, np.uint8), "PNG")
     async with ObjectStore.of(gateway.settings) as objects:
         kept = {name: await _keep(objects, shown.image_id, name, content) for name, content in files.items()}
         await objects.put(f"training-data/maps/depth/{shown.image_id}/1.json", b"{}", content_type="application/json")

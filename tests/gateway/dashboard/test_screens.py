@@ -58,7 +58,9 @@ _EVERY_STATE: Final = f"""document.querySelector('main').replaceChildren(...{[*_
 
 async def test_every_panel_of_pictures_has_room_whatever_the_screen(board: Page, gateway: Gateway, ann: Client) -> None:
     qualities = {"A harbour in the morning, seen from the tower": SOUND, "Stairs": BANDED, "Window": FLAT}
-    shown = [await show_picture(gateway, ann, title=title, quality=one) for title, one in qualities.items()]
+    shown = [
+        await show_picture(gateway, ann, title=title, quality=one, normals=True) for title, one in qualities.items()
+    ]
     await ann.send("PATCH", f"/api/v1/images/{shown[0].image_id}", json={"tags": ["dusk", "harbour"]})
     for width, size in _WIDTHS.items():
         for shade in ("light", "dark"):

@@ -6,7 +6,16 @@ import pytest
 
 from tests.gateway.browser import Page
 from tests.gateway.dashboard.conftest import enter
-from tests.gateway.dashboard.pictures import BLUE, HEIGHT_PX, LEVELS, RED, WIDTH_PX, show_maps, show_picture
+from tests.gateway.dashboard.pictures import (
+    BLUE,
+    HEIGHT_PX,
+    LEVELS,
+    RED,
+    TOWARDS_US,
+    WIDTH_PX,
+    show_maps,
+    show_picture,
+)
 from tests.gateway.living import Client, Gateway
 
 _FULL_DEPTH = "document.querySelector('.is-bits')?.dataset.bits === '16'"
@@ -78,6 +87,26 @@ async def test_near_is_red_and_far_is_blue_in_colour_and_edges_are_edges(board: 
     await _choose(board, "edges")
     await board.until(f"({_PIXEL})(0.25).then((pixel) => pixel.join() === '0,0,0')")
     assert await _pixel(board, 0.5 + 0.5 / WIDTH_PX) == (255, 255, 255)
+
+
+async def test_normals_are_shown_where_they_were_drawn_and_not_offered_elsewhere(
+    board: Page, gateway: Gateway, ann: Client
+) -> None:
+    without = await show_picture(gateway, ann, title="Without")
+    await show_picture(gateway, ann, title="With", normals=True)
+    await board.until("document.querySelectorAll('.tile').length === 2")
+    await board.run("document.querySelector('.tile-link').click()")
+    await board.until(_FULL_DEPTH)
+    assert "Normals" in await board.run("document.querySelector('.facts').innerText")
+    await board.press("5", code=53)
+    await board.until(f"({_PIXEL})(0.9).then((pixel) => pixel.join() === '{','.join(map(str, TOWARDS_US))}')")
+    assert await _pixel(board, 0.1) == RED
+    await board.press("ArrowRight", code=39)
+    await board.until(f"location.hash === '#image={without.image_id}'")
+    normals = "document.querySelector('.stage-panel input[value=normals]')"
+    await board.until(f"{normals}.disabled && {_FULL_DEPTH}")
+    assert not await board.run(f"{normals}.checked || {normals}.checkVisibility()")
+    assert await _pixel(board, 0.9) != TOWARDS_US
 
 
 @pytest.mark.usefixtures("picture")

@@ -9,7 +9,7 @@ import pytest
 from contracts.scraper import ImageContext
 from tests.gateway.living import Client, Gateway, Voice
 from tests.gateway.review.mapped import SOUND, decide, mapped
-from tests.gateway.sayings import depth_mapped, media_stored
+from tests.gateway.sayings import depth_mapped, media_stored, stored_map
 from tests.living import House
 
 PATH = "/api/v1/maps/export"
@@ -129,10 +129,14 @@ async def test_a_data_set_is_flat_rows_of_equal_columns_and_never_half_of_itself
     voice = Voice((await ann.post("/media/store", {"url": "https://example.org/b.jpg", "pipeline": []})).body)
     context = ImageContext(title="Hills", alt="Hills at dusk", licence="CC0")
     stored = media_stored(voice, sha256="b" * 64, context=context)
-    told = depth_mapped(voice, stored, quality=SOUND)
+    normals = stored_map(stored, "normals")
+    told = depth_mapped(voice, stored, quality=SOUND, normals=normals)
     await gateway.hear(stored, told)
     for fact in (bare, told):
         await decide(ann, fact, "approve")
+    manifest = await export(ann, urls="false")
+    assert [line.get("normals", {}).get("key") for line in manifest[1:3]] == [None, normals.key]
+    assert manifest[0]["size_bytes"] == 2 * 1020 + normals.size_bytes
 
     first, second = await export(ann, layout="dataset", urls="false")
     assert first.keys() == second.keys()
@@ -144,7 +148,9 @@ async def test_a_data_set_is_flat_rows_of_equal_columns_and_never_half_of_itself
     assert second["image_id"] == str(told.asset_id)
     addressed = (await export(ann, layout="dataset"))[1]
     assert told.depth.key in addressed["depth_url"]
-    assert addressed.keys() - second.keys() == {"url", "depth_url", "edges_url"}
+    assert addressed.keys() - second.keys() == {"url", "depth_url", "edges_url", "normals_url"}
+    assert (first["normals_key"], second["normals_key"]) == ("", normals.key)
+    assert normals.key in addressed["normals_url"]
 
     async def no_longer(*_: Any) -> bool:
         return False

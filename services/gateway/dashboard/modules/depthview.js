@@ -71,10 +71,10 @@ export class DepthView {
     const [files, shown] = [this.#files, (this.#shown = Symbol("what was asked for last"))];
     const { colouring } = controls;
     const edges = colouring === "edges" || controls.beside ? await files.edges() : null;
+    const normals = colouring === "normals" ? await files.normals() : null;
     if (this.#shown !== shown) return;
-    const depth = colouring === "edges" ? controls.depthColouring : colouring;
-    const map = colouring === "edges" && !controls.beside ? edges : relief.paint(depth, LONGEST_PX);
-    stage.show({ map, edges });
-    controls.drawLegend(relief, colourTable(depth));
+    const drawn = colouring === "edges" && !controls.beside ? edges : normals;
+    stage.show({ map: drawn ?? relief.paint(controls.depthColouring, LONGEST_PX), edges });
+    controls.drawLegend(relief, colourTable(controls.depthColouring));
   }
 }

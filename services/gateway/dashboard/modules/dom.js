@@ -57,6 +57,10 @@ export function choices(label, options, chosen, onChoose) {
     el("legend", { class: "unseen" }, label),
     options.map(([, text], place) => el("label", {}, inputs[place], el("span", {}, text))),
   );
-  group.choose = (value) => inputs.find((input) => input.value === value)?.click();
+  const called = (value) => inputs.find((input) => input.value === value);
+  group.choose = (value) => called(value)?.click();
+  group.offer = (value, offered) => {
+    called(value).disabled = called(value).parentElement.hidden = !offered;
+  };
   return group;
 }

@@ -74,6 +74,7 @@ export function provenanceOf(map) {
       { class: "downloads" },
       download(map.depth.url, "Depth, 16 bit"),
       download(map.edges.url, "Edges"),
+      map.normals && download(map.normals.url, "Normals"),
       download(map.sidecar.url, "Provenance"),
     ),
   );

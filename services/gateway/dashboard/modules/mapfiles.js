@@ -33,6 +33,11 @@ export class MapFiles {
     return this.#once("edges", () => loadBitmap(this.#map.edges.url, this.#signal));
   }
 
+  /** The normals of surfaces, where they were drawn. */
+  normals() {
+    return this.#once("normals", () => loadBitmap(this.#map.normals.url, this.#signal));
+  }
+
   /** Load what is shown first, to have it when it is wanted. Where it fails, showing it will tell. */
   warm() {
     for (const load of [this.picture(), this.preview()]) load.catch(() => null);

@@ -12,10 +12,13 @@ const COLOURINGS = [
   ["spectral", "Spectral"],
   ["grey", "Grey"],
   ["edges", "Edges"],
+  ["normals", "Normals"],
 ];
+/** What is shown as it was drawn, and not coloured here. */
+const DRAWN = ["edges", "normals"];
 const PROBE_STEP = 0.01;
 const HELP =
-  "The arrow keys read the depth point by point. 1 to 4 choose the map; d held down shows it whole; s puts picture, " +
+  "The arrow keys read the depth point by point. 1 to 5 choose the map; d held down shows it whole; s puts picture, " +
   "depth and edges side by side.";
 let stages = 0;
 
@@ -35,7 +38,7 @@ export class StageControls {
     this.opacity = this.#slider("Opacity", 100, (share) => stage.show({ opacity: share }));
     this.maps = choices("Map", COLOURINGS, this.colouring, (name) => {
       this.colouring = name;
-      if (name !== "edges") this.depthColouring = name;
+      if (!DRAWN.includes(name)) this.depthColouring = name;
       onColouring();
     });
     this.legend = el("canvas", { class: "legend-bar", width: 480, height: 56, "aria-hidden": "true" });
@@ -77,6 +80,8 @@ export class StageControls {
   offer(map, state) {
     this.panel.hidden = !map;
     this.missing.hidden = Boolean(map);
+    this.maps.offer("normals", Boolean(map?.normals));
+    if (this.colouring === "normals" && !map?.normals) this.maps.choose(this.depthColouring);
     if (map) return;
     if (this.beside) this.setBeside(false);
     this.missing.textContent = `There is no depth map of this picture: ${stateWord(state).toLowerCase()}.`;
@@ -91,7 +96,7 @@ export class StageControls {
 
   drawLegend(relief, table) {
     this.#table = table;
-    this.legend.parentElement.classList.toggle("is-without-colours", this.colouring === "edges");
+    this.legend.parentElement.classList.toggle("is-without-colours", DRAWN.includes(this.colouring));
     drawLegend(this.legend, relief, table, this.#level());
   }
 
@@ -107,7 +112,7 @@ export class StageControls {
     return true;
   }
 
-  /** Keys anywhere in the viewer: 1 to 4 choose the map, d held down shows it whole, s puts all side by side. */
+  /** Keys anywhere in the viewer: 1 to 5 choose the map, d held down shows it whole, s puts all side by side. */
   shortcut(event) {
     const chosen = COLOURINGS[Number(event.key) - 1];
     if (chosen) this.maps.choose(chosen[0]);

@@ -82,7 +82,8 @@ async def get_export(request: Request, caller: Calling, asked: Annotated[ExportA
 
     With `layout=dataset` every line is a row, flat, with the same columns and types: what tools for data sets read as
     `metadata.jsonl`. `file_name`, `depth_file_name` and `edges_file_name` are keys in the store, so beside a copy of it
-    the files are found; without one, `url`, `depth_url` and `edges_url` lead to them for a while. Such a stream that is
+    the files are found; without one, `url`, `depth_url` and `edges_url` lead to them for a while. Normals of surfaces
+    are not drawn of every image: `normals_key` and `normals_url` are empty where there are none. Such a stream that is
     cut off ends in an error of the connection.
     """
     parts, projects = parts_of(request), caller.seeing(asked.project_id)
@@ -141,16 +142,16 @@ async def _map(row: Row, links: Links | None) -> dict[str, Any]:
     shapes = ("sha256", "size_bytes", "width_px", "height_px")
     copy = row["clean_copy"]
     image = copy or {"key": row["original_key"], **{name: row[name] for name in (*shapes, "content_type")}}
+    drawn = [name for name in ("depth", "edges", "normals") if row[name] is not None]
     files = {
         "image": File(image["key"], image["content_type"]),
-        "depth": File(row["depth"]["key"], "image/png"),
-        "edges": File(row["edges"]["key"], "image/png"),
+        **{name: File(row[name]["key"], "image/png") for name in drawn},
         "sidecar": File(row["sidecar_key"], "application/json"),
     }
     # An original of which there is no copy is not handed out: it may tell where it was taken.
     handed_out = dict.fromkeys(files, links) | ({} if copy else {"image": None})
     addressed = {name: await _addressed(file, handed_out[name]) for name, file in files.items()}
-    shaped = {name: {shape: row[name][shape] for shape in shapes} for name in ("depth", "edges")}
+    shaped = {name: {shape: row[name][shape] for shape in shapes} for name in drawn}
     pictured = {name: image[name] for name in (*shapes, "content_type")}
     shaped |= {"image": {**pictured, "original_sha256": row["sha256"], **_said(row)}, "sidecar": {}}
     return {
@@ -186,10 +187,14 @@ def _flat(told_of: Mapping[str, Any]) -> dict[str, Any]:
     """Make a row of a data set of what is told of a map: the same columns of the same types, whatever is known."""
     image, files = told_of["image"], (("", "image"), ("depth_", "depth"), ("edges_", "edges"))
     words_of = {name: image[name] or "" for name in ("title", "alt", "caption", "credit", "licence", "page_url")}
+    # Readers of data sets take every `file_name` for a file that is there.
+    normals = told_of.get("normals", {})
+    without = ("key", "sha256", "url") if "url" in told_of["depth"] else ("key", "sha256")
     return {
         **{f"{prefix}file_name": told_of[name]["key"] for prefix, name in files},
         **{f"{prefix}sha256": told_of[name]["sha256"] for prefix, name in files},
         **{f"{prefix}url": told_of[name]["url"] for prefix, name in files if "url" in told_of[name]},
+        **{f"normals_{name}": normals.get(name, "") for name in without},
         "text": words_of["caption"] or words_of["alt"] or words_of["title"],
         **words_of,
         "tags": image["tags"],

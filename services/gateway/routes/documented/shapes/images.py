@@ -114,7 +114,7 @@ class Image(Shape):
     processing_status: State
     ai_progress: Progress
     urls: dict[str, Link] = Field(
-        description="by variant: `original` (a copy without metadata), the renditions, `depth`, `edges` ..."
+        description="by variant: `original` (a copy without metadata), the renditions, `depth`, `edges`, `normals` ..."
     )
     expires_at: Timestamp = Field(description="until then the URLs work")
     deletion: Deletion | None = Field(description="null, unless its deletion has failed or was cancelled")
@@ -178,6 +178,7 @@ class Maps(Shape):
     edges: MapFile
     preview: MapFile
     coloured: MapFile
+    normals: MapFile | None = Field(description="of surfaces, where they were drawn: x right, y up, z to the camera")
     sidecar: Sidecar
     suspicion: Share = Field(description="by the signals; 1 is the most suspicious")
     warnings: list[str] = Field(description="what to look for: `flat`, `banding`, `misaligned_edges`, `unstable`")

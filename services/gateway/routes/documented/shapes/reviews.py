@@ -66,5 +66,5 @@ class ExportTotals(Shape):
 
     maps: Count
     images: Count
-    size_bytes: Count = Field(description="of the images, the depth and the edge maps together")
+    size_bytes: Count = Field(description="of the images, the depth and edge maps, and normals together")
     dry_run: Literal[True]
