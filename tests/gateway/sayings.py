@@ -7,7 +7,7 @@ from uuid import UUID, uuid5
 from contracts.depth_map import DepthMapped, StoredMap
 from contracts.envelope import Message
 from contracts.jobs import DeadLettersSettled, MessageDeadLettered, SettledLetter
-from contracts.media import CleanCopy, MediaStored, Rendition
+from contracts.media import CleanCopy, MediaStored, Rendition, Track, Video
 from contracts.scraper import ImageFound
 from shared.identifiers import uuid7
 from tests.gateway.living import Voice
@@ -35,6 +35,29 @@ def media_stored(voice: Voice, *, version: int = 1, sha256: str = SHA, **facts: 
         **facts,
     }
     return MediaStored(**{**voice.lineage(), **values})
+
+
+def video_stored(voice: Voice, *, tracks: tuple[Track, ...] = (), sha256: str = SHA, **facts: Any) -> MediaStored:
+    """Say that a video was stored in this job, with a poster and a preview."""
+    names = ("250", "1440", "preview")
+    pictures = (
+        Rendition(
+            name=name, key=f"media/renditions/{sha256}/{name}.webp", content_type="image/webp", width_px=250,
+            height_px=187,
+        )
+        for name in names
+    )  # fmt: skip
+    video = Video(
+        container="mp4", duration_seconds=72.4, frame_rate=25, video_codec="h264", audio_codec="aac", tracks=tracks
+    )
+    told = {"content_type": "video/mp4", "clean_copy": None, "renditions": tuple(pictures), "video": video, **facts}
+    return media_stored(voice, sha256=sha256, **told)
+
+
+def track_of(kind: str, language: str | None = None, *, sha256: str = SHA) -> Track:
+    """Give sound or subtitles that lie beside a video."""
+    key, content_type = f"media/tracks/{sha256}/{kind}{language or ''}", {"audio": "audio/mp4"}.get(kind, "text/vtt")
+    return Track(kind=kind, key=key, content_type=content_type, size_bytes=2000, language=language)
 
 
 def depth_mapped(voice: Voice, stored: MediaStored, *, version: int = 1, **facts: Any) -> DepthMapped:

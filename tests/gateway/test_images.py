@@ -8,7 +8,7 @@ from contracts.jobs import JobCompleted, JobFailed
 from contracts.media import MediaDeleted, MediaDescribed, NamedColour
 from shared.objects import ObjectStore
 from tests.gateway.living import Client, Gateway, Voice
-from tests.gateway.sayings import SHA, depth_mapped, media_stored, stored_map
+from tests.gateway.sayings import SHA, depth_mapped, media_stored, stored_map, track_of, video_stored
 from tests.living import House, until
 
 DONE: dict[str, Any] = {"attempt": 1, "started_at": "2025-01-01T00:00:00Z"}
@@ -120,6 +120,40 @@ async def test_normals_lie_beside_the_depth_where_they_were_drawn(ann: Client, g
     assert normals.key in (await ann.get(f"/images/{stored.asset_id}")).body["urls"]["normals"]
     file = await ann.get(f"/images/{stored.asset_id}/file", params={"variant": "normals"})
     assert (file.status, normals.key in file.headers["location"]) == (307, True)
+
+
+async def test_a_video_shows_what_it_is_and_links_its_sound_and_subtitles(ann: Client, gateway: Gateway) -> None:
+    fetch = await _fetch(ann)
+    tracks = (track_of("audio"), track_of("subtitles", "en"))
+    still, stored = media_stored(fetch, sha256="cd" * 32), video_stored(fetch, tracks=tracks)
+    await gateway.hear(still, stored)
+    shown = (await ann.get(f"/images/{stored.asset_id}")).body
+    assert set(shown["urls"]) == {"250", "1440", "preview"}, "the video itself is not handed out"
+    video = shown["video"]
+    assert (video["container"], video["duration_seconds"], video["audio_codec"]) == ("mp4", 72.4, "aac")
+    assert [(one["kind"], one["language"]) for one in video["tracks"]] == [("audio", None), ("subtitles", "en")]
+    for told, track in zip(video["tracks"], tracks, strict=True):
+        assert (track.key in told["url"], "key" in told, told["content_type"]) == (True, False, track.content_type)
+    preview = await ann.get(f"/images/{stored.asset_id}/file", params={"variant": "preview"})
+    assert (preview.status, "preview.webp" in preview.headers["location"]) == (307, True)
+    assert (await ann.get(f"/images/{still.asset_id}")).body["video"] is None
+    for moves, found in (("true", stored), ("false", still)):
+        for path in ("/images", "/search/images"):
+            listed = (await ann.get(path, params={"video": moves})).body["items"]
+            assert [image["id"] for image in listed] == [str(found.asset_id)], (path, moves)
+
+
+async def test_the_tracks_of_a_video_that_was_known_without_them_are_shown(
+    ann: Client, gateway: Gateway, house: House
+) -> None:
+    fetch = await _fetch(ann)
+    bare, whole = video_stored(fetch), video_stored(fetch, tracks=(track_of("audio"),), already_stored=True)
+    for order in permutations((bare, whole)):
+        await house.admin.execute("TRUNCATE gateway.assets")
+        for fact in order:
+            await gateway.hear(fact)
+        shown = (await ann.get(f"/images/{bare.asset_id}")).body
+        assert [one["kind"] for one in shown["video"]["tracks"]] == ["audio"]
 
 
 async def test_images_of_a_tree_are_found_by_its_root(ann: Client, gateway: Gateway) -> None:

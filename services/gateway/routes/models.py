@@ -191,6 +191,7 @@ class ImagesAsked(BaseModel):
     without_recipe: Name | None = Field(default=None, description="has no maps that this recipe drew")
     chapter_id: Name | None = Field(default=None, description="drawn for a scene of this chapter")
     content_type: Name | None = None
+    video: StrictBool | None = Field(default=None, description="that moves, or that does not")
     created_after: Moment | None = None
     created_before: Moment | None = None
     tag: Annotated[list[Tag], Field(max_length=TAGS_LIMIT)] | None = Field(
@@ -215,6 +216,7 @@ class ImagesPage(Page, ImagesAsked):
 
     mapped: Flag | None = Field(default=None, description="with, or without, depth and edge maps")
     described: Flag | None = None
+    video: Flag | None = Field(default=None, description="that moves, or that does not")
 
 
 class JobsPage(Page):

@@ -164,6 +164,7 @@ async def image_reply(row: Mapping[str, Any], links: Links) -> dict[str, Any]:
     states = {name: step["state"] for name, step in steps.items()}
     files = image_files(row)
     made = {name: await links.to(file) for name, file in files.items()}
+    video = await _video(row["video"], links)
     return {
         "id": row["id"],
         "project_id": row["project_id"],
@@ -177,6 +178,7 @@ async def image_reply(row: Mapping[str, Any], links: Links) -> dict[str, Any]:
         "thumbhash": row["thumbhash"],
         "source_url": row["source_url"],
         "context": {name: value for name, value in (row["context"] or {}).items() if value is not None},
+        "video": video,
         **_words(row),
         "palette": row["palette"] or [],
         "perceptual_hash": row["perceptual_hash"],
@@ -192,6 +194,17 @@ async def image_reply(row: Mapping[str, Any], links: Links) -> dict[str, Any]:
         "created_at": row["created_at"],
         "updated_at": row["updated_at"],
     }
+
+
+async def _video(video: Mapping[str, Any] | None, links: Links) -> dict[str, Any] | None:
+    """Give what is known of a video, with the addresses of its sound and subtitles."""
+    return None if video is None else {**video, "tracks": [await _track(track, links) for track in video["tracks"]]}
+
+
+async def _track(track: Mapping[str, Any], links: Links) -> dict[str, Any]:
+    link = await links.to(File(track["key"], track["content_type"]))
+    shape = {name: value for name, value in track.items() if name != "key"}
+    return {**shape, "url": link.url, "expires_at": link.expires_at}
 
 
 def _words(row: Mapping[str, Any]) -> dict[str, Any]:

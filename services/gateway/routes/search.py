@@ -13,7 +13,7 @@ from services.gateway.routes.callers import Calling, parts_of
 from services.gateway.routes.documented import told
 from services.gateway.routes.documented.shapes.search import FoundImage, SamePicture
 from services.gateway.routes.documented.shapes.shape import PageOf
-from services.gateway.routes.models import Moment, Page, Tag, Words
+from services.gateway.routes.models import Flag, Moment, Page, Tag, Words
 from services.gateway.routes.problems import Problem, not_found
 from services.gateway.routes.replies import API, image_reply, page
 from services.gateway.routes.second_looks import SecondLook
@@ -81,6 +81,7 @@ class ImagesSought(Page):
     kind: list[Literal["scraped", "uploaded", "generated"]] | None = Field(
         default=None, description="how it came; repeat it for any of several"
     )
+    video: Flag | None = Field(default=None, description="that moves, or that does not")
     source: Annotated[list[Host], Field(max_length=50)] | None = Field(
         default=None, description="host that it, or its page, came from, or a domain above it; any of several"
     )
@@ -111,6 +112,7 @@ class ImagesSought(Page):
             tags=self.tags or (),
             any_tag=self.tags_match == "any",
             kinds=self.kind,
+            video=self.video,
             sources=self.source,
             since=self.since,
             until=self.until,

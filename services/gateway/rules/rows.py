@@ -19,13 +19,14 @@ Row = dict[str, Any]
 def asset_of(fact: MediaStored, at: datetime) -> Row:
     data = fact.model_dump(mode="json")
     copied = ("sha256", "size_bytes", "content_type", "width_px", "height_px", "original_key", "renditions")
-    also = ("clean_copy", "thumbhash", "source_url", "context", "pipeline", "project_id", "job_id", "root_job_id")
+    also = ("clean_copy", "video", "thumbhash", "source_url", "context", "pipeline")
+    lineage = ("project_id", "job_id", "root_job_id")
     return {
         "id": fact.asset_id,
         "stored_version": fact.subject_version,
         "created_at": at,
         "updated_at": at,
-        **{name: data[name] for name in (*copied, *also)},
+        **{name: data[name] for name in (*copied, *also, *lineage)},
     }
 
 

@@ -15,17 +15,17 @@ async def upsert_assets(connection: Connection, rows: Rows) -> None:
         """
         INSERT INTO assets AS held (
             id, project_id, stored_version, sha256, size_bytes, content_type, width_px, height_px, original_key,
-            renditions, clean_copy, thumbhash, source_url, context, pipeline, job_id, root_job_id, created_at,
+            renditions, clean_copy, video, thumbhash, source_url, context, pipeline, job_id, root_job_id, created_at,
             updated_at)
         SELECT id, project_id, stored_version, sha256, size_bytes, content_type, width_px, height_px, original_key,
-               renditions, clean_copy, thumbhash, source_url, context, pipeline, job_id, root_job_id, created_at,
+               renditions, clean_copy, video, thumbhash, source_url, context, pipeline, job_id, root_job_id, created_at,
                updated_at
         FROM jsonb_populate_recordset(NULL::assets, $1)
         ON CONFLICT (id) DO UPDATE
         SET stored_version = excluded.stored_version, sha256 = excluded.sha256, size_bytes = excluded.size_bytes,
             content_type = excluded.content_type, width_px = excluded.width_px, height_px = excluded.height_px,
             original_key = excluded.original_key, renditions = excluded.renditions, clean_copy = excluded.clean_copy,
-            thumbhash = excluded.thumbhash,
+            video = excluded.video, thumbhash = excluded.thumbhash,
             source_url = excluded.source_url, context = excluded.context, pipeline = excluded.pipeline,
             job_id = excluded.job_id, root_job_id = excluded.root_job_id, updated_at = excluded.updated_at,
             deleted_at = NULL,
@@ -33,9 +33,12 @@ async def upsert_assets(connection: Connection, rows: Rows) -> None:
             deleting_job_id = CASE WHEN excluded.stored_version > held.deleting_version + 1 THEN NULL
                                    ELSE held.deleting_job_id END
         WHERE excluded.stored_version > held.stored_version
-           -- What was stored before there were copies gets its copy when it is stored again.
-           OR (excluded.stored_version = held.stored_version AND held.clean_copy IS NULL
-               AND excluded.clean_copy IS NOT NULL AND held.deleted_at IS NULL)
+           -- What was stored before there were copies gets its copy when it is stored again; and a video that came from
+           -- elsewhere before the tracks with which a platform shows it.
+           OR (excluded.stored_version = held.stored_version AND held.deleted_at IS NULL
+               AND ((held.clean_copy IS NULL AND excluded.clean_copy IS NOT NULL)
+                    OR jsonb_array_length(excluded.video -> 'tracks')
+                       > coalesce(jsonb_array_length(held.video -> 'tracks'), -1)))
         """,
         rows,
     )

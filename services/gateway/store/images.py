@@ -13,8 +13,8 @@ from shared.database import Connection
 
 _DETAILS: Final = """
     asset.id, asset.project_id, asset.sha256, asset.size_bytes, asset.content_type, asset.width_px, asset.height_px,
-    asset.stored_version, asset.renditions, asset.clean_copy, asset.thumbhash, asset.source_url, asset.context,
-    asset.pipeline, asset.job_id, asset.root_job_id, asset.created_at, asset.updated_at,
+    asset.stored_version, asset.renditions, asset.clean_copy, asset.video, asset.thumbhash, asset.source_url,
+    asset.context, asset.pipeline, asset.job_id, asset.root_job_id, asset.created_at, asset.updated_at,
     described.origin AS described_by, described.palette, described.perceptual_hash, coalesce(told.seen, '[]') AS seen,
     storing.state AS storing_state, storing.error_code AS storing_code, storing.error_sentence AS storing_sentence,
     mapping.id AS mapping_job_id, mapping.state AS mapping_state, mapping.error_code AS mapping_code,
@@ -72,6 +72,7 @@ class ImageFilter:
     without_recipe: str | None = None
     chapter_id: str | None = None
     content_type: str | None = None
+    video: bool | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
     customer_id: UUID | None = None
@@ -96,6 +97,8 @@ class ImageFilter:
         )
         conditions.add(DRAWN_FOR_CHAPTER, self.chapter_id)
         conditions.add("asset.content_type = {}", self.content_type)
+        if self.video is not None:  # written so that the index of videos answers it
+            conditions.add("asset.video IS NOT NULL AND {}" if self.video else "asset.video IS NULL AND {}", True)
         conditions.add("asset.created_at >= {}", self.created_after)
         conditions.add("asset.created_at < {}", self.created_before)
         conditions.add("asset.id IN (SELECT image_id FROM customer_images WHERE customer_id = {})", self.customer_id)

@@ -21,6 +21,7 @@ _COST_OF_BEGINNINGS: Final = "0.05"
 _SHAPE: Final = """
     CASE sign(width_px - height_px) WHEN 1 THEN 'landscape' WHEN 0 THEN 'square' ELSE 'portrait' END
 """
+_MOVES: Final = "EXISTS (SELECT FROM assets WHERE assets.id = asset_id AND assets.video IS NOT NULL AND {})"
 # Weights of D, C, B and A, see the table; long texts count a little less.
 _RELEVANCE: Final = "(ts_rank('{0.1, 0.2, 0.5, 1.0}', words, to_tsquery('image_words', %s), 1) * 1000000)::integer"
 
@@ -33,6 +34,7 @@ class Wanted:
         colour: as `#rrggbb`, with the farthest `colour_distance` that still passes for it, where black to white is 1,
             and the `colour_share` of the image that a shade must have to count.
         any_tag: one of the tags suffices.
+        video: that moves, or that does not.
         sources: hosts, with all below them.
 
     """
@@ -44,6 +46,7 @@ class Wanted:
     tags: Sequence[str] = ()
     any_tag: bool = False
     kinds: Sequence[str] | None = None
+    video: bool | None = None
     sources: Sequence[str] | None = None
     min_width: int | None = None
     max_width: int | None = None
@@ -65,6 +68,8 @@ class Wanted:
         for tag in () if self.any_tag else self.tags:
             conditions.add("asset_id IN (SELECT asset_id FROM image_tags WHERE tag = {})", tag)
         conditions.add("kinds && {}::text[]", self.kinds)
+        if self.video is not None:
+            conditions.add(_MOVES if self.video else f"NOT {_MOVES}", True)
         conditions.add("hosts && {}::text[]", self.sources)
         conditions.add("width_px >= {}", self.min_width)
         conditions.add("width_px <= {}", self.max_width)

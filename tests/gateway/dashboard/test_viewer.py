@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from shared.objects import ObjectStore
 from tests.gateway.browser import Page
 from tests.gateway.dashboard.conftest import enter
 from tests.gateway.dashboard.pictures import (
@@ -13,10 +14,12 @@ from tests.gateway.dashboard.pictures import (
     RED,
     TOWARDS_US,
     WIDTH_PX,
+    png_of,
     show_maps,
     show_picture,
 )
-from tests.gateway.living import Client, Gateway
+from tests.gateway.living import Client, Gateway, Voice
+from tests.gateway.sayings import track_of, video_stored
 
 _FULL_DEPTH = "document.querySelector('.is-bits')?.dataset.bits === '16'"
 _PIXEL = """(u) => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => {
@@ -142,6 +145,34 @@ async def test_depth_is_read_in_sixteen_bits_with_the_keyboard(board: Page) -> N
     assert f" {level:,} " in text
     assert text.startswith(f"{level / 65_535:.4f}")
     assert f"at {int(0.51 * WIDTH_PX)}, {HEIGHT_PX // 2}" in text
+
+
+async def test_a_video_plays_its_preview_and_links_its_sound_and_subtitles(
+    board: Page, gateway: Gateway, ann: Client
+) -> None:
+    fetch = Voice((await ann.post("/media/store", {"url": "https://example.org/a.mp4"})).body)
+    stored = video_stored(fetch, tracks=(track_of("audio"), track_of("subtitles", "en")))
+    async with ObjectStore.of(gateway.settings) as objects:
+        for rendition in stored.renditions:
+            await objects.put(rendition.key, png_of(RED), content_type="image/png")
+    await gateway.hear(stored)
+    told = await board.until("document.querySelector('.tile-length:not([hidden])')?.textContent")
+    assert told == "Video 1:12"
+    shown = "document.querySelector('.film-picture[src*=\"/{}.webp\"]')?.naturalWidth > 0"
+    for still, first, then in ((False, "preview", "250"), (True, "250", "preview")):
+        await board.look(1280, 900, still=still)
+        await board.run("document.querySelector('.tile-link').click()")
+        await board.until(shown.format(first))
+        await board.run("document.querySelector('.film button').click()")
+        await board.until(shown.format(then))
+        if not still:
+            await board.press("Escape", code=27)
+            await board.until("!document.querySelector('.viewer').open")
+    told = await board.run("document.querySelector('.facts').innerText")
+    for word in ("1:12", "mp4, h264, aac", "Sound, 2.0 KB", "Subtitles, en, 2.0 KB"):
+        assert word in told
+    links = "[...document.querySelectorAll('.facts a[href*=\"/tracks/\"]')].map(({ rel, target }) => [rel, target])"
+    assert await board.run(links) == [["noopener noreferrer", "_blank"]] * 2
 
 
 async def test_the_viewer_tells_where_the_depth_comes_from(board: Page, picture: str) -> None:

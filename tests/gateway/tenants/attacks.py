@@ -257,7 +257,7 @@ NAMES_NOTHING: Final = {
     *("min_height", "max_height", "min_bytes", "max_bytes", "orientation", "from", "to", "sort", "min_score", "tier"),
     *("origin", "action", "subject_kind", "revoked", "code", "message_type", "received_after", "received_before"),
     *("active", "since", "until", "group_by", "pipeline", "outcome", "map_state", "without_recipe"),
-    "layout",
+    *("layout", "video"),
 }
 """What is asked for that could be anybody's."""
 

@@ -6,6 +6,7 @@ import { toast, toastProblem } from "./notices.js";
 import { search } from "./question.js";
 import { ENDED, shownState, stateBadge } from "./states.js";
 import { titleOf } from "./tile.js";
+import { film } from "./film.js";
 import { bytes, duration, kindName, moment, number, sentenceCase } from "./words.js";
 
 const STEP_NAMES = { store: "Store", describe: "Describe", depth: "Depth map", edges: "Edge map" };
@@ -33,6 +34,7 @@ export function headOf(image) {
 export function factsOf(image, api) {
   return [
     section("Steps", steps(image, api)),
+    image.video && section("Video", ...film(image)),
     image.palette.length > 0 && section("Palette", palette(image)),
     section("Renditions", renditions(image)),
     section("File", file(image)),

@@ -2,7 +2,7 @@
 
 import { writeAddress } from "./address.js";
 
-const FIELDS = ["q", "color", "tags", "kind", "source", "min_width", "orientation"];
+const FIELDS = ["q", "color", "tags", "kind", "video", "source", "min_width", "orientation"];
 const KINDS = ["scraped", "uploaded", "generated"];
 const LISTS = ["tags", "source"];
 /** A person who picks a colour means its neighbours, too (in OKLab, as the gateway measures). */

@@ -22,15 +22,17 @@ const COLOURS = {
   "#f7f7f7": "White",
 };
 const KINDS = { "": "Any way", scraped: "Scraped", uploaded: "Uploaded", generated: "Drawn" };
+const MOVING = { "": "Stills and videos", true: "Videos", false: "Stills" };
 const WIDTHS = { "": "Any size", 640: "640 px wide or more", 1280: "1280 px or more", 2400: "2400 px or more" };
 const SHAPES = { "": "Any shape", landscape: "Landscape", portrait: "Portrait", square: "Square" };
 const CHIPS = {
   color: (value) => COLOURS[value],
   kind: (value) => KINDS[value],
+  video: (value) => MOVING[value],
   min_width: (value) => WIDTHS[value],
   orientation: (value) => SHAPES[value],
 };
-const NAMES = { q: "Words", color: "Colour", tags: "Tags", kind: "Came", source: "From", min_width: "Size" };
+const NAMES = { q: "Words", color: "Colour", tags: "Tags", kind: "Came", video: "What", source: "From", min_width: "Size" };
 
 export class Search {
   #api;
@@ -50,6 +52,7 @@ export class Search {
     this.known = el("datalist", { id: "known-tags" });
     this.source = el("input", { name: "source", placeholder: "example.org", autocomplete: "off", spellcheck: "false" });
     this.kind = options("kind", KINDS);
+    this.video = options("video", MOVING);
     this.width = options("min_width", WIDTHS);
     this.shape = options("orientation", SHAPES);
     this.chips = el("ul", { class: "chips", "aria-label": "What is searched for" });
@@ -75,7 +78,7 @@ export class Search {
   }
 
   #inputs() {
-    return [this.words, this.colour, this.tags, this.source, this.kind, this.width, this.shape];
+    return [this.words, this.colour, this.tags, this.source, this.kind, this.video, this.width, this.shape];
   }
 
   #build() {
@@ -101,13 +104,14 @@ export class Search {
 
   #filters() {
     const write = () => this.#write();
-    for (const input of [this.tags, this.source, this.kind, this.width, this.shape]) {
+    for (const input of [this.tags, this.source, this.kind, this.video, this.width, this.shape]) {
       input.addEventListener("change", write);
     }
     const fields = [
       labelled("Tags, with commas", this.tags),
       labelled("Host it came from", this.source),
       labelled("How it came", this.kind),
+      labelled("What", this.video),
       labelled("Size", this.width),
       labelled("Shape", this.shape),
     ];

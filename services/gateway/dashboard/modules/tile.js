@@ -5,6 +5,7 @@ import { el, setVariables, unseen } from "./dom.js";
 import { icon } from "./icons.js";
 import { stateWord } from "./states.js";
 import { drawThumbHash } from "./thumbhash.js";
+import { playingTime } from "./words.js";
 
 const RATIO = { least: 0.62, most: 2.4 };
 const RENEWAL_PAUSE_MS = 60_000;
@@ -45,7 +46,8 @@ export class Tile {
     this.palette = el("span", { class: "palette", "aria-hidden": "true" });
     this.title = el("span", { class: "tile-title" });
     this.steps = el("span", { class: "steps" });
-    this.frame = el("span", { class: "tile-frame" }, this.hash, this.picture, this.over);
+    this.length = el("span", { class: "tile-length", hidden: true });
+    this.frame = el("span", { class: "tile-frame" }, this.hash, this.picture, this.over, this.length);
     const foot = el("span", { class: "tile-foot" }, this.title, this.steps);
     const open = (event) => followLink(event, { image: this.#image.id });
     this.link = el("a", { class: "tile-link", click: open }, this.frame, this.palette, foot);
@@ -66,6 +68,7 @@ export class Tile {
     if (!before) this.#draw();
     if (before && this.picture.dataset.failed && before.urls["250"] !== image.urls["250"]) this.#loadPicture();
     this.title.textContent = this.title.title = titleOf(image);
+    this.#tellLength(image.video);
     this.steps.replaceChildren(...stepIcons(image));
     this.palette.replaceChildren(
       ...image.palette.map(({ hex, share }) => setVariables(el("span"), { colour: hex, share })),
@@ -96,6 +99,13 @@ export class Tile {
     this.picture.sizes = "auto, 320px";
     this.picture.srcset = renditions.map((name) => `${urls[name]} ${widthOf(name, width, height)}w`).join(", ");
     this.picture.src = urls["250"] ?? urls.original;
+  }
+
+  #tellLength(video) {
+    this.length.hidden = !video;
+    if (!video) return;
+    const { duration_seconds: seconds } = video;
+    this.length.replaceChildren(unseen("Video "), seconds ? playingTime(seconds) : "Video");
   }
 
   #loadOver() {

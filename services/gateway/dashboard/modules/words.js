@@ -76,6 +76,13 @@ export function duration(from, to) {
   return seconds < 90 ? `${seconds.toFixed(1)} s` : `${Math.round(seconds / 60)} min`;
 }
 
+/** Say how long something plays: `0:07`, `1:02:03`. */
+export function playingTime(seconds) {
+  const [hours, minutes, rest] = [3600, 60, 1].map((length) => Math.floor(Math.round(seconds) / length));
+  const parts = hours > 0 ? [hours, minutes % 60, rest % 60] : [minutes, rest % 60];
+  return parts.map((part, place) => (place ? String(part).padStart(2, "0") : part)).join(":");
+}
+
 /** A moment that keeps saying how far away it is. */
 export function moment(at) {
   const time = el("time", { datetime: at, title: full.format(new Date(at)), "data-moment": true });

@@ -85,6 +85,7 @@ IMAGE: Final[dict[str, Any]] = {
     "thumbhash": "3OcRJYB4d3h/iIeHeEh3eIhw+j2w",
     "source_url": "https://example.org/a.jpg",
     "context": {"title": "A view", "alt": "Hills at dusk", "page_url": "https://example.org/gallery"},
+    "video": None,
     "title": "A view",
     "alt": "Hills at dusk, a red house",
     "caption": None,

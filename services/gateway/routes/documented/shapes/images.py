@@ -79,6 +79,29 @@ class Seen(Shape):
     caption: SeenCaption | None
 
 
+class TrackFile(Shape):
+    """What belongs to a video and lies beside it."""
+
+    kind: Literal["audio", "subtitles"]
+    content_type: str
+    size_bytes: int = Field(ge=1)
+    language: str | None = Field(description="of subtitles, as their platform names it")
+    url: Link
+    expires_at: Timestamp
+
+
+class Video(Shape):
+    """What is known of what moves; its poster is in the renditions, and an animated `preview` among the URLs."""
+
+    container: str = Field(description="such as `mp4` or `webm`")
+    duration_seconds: float | None
+    frame_rate: float | None = Field(description="frames a second, on average")
+    video_codec: str
+    audio_codec: str | None = Field(description="null: the file is silent")
+    rotation_degrees: int = Field(ge=0, lt=360, description="clockwise, as players turn it")
+    tracks: list[TrackFile] = Field(description="the sound and the subtitles that its platform keeps apart")
+
+
 class Image(Shape):
     """An image with the state of each step, and URLs of its files."""
 
@@ -96,6 +119,7 @@ class Image(Shape):
     thumbhash: str | None = Field(description="base64; a blurred placeholder")
     source_url: str | None
     context: dict[str, Any] = Field(description="what its page says about it: `title`, `alt`, `caption` ...")
+    video: Video | None = Field(description="null: it does not move")
     title: str | None = Field(description="what people wrote, or else what was found with it; so are alt and caption")
     alt: str | None
     caption: str | None
@@ -114,7 +138,8 @@ class Image(Shape):
     processing_status: State
     ai_progress: Progress
     urls: dict[str, Link] = Field(
-        description="by variant: `original` (a copy without metadata), the renditions, `depth`, `edges`, `normals` ..."
+        description="by variant: `original` (a copy without metadata), the renditions, of a video its `preview`,"
+        " `depth`, `edges`, `normals` ..."
     )
     expires_at: Timestamp = Field(description="until then the URLs work")
     deletion: Deletion | None = Field(description="null, unless its deletion has failed or was cancelled")
