@@ -1,5 +1,6 @@
 """What follows from a job: who belongs to its tree, when it has ended, and how all of it is cancelled."""
 
+from secrets import token_urlsafe
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from contracts.jobs import (
     JobStarted,
 )
 from contracts.media import AcceptUpload, FetchMedia, MediaRejected
-from contracts.scraper import ImageFound, PageScraped, SkippedImage
+from contracts.scraper import ImageContext, ImageFound, PageScraped, SkippedImage
 from services.gateway.rules.cancelling import spokesmen_of
 from shared.identifiers import child_id, uuid7
 from tests.gateway.living import Client, Gateway, Voice
@@ -25,6 +26,17 @@ from tests.living import House, until
 
 NOW = "2025-01-01T00:00:00Z"
 DONE: dict[str, Any] = {"attempt": 1, "started_at": NOW}
+PAGE: dict[str, Any] = {
+    "title": "Gallery",
+    "description": "Hills and seas",
+    "author": "Ada",
+    "licence": "CC BY 4.0",
+    "published_at": "2025-08-30",
+    "modified_at": "2025-08-31T10:00:00Z",
+    "site_name": "Example",
+    "language": "en",
+    "canonical_url": "https://example.org/gallery",
+}
 
 
 async def _scrape(ann: Client) -> Voice:
@@ -131,6 +143,62 @@ async def test_a_tree_says_what_its_pages_held_and_what_was_refused(ann: Client,
     job = await ann.job(scrape.job["id"])
     assert job["pages"][0]["skipped"] == [{"url": "data:", "code": "data_url", "sentence": "It is inline."}]
     assert [(one["source"], one["code"]) for one in job["rejections"]] == [(found.url, "too_large")]
+
+
+async def test_the_pages_of_a_job_say_what_they_are_and_those_of_a_tree_come_in_pages(
+    ann: Client, bob: Client, gateway: Gateway
+) -> None:
+    scrape = await _scrape(ann)
+    child = Voice({**scrape.job, "id": str(uuid7()), "parent_id": scrape.job["id"]})
+    await gateway.hear(child.says(JobStarted, attempt=1, started_at=NOW, worker="w"))
+    skipped = SkippedImage(url="data:", code="data_url", sentence="It is inline.")
+    counts = {"images_found": 1, "images_skipped": 1, "skipped": (skipped,)}
+    long = f"https://example.org/{token_urlsafe(2800)}"  # longer than an entry of an index may be
+    read = [(scrape, "https://example.org/1", PAGE), (child, "https://example.org/2", {}), (child, long, {})]
+    facts = [voice.states(PageScraped, url=url, **counts, **says) for voice, url, says in read]
+    await gateway.hear(*facts)
+    await gateway.hear(*facts)
+    seen: list[dict[str, Any]] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        query = {"limit": "2", **({"cursor": cursor} if cursor else {})}
+        body = (await ann.get(f"/jobs/{scrape.job['id']}/pages", params=query)).body
+        seen += body["items"]
+        cursor = body["next_cursor"]
+    assert [one["url"] for one in seen] == [url for _, url, _ in read]
+    assert {name: seen[0][name] for name in PAGE} == PAGE
+    assert (seen[0]["images_found"], seen[0]["skipped"]) == (1, [skipped.model_dump()])
+    assert {seen[1][name] for name in PAGE} == {None}
+    own = (await ann.get(f"/jobs/{child.job['id']}/pages")).body["items"]
+    assert [one["url"] for one in own] == [url for _, url, _ in read[1:]]
+    assert (await bob.get(f"/jobs/{scrape.job['id']}/pages")).status == 404
+    assert (await ann.get(f"/jobs/{scrape.job['id']}/pages", params={"cursor": "x"})).body["code"] == "cursor_invalid"
+
+
+async def test_an_image_shows_what_its_page_says_of_itself(ann: Client, gateway: Gateway) -> None:
+    scrape = await _scrape(ann)
+    counts = {"images_found": 1, "images_skipped": 0}
+    here, there = "https://example.org/1", "https://example.org/2"
+    stored = {}
+    for place, page_url in enumerate((here, there, "https://example.org/elsewhere")):
+        found = _found(scrape, f"https://example.org/{place}.jpg")
+        await gateway.hear(found)
+        fetch = await _child(ann, found.fetch_job_id)
+        fact = media_stored(fetch, sha256=f"{place:064x}", context=ImageContext(page_url=page_url))
+        stored[page_url] = fact.asset_id
+        await gateway.hear(fact)
+
+    async def page_of(page_url: str) -> dict[str, Any] | None:
+        told: dict[str, Any] | None = (await ann.get(f"/images/{stored[page_url]}")).body["page"]
+        return told
+
+    assert await page_of(here) is None
+    await gateway.hear(scrape.states(PageScraped, url=here, **counts, **PAGE))
+    assert await page_of(here) == {"job_id": scrape.job["id"], "url": here, **PAGE}
+    assert await page_of(there) == await page_of(here), "its job has read one page, wherever that was"
+    await gateway.hear(scrape.states(PageScraped, url=there, **counts, title="There"))
+    told = [await page_of(page_url) for page_url in stored]
+    assert [one and one["title"] for one in told] == ["Gallery", "There", None]
 
 
 async def test_cancelling_marks_the_tree_and_tells_the_workers(ann: Client, gateway: Gateway, house: House) -> None:

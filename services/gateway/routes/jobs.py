@@ -16,8 +16,9 @@ from services.gateway.routes.callers import Caller, Calling, parts_of
 from services.gateway.routes.desk import Answer
 from services.gateway.routes.documented import told
 from services.gateway.routes.documented.shapes.jobs import Cancelled, Job, JobDetail
+from services.gateway.routes.documented.shapes.pages import PageFacts
 from services.gateway.routes.documented.shapes.shape import PageOf
-from services.gateway.routes.models import Cursor, JobsPage
+from services.gateway.routes.models import Cursor, JobPagesPage, JobsPage
 from services.gateway.routes.problems import not_found
 from services.gateway.routes.replies import (
     API,
@@ -37,6 +38,7 @@ from services.gateway.rules.cursors import parse_cursor
 from services.gateway.rules.entity_tags import weak_tag
 from services.gateway.rules.happenings import Happening
 from services.gateway.rules.jobs import ENDED
+from services.gateway.rules.places import number, read_place, write_place
 from services.gateway.store import cancelling, projection
 from services.gateway.store import jobs as store
 from services.gateway.store.drawn import select_drawing
@@ -47,6 +49,7 @@ from services.gateway.store.tenancy import answering, as_tenant, name_projects
 from shared.database import Connection
 
 _REPORT_LIMIT: Final = 500
+_PAGES_ORDER: Final = "p"
 _SAME_NAMES: Final = {"kind", "service", "error_code", "parent_id", "root_id", "created_after", "created_before"}
 _CHANGING: Final = ("id", "updated_at", "state", "progress", "waiting_for", "superseded_by", "cancel_requested_at")
 routes = APIRouter(prefix=API, tags=["jobs"], route_class=SecondLook)
@@ -135,6 +138,27 @@ async def get_job(
     reply = accepted(body, job_location(job_id), status=status, waited_seconds=seconds)
     reply.headers["ETag"] = tag
     return reply
+
+
+@routes.get(
+    "/jobs/{job_id}/pages",
+    summary="What the pages of a job say of themselves, and what became of their images",
+    **told("list_job_pages", PageOf[PageFacts], problems=("cursor_invalid", "job_not_found")),
+)
+async def get_pages(
+    request: Request, caller: Calling, job_id: UUID, asked: Annotated[JobPagesPage, Query()]
+) -> Response:
+    """Show the pages that a job has read, or that its tree has where it is the root, in the order of their reading.
+
+    Of images that were left out the first hundred of each page are told, with the reason.
+    """
+    place = read_place(asked.cursor, _PAGES_ORDER, number)
+    async with _looking(request, caller) as connection:
+        job = await _job(connection, caller, job_id)
+        rows = await store.select_page_facts(connection, job_id, job["root_id"], place, asked.limit)
+    shown = rows[: asked.limit]
+    following = write_place(_PAGES_ORDER, shown[-1]["seen_number"]) if len(rows) > len(shown) else None
+    return page([{name: value for name, value in row.items() if name != "seen_number"} for row in shown], following)
 
 
 async def _job(connection: Connection, caller: Caller, job_id: UUID) -> Row:

@@ -248,11 +248,17 @@ class UrlsAsked(BaseModel):
     outcome: Outcomes | None = Field(default=None, description="repeat it for several")
 
 
-class UrlsPage(UrlsAsked):
-    """A page of them."""
+class JobPagesPage(BaseModel):
+    """A page of what belongs to a job."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
     cursor: Cursor | None = Field(default=None, description="`next_cursor` of a page")
     limit: int = Field(default=50, ge=1, le=200)
+
+
+class UrlsPage(JobPagesPage, UrlsAsked):
+    """A page of them."""
 
 
 class ImagesMeant(Asked):

@@ -178,6 +178,7 @@ async def image_reply(row: Mapping[str, Any], links: Links) -> dict[str, Any]:
         "thumbhash": row["thumbhash"],
         "source_url": row["source_url"],
         "context": {name: value for name, value in (row["context"] or {}).items() if value is not None},
+        "page": row["page"],
         "video": video,
         **_words(row),
         "palette": row["palette"] or [],

@@ -66,8 +66,9 @@ def found_of(fact: ImageFound, at: datetime) -> Row:
 
 
 def page_of(fact: PageScraped, at: datetime) -> Row:
-    row = fact.model_dump(mode="json", include={"url", "title", "images_found", "images_skipped", "skipped"})
-    return {**_in_job(fact, at), **row}
+    names = {"url", "title", "description", "author", "licence", "published_at", "modified_at", "site_name", "language"}
+    counts = {"images_found", "images_skipped", "skipped"}
+    return {**_in_job(fact, at), **fact.model_dump(mode="json", include=names | counts | {"canonical_url"})}
 
 
 def rejection_of(fact: MediaRejected, at: datetime) -> Row:

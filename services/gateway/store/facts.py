@@ -143,9 +143,11 @@ async def insert_found_images(connection: Connection, rows: Rows) -> None:
 async def insert_scraped_pages(connection: Connection, rows: Rows) -> None:
     await connection.execute(
         """
-        INSERT INTO scraped_pages (job_id, url, project_id, root_job_id, title, images_found, images_skipped, skipped,
-                                   at)
-        SELECT job_id, url, project_id, root_job_id, title, images_found, images_skipped, skipped, at
+        INSERT INTO scraped_pages (
+            job_id, url, project_id, root_job_id, title, description, author, licence, published_at, modified_at,
+            site_name, language, canonical_url, images_found, images_skipped, skipped, at)
+        SELECT job_id, url, project_id, root_job_id, title, description, author, licence, published_at, modified_at,
+               site_name, language, canonical_url, images_found, images_skipped, skipped, at
         FROM jsonb_populate_recordset(NULL::scraped_pages, $1)
         ON CONFLICT DO NOTHING
         """,

@@ -23,7 +23,7 @@ _DETAILS: Final = """
     coalesce(edit.version, 1) AS version, edit.title AS edited_title, edit.alt AS edited_alt,
     edit.caption AS edited_caption, edit.edited_by, edit.edited_at, coalesce(tagged.tags, '{}') AS tags,
     deleting.id AS deleting_job_id, deleting.state AS deleting_state, deleting.error_code AS deleting_code,
-    deleting.error_sentence AS deleting_sentence
+    deleting.error_sentence AS deleting_sentence, scraped.page
 """
 _AROUND: Final = """
     LEFT JOIN jobs AS storing ON storing.id = asset.job_id
@@ -50,6 +50,20 @@ _AROUND: Final = """
         SELECT array_agg(tag ORDER BY tag) AS tags FROM image_tags WHERE asset_id = asset.id
     ) AS tagged ON true
     LEFT JOIN jobs AS deleting ON deleting.id = asset.deleting_job_id
+    LEFT JOIN LATERAL (
+        SELECT jsonb_build_object(
+            'job_id', seen.job_id, 'url', seen.url, 'title', seen.title, 'description', seen.description,
+            'author', seen.author, 'licence', seen.licence, 'published_at', seen.published_at,
+            'modified_at', seen.modified_at, 'site_name', seen.site_name, 'language', seen.language,
+            'canonical_url', seen.canonical_url) AS page
+        FROM asset_sources AS source JOIN scraped_pages AS seen ON seen.job_id = source.parent_job_id
+        WHERE source.asset_id = asset.id AND source.job_id = asset.job_id
+          -- A page that was read elsewhere than it was asked for is known where its job has read no other.
+          AND (seen.url = asset.context ->> 'page_url' OR NOT EXISTS (
+              SELECT FROM scraped_pages AS other
+              WHERE other.job_id = seen.job_id AND other.seen_number <> seen.seen_number))
+        LIMIT 1
+    ) AS scraped ON true
 """
 VISIBLE: Final = """(
     asset.deleted_at IS NULL AND (asset.deleting_job_id IS NULL OR EXISTS (

@@ -122,11 +122,30 @@ async def select_scraped_pages(connection: Connection, job_id: UUID, root_id: UU
         connection,
         """
         SELECT job_id, url, title, images_found, images_skipped, skipped FROM scraped_pages
-        WHERE root_job_id = $2 AND ($1 = $2 OR job_id = $1) ORDER BY at LIMIT $3
+        WHERE root_job_id = $2 AND ($1 = $2 OR job_id = $1) ORDER BY seen_number LIMIT $3
         """,
         job_id,
         root_id,
         limit,
+    )
+
+
+async def select_page_facts(
+    connection: Connection, job_id: UUID, root_id: UUID, after: tuple[int] | None, limit: int
+) -> list[Row]:
+    """Select what the same pages say of themselves, in the order in which they were heard of, one more than `limit`."""
+    conditions = Conditions(job_id, root_id, limit + 1)
+    conditions.behind("(seen_number)", after)
+    return await fetch(
+        connection,
+        f"""
+        SELECT seen_number, job_id, url, title, description, author, licence, published_at, modified_at, site_name,
+               language, canonical_url, images_found, images_skipped, skipped, at
+        FROM scraped_pages
+        WHERE root_job_id = $2 AND ($1 = $2 OR job_id = $1){conditions}
+        ORDER BY seen_number LIMIT $3
+        """,  # noqa: S608 - the conditions' text is ours
+        *conditions.arguments,
     )
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from contracts.jobs import JobCancelled, JobCompleted, JobFailed, JobProgressed, JobRetryScheduled, JobStarted
+from contracts.scraper import PageScraped, SkippedImage
 from tests.gateway.browser import Page
 from tests.gateway.dashboard.conftest import enter
 from tests.gateway.living import Client, Gateway, Voice, gateway_settings
@@ -35,6 +36,34 @@ async def test_a_job_appears_when_it_is_submitted_and_tells_how_far_it_is(
     assert "painting the sky" in await board.run("document.querySelector('.job-status').innerText")
     await gateway.hear(job.says(JobCompleted, attempt=1, started_at=NOW))
     await board.until("document.querySelector('.job').dataset.state === 'completed'")
+
+
+async def test_a_job_tells_what_its_pages_say_of_themselves_and_what_was_left_out(
+    board: Page, gateway: Gateway, ann: Client
+) -> None:
+    scrape = Voice((await ann.post("/scrapes", {"url": "https://example.org/gallery"})).body)
+    dots = tuple(
+        SkippedImage(url=f"https://example.org/{name}.gif", code="too_small", sentence="A dot.") for name in "ab"
+    )
+    says = {
+        "title": "Gallery",
+        "author": "Ada",
+        "licence": "javascript:alert(1)",
+        "published_at": "2025-08-30T10:00:00Z",
+    }
+    counts = {"images_found": 3, "images_skipped": 5, "skipped": dots}
+    await gateway.hear(scrape.states(PageScraped, url="https://example.org/gallery", **says, **counts))
+    await board.until(
+        "document.querySelector('.job [aria-expanded=false]')?.click() ?? document.querySelector('.report') !== null"
+    )
+    assert "3 pictures, 5 left out (2 too small)" in await board.run("document.querySelector('.report').innerText")
+    await board.run("document.querySelector('details.report summary').click()")
+    told = await board.until(
+        "document.querySelector('details.report dl') && document.querySelector('.job-detail').innerText"
+    )
+    for word in ("Ada", "2025-08-30 10:00", "A dot. too_small", "and 3 more", "javascript:alert(1)"):
+        assert word in told
+    assert await board.run("document.querySelector('a[href^=javascript]')") is None
 
 
 async def test_a_retry_says_why_and_when(board: Page, gateway: Gateway, ann: Client) -> None:

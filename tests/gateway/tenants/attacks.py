@@ -150,6 +150,7 @@ ROWS: Final[Mapping[str, Row]] = {
     "list_scene_media": LIST,
     "list_jobs": LIST,
     "get_job": THING,
+    "list_job_pages": THING,
     "list_job_urls": THING,
     "export_job_urls": THING,
     "cancel_job": THING,

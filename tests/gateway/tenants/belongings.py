@@ -6,7 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from contracts.media import Embedding, MediaDescribed
-from contracts.scraper import UrlLine, UrlsAccounted
+from contracts.scraper import PageScraped, UrlLine, UrlsAccounted
 from tests.gateway.documented import Document
 from tests.gateway.living import Voice
 from tests.gateway.manners.lives import Life
@@ -142,6 +142,8 @@ async def _more_of_everything(hers: Belongings) -> None:
     seen = [UrlLine(url=life.url(name), kind="page", outcome="read") for name in ("one", "two")]
     job = Voice(await ann.job(hers.values["job_id"]))
     await life.gateway.hear(job.states(UrlsAccounted, source_job_id=job.job["id"], lines=tuple(seen)))
+    page = {"url": life.url("two"), "title": life.said("Another page"), "author": life.said("Ada")}
+    await life.gateway.hear(job.states(PageScraped, **page, images_found=0, images_skipped=0))
     lost = Voice((await ann.post("/probes", {"service": "media"})).body)
     letter = command_of(lost, excerpt=life.said("{"))
     await life.gateway.hear(letter)

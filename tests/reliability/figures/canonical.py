@@ -31,11 +31,11 @@ _LEFT_OUT = frozenset(
     {
         *("submitted_by", "cancelled_by", "cancel_requested_by", "personal_of", "project_name"),
         *("worker", "traceparent", "lease_token", "lease_epoch", "sequence", "announced"),
-        *("asks", "asked_at", "unanswered_since", "unknown_at"),
+        *("asks", "asked_at", "unanswered_since", "unknown_at", "seen_number"),
         *("progress", "stage", "asset_count", "generation_seconds", "generation_time_seconds"),
     }
 )
-"""Who, by whom and how fast, and how often somebody was asked meanwhile; and what projects share."""
+"""Who, by whom and how fast, in which order, and how often somebody was asked meanwhile; and what projects share."""
 
 _BY_THE_CLOCK = tuple(routing_key_of(news) for news in (JobAccepted, JobProgressed, JobStarted))
 """What is said the more, the longer something takes."""

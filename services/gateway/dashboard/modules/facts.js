@@ -3,6 +3,7 @@
 import { button, el, outsideLink, setVariables } from "./dom.js";
 import { icon } from "./icons.js";
 import { toast, toastProblem } from "./notices.js";
+import { pageFacts } from "./pagefacts.js";
 import { search } from "./question.js";
 import { ENDED, shownState, stateBadge } from "./states.js";
 import { titleOf } from "./tile.js";
@@ -35,6 +36,7 @@ export function factsOf(image, api) {
   return [
     section("Steps", steps(image, api)),
     image.video && section("Video", ...film(image)),
+    image.page && section("Page", pageFacts(image.page)),
     image.palette.length > 0 && section("Palette", palette(image)),
     section("Renditions", renditions(image)),
     section("File", file(image)),
@@ -202,6 +204,7 @@ function shortened(name) {
 }
 
 function section(name, ...content) {
+  if (content.every((part) => part === null)) return null;
   return el("section", { class: "facts-section" }, el("h3", {}, name), ...content);
 }
 

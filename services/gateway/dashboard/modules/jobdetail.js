@@ -2,6 +2,7 @@
 
 import { arrange, button, el, outsideLink } from "./dom.js";
 import { problemBox } from "./notices.js";
+import { leftOut, pageFacts } from "./pagefacts.js";
 import { count, duration } from "./words.js";
 
 const PAGE = 20;
@@ -29,6 +30,7 @@ export class JobDetail {
     this.onJob = onJob;
     this.row = row;
     this.limit = PAGE;
+    this.pages = this.#buildPages();
     this.facts = el("div", { class: "job-facts" });
     this.list = el("ul", { class: "jobs" });
     this.more = el("div", { class: "job-more" });
@@ -65,6 +67,21 @@ export class JobDetail {
     this.#rows.clear();
   }
 
+  /** What the pages say of themselves is loaded when somebody wants to know it, and stays open meanwhile. */
+  #buildPages() {
+    const list = el("ul");
+    const load = async () => {
+      try {
+        const { items } = await this.api.get(`/jobs/${this.job.id}/pages`, { limit: SHOWN_REFUSALS });
+        list.replaceChildren(...items.map(pageSays));
+      } catch (problem) {
+        list.replaceChildren(el("li", {}, problemBox(problem, load)));
+      }
+    };
+    const head = el("summary", {}, "What the pages say of themselves");
+    return el("details", { class: "report", toggle: ({ target }) => target.open && load() }, head, list);
+  }
+
   #tellMore(cursor) {
     if (!cursor) return [];
     if (this.limit >= MOST_CHILDREN) return [el("p", { class: "hint" }, `The newest ${MOST_CHILDREN} are shown.`)];
@@ -86,6 +103,7 @@ export class JobDetail {
       el("dl", { class: "facts-list" }, asked(job), took(job), named(job)),
       links.length > 0 && el("p", { class: "job-links" }, links),
       report("Pages", job.pages, page),
+      job.pages?.length > 0 && this.pages,
       report("Refused", job.rejections, refusal),
     ].filter(Boolean);
   }
@@ -122,10 +140,15 @@ function report(name, items, line) {
 }
 
 function page({ url, title, images_found: found, images_skipped: left, skipped }) {
-  const reasons = Object.entries(skipped ?? {}).filter(([, number]) => typeof number === "number");
+  const codes = (skipped ?? []).map(({ code }) => code);
+  const reasons = [...new Set(codes)].map((code) => [code, codes.filter((one) => one === code).length]);
   const why = reasons.map(([code, number]) => `${number} ${code.replaceAll("_", " ")}`).join(", ");
   const told = ` ${count(found, "picture")}, ${left} left out${why && ` (${why})`}`;
   return el("li", {}, outsideLink(url, title || url), el("span", { class: "hint" }, told));
+}
+
+function pageSays(page) {
+  return el("li", {}, outsideLink(page.url), pageFacts(page), leftOut(page));
 }
 
 function refusal({ source, sentence, code }) {

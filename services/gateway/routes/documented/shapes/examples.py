@@ -42,6 +42,11 @@ JOB: Final[dict[str, Any]] = {
         "cancel": f"/api/v1/jobs/{_JOB_ID}/cancel",
     },
 }
+_COUNTS: Final[dict[str, Any]] = {
+    "images_found": 3,
+    "images_skipped": 1,
+    "skipped": [{"url": "https://example.org/dot.gif", "code": "too_small", "sentence": "It is smaller than 32 px."}],
+}
 JOB_DETAIL: Final[dict[str, Any]] = {
     **JOB,
     "request": {"urls": ["https://example.org/gallery"]},
@@ -62,15 +67,25 @@ JOB_DETAIL: Final[dict[str, Any]] = {
             "job_id": _JOB_ID,
             "url": "https://example.org/gallery",
             "title": "Gallery",
-            "images_found": 3,
-            "images_skipped": 1,
-            "skipped": [
-                {"url": "https://example.org/dot.gif", "code": "too_small", "sentence": "It is smaller than 32 px."}
-            ],
+            **_COUNTS,
         }
     ],
     "rejections": [],
 }
+_PAGE: Final = {
+    "job_id": _JOB_ID,
+    "url": "https://example.org/gallery",
+    "title": "Gallery",
+    "description": "Hills, seas and what lies between",
+    "author": "Ada",
+    "licence": "https://creativecommons.org/licenses/by/4.0/",
+    "published_at": "2025-08-30",
+    "modified_at": None,
+    "site_name": "Example",
+    "language": "en",
+    "canonical_url": "https://example.org/gallery",
+}
+PAGE: Final[dict[str, Any]] = {**_PAGE, **_COUNTS, "at": _LATER}
 _STEP: Final = {"state": "completed", "job_id": _JOB_ID, "error": None}
 IMAGE: Final[dict[str, Any]] = {
     "id": _IMAGE_ID,
@@ -85,6 +100,7 @@ IMAGE: Final[dict[str, Any]] = {
     "thumbhash": "3OcRJYB4d3h/iIeHeEh3eIhw+j2w",
     "source_url": "https://example.org/a.jpg",
     "context": {"title": "A view", "alt": "Hills at dusk", "page_url": "https://example.org/gallery"},
+    "page": _PAGE,
     "video": None,
     "title": "A view",
     "alt": "Hills at dusk, a red house",

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from services.gateway.routes.documented.shapes.examples import GENERATION, IMAGE, REVIEW, SCENE_TAKEN
 from services.gateway.routes.documented.shapes.jobs import State
+from services.gateway.routes.documented.shapes.pages import PageSays
 from services.gateway.routes.documented.shapes.shape import Count, ErrorTold, Link, Path, Shape, Share, Timestamp, shown
 
 
@@ -119,6 +120,7 @@ class Image(Shape):
     thumbhash: str | None = Field(description="base64; a blurred placeholder")
     source_url: str | None
     context: dict[str, Any] = Field(description="what its page says about it: `title`, `alt`, `caption` ...")
+    page: PageSays | None = Field(description="what the page says of itself on which it was found")
     video: Video | None = Field(description="null: it does not move")
     title: str | None = Field(description="what people wrote, or else what was found with it; so are alt and caption")
     alt: str | None

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from services.gateway.routes.documented.shapes.drawings import Drawing
 from services.gateway.routes.documented.shapes.examples import JOB, JOB_DETAIL
+from services.gateway.routes.documented.shapes.pages import SkippedImage
 from services.gateway.routes.documented.shapes.shape import (
     Count,
     ErrorTold,
@@ -81,14 +82,6 @@ class Tree(Shape):
     cancelled: Count
     ended: bool = Field(description="the job has ended, and so has everything that follows from it")
     failures: list[Failures] = Field(description="the most frequent reason first")
-
-
-class SkippedImage(Shape):
-    """An image of a page that was not taken."""
-
-    url: str
-    code: str
-    sentence: str
 
 
 class ScrapedPage(Shape):
