@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from contracts.envelope import Command, Event, Record, SubjectVersion
+from contracts.envelope import Command, Event, Record, Report, SubjectVersion
 from contracts.jobs import Code, Sentence
 from contracts.scraper import ImageContext, Url
 
@@ -131,6 +131,25 @@ class MediaStored(Event):
     video: Video | None = Field(
         default=None, description="for a video, whose pictures are its poster and an animated `preview`"
     )
+
+
+class CopiedAsset(Record):
+    """An asset that is handed out from now on."""
+
+    asset_id: UUID
+    project_id: UUID
+
+
+class CleanCopiesMade(Report):
+    """Said once it is known what is handed out of assets that were stored before there were clean copies.
+
+    It holds for as long as an asset is stored, whenever it is heard; whoever has heard of the same copy ignores it.
+    """
+
+    wire_name: ClassVar = "media.clean_copies_made.v1"
+    sha256: Sha256 = Field(description="of the original, which all of them have")
+    clean_copy: CleanCopy
+    assets: tuple[CopiedAsset, ...] = Field(min_length=1, max_length=500)
 
 
 class NamedColour(Record):

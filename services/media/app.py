@@ -2,6 +2,7 @@
 
 from contextlib import AsyncExitStack
 
+from services.media.copying import Copying
 from services.media.downloads import Pages, Platforms
 from services.media.handlers import REACTIONS, WORK
 from services.media.library import Library, Limits
@@ -47,6 +48,7 @@ async def serve(settings: Settings) -> None:
             pages=await stack.enter_async_context(Pages(settings.video_platforms)),
         )
         worker.alongside(library.collect_condemned)
+        worker.alongside(Copying(worker.pool, library, worker.bus.outbox).run)
         worker.alongside(Reconciling(worker.pool, objects, hours=settings.reconcile_hours).run)
         await worker.run(library=library, renditions=Renditions(objects, sandbox, scratch, library.picture))
 

@@ -14,8 +14,9 @@ import structlog
 from contracts.media import CleanCopy
 from services.media import store
 from services.media.downloads import Pages, Platforms, Taken, download, take, track_type
-from services.media.processing import look, process
+from services.media.processing import copy_clean, look, process
 from services.media.renditions import rendition_keys
+from services.media.store import copies
 from services.media.tagging.tagger import Taggers
 from services.media.video import Attention, still, watch
 from shared.addresses import parse_url
@@ -189,6 +190,32 @@ class Library:
         await store.update_blob_seen(self.pool, sha256, seen)
         return seen
 
+    async def have_copy(self, sha256: str) -> CleanCopy | None:
+        """Have what may be handed out of stored bytes, made now where there was none; None where there can be none.
+
+        Raises Refused or TryAgain.
+        """
+        held = await copies.select_stored(self.pool, sha256)
+        if held is None:
+            return None
+        if "clean_copy" not in held["facts"]:
+            made = await self._copied(sha256, held["original_key"])
+            await copies.update_blob_copied(self.pool, sha256, made)
+            held["facts"]["clean_copy"] = made
+        return None if (copy := held["facts"]["clean_copy"]) is None else CleanCopy.model_validate(copy)
+
+    async def _copied(self, sha256: str, key: str) -> dict[str, Any]:
+        path = self._scratch / f"{uuid4().hex}.original"
+        try:
+            await self._objects.save(key, path)
+            told, contents = await self._sandbox.run(copy_clean, path)
+        finally:
+            path.unlink(missing_ok=True)
+        copy = _placed(told["clean_copy"], sha256, key)
+        for content in contents:
+            await self._objects.put_once(copy["key"], content, content_type=copy["content_type"])
+        return copy
+
     async def show(self, renditions: Sequence[dict[str, Any]]) -> bytes:
         """Give the largest rendition: what taggers look at is upright, not large, and has no hidden metadata."""
         if not renditions:
@@ -214,7 +241,8 @@ class Library:
             }
             for rendition in facts["renditions"]
         ]
-        copy = _placed(facts["clean_copy"], sha256, key)
+        # Of a video there is none.
+        copy = None if facts["clean_copy"] is None else _placed(facts["clean_copy"], sha256, key)
         made = [*renditions, copy] if copy is not None and copy["key"] != key else renditions
         await asyncio.gather(
             self._objects.put_once(key, path, content_type=facts["content_type"]),
@@ -275,10 +303,8 @@ async def _in_any_case(ending: asyncio.Future[list[Any]]) -> list[Any]:
         await asyncio.wait((ending,))
 
 
-def _placed(copy: dict[str, Any] | None, sha256: str, original: str) -> dict[str, Any] | None:
-    """Say where what is handed out lies: where the original does, if that tells nothing. Of a video nothing is."""
-    if copy is None:
-        return None
+def _placed(copy: dict[str, Any], sha256: str, original: str) -> dict[str, Any]:
+    """Say where what is handed out lies: where the original does, if that tells nothing."""
     key = original if copy["is_original"] else clean_copy_key(sha256, copy["extension"])
     return {"key": key, **{name: copy[name] for name in CleanCopy.model_fields if name != "key"}}
 

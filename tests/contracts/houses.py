@@ -7,6 +7,7 @@ from contracts.image_generation import GenerateImage, ImageGenerated, ProvidersR
 from contracts.jobs import DeadLettersSettled, JobFailed, JobNews, JobUnknown, MessageDeadLettered, WorkerReported
 from contracts.media import (
     AcceptUpload,
+    CleanCopiesMade,
     DeleteMedia,
     DescribeMedia,
     DrawRendition,
@@ -37,7 +38,13 @@ def tables() -> dict[str, Table]:
     news: list[type[Message]] = [message for message in CATALOGUE.values() if issubclass(message, JobNews)]
     media_facts: list[type[Message]] = [MediaStored, MediaDescribed, MediaRejected, MediaDeleted]
     map_facts: list[type[Message]] = [DepthMapped, DepthMapReviewed]
-    reports: list[type[Message]] = [MessageDeadLettered, DeadLettersSettled, WorkerReported, ProvidersReported]
+    reports: list[type[Message]] = [
+        MessageDeadLettered,
+        DeadLettersSettled,
+        WorkerReported,
+        ProvidersReported,
+        CleanCopiesMade,
+    ]
     facts: list[type[Message]] = [ImageFound, PageScraped, UrlsAccounted, *media_facts, ImageGenerated, *map_facts]
     return {
         "gateway": ([*news, JobUnknown, *reports, *facts], []),

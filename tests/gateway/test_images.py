@@ -5,7 +5,7 @@ from typing import Any
 
 from contracts.depth_map import MapDepth
 from contracts.jobs import JobCompleted, JobFailed
-from contracts.media import MediaDeleted, MediaDescribed, NamedColour
+from contracts.media import CleanCopiesMade, CleanCopy, CopiedAsset, MediaDeleted, MediaDescribed, NamedColour
 from shared.objects import ObjectStore
 from tests.gateway.living import Client, Gateway, Voice
 from tests.gateway.sayings import SHA, depth_mapped, media_stored, stored_map, track_of, video_stored
@@ -120,6 +120,35 @@ async def test_normals_lie_beside_the_depth_where_they_were_drawn(ann: Client, g
     assert normals.key in (await ann.get(f"/images/{stored.asset_id}")).body["urls"]["normals"]
     file = await ann.get(f"/images/{stored.asset_id}/file", params={"variant": "normals"})
     assert (file.status, normals.key in file.headers["location"]) == (307, True)
+
+
+async def test_a_copy_of_an_image_of_before_is_handed_out_in_whatever_order_it_is_heard(
+    ann: Client, gateway: Gateway, house: House
+) -> None:
+    fetch = await _fetch(ann)
+    stored = media_stored(fetch, clean_copy=None)
+    copy = CleanCopy(
+        key="media/renditions/clean.jpg", content_type="image/jpeg", size_bytes=9, sha256=SHA, width_px=800,
+        height_px=600, lossless=True,
+    )  # fmt: skip
+    asset = CopiedAsset(asset_id=stored.asset_id, project_id=fetch.job["project_id"])
+    made = CleanCopiesMade(service="media", sha256=SHA, clean_copy=copy, assets=(asset,))
+    deleted = fetch.states(MediaDeleted, asset_id=stored.asset_id, subject_version=2)
+    path = f"/images/{stored.asset_id}"
+    for order in permutations((stored, made)):
+        await house.admin.execute("TRUNCATE gateway.assets; DELETE FROM gateway.events")
+        for fact in order:
+            await gateway.hear(fact)
+            assert (await ann.get(path)).status == (404 if order[0] is made and fact is made else 200)
+        await gateway.hear(made, stored)
+        shown = (await ann.get(path)).body
+        assert (copy.key in shown["urls"]["original"], shown["source_url"]) == (True, stored.source_url)
+        told = await house.value("SELECT count(*) FROM gateway.events WHERE type = 'image.copied'")
+        assert told == (1 if order[0] is stored else 0), "whoever hears of the image then hears of it with its copy"
+        assert [image["id"] for image in (await ann.get("/search/images")).body["items"]] == [str(stored.asset_id)]
+        await gateway.hear(deleted)
+        await gateway.hear(made)
+        assert (await ann.get(path)).status == 404
 
 
 async def test_a_video_shows_what_it_is_and_links_its_sound_and_subtitles(ann: Client, gateway: Gateway) -> None:

@@ -16,8 +16,9 @@ from contracts.jobs import (
     MessageDeadLettered,
     WorkerReported,
 )
-from contracts.media import MediaDeleted, MediaDescribed, MediaRejected, MediaStored
+from contracts.media import CleanCopiesMade, MediaDeleted, MediaDescribed, MediaRejected, MediaStored
 from contracts.scraper import ImageFound, PageScraped, UrlsAccounted
+from services.gateway.handlers.copies import on_copies_made
 from services.gateway.handlers.facts import on_facts
 from services.gateway.handlers.letters import on_dead_letters
 from services.gateway.handlers.losses import on_job_unknown
@@ -46,6 +47,7 @@ REACTIONS: Reactions = {
     MediaDescribed: on_facts,
     MediaRejected: on_facts,
     MediaDeleted: on_facts,
+    CleanCopiesMade: on_copies_made,
     ImageGenerated: on_facts,
     DepthMapped: on_facts,
     DepthMapReviewed: on_facts,

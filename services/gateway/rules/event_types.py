@@ -24,6 +24,7 @@ EVENT_TYPES: Final = {
     "image.generated": "An image of a scene was drawn.",
     "image.chosen": "A scene shows another of its versions; which one, and who has chosen it.",
     "image.stored": "An image is stored and can be shown.",
+    "image.copied": "An image of before is handed out as `original` by now: there is a copy without metadata.",
     "image.described": "Colours and fingerprint of an image are known.",
     "image.mapped": "Depth and edge maps of an image are there.",
     "image.reviewed": "Somebody has approved or rejected the maps of an image, or has taken that back.",

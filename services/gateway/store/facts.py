@@ -24,7 +24,8 @@ async def upsert_assets(connection: Connection, rows: Rows) -> None:
         ON CONFLICT (id) DO UPDATE
         SET stored_version = excluded.stored_version, sha256 = excluded.sha256, size_bytes = excluded.size_bytes,
             content_type = excluded.content_type, width_px = excluded.width_px, height_px = excluded.height_px,
-            original_key = excluded.original_key, renditions = excluded.renditions, clean_copy = excluded.clean_copy,
+            original_key = excluded.original_key, renditions = excluded.renditions,
+            clean_copy = coalesce(excluded.clean_copy, held.clean_copy),
             video = excluded.video, thumbhash = excluded.thumbhash,
             source_url = excluded.source_url, context = excluded.context, pipeline = excluded.pipeline,
             job_id = excluded.job_id, root_job_id = excluded.root_job_id, updated_at = excluded.updated_at,
@@ -42,6 +43,26 @@ async def upsert_assets(connection: Connection, rows: Rows) -> None:
         """,
         rows,
     )
+
+
+async def upsert_clean_copies(connection: Connection, rows: Rows) -> set[UUID]:
+    """Note what is handed out of assets of which that was not known; give those that are there. Each at most once.
+
+    The same bytes in the same project are the same asset, so that a copy stands for all its versions. Of an asset that
+    was not heard of yet it is noted behind what looks like a tombstone older than all.
+    """
+    noted = await connection.fetch(
+        """
+        INSERT INTO assets AS held (id, project_id, stored_version, clean_copy, deleted_at, created_at, updated_at)
+        SELECT id, project_id, stored_version, clean_copy, created_at, created_at, updated_at
+        FROM jsonb_populate_recordset(NULL::assets, $1)
+        ON CONFLICT (id) DO UPDATE SET clean_copy = excluded.clean_copy, updated_at = excluded.updated_at
+        WHERE held.clean_copy IS NULL
+        RETURNING id, deleted_at IS NULL AS is_there
+        """,
+        rows,
+    )
+    return {row["id"] for row in noted if row["is_there"]}
 
 
 async def upsert_deleted_assets(connection: Connection, rows: Rows) -> None:

@@ -91,16 +91,20 @@ async def upsert_blob(
 async def upsert_asset(
     connection: Connection, asset_id: UUID, project_id: UUID, sha256: str, source_url: str | None
 ) -> Asset:
-    """Give a project an asset, once; an asset that was deleted comes back as a newer version of itself."""
+    """Give a project an asset, once; an asset that was deleted comes back as a newer version of itself.
+
+    Whoever stores it says with this transaction what is handed out of it.
+    """
     row = await connection.fetchrow(
         """
         WITH before AS (
             -- As it was before this statement; the blob's row is locked already, so nobody else is here.
             SELECT deleted_at FROM assets WHERE id = $1
         ), stored AS (
-            INSERT INTO assets (id, project_id, sha256, source_url) VALUES ($1, $2, $3, $4)
+            INSERT INTO assets (id, project_id, sha256, source_url, copy_due_at) VALUES ($1, $2, $3, $4, 'infinity')
             ON CONFLICT (id) DO UPDATE
             SET subject_version = assets.subject_version + (assets.deleted_at IS NOT NULL)::int, deleted_at = NULL,
+                copy_due_at = 'infinity',
                 described_version = greatest(assets.described_version, assets.subject_version)
                                     + (assets.deleted_at IS NOT NULL)::int
             RETURNING subject_version, described_version
