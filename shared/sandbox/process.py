@@ -251,7 +251,11 @@ async def _chunks(payload: bytes | Path) -> AsyncIterator[bytes]:
         yield payload
         return
     left = _size_bytes(payload)
-    with payload.open("rb") as file:
+    with payload.open("rb", buffering=0) as file:
+        if left <= _CHUNK_BYTES:
+            # It has just come in, so that reading it costs less than to ask a thread.
+            yield file.read(left)
+            return
         while left > 0 and (chunk := await asyncio.to_thread(file.read, min(left, _CHUNK_BYTES))):
             left -= len(chunk)
             yield chunk
