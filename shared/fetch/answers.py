@@ -38,6 +38,7 @@ class Fetched:
         charset: in lower case, as claimed.
         size_bytes: of the decompressed body.
         sha256: of the decompressed body, hexadecimal.
+        beginning: of the decompressed body, as many bytes as `image_formats.sniff` looks at.
         body: None where it was saved to a file.
 
     """
@@ -50,6 +51,7 @@ class Fetched:
     charset: str | None
     size_bytes: int
     sha256: str
+    beginning: bytes
     body: bytes | None = None
 
 
@@ -146,6 +148,7 @@ async def receive(
         charset=response.charset.lower() if response.charset else None,
         size_bytes=body.size_bytes,
         sha256=body.sha256,
+        beginning=body.beginning,
     )
 
 

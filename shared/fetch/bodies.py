@@ -10,6 +10,7 @@ from typing import BinaryIO, Final
 import aiohttp
 
 from shared.errors import TryAgain
+from shared.image_formats import SNIFFED_BYTES
 
 _STRONG_ETAG: Final = re.compile(r'"[\x21\x23-\x7e]*"')
 _CONTENT_RANGE: Final = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})")
@@ -20,11 +21,13 @@ class Body:
 
     Attributes:
         size_bytes: of it, decompressed.
+        beginning: the first bytes, as many as tell what a file is.
 
     """
 
     def __init__(self) -> None:
         self.size_bytes = 0
+        self.beginning = b""
         self._digest = hashlib.sha256()
         self._content = bytearray()
 
@@ -44,6 +47,7 @@ class Body:
     async def take(self, chunk: bytes) -> None:
         """Keep what has come."""
         self.size_bytes += len(chunk)
+        self.beginning += chunk[: SNIFFED_BYTES - len(self.beginning)]
         self._digest.update(chunk)
         await self._keep(chunk)
 
@@ -89,9 +93,11 @@ class FileBody(Body):
 
     async def forget(self) -> None:
         """Start from zero."""
-        self.size_bytes, self._digest, self._total_bytes = 0, hashlib.sha256(), None
+        written = self.size_bytes > 0
+        self.size_bytes, self.beginning, self._digest, self._total_bytes = 0, b"", hashlib.sha256(), None
         self._etag, self.source = None, ""
-        await asyncio.to_thread(_empty, self._file)
+        if written:
+            await asyncio.to_thread(_empty, self._file)
 
     def _check_continues(self, response: aiohttp.ClientResponse) -> None:
         part = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))

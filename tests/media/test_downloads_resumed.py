@@ -11,11 +11,12 @@ import pytest
 from services.media.downloads import download
 from shared.errors import Refused, TryAgain
 from shared.fetch import Outbound
+from shared.image_formats import sniff
 from tests.shared.strangers import Asked, Stranger, redirect
 
-WHOLE = bytes(range(1, 251)) * 8_000
+WHOLE = b"\xff\xd8\xff" + (bytes(range(1, 251)) * 8_000)[3:]
 # What breaks off after 600,000 bytes has been read in part, however late anybody reads: 512 KiB are held back at most.
-CHANGED = WHOLE[::-1]
+CHANGED = b"GIF89a" + WHOLE[::-1][6:]
 
 
 def beginning(content: bytes, sent: int, *, etag: str | None = '"v1"', more: str = "") -> bytes:
@@ -68,6 +69,7 @@ class Site:
         ) as came:
             content = came.path.read_bytes()
             assert (came.size_bytes, came.sha256) == (len(content), hashlib.sha256(content).hexdigest())
+            assert came.kind == sniff(content)
             return content
 
 

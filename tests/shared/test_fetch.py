@@ -35,7 +35,7 @@ async def test_an_answer_is_described_in_full(world: World) -> None:
     assert (fetched.url, fetched.final_url) == ("http://example.com/a?token=1", "http://example.com/b")
     assert (fetched.status, fetched.content_type, fetched.charset) == (200, "text/html", "latin-1")
     assert (fetched.size_bytes, fetched.sha256) == (len(body), hashlib.sha256(body).hexdigest())
-    assert fetched.body == body
+    assert fetched.body == fetched.beginning == body
     assert fetched.headers["content-TYPE"] == "Text/HTML; Charset=Latin-1"
 
 

@@ -1,6 +1,5 @@
 """Brings a linked file in, for as long as somebody works on it."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from typing import Final
 from uuid import uuid4
 
 from shared.fetch import Outbound, Progress
-from shared.image_formats import SNIFFED_BYTES, body_kind
+from shared.image_formats import body_kind
 
 # Hosts that choose by this header should send what they have, not what saves them bytes.
 _ACCEPT: Final = "image/*,*/*;q=0.5"
@@ -67,12 +66,7 @@ async def download(
             url=fetched.url,
             final_url=fetched.final_url,
             declared_type=fetched.content_type,
-            kind=body_kind(await asyncio.to_thread(_head, path)),
+            kind=body_kind(fetched.beginning),
         )
     finally:
         path.unlink(missing_ok=True)
-
-
-def _head(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(SNIFFED_BYTES)
