@@ -106,6 +106,15 @@ def test_a_grey_picture_with_a_profile_of_colours_stays_grey() -> None:
     assert len(colour) == 3
 
 
+@pytest.mark.parametrize("side_px", [30, 4000])
+def test_nothing_comes_along_but_pixels(side_px: int) -> None:
+    told = {"comment": b"at home", "exif": b"Exif\0\0MM\0*\0\0\0\x08\0\0\0\0\0\0", "dpi": (300, 300)}
+    payload = encoded(Image.new("RGB", (side_px, 20), (200, 100, 50)), "JPEG", **told)
+
+    assert Image.open(BytesIO(payload)).info["comment"] == b"at home"
+    assert seen(payload, longest_px=30).info == {}
+
+
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P", "CMYK"])
 def test_a_picture_that_goes_through_in_bands_is_the_picture(mode: str) -> None:
     large = photo(1500, 1100).convert(mode)

@@ -123,6 +123,8 @@ def decode(payload: bytes, bounds: Bounds, *, longest_px: int) -> Picture:
             _check_size(image, found, bounds)
             width_px, height_px = image.size
         small = to_srgb(eight_bit(image, factor=_factor(image.size, longest_px)), _profile(image))
+        # What was told beside the pixels stays here.
+        small.info.clear()
         frames = measure_frames(image, payload)
     if found.name == "tiff":
         # Pillow has turned it already.

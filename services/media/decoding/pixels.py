@@ -30,6 +30,8 @@ def eight_bit(image: Image.Image, *, factor: int) -> Image.Image:
     It goes through in bands, so that a picture of 50 megapixels is never in memory twice.
     """
     convert = _conversion(image)
+    if factor == 1 and convert is _as_it_is:
+        return image
     width, height = image.size
     band_px = max(factor, BAND_ROWS // factor * factor)
     reduced: Image.Image | None = None
@@ -49,8 +51,12 @@ def _conversion(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
     if image.has_transparency_data:
         return lambda band: band.convert("RGBA")
     if image.mode in _AS_THEY_ARE:
-        return lambda band: band
+        return _as_it_is
     return lambda band: band.convert("L" if image.mode == "1" else "RGB")
+
+
+def _as_it_is(band: Image.Image) -> Image.Image:
+    return band
 
 
 def _grey_conversion(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
