@@ -24,9 +24,11 @@ class Rendition:
 
 def render(image: Image.Image, name: str, size: tuple[int, int], *, quality: int = WEBP_QUALITY) -> Rendition:
     """Draw one rendition of `size` (width, height) in pixels."""
-    drawn = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=_GAP)
-    # Saving takes metadata from here; there must be none to take.
-    drawn.info.clear()
+    drawn = image
+    # Saving takes metadata from the image; there must be none to take.
+    if image.size != size or image.info:
+        drawn = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=_GAP)
+        drawn.info.clear()
     content = BytesIO()
     drawn.save(content, "WEBP", quality=quality, method=4)
     return Rendition(name, *size, content.getvalue())
