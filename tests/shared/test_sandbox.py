@@ -355,6 +355,8 @@ async def test_no_secret_and_no_descriptor_is_inherited(monkeypatch: pytest.Monk
         "LANG",
         "LC_CTYPE",
         "MALLOC_ARENA_MAX",
+        "MALLOC_MMAP_THRESHOLD_",
+        "MALLOC_TRIM_THRESHOLD_",
         "OMP_NUM_THREADS",
         "OPENBLAS_NUM_THREADS",
         "PATH",
