@@ -97,6 +97,7 @@ lock: bootstrap ## Resolve every lock file anew, with hashes
 
 .PHONY: bench
 bench: bootstrap ## Measure, and compare on equal terms: [of=searching] what, where not jobs
+	@$(PYTHON) -m compileall -q contracts deploy services shared tests/benchmarks
 	@$(PYTHON) -m tests.benchmarks$(if $(of),.$(of))
 
 .PHONY: chaos

@@ -3,6 +3,7 @@
 The product is the same for all: each photograph downloaded, decoded, made into one JPEG of 256 px, and stored as a
 file. Processor time is what all processes of a contestant took, so that the figure says what one core does; what it
 takes to start is taken out by measuring a short and a long run. Beside it stands what media does beyond that.
+The tables go to the terminal and to IMPORTING.md beside this folder.
 """
 
 import asyncio
@@ -27,6 +28,7 @@ from tests.house.own_environment import python_of
 SHORT: Final = 100
 LONG: Final = 1100
 ROUNDS: Final = 3
+RESULTS: Final = Path(__file__).parents[1] / "IMPORTING.md"
 _HERE: Final = Path(__file__).parent
 _ENVIRONMENTS: Final = REPOSITORY / ".local" / "benchmarks"
 
@@ -107,25 +109,35 @@ async def tell_pipeline(port: int, count: int) -> Table:
         table.add_row(step, f"{milliseconds:.1f} ms")
     table.add_row("all, with download, rows, events and object store", f"{processor / count * 1000:.1f} ms")
     table.add_row("images per second, one service on this machine", f"{count / taken:.0f}")
-    ours, pillow = pipeline.renditions(pictures)
+    ours, pillow = await pipeline.renditions(pictures)
     table.add_row("both renditions from the file, ours", f"{ours:.1f} ms")
     table.add_row("both renditions from the file, Pillow with draft()", f"{pillow:.1f} ms")
     table.add_row("Pillow to ours", f"{pillow / ours:.2f}")
     return table
 
 
+def as_markdown(table: Table) -> str:
+    """Write a table down, with its title."""
+    sides = ("---:" if column.justify == "right" else "---" for column in table.columns)
+    cells = zip(*(column.cells for column in table.columns), strict=True)
+    rows = [(column.header for column in table.columns), sides, *cells]
+    return "\n".join((f"{table.title}:\n", *(f"| {' | '.join(map(str, row))} |" for row in rows)))
+
+
 def main() -> None:
-    """Run it and print it."""
+    """Run it, print it and write it down."""
     console = Console()
     everybody = contestants()
     with serving() as port:
-        console.print(compare(port, everybody))
-        console.print(asyncio.run(tell_pipeline(port, 300)))
-    console.print(
+        tables = (compare(port, everybody), asyncio.run(tell_pipeline(port, 300)))
+    conditions = (
         f"{os.cpu_count()} cores, Python {platform.python_version()}; photographs of 1024 x 768 px, some 240 kB each, "
         "from a server of its own whose cost is not counted; 16 requests at a time, two processes where there "
         "can be, JPEG quality 75; best of three rounds that take turns."
     )
+    console.print(*tables, conditions, sep="\n")
+    head = "# How photographs are brought in\n\n`make bench of=importing` writes this anew."
+    RESULTS.write_text("\n\n".join((head, *map(as_markdown, tables), conditions)) + "\n")
 
 
 if __name__ == "__main__":
