@@ -10,7 +10,7 @@ import asyncio
 import os
 import platform
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -120,7 +120,7 @@ def as_markdown(table: Table) -> str:
     """Write a table down, with its title."""
     sides = ("---:" if column.justify == "right" else "---" for column in table.columns)
     cells = zip(*(column.cells for column in table.columns), strict=True)
-    rows = [(column.header for column in table.columns), sides, *cells]
+    rows: list[Iterable[object]] = [(column.header for column in table.columns), sides, *cells]
     return "\n".join((f"{table.title}:\n", *(f"| {' | '.join(map(str, row))} |" for row in rows)))
 
 
