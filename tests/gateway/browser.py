@@ -115,7 +115,7 @@ class Page:
 
 @asynccontextmanager
 async def running(profile: Path) -> AsyncIterator[str]:
-    """Start a Chromium with an empty profile and give the address at which it is driven; left, it has ended and left nothing."""
+    """Start a Chromium with an empty profile and give its address; left, it has ended and left nothing behind."""
     assert BINARY is not None
     # A path to the socket that it makes there has room for about a hundred characters.
     place = await asyncio.to_thread(tempfile.mkdtemp, prefix="browser-")

@@ -93,7 +93,16 @@ def test_every_service_has_walls_that_name_all_its_rooms() -> None:
 
 def test_the_crafts_that_know_no_tables_are_all_the_crafts() -> None:
     entrances = {"__main__", "tokens", "cli", "app", "routes", "handlers", "rounds"}
-    not_crafts = entrances | {"copying", "forgetting", "library", "manners", "reconciling", "store", "rules", "settings"}
+    not_crafts = entrances | {
+        "copying",
+        "forgetting",
+        "library",
+        "manners",
+        "reconciling",
+        "store",
+        "rules",
+        "settings",
+    }
     rooms = {
         room.strip(" ()")
         for wall in walls()
