@@ -8,8 +8,8 @@ from services.image_generation.rules import Size
 from services.image_generation.rules.admission import closed_seconds
 from services.image_generation.rules.advance import Advance, advance
 from services.image_generation.rules.trouble import Trouble
+from tests.image_generation.painters import Painter
 from tests.image_generation.shift import Shift
-from tests.image_generation.test_accounts import Painter
 from tests.living import House, lineage
 
 

@@ -11,7 +11,7 @@ from services.image_generation.handlers.asking import Asked
 from services.image_generation.handlers.following import _pause_after, follow
 from services.image_generation.providers import Done, Pending, Submitted
 from services.image_generation.settings import Settings
-from tests.image_generation.test_accounts import Painter
+from tests.image_generation.painters import Painter
 from tests.living import until
 
 NEEDED = {

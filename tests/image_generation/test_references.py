@@ -8,8 +8,8 @@ from contracts.image_generation import GenerateImage
 from services.image_generation.providers import Done, GenerationRequest, Provider, Reference, Wish, request_for
 from services.image_generation.providers.comfyui import WORKFLOW
 from tests.image_generation.ateliers import PICTURE, ComfyServer, ModelsLabServer, OpenAIServer, drawn, opened
+from tests.image_generation.painters import Painter
 from tests.image_generation.shift import Outcome, Shift
-from tests.image_generation.test_accounts import Painter
 from tests.living import House, lineage
 
 FIRST, SECOND = (
