@@ -6,7 +6,6 @@ import os
 import resource
 import signal
 import socket
-import stat
 import struct
 import subprocess
 import sys
@@ -116,13 +115,6 @@ def surroundings(_: bytes, __: dict[str, Any]) -> Answer:
     }, []
 
 
-def open_files(payload: bytes, options: dict[str, Any]) -> Answer:
-    with contextlib.ExitStack() as stack:
-        if options["open_one"]:
-            stack.enter_context(Path(os.__file__).open("rb"))
-        return {"files": sum(map(_is_file, range(64))), "size_bytes": len(payload)}, []
-
-
 def attempt(_: bytes, options: dict[str, Any]) -> Answer:
     """Try what a process that was taken over would try, and say what worked."""
     attempts: dict[str, Callable[[], object]] = {
@@ -155,13 +147,6 @@ def forge(_: bytes, options: dict[str, Any]) -> Answer:
                 os.write(number, struct.pack(">I", options.get("length", len(text))) + text)
     time.sleep(600)
     return {}, []
-
-
-def _is_file(number: int) -> bool:
-    try:
-        return stat.S_ISREG(os.fstat(number).st_mode)
-    except OSError:
-        return False
 
 
 def _is_open(number: int) -> bool:
