@@ -14,7 +14,7 @@ from pathlib import Path
 import cv2
 import torch
 
-from services.depth_map.training.examples import HELD_OUT, LAID, SHARD, TRAINED, write_shard, write_shards
+from services.depth_map.training.examples import HELD_OUT, SHARD, TRAINED, write_shard, write_shards
 from services.depth_map.training.exporting import export
 from services.depth_map.training.learning import Lesson, train
 
@@ -47,7 +47,7 @@ def _draw_all(folder: Path, examples: int, workers: int) -> None:
 
 
 def _draw(folder: Path, examples: int, index: int) -> None:
-    write_shard(folder, TRAINED, index, min(SHARD, examples - index * SHARD), seed=2, laid=LAID)
+    write_shard(folder, TRAINED, index, min(SHARD, examples - index * SHARD), seed=2, as_photographed=True)
 
 
 def _parser() -> argparse.ArgumentParser:

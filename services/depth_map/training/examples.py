@@ -5,6 +5,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -47,6 +48,11 @@ HELD_OUT: Final[Mapping[Builder, float]] = {
 
 LAID: Final = 0.3
 """Share of the scenes that are trained on before which something is held or stands."""
+
+_GRID: Final = (16, 12)
+_ALIKE: Final = (0.0, 0.3, 0.5)
+_KEPT: Final = (0.1, 0.25, 0.5, 1.0)
+"""Share that is kept of scenes whose rank correlation with a ramp is below the first of these bounds, the second, …"""
 
 _FARTHEST_METRES: Final = 1e4
 _NEAREST_METRES: Final = 0.15
@@ -97,9 +103,13 @@ def write_shards(folder: Path, builders: Mapping[Builder, float], count: int, *,
 
 
 def write_shard(
-    folder: Path, builders: Mapping[Builder, float], index: int, count: int, seed: int, *, laid: float = 0.0
+    folder: Path, builders: Mapping[Builder, float], index: int, count: int, seed: int, *, as_photographed: bool = False
 ) -> None:
-    """Draw one shard, unless it is there; before so large a share of its scenes something is held or stands."""
+    """Draw one shard, unless it is there.
+
+    `as_photographed` keeps mostly what is near at its bottom and far at its top, and holds or stands something before
+    a share of the scenes.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     pictures, cues, inverses = (folder / f"{index:05}.{part}.npy" for part in _PARTS)
     if inverses.exists():
@@ -107,14 +117,34 @@ def write_shard(
     random = np.random.default_rng([seed, index])
     textures = _bank(seed, index // _SHARDS_OF_A_BANK)
     size = SIZE[::-1] if index % 4 == 3 else SIZE
-    drawn = [example(textures, random, builders, size) for _ in range(count)]
-    surfaces = [picture for picture, _ in drawn]
-    for place, (picture, inverse) in enumerate(drawn):
-        if random.random() < laid:
-            drawn[place] = laid_before(random, picture, inverse, surfaces[int(random.integers(count))])
+    if as_photographed:
+        drawn = _photographed(textures, random, builders, size, count)
+    else:
+        drawn = [example(textures, random, builders, size) for _ in range(count)]
     _save(pictures, np.stack([picture for picture, _ in drawn]))
     _save(cues, np.stack([cued(picture) for picture, _ in drawn]))
     _save(inverses, np.stack([inverse for _, inverse in drawn]).astype(np.float16))
+
+
+def _photographed(
+    textures: Textures, random: Random, builders: Mapping[Builder, float], size: tuple[int, int], count: int
+) -> list[tuple[NDArray[np.uint8], Floats]]:
+    kept: list[tuple[NDArray[np.uint8], Floats]] = []
+    while len(kept) < count:
+        picture, inverse = example(textures, random, builders, size)
+        if random.random() > how_likely(inverse):
+            continue
+        if kept and random.random() < LAID:
+            picture, inverse = laid_before(random, picture, inverse, kept[int(random.integers(len(kept)))][0])
+        kept.append((picture, inverse))
+    return kept
+
+
+def how_likely(inverse: Floats) -> float:
+    """Tell how often a scene is kept, by how far it is from near at the bottom and far at the top (FINDINGS.md)."""
+    order = cv2.resize(inverse, _GRID, interpolation=cv2.INTER_AREA).argsort(axis=None).argsort()
+    alike = np.corrcoef(order, np.repeat(np.arange(_GRID[1]), _GRID[0]))[0, 1]
+    return float(_KEPT[int(np.searchsorted(_ALIKE, alike))])
 
 
 def cued(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -6,7 +6,7 @@ import pytest
 from services.depth_map.training import near, views
 from services.depth_map.training.before import laid_before
 from services.depth_map.training.cameras import Camera
-from services.depth_map.training.examples import HELD_OUT, TRAINED, cued, example, read_shards, write_shards
+from services.depth_map.training.examples import HELD_OUT, TRAINED, cued, example, how_likely, read_shards, write_shards
 from services.depth_map.training.rendering import render, visible
 from services.depth_map.training.scenes import Light, Scene
 from services.depth_map.training.solids import Floats, Solid, distances, turned
@@ -200,3 +200,13 @@ def test_what_is_laid_before_a_scene_is_nearer_than_all_that_it_hides_and_change
             assert np.mean((picture != behind).any(2)[covered]) > 0.95
             assert np.mean((picture != behind).any(2)[~covered]) < 0.25
     assert changed > 20, "hardly anything was laid"
+
+
+def test_scenes_that_are_near_at_their_top_are_kept_seldom() -> None:
+    falls = np.linspace(0.1, 1, 108, dtype=np.float32)[:, None].repeat(144, 1)
+
+    chances = [how_likely(inverse) for inverse in (falls, falls + falls[::-1] * 1.001, falls[::-1].copy())]
+
+    assert chances[0] == 1
+    assert chances == sorted(chances, reverse=True)
+    assert 0 < chances[2] < 0.2
