@@ -4,8 +4,6 @@ They are laid over pictures of drawn scenes, with the surface of another picture
 is learnt to be near whatever the scene is.
 """
 
-from typing import Any
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -113,7 +111,7 @@ def _thing(random: Random, mask: Pixels) -> None:
         _filled(mask, np.stack([x + half_x * np.cos(angles), y + half_y * np.sin(angles)], 1))
 
 
-def _filled(mask: Pixels, corners: NDArray[Any]) -> None:
+def _filled(mask: Pixels, corners: NDArray[np.generic]) -> None:
     cv2.fillPoly(mask, [corners.astype(np.int32)], _FULL)
 
 
