@@ -17,8 +17,8 @@ Shards = Sequence[Shard]
 Batch = tuple[Tensor, Tensor, Tensor]
 
 SIZES: Final = (
-    *((64, 48), (80, 64), (80, 64), (80, 64), (96, 80), (96, 80), (96, 64), (112, 80), (80, 80)),
-    *((48, 64), (64, 80), (80, 96)),
+    *((80, 64), (96, 80), (96, 80), (112, 80), (96, 64), (112, 96), (128, 96)),
+    *((64, 80), (80, 96)),
 )
 """Widths and heights that are shown: many, so that fine does not mean far, and small, since those cost little."""
 

@@ -20,7 +20,7 @@ def varied(pictures: Tensor, random: Random) -> Tensor:
     out = _toned(out, random)
     out = _sometimes(out, random, 0.4, _shaded)
     out = _sometimes(out, random, 0.3, _stained)
-    out = _sometimes(out, random, 0.25, _covered)
+    out = _sometimes(out, random, 0.05, _covered)
     out = _sometimes(out, random, 0.15, _coarse)
     return _noisy(out, random).clamp(0, 1)
 
