@@ -8,7 +8,9 @@ from uuid import UUID
 import pytest
 
 from contracts.image_generation import GenerateImage
+from services.image_generation import store
 from services.image_generation.handlers import asking
+from shared.database import Connection
 from shared.jobs import Job
 from tests.image_generation.ateliers import HTML, Atelier, ComfyServer, ModelsLabServer, OpenAIServer, Reply, opened
 from tests.image_generation.shift import Outcome, Shift
@@ -119,7 +121,13 @@ async def test_whoever_forgets_that_somebody_was_asked_pays_twice(
     async def nothing_known(_job: Job[GenerateImage]) -> None:
         return None
 
+    async def written_anew(connection: Connection, about: store.Asking) -> bool:
+        await connection.execute("DELETE FROM generations WHERE job_id = $1", about.job_id)
+        return await upsert_generation(connection, about)
+
+    upsert_generation = store.upsert_generation
     monkeypatch.setattr(asking, "_known", nothing_known)
+    monkeypatch.setattr(store, "upsert_generation", written_anew)
     outcomes = await street.shift.work(commands, workers=12)
 
     faults = [fault for one in commands if (fault := wrong(one, outcomes[one.job_id], street.paid(one)))]

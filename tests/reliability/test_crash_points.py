@@ -68,7 +68,10 @@ PAYING = (f"{ASKED}:submit.1:after", f"{ASKED}:recording.2:after")
 FORGETS_PAYMENT: Mistakes = {
     "services.image_generation.handlers.asking": [
         ("if known is not None and known.paid and not known.let_go:", "if known is not None and known.failures < 0:")
-    ]
+    ],
+    "services.image_generation.store": [
+        ("WHERE generations.let_go_at IS NOT NULL OR NOT generations.paid", "WHERE true")
+    ],
 }
 
 

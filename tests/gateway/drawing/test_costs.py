@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from contracts.image_generation import GenerateImage
-from contracts.jobs import JobStarted
-from tests.gateway.drawing.studios import SEEDING, complete, draw, fail, keep, reported
+from contracts.jobs import JobCompleted, JobStarted
+from tests.gateway.drawing.studios import BEGAN, SEEDING, complete, draw, drawn, fail, keep, reported
 from tests.gateway.living import Client, Gateway, Voice
 from tests.living import House
 
@@ -112,7 +112,7 @@ async def test_what_was_lost_and_found_again_counts_once(gateway: Gateway, ann: 
     begun = Voice(await ann.job(heir))
     await gateway.hear(begun.says(JobStarted, attempt=1, started_at="2025-01-01T00:00:00Z", worker="w"))
     assert await counts() == (0, 3000)
-    await complete(gateway, ann, heir)
+    await gateway.hear(drawn(begun), begun.says(JobCompleted, **BEGAN))
     assert await counts() == (3000, 0)
 
 

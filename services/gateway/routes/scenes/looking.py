@@ -56,15 +56,16 @@ async def get_chapter_images(
     request: Request,
     caller: Calling,
     chapter_id: ChapterId,
+    *,
     project_id: UUID | None = None,
+    limit: Annotated[int, Query(ge=1, le=_CHAPTER_LIMIT, description="how many at most")] = _CHAPTER_LIMIT,
     cursor: Annotated[Cursor | None, Query(description="`next_cursor` of a page")] = None,
 ) -> Response:
-    """Show at most 1,000 at once."""
     projects, place = caller.seeing(project_id), read_place(cursor, _ORDER, number, identifier)
     async with as_tenant(parts_of(request).pool, projects) as connection:
-        rows = await select_generations(connection, projects, chapter_id, place, _CHAPTER_LIMIT)
-    items = [await generation_reply(row, parts_of(request).links) for row in rows[:_CHAPTER_LIMIT]]
-    return page(items, place_behind(rows, _CHAPTER_LIMIT, _ORDER, "scene_number", "record_id"))
+        rows = await select_generations(connection, projects, chapter_id, place, limit)
+    items = [await generation_reply(row, parts_of(request).links) for row in rows[:limit]]
+    return page(items, place_behind(rows, limit, _ORDER, "scene_number", "record_id"))
 
 
 @routes.get(
