@@ -31,6 +31,8 @@ class Painter:
         self.most_in_hand = 0
         self.polls: list[Failure | Pending] = []
         self.slow = False
+        self.crowd = 0  # gives nothing before so many were in hand at once
+        self._crowded = asyncio.Event()
 
     async def submit(self, request: GenerationRequest) -> Submitted:
         self.asked += 1
@@ -39,6 +41,8 @@ class Painter:
             raise self.troubles.pop(0)
         self.in_hand += 1
         self.most_in_hand = max(self.most_in_hand, self.in_hand)
+        if self.most_in_hand >= self.crowd:
+            self._crowded.set()
         return Submitted(request.track_id, {"samples": str(request.samples)})
 
     async def poll(self, submitted: Submitted) -> Pending | Done:
@@ -47,6 +51,8 @@ class Painter:
             if isinstance(answer, Failure):
                 raise answer
             return answer
+        if self.crowd:
+            await asyncio.wait_for(self._crowded.wait(), 20)
         if self.slow:
             await asyncio.sleep(0.02)
         self.in_hand -= 1

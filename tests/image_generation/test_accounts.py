@@ -84,8 +84,9 @@ async def test_who_asks_for_a_place_reads_nothing_of_thousands_that_have_not_ask
 
 async def test_without_a_limit_they_do(house: House) -> None:
     painter = Painter()
-    painter.slow = True
-    await Shift(house, {"painter": painter}).work([wish() for _ in range(40)], workers=10)
+    painter.crowd = 4
+    outcomes = await Shift(house, {"painter": painter}).work([wish() for _ in range(40)], workers=10)
+    assert {outcome.state for outcome in outcomes.values()} == {"completed"}
     assert painter.most_in_hand > 3
 
 

@@ -2,10 +2,7 @@
 
 from typing import Any
 
-import pytest
-
 from contracts.image_generation import GenerateImage
-from services.gateway.routes.scenes import looking
 from tests.gateway.drawing.studios import complete, draw, fail, reported
 from tests.gateway.living import Client, Gateway, Reply
 from tests.gateway.people.asking import made, patch, refused
@@ -164,14 +161,13 @@ async def test_strangers_draw_nobody_elses_chapter(ann: Client, bob: Client) -> 
 
 
 async def test_a_chapter_with_more_images_than_are_shown_at_once_goes_on_behind_a_cursor(
-    gateway: Gateway, ann: Client, monkeypatch: pytest.MonkeyPatch
+    gateway: Gateway, ann: Client
 ) -> None:
     del gateway
-    monkeypatch.setattr(looking, "_CHAPTER_LIMIT", 2)
     await chapter(ann, "A pier", "A quay", "A mole")
     await draw_all(ann)
-    first = (await ann.get(CHAPTER)).body
-    rest = (await ann.get(CHAPTER, params={"cursor": first["next_cursor"]})).body
+    first = (await ann.get(CHAPTER, params={"limit": 2})).body
+    rest = (await ann.get(CHAPTER, params={"limit": 2, "cursor": first["next_cursor"]})).body
     assert [one["scene_number"] for one in first["items"] + rest["items"]] == [1, 2, 3]
     assert rest["next_cursor"] is None
     assert refused(await ann.get(CHAPTER, params={"cursor": "abc"})) == (400, "cursor_invalid")
