@@ -90,14 +90,14 @@ async def test_without_a_browser_a_page_and_a_crawl_fail_with_what_to_do_and_no_
 
 @needs_chromium
 async def test_pages_and_crawls_are_rendered_where_that_is_asked_for(house: House, site: Site) -> None:
-    urls = (f"{site.origin}/",)
+    urls = (f"{site.origin}/", f"{site.origin}/?plain")
     pages = ScrapePages(**lineage(), urls=urls, rendered=True, only_changed=True)
     crawl = CrawlSite(**lineage(), seeds=(Seed(url=f"{site.origin}/"),), rendered=True)
-    plain = ScrapePages(**lineage(), urls=urls)
+    plain = ScrapePages(**lineage(), urls=urls[:1])
     said = await done(house, site, pages, crawl, plain, program=None)
 
     scraped = [one for one in said if isinstance(one, PageScraped)]
-    assert sorted(one.images_found for one in scraped if one.root_job_id != plain.job_id) == [1, 1]
+    assert sorted(one.images_found for one in scraped if one.root_job_id != plain.job_id) == [1, 1, 1]
     assert [one.images_found for one in scraped if one.root_job_id == plain.job_id] == [0]
 
 
