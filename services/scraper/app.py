@@ -2,7 +2,7 @@
 
 from contextlib import AsyncExitStack
 
-from services.scraper.crawler import Crawler, Limits, extract_in
+from services.scraper.crawler import Crawler, extract_in
 from services.scraper.forgetting import stay_small
 from services.scraper.handlers import REACTIONS, WORK, keep_schedules
 from services.scraper.manners import SharedBooks
@@ -11,6 +11,7 @@ from services.scraper.rendering.renderer import Renderer
 from services.scraper.settings import Settings
 from services.scraper.sources import Harvester, Manifests, read_in
 from shared.fetch import Outbound, Proxy
+from shared.manners import Limits
 from shared.objects import ObjectStore
 from shared.sandbox import Sandbox
 from shared.scratch import scratch_folder

@@ -3,15 +3,17 @@
 import asyncio
 import time
 from dataclasses import asdict, dataclass
-from typing import Final
+from typing import Final, TypeVar
 from uuid import UUID
 from weakref import WeakValueDictionary
 
-from services.scraper.crawler import Host, Told, Validators
-from services.scraper.crawler.politeness import Decide, T
+from services.scraper.crawler import Told, Validators
 from services.scraper.rules import SCRAPE_RECIPE, page_subject
 from services.scraper.store import manners as store
 from shared.database import Pool
+from shared.manners import Decide, Host
+
+T = TypeVar("T")
 
 _KEEP_DAYS: Final = 60
 """Longer than a site's rules count that it cannot tell any more."""
@@ -55,7 +57,7 @@ class SharedBooks:
         self._known: dict[str, _Known] = {}
         self._writing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def change(self, name: str, decide: Decide[T]) -> T:
+    async def change(self, name: str, decide: Decide[Host, T]) -> T:
         """Decide on what is written, and write it where nobody else did meanwhile; otherwise decide again.
 
         It is first tried on what this process knows from the last time, which mostly still stands. No lock is held in

@@ -9,9 +9,9 @@ from typing import Self
 from aiohttp import web
 from multidict import CIMultiDict
 
-from services.scraper.crawler import Books, Crawler, Host, Limits, Told
-from services.scraper.crawler.politeness import Decide, T
+from services.scraper.crawler import Books, Crawler, Told
 from shared.fetch import Outbound
+from shared.manners import Decide, Host, Limits, T
 
 USER_AGENT = "Diorama/1.0 (+https://diorama.example/bot)"
 
@@ -103,7 +103,7 @@ class Notebook:
     hosts: dict[str, Host] = field(default_factory=dict)
     sites: dict[str, tuple[Told, float, float]] = field(default_factory=dict)
 
-    async def change(self, name: str, decide: Decide[T]) -> T:
+    async def change(self, name: str, decide: Decide[Host, T]) -> T:
         self.hosts[name], answer = decide(self.hosts.get(name, Host()), self.clock())
         return answer
 

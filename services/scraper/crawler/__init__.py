@@ -1,6 +1,5 @@
 """Web pages are fetched the way their hosts ask for."""
 
-from services.scraper.crawler.hosts import Host, Limits
 from services.scraper.crawler.pages import (
     NO_VALIDATORS,
     PAGE_LIMIT_BYTES,
@@ -20,8 +19,6 @@ __all__ = [
     "Books",
     "Crawler",
     "Extract",
-    "Host",
-    "Limits",
     "Told",
     "Validators",
     "Visit",

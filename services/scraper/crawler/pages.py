@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from services.scraper.crawler.asking import Asking
-from services.scraper.crawler.hosts import Limits
-from services.scraper.crawler.politeness import HostBook, Politeness
+from services.scraper.crawler.politeness import Politeness
 from services.scraper.crawler.robots import Robots, RobotsBook, header_directives, product_token
 from services.scraper.crawler.showing import Showing
 from services.scraper.crawler.validators import Validators, validators_in
@@ -19,6 +18,7 @@ from services.scraper.rendering.tab import Shown
 from services.scraper.rules import parsed, refuse_longer_than_is_carried
 from shared.errors import Refused
 from shared.fetch import Fetched, Outbound
+from shared.manners import Book, Host, Limits
 from shared.sandbox import Sandbox
 
 PAGE_LIMIT_BYTES: Final = 10 * 1024 * 1024
@@ -59,7 +59,7 @@ def extract_in(sandbox: Sandbox) -> Extract:
     return extract_confined
 
 
-class Books(HostBook, RobotsBook, Protocol):
+class Books(Book[Host], RobotsBook, Protocol):
     """What is written down of hosts and sites, shared by all who ask them."""
 
 

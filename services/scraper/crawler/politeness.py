@@ -1,52 +1,34 @@
 """When a host may be asked: one budget for everybody who asks it."""
 
 import asyncio
-import random
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from http import HTTPStatus
-from typing import Final, Protocol, TypeVar
+from typing import Final
 from weakref import WeakValueDictionary
 
 import structlog
 
-from services.scraper.crawler import breaker, throttle
-from services.scraper.crawler.hosts import BLOCKS, Host, Limits
-from services.scraper.crawler.turns import Turns, how_many
 from shared.errors import Failure, Refused, TryAgain
-
-T = TypeVar("T")
-Decide = Callable[[Host, float], tuple[Host, T]]
-
-_ANSWERED: Final = re.compile(r"http_\d{3}")
-# After an answer, however useless; whatever else was refused was so before anybody answered.
-_READ: Final = frozenset({"body_too_large", "body_undecodable", "too_many_redirects", "redirect_refused"})
-
-PATIENCE: Final = frozenset({"host_busy", "host_blocked"})
-"""What `Politeness.turn` raises: nobody was asked."""
+from shared.manners import (
+    Book,
+    Host,
+    Limits,
+    Outcome,
+    Turns,
+    breaker,
+    host_blocked,
+    host_busy,
+    how_many,
+    moment,
+    noted,
+    throttle,
+)
 
 _HOSTS_LIMIT: Final = 10_000
 
 _log = structlog.get_logger(__name__)
-
-
-class HostBook(Protocol):
-    """Where what is known of hosts is written down."""
-
-    async def change(self, name: str, decide: Decide[T]) -> T:
-        """Replace what is known of a host by what a pure decision makes of it, as if nobody else did so meanwhile.
-
-        Args:
-            name: of the host.
-            decide: gets the host and the time, in seconds; gives the host and an answer. Asked again where somebody
-                else was faster.
-
-        """
-        ...
 
 
 class Politeness:
@@ -62,7 +44,7 @@ class Politeness:
 
     def __init__(
         self,
-        book: HostBook,
+        book: Book[Host],
         limits: Limits,
         *,
         clock: Callable[[], float] = time.monotonic,
@@ -73,7 +55,7 @@ class Politeness:
         self._clock = clock
         self._sleep = sleep
         self._turns: dict[str, Turns] = {}
-        self._untold: dict[str, list[_Outcome]] = {}
+        self._untold: dict[str, list[Outcome]] = {}
         self._taking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def turn(self, name: str, asked_seconds: float = 0.0) -> None:
@@ -105,13 +87,13 @@ class Politeness:
             told = self._with_told(before.given_back(host) if before else host, now, untold)
             entered, again_at = breaker.enter(told, now, self._limits)
             if again_at is not None:
-                return told, _blocked(name, told, again_at, now)
+                return told, host_blocked(name, told, again_at, now)
             is_clear = entered.open_until is None and not entered.blocks
             delay = throttle.delay_between(entered, asked_seconds, self._limits)
             count = how_many(before, host, now, delay, self._limits) if is_clear else 1
             taken, wait_seconds = throttle.take_turns(entered, now, asked_seconds, self._limits, count)
             if wait_seconds > self._limits.patience_seconds:
-                return told, _busy(name, wait_seconds)
+                return told, host_busy(name, wait_seconds, "page")
             begin = self._clock() + wait_seconds
             rest = Turns(begin + delay, begin + count * delay, delay, count - 1, count, taken.next_at, is_clear)
             return taken, (rest, wait_seconds)
@@ -123,11 +105,11 @@ class Politeness:
         self._remember(name, turns)
         return wait_seconds
 
-    def _with_told(self, host: Host, now: float, untold: Sequence["_Outcome"]) -> Host:
+    def _with_told(self, host: Host, now: float, untold: Sequence[Outcome]) -> Host:
         """Note outcomes late; meanwhile others may have opened the breaker, and these were asked before."""
         for outcome in untold:
             if host.open_until is None:
-                host = _noted(host, now, outcome, self._limits)
+                host = noted(host, now, outcome, self._limits)
         return host
 
     def _remember(self, name: str, turns: Turns) -> None:
@@ -161,11 +143,11 @@ class Politeness:
             yield
         except Failure as failure:
             is_excused = isinstance(failure, Refused) and excused is not None and bool(excused.fullmatch(failure.code))
-            await self._note(name, _Outcome(self._clock() - began_at, failure, is_excused))
+            await self._note(name, Outcome(self._clock() - began_at, failure, is_excused))
             raise
-        await self._note(name, _Outcome(self._clock() - began_at))
+        await self._note(name, Outcome(self._clock() - began_at))
 
-    async def _note(self, name: str, outcome: "_Outcome") -> None:
+    async def _note(self, name: str, outcome: Outcome) -> None:
         """Tell of a host at once what all have to know, and with the next turn what may wait for it."""
         turns = self._turns.get(name)
         if turns and turns.is_clear and outcome.may_wait:
@@ -176,72 +158,16 @@ class Politeness:
         async with self._taking.setdefault(name, asyncio.Lock()):
             await self._note_at_once(name, outcome)
 
-    async def _note_at_once(self, name: str, outcome: "_Outcome") -> None:
+    async def _note_at_once(self, name: str, outcome: Outcome) -> None:
         before, untold = self._turns.pop(name, None), self._untold.pop(name, [])
 
         def decide(host: Host, now: float) -> tuple[Host, Host | None]:
             told = self._with_told(before.given_back(host) if before else host, now, untold)
-            noted = _noted(told, now, outcome, self._limits)
-            opened = noted.open_until is not None and noted.open_until != host.open_until
-            return noted, noted if opened else None
+            after = noted(told, now, outcome, self._limits)
+            opened = after.open_until is not None and after.open_until != host.open_until
+            return after, after if opened else None
 
         opened = await self._book.change(name, decide)
         if opened:
-            until = _moment(opened.open_until or 0.0)
+            until = moment(opened.open_until or 0.0)
             _log.warning("host_blocked", host=name, code=opened.blocked_by, blocks=opened.blocks, until=until)
-
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    latency_seconds: float
-    failure: Failure | None = None
-    is_excused: bool = False
-
-    @property
-    def may_wait(self) -> bool:
-        """Tell whether nobody has to know of it before the next turn."""
-        is_block = self.failure is not None and self.failure.code in BLOCKS and not self.is_excused
-        return not is_block and not isinstance(self.failure, TryAgain)
-
-
-def _noted(host: Host, now: float, outcome: _Outcome, limits: Limits) -> Host:
-    failure, sound = outcome.failure, outcome.failure is None or outcome.is_excused
-    patience = failure.retry_after_seconds if isinstance(failure, TryAgain) else None
-    if isinstance(failure, TryAgain):
-        host = throttle.note_struggle(host, now, patience, limits)
-    elif _was_answered(failure):
-        host = throttle.note_latency(host, outcome.latency_seconds, limits, sound=sound)
-    if failure and failure.code in BLOCKS and not sound:
-        return breaker.note_block(host, now, failure.code, patience, limits)
-    if isinstance(failure, TryAgain) or not _was_answered(failure) or (failure and failure.code in BLOCKS):
-        return breaker.note_silence(host, now)
-    return breaker.note_answer(host, now)
-
-
-def _was_answered(failure: Failure | None) -> bool:
-    return failure is None or failure.code in _READ or bool(_ANSWERED.fullmatch(failure.code))
-
-
-def _busy(name: str, wait_seconds: float) -> TryAgain:
-    return _patience("host_busy", f"{name} is asked no more than it can bear; the page waits its turn.", wait_seconds)
-
-
-def _blocked(name: str, host: Host, again_at: float, now: float) -> TryAgain:
-    sentence = f"{name} has refused us {host.blocks} times in a row ({_phrase(host.blocked_by or '')})"
-    return _patience("host_blocked", f"{sentence}; it is asked again at {_moment(again_at)}.", again_at - now)
-
-
-def _patience(code: str, sentence: str, seconds: float) -> TryAgain:
-    # Those who wait for the same host shall not all come back in the same moment.
-    spread = seconds * random.uniform(1.0, 1.1)  # noqa: S311 - no secret
-    return TryAgain(code, sentence, retry_after_seconds=spread, rate_limited=True)
-
-
-def _phrase(code: str) -> str:
-    status = code.removeprefix("http_")
-    known = status.isdigit() and int(status) in set(HTTPStatus)
-    return f"{status} {HTTPStatus(int(status)).phrase}" if known else status
-
-
-def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

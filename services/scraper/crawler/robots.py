@@ -10,9 +10,9 @@ from typing import Final, Protocol
 from protego import Protego
 
 from services.scraper.crawler.asking import Asking
-from services.scraper.crawler.politeness import PATIENCE
 from shared.addresses import Url
 from shared.errors import Failure, Refused, TryAgain
+from shared.manners import PATIENCE
 
 FRESH_SECONDS: Final = 60 * 60.0
 """RFC 9309 §2.4 allows up to a day; people who change their mind should not wait for so long."""

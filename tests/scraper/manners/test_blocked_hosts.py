@@ -5,9 +5,9 @@ from contextlib import asynccontextmanager
 
 from contracts.jobs import JobRetryScheduled
 from contracts.scraper import ScrapePages
-from services.scraper.crawler import Limits
 from services.scraper.handlers import scrape_pages
 from shared.identifiers import uuid7
+from shared.manners import Limits
 from tests.living import House, lineage, until
 from tests.scraper.manners.processes import with_one_book
 from tests.scraper.site import Site, crawling

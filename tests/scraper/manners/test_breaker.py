@@ -8,8 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from services.scraper.crawler import breaker
-from services.scraper.crawler.hosts import Host, Limits
+from shared.manners import Host, Limits, breaker
 from tests.shared import machines
 
 LIMITS = Limits(blocks=3, open_seconds=10, longest_open_seconds=35, probe_seconds=20)

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from services.scraper.crawler import Crawler, Limits, Validators
+from services.scraper.crawler import Crawler, Validators
 from services.scraper.crawler.pages import Visit
 from shared.errors import Refused, TryAgain
 from shared.fetch import Outbound
+from shared.manners import Limits
 from tests.scraper.site import AT_ONCE, USER_AGENT, Clock, Notebook, Site
 from tests.shared.strangers import StubResolver
 

@@ -7,11 +7,12 @@ from itertools import pairwise
 
 import pytest
 
-from services.scraper.crawler import Books, Limits
+from services.scraper.crawler import Books
 from services.scraper.crawler.politeness import Politeness
 from services.scraper.store import manners as store
 from shared.database import Pool
 from shared.errors import Refused, TryAgain
+from shared.manners import Limits
 from tests.living import House
 from tests.scraper.manners.processes import each_with_its_own, with_one_book
 from tests.scraper.site import Site, crawling

@@ -5,8 +5,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.scraper.crawler.hosts import Host, Limits
-from services.scraper.crawler.throttle import note_latency, note_struggle, take_turns
+from shared.manners import Host, Limits
+from shared.manners.throttle import note_latency, note_struggle, take_turns
 
 LIMITS = Limits(spacing_seconds=0.25, longest_delay_seconds=60, concurrency=1, patience_seconds=15)
 SECONDS = st.floats(0, 1000, allow_nan=False)

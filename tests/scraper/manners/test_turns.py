@@ -6,8 +6,9 @@ from email.utils import format_datetime
 
 import pytest
 
-from services.scraper.crawler import Crawler, Limits
+from services.scraper.crawler import Crawler
 from shared.errors import Refused, TryAgain
+from shared.manners import Limits
 from tests.scraper.site import Clock, Notebook, Site, crawling
 
 HALL = "<title>Hall</title>"

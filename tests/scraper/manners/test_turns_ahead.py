@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.scraper.crawler import Host, Limits
-from services.scraper.crawler.politeness import Decide, Politeness, T
+from services.scraper.crawler.politeness import Politeness
 from shared.errors import TryAgain
+from shared.manners import Decide, Host, Limits, T
 from tests.scraper.site import Clock, Notebook
 
 HOST = "gallery.example"
@@ -25,7 +25,7 @@ class Counting(Notebook):
 
     changes: int = 0
 
-    async def change(self, name: str, decide: Decide[T]) -> T:
+    async def change(self, name: str, decide: Decide[Host, T]) -> T:
         self.changes += 1
         return await super().change(name, decide)
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from services.scraper.crawler import Crawler, Limits
+from services.scraper.crawler import Crawler
 from services.scraper.rendering.loading import Load, MayAsk
 from services.scraper.rendering.tab import Shown
 from shared.errors import TryAgain
 from shared.fetch import Outbound
+from shared.manners import Limits
 from tests.scraper.site import USER_AGENT, Clock, Notebook, Site
 
 RULES = "User-agent: *\nDisallow: /closed"

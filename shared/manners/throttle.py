@@ -7,7 +7,7 @@ that is an error never shortens it. Beyond that a host that struggles is asked h
 
 from dataclasses import replace
 
-from services.scraper.crawler.hosts import Host, Limits
+from shared.manners.hosts import Host, Limits
 
 
 def delay_between(host: Host, asked_seconds: float, limits: Limits) -> float:

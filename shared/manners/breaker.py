@@ -6,7 +6,7 @@ time is over it is half open: a single probe passes, which closes it, or opens i
 
 from dataclasses import replace
 
-from services.scraper.crawler.hosts import Host, Limits
+from shared.manners.hosts import Host, Limits
 
 
 def enter(host: Host, now: float, limits: Limits) -> tuple[Host, float | None]:

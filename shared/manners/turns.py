@@ -7,7 +7,7 @@ somebody else asks the same host, everybody takes one at a time.
 from dataclasses import dataclass, replace
 from typing import Final
 
-from services.scraper.crawler.hosts import Host, Limits
+from shared.manners.hosts import Host, Limits
 
 _ROUNDING_SECONDS: Final = 0.001
 
