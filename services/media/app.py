@@ -1,12 +1,16 @@
 """Media, put together."""
 
 from contextlib import AsyncExitStack
+from typing import Final
+from urllib.parse import urlsplit
 
 from services.media.copying import Copying
 from services.media.downloads import Pages, Platforms
 from services.media.handlers import REACTIONS, WORK
 from services.media.library import Library, Limits
+from services.media.manners import SharedDoors
 from services.media.on_demand import Renditions
+from services.media.places import Places
 from services.media.reconciling import Reconciling
 from services.media.settings import Settings
 from services.media.tagging.azure import AzureTagger
@@ -14,11 +18,16 @@ from services.media.tagging.local import Bench, LocalTagger
 from services.media.tagging.model_files import Classifier
 from services.media.tagging.tagger import Tagger, Taggers
 from services.media.video import Attention
+from shared import manners
+from shared.addresses.urls import DEFAULT_PORTS
 from shared.fetch import Outbound
 from shared.objects import ObjectStore
 from shared.sandbox import Sandbox
 from shared.scratch import scratch_folder
 from shared.worker import Worker
+
+_PATIENCE_SECONDS: Final = 2.0
+"""A job that waits for its host for longer goes back to the queue: others have hosts that are ready."""
 
 
 async def serve(settings: Settings) -> None:
@@ -35,7 +44,10 @@ async def serve(settings: Settings) -> None:
                 preload=("services.media.processing",),
             )
         )
-        outbound = await stack.enter_async_context(Outbound.of(settings))
+        outbound = await stack.enter_async_context(Outbound.of(settings, per_host=settings.download_concurrency))
+        doors = SharedDoors(worker.pool)
+        places = Places(doors, _manners(settings), most=settings.download_concurrency, ours=_own_stores(settings))
+        stack.push_async_callback(places.leave)
         bench = Bench(objects, outbound, scratch, settings.classifier_memory_bytes, settings.classifier_seconds)
         library = Library(
             pool=worker.pool,
@@ -46,7 +58,10 @@ async def serve(settings: Settings) -> None:
             limits=_limits(settings),
             taggers=await _taggers(settings, bench, stack),
             pages=await stack.enter_async_context(Pages(settings.video_platforms)),
+            places=places,
         )
+        worker.alongside(places.run)
+        worker.alongside(doors.run)
         worker.alongside(library.collect_condemned)
         worker.alongside(Copying(worker.pool, library, worker.bus.outbox).run)
         worker.alongside(Reconciling(worker.pool, objects, hours=settings.reconcile_hours).run)
@@ -63,6 +78,24 @@ async def _taggers(settings: Settings, bench: Bench, stack: AsyncExitStack) -> T
         azure = AzureTagger(settings.azure_vision_endpoint, settings.azure_vision_key, features)
         set_up.append(await stack.enter_async_context(azure))
     return Taggers(set_up)
+
+
+def _manners(settings: Settings) -> manners.Limits:
+    return manners.Limits(
+        spacing_seconds=settings.download_pause_seconds,
+        longest_delay_seconds=settings.download_pause_seconds,
+        patience_seconds=_PATIENCE_SECONDS,
+        blocks=settings.download_blocks,
+        open_seconds=settings.download_blocked_seconds,
+        longest_open_seconds=max(settings.download_blocked_seconds, settings.download_longest_blocked_seconds),
+        probe_seconds=2 * max(settings.download_deadline_seconds, settings.video_deadline_seconds),
+    )
+
+
+def _own_stores(settings: Settings) -> set[tuple[str, int]]:
+    """Name where our own object store is, which is spared by nobody."""
+    own = (urlsplit(url) for url in (settings.s3_endpoint_url, settings.s3_public_endpoint_url) if url)
+    return {(url.hostname, url.port or DEFAULT_PORTS[url.scheme]) for url in own if url.hostname}
 
 
 def _limits(settings: Settings) -> Limits:

@@ -66,6 +66,8 @@ async def fetch_media(job: Job[FetchMedia], library: Library) -> None:
         except Refused as refusal:
             refusals.append(refusal)
         except TryAgain as trouble:
+            if trouble.code == "host_busy":  # it will have its turn; what is next best is not taken instead
+                raise
             passing = passing or trouble
         else:
             await _store(job, library, held, _told(held, command.context), source_url=url)

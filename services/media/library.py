@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import structlog
 from contracts.media import CleanCopy
 from services.media import store
 from services.media.downloads import Pages, Platforms, Taken, download, take, track_type
+from services.media.places import Places
 from services.media.processing import copy_clean, look, process
 from services.media.renditions import rendition_keys
 from services.media.store import copies
@@ -22,7 +23,7 @@ from services.media.video import Attention, still, watch
 from shared.addresses import parse_url
 from shared.database import AWAY, Pool
 from shared.errors import Refused, TryAgain, printable
-from shared.fetch import Outbound, Progress, Proxy
+from shared.fetch import Gate, Outbound, Progress, Proxy
 from shared.image_formats import SNIFFED_BYTES, sniff
 from shared.object_keys import clean_copy_key, original_key, rendition_key, track_key
 from shared.objects import ObjectStore
@@ -82,6 +83,7 @@ class Library:
         limits: Limits,
         taggers: Taggers | None = None,
         pages: Pages | None = None,
+        places: Places | None = None,
     ) -> None:
         self.pool = pool
         self.taggers = taggers or Taggers()
@@ -92,6 +94,7 @@ class Library:
         self._limits = limits
         self._platforms = limits.platforms
         self._pages = pages
+        self._gate: Gate = places.at if places is not None else nullcontext
         self._attention = limits.attention
         # Each is a process, and a large one; images go on meanwhile.
         self._taking = asyncio.Semaphore(limits.videos_at_once)
@@ -109,6 +112,7 @@ class Library:
                 max_bytes=self._limits.max_bytes,
                 deadline_seconds=self._limits.deadline_seconds,
                 progress=_share_of(report),
+                gate=self._gate,
             ) as file:
                 return await self._hold(file.path, file.sha256, file.size_bytes, report)
         except Refused as refusal:
@@ -119,12 +123,15 @@ class Library:
     async def _hold_video(self, url: str, report: Report, page: Refused) -> Held:
         """Store the video of a page; a page of no platform is refused as the page that it is."""
         # In its one spelling a URL has no fragment, by which yt-dlp would let its writer give orders.
-        address = str(parse_url(url, self._outbound.policy))
+        place = parse_url(url, self._outbound.policy)
+        address = str(place)
         if self._pages is not None and not await self._pages.know(address):
             raise page
         taking = take(self._platforms, address, self._scratch, proxy=self._way_out, progress=_share_of(report))
         try:
-            async with self._turn(), taking as taken:
+            async with self._turn(), AsyncExitStack() as stack:
+                async with self._gate(place):
+                    taken = await stack.enter_async_context(taking)
                 sha256, size_bytes = await asyncio.to_thread(_measure, taken.video)
                 held = await self._hold(taken.video, sha256, size_bytes, report)
                 if "video" not in held.facts or "tracks" in held.facts["video"]:

@@ -19,6 +19,15 @@ class Settings(OutboundSettings, ObjectSettings, WorkSettings):
     )
     download_max_bytes: int = Field(default=64 * 1024 * 1024, ge=1024)
     download_deadline_seconds: float = Field(default=60, gt=0)
+    download_concurrency: int = Field(
+        default=6, ge=1, le=1000, description="downloads that one host has open at a time, by all replicas together"
+    )
+    download_pause_seconds: float = Field(default=0, ge=0, description="the least between two downloads from one host")
+    download_blocks: int = Field(default=10, ge=1, description="403, 429, 503 ... in a row until a host is left alone")
+    download_blocked_seconds: float = Field(
+        default=60, gt=0, description="for so long at first; doubled while it blocks"
+    )
+    download_longest_blocked_seconds: float = Field(default=3600, gt=0)
     decoder_processes: int = Field(default=2, ge=1, le=64, description="limited processes that read untrusted files")
     decoder_memory_bytes: int = Field(default=464 * 1024 * 1024, ge=64 * 1024 * 1024)
     decoder_seconds: float = Field(default=5, gt=0)

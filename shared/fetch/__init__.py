@@ -1,13 +1,14 @@
 """The only way out to hosts that strangers name."""
 
 from shared.fetch.answers import Answered, Fetched, Progress, retry_after_seconds, was_sent
-from shared.fetch.outbound import REDIRECT_LIMIT, Outbound, too_many_redirects
+from shared.fetch.outbound import REDIRECT_LIMIT, Gate, Outbound, too_many_redirects
 from shared.fetch.proxy import Proxy
 
 __all__ = [
     "REDIRECT_LIMIT",
     "Answered",
     "Fetched",
+    "Gate",
     "Outbound",
     "Progress",
     "Proxy",

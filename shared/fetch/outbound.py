@@ -4,7 +4,7 @@ import asyncio
 import errno
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,6 +29,7 @@ from shared.fetch.answers import (
     receive,
 )
 from shared.fetch.bodies import Body, FileBody
+from shared.manners import PATIENCE
 from shared.scratch import new_file
 from shared.settings import OutboundSettings
 
@@ -38,12 +39,15 @@ RESUME_LIMIT: Final = 5
 
 _RESUME_PAUSE_SECONDS: Final = 0.2
 # Whatever is asked for, these will be said again.
-_FOR_GOOD: Final = frozenset({"body_too_large", "address_refused", "url_port_refused", "certificate_refused"})
+_FOR_GOOD: Final = PATIENCE | {"body_too_large", "address_refused", "url_port_refused", "certificate_refused"}
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 # What the guard refused while the current fetch dialled: aiohttp keeps no cause where a name has several
 # addresses. The tasks that race for a connection inherit the list itself.
 _refusals: ContextVar[list[Refused]] = ContextVar("refusals")
+
+Gate = Callable[[Url], AbstractAsyncContextManager[object]]
+"""Entered for as long as a host is asked, and left with what came of it; may raise TryAgain before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,7 @@ class _Request:
     accept: str
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
+    gate: Gate = nullcontext
 
     def redirected(self, url: Url) -> "_Request":
         if self.method != "GET" or (self.url.scheme, url.scheme) == ("https", "http"):
@@ -265,6 +270,7 @@ class Outbound:
         deadline_seconds: float,
         accept: str = "*/*",
         progress: Progress | None = None,
+        gate: Gate = nullcontext,
     ) -> Fetched:
         """Fetch a URL into a file, which is gone again where that fails.
 
@@ -278,9 +284,10 @@ class Outbound:
             deadline_seconds: for everything, redirects and the wait for a free connection included.
             accept: the media types asked for.
             progress: hears how many bytes have come, and of how many where the host tells that.
+            gate: of every host that is asked, those that redirects name included.
 
         """
-        request = _Request("GET", parse_url(url, self.policy), accept)
+        request = _Request("GET", parse_url(url, self.policy), accept, gate=gate)
         with new_file(to) as file:
             async with _in_time(request.url.host, deadline_seconds):
                 return await self._resume(request, FileBody(file), max_bytes, progress)
@@ -324,12 +331,13 @@ class Outbound:
         self, request: _Request, asked: Url, body: Body, max_bytes: int, progress: Progress | None = None
     ) -> Fetched | _Request:
         """Ask one host; give what it answers, or what is to be asked instead."""
-        with _judged(request.url.host):
-            async with self._send(request) as response:
-                location = response.headers.get("Location")
-                if response.status not in _REDIRECTS or location is None:
-                    check_status(response, request.url.host)
-                    return await receive(response, (asked, request.url), body, max_bytes, progress)
+        async with request.gate(request.url):
+            with _judged(request.url.host):
+                async with self._send(request) as response:
+                    location = response.headers.get("Location")
+                    if response.status not in _REDIRECTS or location is None:
+                        check_status(response, request.url.host)
+                        return await receive(response, (asked, request.url), body, max_bytes, progress)
         return request.redirected(join(request.url, location, self.policy))
 
     def _send(self, request: _Request) -> AbstractAsyncContextManager[ClientResponse]:

@@ -33,6 +33,11 @@ class Outcome:
         is_block = self.failure is not None and self.failure.code in BLOCKS and not self.is_excused
         return not is_block and not isinstance(self.failure, TryAgain)
 
+    @property
+    def is_answer(self) -> bool:
+        """Tell whether the host has answered, however useless that was."""
+        return _was_answered(self.failure)
+
 
 def noted(host: Host, now: float, outcome: Outcome, limits: Limits) -> Host:
     """Give the host as it is known after a request."""

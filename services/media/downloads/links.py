@@ -1,13 +1,13 @@
 """Brings a linked file in, for as long as somebody works on it."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
-from shared.fetch import Outbound, Progress
+from shared.fetch import Gate, Outbound, Progress
 from shared.image_formats import body_kind
 
 # Hosts that choose by this header should send what they have, not what saves them bytes.
@@ -46,6 +46,7 @@ async def download(
     max_bytes: int,
     deadline_seconds: float,
     progress: Progress | None = None,
+    gate: Gate = nullcontext,
 ) -> AsyncIterator[Download]:
     """Fetch a URL into a file of `directory` that lives as long as the block.
 
@@ -57,7 +58,13 @@ async def download(
     path = directory / f"{uuid4().hex}.download"
     try:
         fetched = await outbound.save(
-            url, path, max_bytes=max_bytes, deadline_seconds=deadline_seconds, accept=_ACCEPT, progress=progress
+            url,
+            path,
+            max_bytes=max_bytes,
+            deadline_seconds=deadline_seconds,
+            accept=_ACCEPT,
+            progress=progress,
+            gate=gate,
         )
         yield Download(
             path=path,
