@@ -62,9 +62,12 @@ def claim(door: Door, name: str, used: int, wanted: int, *, now: float, most: in
     before = door.shares.get(name)
     if before is None or before.until <= now:
         before = Share(0, wanted, now, now)
-    free = most - sum(share.places for share in others.values())
-    due = divide({**others, name: replace(before, wanted=wanted)}, most)[name]
-    allowed = max(0, min(due, free))
+    parts = divide({**others, name: replace(before, wanted=wanted)}, most)
+    # Whoever is before us also has what it is still to get: otherwise each of two leaves that to the other for ever.
+    theirs = sum(
+        max(share.places, parts[other] if share.since < before.since else 0) for other, share in others.items()
+    )
+    allowed = max(0, min(parts[name], most - theirs))
     places = max(used, allowed)
     until = now + (LEASE_SECONDS if places else WAIT_SECONDS)
     mine = Share(places, wanted, until, now if allowed else before.since)
@@ -74,10 +77,10 @@ def claim(door: Door, name: str, used: int, wanted: int, *, now: float, most: in
 def divide(shares: Mapping[str, Share], most: int) -> dict[str, int]:
     """Divide the places: as many to each as it wants while there are enough, otherwise equal parts.
 
-    What cannot be divided goes to those that have none yet, and of them to those that have waited longest.
+    What cannot be divided goes to those that were let in, or began to wait, the longest ago.
     """
     parts = dict.fromkeys(shares, 0)
-    hungry = sorted(shares, key=lambda name: (shares[name].places > 0, shares[name].since, name))
+    hungry = sorted(shares, key=lambda name: (shares[name].since, name))
     left = most
     while left and (hungry := [name for name in hungry if parts[name] < shares[name].wanted]):
         for name in hungry[:left]:
