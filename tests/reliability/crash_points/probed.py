@@ -33,6 +33,7 @@ SMALL: Final[Mapping[str, str]] = {
     "services.gateway.rounds.uploads": "_PAUSE_SECONDS = 0.5",
     "services.gateway.rules.webhooks": "LEASE_SECONDS, _RETRY_SECONDS = 3.0, (3600,) * 9",
     "services.media.library": "_COLLECT_SECONDS = 0.5",
+    "services.media.manners": "_CLEAN_SECONDS = 0.5",
     "services.image_generation.providers.directory": (
         "from tests.reliability.crash_points.hired import HIRED; MAKERS = {**MAKERS, **HIRED}"
     ),
