@@ -88,7 +88,7 @@ def _manners(settings: Settings) -> manners.Limits:
         blocks=settings.download_blocks,
         open_seconds=settings.download_blocked_seconds,
         longest_open_seconds=max(settings.download_blocked_seconds, settings.download_longest_blocked_seconds),
-        probe_seconds=2 * max(settings.download_deadline_seconds, settings.video_deadline_seconds),
+        probe_seconds=2 * settings.download_deadline_seconds,
     )
 
 

@@ -23,6 +23,7 @@ _IDLE_SECONDS: Final = 1.0
 _FORGET_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 1.0
 _PROBED_SECONDS: Final = 10.0
+_BROKEN_OFF: Final = TryAgain("download_broken_off", "The download was broken off here.")
 
 OPEN = Gauge("diorama_media_downloads_open", "Downloads that this process has open at hosts of strangers")
 PUT_OFF = Counter(
@@ -97,6 +98,8 @@ class Places:
             here.end(self._clock(), outcome.latency_seconds if outcome else None)
             if outcome is not None:
                 await self._note(place.host, here, outcome)
+            elif here.is_troubled:  # who probed was broken off, and others need not wait for what comes of it
+                await self._tell(place.host, here, Outcome(self._clock() - began_at, _BROKEN_OFF))
 
     async def run(self) -> None:
         """Renew what is held and give back what is not used any more, again and again, until cancelled."""

@@ -117,6 +117,25 @@ async def test_one_download_tries_whether_the_host_answers_again_and_opens_it_fo
         assert [await replica.fetch() for replica in (one, other)] == ["here"] * 2
 
 
+async def test_a_probe_that_is_broken_off_lets_others_try_when_the_time_is_over_again(
+    house: House, tmp_path: Path
+) -> None:
+    async with (
+        Stranger(otherwise=FORBIDDEN, hangs={"/probe"}) as host,
+        with_one_book(house, 1) as books,
+        replicas(books, host, tmp_path, most=4) as (one,),
+    ):
+        assert [await one.fetch() for _ in range(3)] == ["http_403"] * 3
+        await times_up(house)
+        one.clock.by_seconds += 3
+        probing = asyncio.create_task(one.fetch("/probe"))
+        await host.until(lambda: len(host.asked) == 4)
+        probing.cancel()
+        await asyncio.gather(probing, return_exceptions=True)
+        assert await house.value("SELECT probe_until IS NULL AND open_until > now() FROM media.hosts")
+        assert await one.fetch() == "host_blocked"
+
+
 async def test_a_probe_that_is_refused_leaves_the_host_alone_for_twice_as_long(house: House, tmp_path: Path) -> None:
     async with (
         Stranger(otherwise=FORBIDDEN) as host,
