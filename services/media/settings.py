@@ -19,8 +19,8 @@ class Settings(OutboundSettings, ObjectSettings, WorkSettings):
     )
     download_max_bytes: int = Field(default=64 * 1024 * 1024, ge=1024)
     download_deadline_seconds: float = Field(default=60, gt=0)
-    # Six is what one process alone has always had open at a host, and what browsers have: an installation of one is as fast
-    # as it was, and one of many does not ask the host for more.
+    # Six is what one process alone has always had open at a host, and what browsers have: an installation of one is as
+    # fast as it was, and one of many does not ask the host for more.
     download_concurrency: int = Field(
         default=6, ge=1, le=1000, description="downloads that one host has open at a time, by all replicas together"
     )
