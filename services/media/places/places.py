@@ -10,7 +10,7 @@ from uuid import uuid4
 import structlog
 from prometheus_client import Counter, Gauge
 
-from services.media.places.here import Grant, Here
+from services.media.places.here import FRESH_SECONDS, Grant, Here
 from services.media.places.sharing import Door, claim
 from shared.addresses import Url
 from shared.database import AWAY
@@ -19,7 +19,6 @@ from shared.manners import Book, Host, Limits, Outcome, Turns, breaker, how_many
 from shared.manners import host_blocked as blocked
 from shared.manners import host_busy as busy
 
-_IDLE_SECONDS: Final = 1.0
 _FORGET_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 1.0
 _PROBED_SECONDS: Final = 10.0
@@ -113,7 +112,9 @@ class Places:
     async def look_after(self) -> None:
         """Renew once, and give back once: with one statement for all hosts."""
         now = self._clock()
-        idle = {name: here for name, here in self._hosts.items() if here.is_idle and now - here.used_at > _IDLE_SECONDS}
+        idle = {
+            name: here for name, here in self._hosts.items() if here.is_idle and now - here.used_at >= FRESH_SECONDS
+        }
         due = {name: here for name, here in self._hosts.items() if here.is_due(now) or here.holds_more_than_due}
         due |= {name: here for name, here in idle.items() if here.is_in_book}
         await asyncio.gather(*(self._tell(name, here) for name, here in due.items()))
