@@ -1,8 +1,9 @@
 """The only way out to hosts that strangers name."""
 
 from shared.fetch.answers import Answered, Fetched, Progress, retry_after_seconds, was_sent
-from shared.fetch.outbound import REDIRECT_LIMIT, Gate, Outbound, too_many_redirects
+from shared.fetch.outbound import Gate, Outbound
 from shared.fetch.proxy import Proxy
+from shared.fetch.redirects import REDIRECT_LIMIT, too_many_redirects
 
 __all__ = [
     "REDIRECT_LIMIT",

@@ -29,18 +29,17 @@ from shared.fetch.answers import (
     receive,
 )
 from shared.fetch.bodies import Body, FileBody
+from shared.fetch.redirects import REDIRECT_LIMIT, REDIRECTS, following_nothing, redirect_refused, too_many_redirects
 from shared.manners import PATIENCE
 from shared.scratch import new_file
 from shared.settings import OutboundSettings
 
-REDIRECT_LIMIT: Final = 5
 CONNECTION_LIMIT: Final = 256
 RESUME_LIMIT: Final = 5
 
 _RESUME_PAUSE_SECONDS: Final = 0.2
 # Whatever is asked for, these will be said again.
 _FOR_GOOD: Final = PATIENCE | {"body_too_large", "address_refused", "url_port_refused", "certificate_refused"}
-_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 # What the guard refused while the current fetch dialled: aiohttp keeps no cause where a name has several
 # addresses. The tasks that race for a connection inherit the list itself.
@@ -63,7 +62,7 @@ class _Request:
 
     def redirected(self, url: Url) -> "_Request":
         if self.method != "GET" or (self.url.scheme, url.scheme) == ("https", "http"):
-            raise Refused("redirect_refused", f"{self.url.host} sends us on to where we do not follow.")
+            raise redirect_refused(self.url.host)
         # What the caller told one origin is not for another.
         return replace(self, url=url, headers=self.headers if url.origin == self.url.origin else {})
 
@@ -131,6 +130,7 @@ class Outbound:
             read_bufsize=CHUNK_BYTES,
             timeout=ClientTimeout(total=None),
             trust_env=False,
+            trace_configs=[following_nothing()],
         )
         return self
 
@@ -245,6 +245,8 @@ class Outbound:
     ) -> AsyncIterator[AsyncIterator[str]]:
         """Open a WebSocket, and give what is said in words until the host hangs up; its pictures are passed over.
 
+        A redirect is refused.
+
         Args:
             url: as http or https.
             max_bytes: of one message.
@@ -256,7 +258,7 @@ class Outbound:
         with _judged(target.host):
             async with _in_time(target.host, deadline_seconds):
                 socket_ = await self._session.ws_connect(
-                    URL(str(target), encoded=True), headers=headers, max_msg_size=max_bytes
+                    URL(str(target), encoded=True), headers=self._named(headers or {}), max_msg_size=max_bytes
                 )
             async with socket_:
                 yield (message.data async for message in socket_ if message.type is WSMsgType.TEXT)
@@ -335,15 +337,14 @@ class Outbound:
             with _judged(request.url.host):
                 async with self._send(request) as response:
                     location = response.headers.get("Location")
-                    if response.status not in _REDIRECTS or location is None:
+                    if response.status not in REDIRECTS or location is None:
                         check_status(response, request.url.host)
                         return await receive(response, (asked, request.url), body, max_bytes, progress)
         return request.redirected(join(request.url, location, self.policy))
 
     def _send(self, request: _Request) -> AbstractAsyncContextManager[ClientResponse]:
-        headers = CIMultiDict(request.headers)
+        headers = self._named(request.headers)
         headers["Accept"] = request.accept
-        headers["User-Agent"] = self._user_agent
         return self._session.request(
             request.method,
             URL(str(request.url), encoded=True),
@@ -351,6 +352,11 @@ class Outbound:
             data=request.body,
             allow_redirects=False,
         )
+
+    def _named(self, headers: Mapping[str, str]) -> CIMultiDict[str]:
+        named = CIMultiDict(headers)
+        named["User-Agent"] = self._user_agent
+        return named
 
     def _dial(self, address: AddrInfoType) -> socket.socket:
         host, port = address[4][:2]
@@ -360,11 +366,6 @@ class Outbound:
             _refusals.get().append(refusal)
             raise PermissionError(errno.EACCES, refusal.sentence) from refusal
         return self._open_socket(address)
-
-
-def too_many_redirects(host: str) -> Refused:
-    """Say that a host sends us on for ever."""
-    return Refused("too_many_redirects", f"{host} redirects more than {REDIRECT_LIMIT} times.")
 
 
 @asynccontextmanager

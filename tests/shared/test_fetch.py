@@ -63,6 +63,32 @@ async def test_cookies_are_not_kept_and_secrets_do_not_cross_origins(world: Worl
     assert {"authorization", "x-key", "cookie"}.isdisjoint(other.headers)
 
 
+async def _listen(world: World, url: str) -> None:
+    key = {"Authorization": "Bearer s", "X-Key": "s"}
+    async with world.outbound.listen(url, max_bytes=1000, deadline_seconds=10, headers=key):
+        pass
+
+
+async def test_whoever_listens_is_sent_nowhere_else_with_its_secrets(world: World) -> None:
+    world.stranger.answers["/ws"] = redirect("http://other.example/end")
+    with pytest.raises(Refused) as refusal:
+        await _listen(world, "http://example.com/ws")
+    assert refusal.value.code == "redirect_refused"
+    assert [(asked.target, asked.headers["x-key"]) for asked in world.stranger.asked] == [("/ws", "s")]
+    assert world.stranger.asked[0].headers["user-agent"] == "Diorama/1 (+https://example.com/bot)"
+
+
+async def test_the_library_alone_would_carry_secrets_along(world: World) -> None:
+    world.outbound._session.trace_configs.clear()
+    world.stranger.answers["/ws"] = redirect("http://other.example/end")
+    with pytest.raises(TryAgain):
+        await _listen(world, "http://example.com/ws")
+    assert [(asked.headers["host"], asked.headers.get("x-key")) for asked in world.stranger.asked] == [
+        ("example.com", "s"),
+        ("other.example", "s"),
+    ]
+
+
 async def test_at_most_five_redirects_are_followed(world: World) -> None:
     for number in range(7):
         world.stranger.answers[f"/{number}"] = redirect(f"/{number + 1}", (301, 302, 303, 307, 308)[number % 5])
