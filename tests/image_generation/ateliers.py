@@ -33,13 +33,24 @@ PICTURE = drawn()
 
 @dataclass(frozen=True)
 class Reply:
-    """What is answered in the place of the usual; `body` is sent as it is, a document as JSON."""
+    """What is answered in the place of the usual; `body` is sent as it is, a document as JSON.
+
+    Attributes:
+        vanish: the connection breaks instead.
+        passed_on: a proxy answers so after it has passed the request on, which is taken.
+
+    """
 
     document: Any = None
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     vanish: bool = False
+    passed_on: bool = False
+
+    @property
+    def was_taken(self) -> bool:
+        return self.vanish or self.passed_on
 
     def response(self, request: web.Request) -> web.Response:
         if self.vanish and request.transport:
@@ -49,7 +60,7 @@ class Reply:
         return web.Response(body=body, status=self.status, headers=self.headers, content_type=kind)
 
 
-HTML = Reply(body=b"<html><h1>502 Bad Gateway</h1></html>", status=502)
+HTML = Reply(body=b"<html><h1>503 Service Unavailable</h1></html>", status=503)
 VANISHING = Reply(vanish=True)
 
 
@@ -58,7 +69,7 @@ class Atelier(ABC):
 
     Attributes:
         next: replies to the next requests for a picture; a request that gets one of them is not taken, unless the
-            reply is `VANISHING`, which comes when it is.
+            reply says so.
         next_poll: the same for questions after one.
         taken: how often a picture was paid for, by the name or the words that we gave it.
         seen: every body and every header that came in.
@@ -143,7 +154,7 @@ class ModelsLabServer(Atelier):
     async def _submit(self, request: web.Request) -> web.Response:
         wish = await request.json()
         reply = self.next.popleft() if self.next else None
-        if reply is not None and not reply.vanish:
+        if reply is not None and not reply.was_taken:
             return reply.response(request)
         if wish["key"] != KEY:
             return web.json_response({"status": "error", "messege": "Invalid API Key"})
@@ -223,7 +234,7 @@ class OpenAIServer(Atelier):
         wish = await request.json()
         self.keys.add(request.headers.get("Authorization"))
         reply = self.next.popleft() if self.next else None
-        if reply is not None and not reply.vanish:
+        if reply is not None and not reply.was_taken:
             return reply.response(request)
         self.taken[wish["prompt"]] += 1
         if reply is not None:
@@ -271,7 +282,7 @@ class ComfyServer(Atelier):
     async def _submit(self, request: web.Request) -> web.Response:
         wish = await request.json()
         reply = self.next.popleft() if self.next else None
-        if reply is not None and not reply.vanish:
+        if reply is not None and not reply.was_taken:
             return reply.response(request)
         self.workflows.append(wish["prompt"])
         self.taken[wish["prompt"]["positive"]["inputs"]["text"]] += 1

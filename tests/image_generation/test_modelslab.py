@@ -245,6 +245,7 @@ async def test_what_it_gave_up_may_be_asked_for_anew(server: ModelsLabServer, mo
         HTML,
         VANISHING,
         Reply(),
+        Reply(body=b"<html>502</html>", status=502),
         Reply(body=b"<html>504</html>", status=504),
         Reply({"status": "error", "message": "Server error"}, 500),
         Reply({"status": "error", "messege": "Something went wrong"}),

@@ -110,6 +110,37 @@ async def test_of_a_thousand_pictures_none_is_paid_for_twice_though_half_of_thei
     assert ends["failed", True] > JOBS // 50, "and of some nobody can know"
 
 
+# What a provider itself calls refused before it was begun, and what Cloudflare answers for a server that it has not
+# reached: refused, unreachable, or without TLS.
+NOTHING_BEGUN = (429, 500, 501, 503, 521, 523, 525, 526, 529)
+# What a proxy says that has passed a request on, and what nobody can tell from that.
+PERHAPS_BEGUN = (303, 408, 502, 504, 507, 520, 522, 524, 527, 530, 599)
+
+
+@pytest.mark.parametrize("status", PERHAPS_BEGUN)
+async def test_what_a_proxy_lost_after_it_was_passed_on_is_not_paid_for_again(street: Street, status: int) -> None:
+    commands = wishes(len(KINDS))
+    for server in street.servers:
+        server.next.append(Reply(body=b"<html>sorry</html>", status=status, passed_on=True))
+
+    outcomes = await street.shift.work(commands)
+
+    assert [street.paid(command) for command in commands] == [1, 1, 1]
+    assert {(outcome.state, outcome.code) for outcome in outcomes.values()} == {("failed", "outcome_unknown")}
+
+
+@pytest.mark.parametrize("status", NOTHING_BEGUN)
+async def test_what_was_refused_before_it_was_begun_is_asked_for_again(street: Street, status: int) -> None:
+    commands = wishes(len(KINDS))
+    for server in street.servers:
+        server.next.append(Reply(body=b"<html>sorry</html>", status=status))
+
+    outcomes = await street.shift.work(commands)
+
+    assert [street.paid(command) for command in commands] == [1, 1, 1]
+    assert {outcome.state for outcome in outcomes.values()} == {"completed"}
+
+
 async def test_whoever_forgets_that_somebody_was_asked_pays_twice(
     street: Street, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -72,8 +72,13 @@ _BY_WORDS: Final = (
     (Trouble.WISH, ("validation", "not found", "invalid", *_FORBIDDEN)),
     (Trouble.PASSING, ("try again", "timeout", "timed out", "overload", "unavailable", "server error", "busy")),
 )
-_LOST_ON_THE_WAY: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.GATEWAY_TIMEOUT, 522, 524})
-"""What proxies answer when the provider itself has not: it may be at work all the same."""
+_NOTHING_BEGUN: Final = frozenset(
+    {HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.NOT_IMPLEMENTED, HTTPStatus.SERVICE_UNAVAILABLE, 529}
+    | {521, 523, 525, 526}
+)
+"""Broken or overloaded, as the provider itself says; or Cloudflare has not reached it: refused, unreachable, no TLS."""
+_PERHAPS_BEGUN: Final = frozenset({HTTPStatus.SEE_OTHER, HTTPStatus.REQUEST_TIMEOUT})
+"""Beside all other errors of servers, which proxies make up when an answer is lost: it may be at work all the same."""
 
 
 def sorted_trouble(status: int, message: str) -> Trouble:
@@ -86,10 +91,10 @@ def sorted_trouble(status: int, message: str) -> Trouble:
         return Trouble.CREDIT  # patience fills no account
     if status in _BY_STATUS:
         return _BY_STATUS[HTTPStatus(status)]
-    if status in _LOST_ON_THE_WAY:
-        return Trouble.UNKNOWN
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if status in _NOTHING_BEGUN:
         return Trouble.PASSING
+    if status in _PERHAPS_BEGUN or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return Trouble.UNKNOWN
     return next((trouble for trouble, marks in _BY_WORDS if any(mark in words for mark in marks)), Trouble.WISH)
 
 
