@@ -4,7 +4,7 @@ from contextlib import AsyncExitStack
 
 from services.scraper.crawler import Crawler, extract_in
 from services.scraper.forgetting import stay_small
-from services.scraper.handlers import REACTIONS, WORK, keep_schedules
+from services.scraper.handlers import REACTIONS, WORK, keep_accounts, keep_schedules
 from services.scraper.manners import SharedBooks
 from services.scraper.rendering import renderer as rendering
 from services.scraper.rendering.renderer import Renderer
@@ -51,6 +51,7 @@ async def serve(settings: Settings) -> None:
             seconds=settings.reader_seconds,
         )
         worker.alongside(lambda: keep_schedules(worker.bus))
+        worker.alongside(lambda: keep_accounts(worker.bus))
         harvester = Harvester(crawler, read_in(sandbox))
         await worker.run(crawler=crawler, books=books, harvester=harvester, manifests=manifests)
 

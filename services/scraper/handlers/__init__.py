@@ -13,6 +13,7 @@ from contracts.scraper import (
 )
 from services.scraper.handlers.accounts import may_be_found_here, on_media
 from services.scraper.handlers.crawls import continue_crawl, crawl_site
+from services.scraper.handlers.ended import keep_accounts
 from services.scraper.handlers.manifests import read_manifest
 from services.scraper.handlers.pages import import_manifest, scrape_pages
 from services.scraper.handlers.schedules import keep_schedules, retry_crawl, schedule_crawl
@@ -24,6 +25,7 @@ __all__ = [
     "continue_crawl",
     "crawl_site",
     "import_manifest",
+    "keep_accounts",
     "keep_schedules",
     "on_media",
     "read_manifest",

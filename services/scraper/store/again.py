@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from services.scraper.store.ended import CRAWL_ENDED
 from shared.database import Connection
 
 
@@ -13,12 +14,9 @@ async def has_open_step(connection: Connection, crawl_id: UUID, kind: str) -> bo
     return bool(
         await connection.fetchval(
             """
-            -- Each state has an index of its own, which none of both states together would use.
-            WITH crawl AS (SELECT project_id FROM crawls WHERE id = $1)
-            SELECT EXISTS (SELECT FROM tasks JOIN crawl USING (project_id)
-                           WHERE state = 'pending' AND kind = $2 AND command ->> 'crawl_job_id' = $1::text)
-                OR EXISTS (SELECT FROM tasks JOIN crawl USING (project_id)
-                           WHERE state = 'in_progress' AND kind = $2 AND command ->> 'crawl_job_id' = $1::text)
+            SELECT EXISTS (SELECT FROM tasks JOIN crawls USING (project_id)
+                           WHERE crawls.id = $1 AND command ->> 'crawl_job_id' = $1::text
+                             AND state IN ('pending', 'in_progress') AND kind = $2)
             """,
             crawl_id,
             kind,
@@ -36,14 +34,15 @@ async def select_crawl_of(connection: Connection, crawl_id: UUID, project_id: UU
 
 
 async def update_lines_again(connection: Connection, crawl_id: UUID) -> int:
-    """Have what was refused, or lost, wait to be asked once more; return how much waits now."""
+    """Have what was refused, lost, or left when the crawl ended, wait to be asked once more; return how much waits."""
     return int(
         await connection.fetchval(
             """
             WITH again AS (
                 UPDATE crawl_urls SET outcome = 'waiting', code = NULL, sentence = NULL, settled_at = NULL, tries = 0,
                                       lost = 0, not_before = NULL
-                WHERE crawl_id = $1 AND kind <> 'image' AND outcome IN ('refused', 'asked')
+                WHERE crawl_id = $1 AND kind <> 'image'
+                  AND (outcome IN ('refused', 'asked') OR (outcome = 'skipped' AND code = $2))
                 RETURNING outcome
             ), counted AS (
                 UPDATE crawls SET pages_done = greatest(0, pages_done - (SELECT count(*) FROM again)::int) WHERE id = $1
@@ -52,6 +51,7 @@ async def update_lines_again(connection: Connection, crawl_id: UUID) -> int:
                  + (SELECT count(*) FROM crawl_urls WHERE crawl_id = $1 AND outcome = 'waiting')
             """,
             crawl_id,
+            CRAWL_ENDED,
         )
     )
 
