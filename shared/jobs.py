@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 from uuid import UUID
@@ -182,11 +182,17 @@ class Job(Generic[C]):
 
     @asynccontextmanager
     async def failing(self, code: str, sentence: str) -> AsyncIterator[Completion]:
-        """Open the transaction that ends the job as failed, where that is to be said together with other facts."""
+        """Open the transaction that ends the job as failed, where that is to be said together with other facts.
+
+        What was handed on before it failed is named as in `completing`.
+        """
         async with self._ending() as tx:
             yield tx
             await tx.flush()
-            await self._settle(tx, self.failure(Verdict(code, printable(sentence), None, self.attempt)))
+            verdict = Verdict(code, printable(sentence), None, self.attempt)
+            named = self._encode(self._naming(tx.children))
+            failure = self.failure(verdict)
+            await self._settle(tx, replace(failure, sayings=(*named, *failure.sayings)))
         self.settled = True
 
     @asynccontextmanager
@@ -231,19 +237,22 @@ class Job(Generic[C]):
             raise Refused("result_unsayable", sentence) from error
 
     def _completion(self, children: Mapping[UUID, str], result: dict[str, Any]) -> Settlement:
-        named = [Child(job_id=job_id, kind=kind) for job_id, kind in children.items()]
-        pages = [named[start : start + _CHILDREN_A_PAGE] for start in range(0, len(named), _CHILDREN_A_PAGE)]
-        said: list[Message] = [self.news(JobChildrenNamed, children=tuple(page)) for page in pages]
+        said = self._naming(children)
         said.append(
             self.news(
                 JobCompleted,
                 attempt=self.attempt,
                 started_at=self.started_at,
-                children_total=len(named),
+                children_total=len(children),
                 result=result,
             )
         )
         return Settlement(self.lease, "completed", self.attempt, sayings=self._encode(said))
+
+    def _naming(self, children: Mapping[UUID, str]) -> list[Message]:
+        named = [Child(job_id=job_id, kind=kind) for job_id, kind in children.items()]
+        pages = [named[start : start + _CHILDREN_A_PAGE] for start in range(0, len(named), _CHILDREN_A_PAGE)]
+        return [self.news(JobChildrenNamed, children=tuple(page)) for page in pages]
 
     def started(self) -> Saying:
         """Say that the work has begun."""

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from contracts.jobs import JobChildrenNamed
+from contracts.jobs import JobChildrenNamed, JobFailed
 from contracts.scraper import ImageFound, ImportManifest, ManifestColumns, ReadManifest, UrlsAccounted
 from services.scraper.handlers import import_manifest, read_manifest
 from services.scraper.sources import Manifests
@@ -185,6 +185,42 @@ async def test_every_row_is_found_once_and_every_row_accounted_for(house: House,
     lines = [line for one in said if isinstance(one, UrlsAccounted) for line in one.lines]
     assert [(line.url, line.code) for line in lines if line.outcome == "refused"] == [("row 1201", "url_missing")]
     assert len([line for line in lines if line.outcome == "found"]) == 1100
+
+
+async def test_what_stands_before_a_break_is_taken_accounted_for_and_named_and_the_job_says_so(
+    house: House, site: Site
+) -> None:
+    rows = "".join(f"https://a.org/{number}.jpg\n" for number in range(700))
+    site.say("/list.csv", f'url\n{rows}"' + "never closed\n" * 100_000, content_type="text/csv")
+    command = ReadManifest(**lineage(), url=f"{site.origin}/list.csv")
+    said = await read(house, site, command)
+    urls = {f"https://a.org/{number}.jpg" for number in range(700)}
+    assert {one.url for one in said if isinstance(one, ImageFound)} == urls
+    lines = [line for one in said if isinstance(one, UrlsAccounted) for line in one.lines]
+    assert {(line.url, line.outcome) for line in lines} == {(url, "found") for url in urls}
+    assert len(lines) == 700
+    [failed] = [one for one in said if isinstance(one, JobFailed)]
+    assert (failed.job_id, failed.code) == (command.job_id, "manifest_unreadable")
+    assert failed.sentence.endswith("rows 1 to 700.")
+    named = {
+        child.job_id
+        for one in said
+        if isinstance(one, JobChildrenNamed) and one.job_id == command.job_id
+        for child in one.children
+    }
+    made = await house.rows("SELECT id FROM scraper.tasks WHERE parent_job_id = $1", command.job_id)
+    assert named == {row["id"] for row in made}
+    assert len(named) == 2
+
+
+async def test_a_manifest_that_breaks_at_once_is_refused_as_a_whole(house: House, site: Site) -> None:
+    site.say("/list.csv", 'url\n"' + "never closed\n" * 100_000, content_type="text/csv")
+    command = ReadManifest(**lineage(), url=f"{site.origin}/list.csv")
+    said = await read(house, site, command)
+    [failed] = [one for one in said if isinstance(one, JobFailed)]
+    assert failed.code == "manifest_unreadable"
+    assert "rows 1 to" not in failed.sentence
+    assert not any(isinstance(one, JobChildrenNamed | UrlsAccounted) for one in said)
 
 
 async def test_an_upload_is_read_and_nobody_elses_objects_are(house: House, site: Site) -> None:

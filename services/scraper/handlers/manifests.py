@@ -14,32 +14,39 @@ from services.scraper.sources.manifests import ROWS_A_PAGE, ManifestImage, Manif
 from services.scraper.sources.scopes import key_of
 from services.scraper.store import crawls as store
 from services.scraper.store.crawls import Line
+from shared.errors import Refused
 from shared.identifiers import child_id
-from shared.jobs import Job
+from shared.jobs import Completion, Job
 
 
 async def read_manifest(job: Job[ReadManifest], manifests: Manifests) -> None:
-    """Read a manifest, and have an import follow for each page of its rows."""
+    """Read a manifest, and have an import follow for each page of its rows; where it breaks off, for those before."""
     command = job.command
     async with job.recording() as tx:
         place = command.url or command.object_key or ""
         await store.insert_crawl(tx.connection, job.id, command.project_id, scope={}, seeds=[place])
         begin = await store.select_rows_read(tx.connection, job.id)
     job.progress(None, "fetching the manifest")
-    async with (
-        manifests.fetched(url=command.url, object_key=command.object_key) as path,
-        aclosing(manifests.pages(path, command.columns, begin=begin)) as pages,
-    ):
-        rows_read, cut = begin, False
-        async for page in pages:
-            allowed = page[: max(0, command.max_rows - rows_read)]
-            cut = len(allowed) < len(page)
-            if allowed:
-                await _take(job, allowed, rows_read)
-            rows_read += len(allowed)
-            job.progress(None, f"{rows_read} rows")
-            if cut:
-                break
+    rows_read, cut = begin, False
+    try:
+        async with (
+            manifests.fetched(url=command.url, object_key=command.object_key) as path,
+            aclosing(manifests.pages(path, command.columns, begin=begin)) as pages,
+        ):
+            async for page in pages:
+                allowed = page[: max(0, command.max_rows - rows_read)]
+                cut = len(allowed) < len(page)
+                if allowed:
+                    await _take(job, allowed, rows_read)
+                rows_read += len(allowed)
+                job.progress(None, f"{rows_read} rows")
+                if cut:
+                    break
+    except Refused as refusal:
+        if not rows_read:
+            raise
+        await _fail(job, rows_read, refusal)
+        return
     await _complete(job, rows_read, cut=cut)
 
 
@@ -84,11 +91,22 @@ def _import_id(job: Job[ReadManifest], number: int) -> UUID:
 
 
 async def _complete(job: Job[ReadManifest], rows_read: int, *, cut: bool) -> None:
-    imports = [_import_id(job, number) for number in range(ceil(rows_read / ROWS_A_PAGE))]
     async with job.completing() as tx:
-        made = await store.select_tasks_made(tx.connection, imports)  # a page of rows that are all known makes none
-        for job_id in imports:
-            if job_id in made:
-                tx.name_child(job_id, ImportManifest.wire_name)
+        await _name_imports(tx, job, rows_read)
         counts = await store.count_outcomes(tx.connection, job.id)
         tx.result(rows=rows_read, images=counts.get("found", 0), refused=counts.get("refused", 0), cut=cut)
+
+
+async def _fail(job: Job[ReadManifest], rows_read: int, refusal: Refused) -> None:
+    """End as failed, and say that what was read before goes on."""
+    sentence = f"{refusal.sentence} What stands before that is taken: rows 1 to {rows_read}."
+    async with job.failing(refusal.code, sentence) as tx:
+        await _name_imports(tx, job, rows_read)
+
+
+async def _name_imports(tx: Completion, job: Job[ReadManifest], rows_read: int) -> None:
+    imports = [_import_id(job, number) for number in range(ceil(rows_read / ROWS_A_PAGE))]
+    made = await store.select_tasks_made(tx.connection, imports)  # a page of rows that are all known makes none
+    for job_id in imports:
+        if job_id in made:
+            tx.name_child(job_id, ImportManifest.wire_name)

@@ -129,15 +129,35 @@ class Manifests:
 
 
 async def pages_of(path: Path, columns: ManifestColumns, *, begin: int) -> AsyncIterator[list[ReadRow]]:
-    """Give the rows of a manifest of CSV or JSON in pages; arguments and errors are those of `Manifests.pages`."""
+    """Give the rows of a manifest of CSV or JSON in pages; arguments and errors are those of `Manifests.pages`.
+
+    Where it cannot be read any further, the rows before that come first, and then the error.
+    """
     rows = read_rows(path, columns)
     try:
         skipped = await asyncio.to_thread(lambda: sum(1 for _ in islice(rows, begin)))
-        while skipped == begin and (page := await asyncio.to_thread(lambda: list(islice(rows, ROWS_A_PAGE)))):
-            yield page
+        broken: Refused | None = None
+        while skipped == begin and broken is None:
+            page, broken = await asyncio.to_thread(_next_page, rows)
+            if page:
+                yield page
+            elif broken is None:
+                return
+        if broken is not None:
+            raise broken
     finally:
         with suppress(ValueError):  # a thread still reads for somebody who waits no more; it is closed with its end
             rows.close()
+
+
+def _next_page(rows: Iterator[ReadRow]) -> tuple[list[ReadRow], Refused | None]:
+    """Give the next rows, and why there are no more after them where that is no end."""
+    page: list[ReadRow] = []
+    try:
+        page.extend(islice(rows, ROWS_A_PAGE))
+    except Refused as refusal:
+        return page, refusal
+    return page, None
 
 
 def read_rows(path: Path, columns: ManifestColumns) -> Generator[ReadRow, None, None]:
