@@ -76,8 +76,73 @@ async def test_a_crawl_of_long_ago_is_forgotten_unless_something_goes_on_from_it
     assert {row["crawl_id"] for row in await house.rows("SELECT crawl_id FROM scraper.crawl_urls")} == left
 
 
-async def test_pages_of_long_ago_are_forgotten(house: House, pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_crawl_that_is_asked_once_more_while_it_is_forgotten_goes_on_with_what_it_has(
+    house: House, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = uuid7()
+    crawl_id = await crawl(house, days=70, project=project)
+    select = store.select_old_crawls
+
+    async def then_asked(pool: Pool, days: int) -> list[UUID]:
+        selected = await select(pool, days)
+        await house.admin.execute(TASK, uuid7(), str(crawl_id), project, "pending")
+        return selected
+
+    monkeypatch.setattr(store, "select_old_crawls", then_asked)
+    await forget_old(pool)
+    assert await house.value("SELECT count(*) FROM scraper.crawl_urls WHERE crawl_id = $1", crawl_id) == 7
+    assert await house.value("SELECT count(*) FROM scraper.crawls WHERE id = $1", crawl_id) == 1
+
+
+STEPS = ("delete_old_pages", "select_old_crawls", "delete_lines", "delete_crawl")
+"""All that a round of forgetting does, in its order; the third is done several times."""
+
+
+class Death(Exception):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize("point", [f"{side} {step}" for step in STEPS for side in ("before", "after")])
+@pytest.mark.parametrize("turn", [1, 2])
+async def test_whoever_forgets_may_die_at_any_step_and_the_next_ends_the_same(
+    house: House, pool: Pool, monkeypatch: pytest.MonkeyPatch, point: str, turn: int
+) -> None:
     monkeypatch.setattr(store, "_PAGE", 3)
+    await read_pages(house)
+    for _ in range(2):
+        await crawl(house, days=70)
+    young = await crawl(house, days=50)
+    side, step = point.split()
+    real, turns = getattr(store, step), 0
+
+    async def dying(*arguments: object) -> object:
+        nonlocal turns
+        turns += 1
+        if turns == turn and side == "before":
+            raise Death
+        answer: object = await real(*arguments)
+        if turns == turn:
+            raise Death
+        return answer
+
+    with monkeypatch.context() as mortal:
+        mortal.setattr(store, step, dying)
+        if step == "select_old_crawls" and turn > 1:  # done once; whoever dies in his second look has begun anew
+            await forget_old(pool)
+        with pytest.raises(Death):
+            await forget_old(pool)
+    lines = await house.rows("SELECT DISTINCT crawl_id FROM scraper.crawl_urls")
+    crawls = {row["id"] for row in await house.rows("SELECT id FROM scraper.crawls")}
+    assert young in {row["crawl_id"] for row in lines} <= crawls, "no line is left without its crawl"
+    await forget_old(pool)
+    assert [row["id"] for row in await house.rows("SELECT id FROM scraper.crawls")] == [young]
+    assert await house.value("SELECT count(*) FROM scraper.crawl_urls WHERE crawl_id = $1", young) == 7
+    assert await house.value("SELECT count(*) FROM scraper.crawl_urls") == 7
+    assert await house.value("SELECT count(*) FROM scraper.pages") == 5
+
+
+async def read_pages(house: House) -> None:
+    """Write down thirteen pages, of which five are younger than sixty days."""
     await house.admin.execute(
         """
         INSERT INTO scraper.pages (job_id, project_id, url, images_found, images_skipped, skipped, read_at)
@@ -86,6 +151,11 @@ async def test_pages_of_long_ago_are_forgotten(house: House, pool: Pool, monkeyp
         FROM generate_series(0, 12) AS number
         """
     )
+
+
+async def test_pages_of_long_ago_are_forgotten(house: House, pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "_PAGE", 3)
+    await read_pages(house)
     await forget_old(pool)
     assert await house.value("SELECT count(*) FROM scraper.pages WHERE read_at > now() - interval '60 days'") == 5
     assert await house.value("SELECT count(*) FROM scraper.pages") == 5

@@ -3,7 +3,7 @@
 from typing import Final
 from uuid import UUID
 
-from shared.database import Pool
+from shared.database import Connection, Pool
 
 _PAGE: Final = 5000
 
@@ -43,18 +43,35 @@ async def select_old_crawls(pool: Pool, days: int) -> list[UUID]:
 
 
 async def delete_lines(pool: Pool, crawl_id: UUID) -> bool:
-    """Forget lines of a crawl; tell whether there may be more."""
-    deleted = await pool.execute(
-        """
-        DELETE FROM crawl_urls WHERE crawl_id = $1 AND (kind, key) IN (
-            SELECT kind, key FROM crawl_urls WHERE crawl_id = $1 LIMIT $2)
-        """,
-        crawl_id,
-        _PAGE,
-    )
+    """Forget lines of a crawl; tell whether there may be more. One that goes on by now keeps what it has."""
+    async with pool.acquire() as connection, connection.transaction():
+        if await _goes_on(connection, crawl_id):
+            return False
+        deleted = await connection.execute(
+            """
+            DELETE FROM crawl_urls WHERE crawl_id = $1 AND (kind, key) IN (
+                SELECT kind, key FROM crawl_urls WHERE crawl_id = $1 LIMIT $2)
+            """,
+            crawl_id,
+            _PAGE,
+        )
     return deleted == f"DELETE {_PAGE}"
 
 
 async def delete_crawl(pool: Pool, crawl_id: UUID) -> None:
-    """Forget a crawl of which no line is left."""
-    await pool.execute("DELETE FROM crawls WHERE id = $1", crawl_id)
+    """Forget a crawl of which no line is left, unless it goes on by now."""
+    async with pool.acquire() as connection, connection.transaction():
+        if not await _goes_on(connection, crawl_id):
+            await connection.execute("DELETE FROM crawls WHERE id = $1", crawl_id)
+
+
+async def _goes_on(connection: Connection, crawl_id: UUID) -> bool:
+    """Lock a crawl, which nobody has asked once more from then on, and tell whether a step of it waits or runs."""
+    await connection.execute("SELECT FROM crawls WHERE id = $1 FOR UPDATE", crawl_id)
+    goes_on: bool = await connection.fetchval(
+        """
+        SELECT EXISTS (SELECT FROM tasks WHERE command ->> 'crawl_job_id' = $1 AND state IN ('pending', 'in_progress'))
+        """,
+        str(crawl_id),
+    )
+    return goes_on

@@ -46,10 +46,6 @@ EXCUSED: Final[Mapping[str, str]] = {
     "services.gateway.store.resuming:": (
         "The same; the gateway's part is one transaction with what is said, and is told again as often as it is hinted."
     ),
-    "services.scraper.store.forgetting:delete_lines:": (
-        "No crawl of a round is sixty days old; each statement stands for itself, and the next hour goes on from it."
-    ),
-    "services.scraper.store.forgetting:delete_crawl:": "The same.",
     "services.gateway.identity.published:": "It reads what issuers publish, and changes nothing.",
 }
 """By the beginning of the points' names."""

@@ -34,6 +34,9 @@ SMALL: Final[Mapping[str, str]] = {
     "services.gateway.rules.webhooks": "LEASE_SECONDS, _RETRY_SECONDS = 3.0, (3600,) * 9",
     "services.media.library": "_COLLECT_SECONDS = 0.5",
     "services.media.manners": "_CLEAN_SECONDS = 0.5",
+    "services.scraper.forgetting": "_CLEAN_SECONDS = 0.5",
+    "services.scraper.store.forgetting": "_PAGE = 2",
+    "services.scraper.handlers.ended": "_LOOK_SECONDS, _LINES_AT_ONCE = 0.5, 2",
     "services.image_generation.providers.directory": (
         "from tests.reliability.crash_points.hired import HIRED; MAKERS = {**MAKERS, **HIRED}"
     ),

@@ -15,6 +15,7 @@ from deploy.database import SERVICES, WORKERS
 from shared.topology import Topology, queue_of
 from tests.journeys.gallery import draw
 from tests.journeys.visitors import SCENE
+from tests.reliability.crash_points.ageing import leave_a_crawl_of_long_ago, leave_a_crawl_that_was_cancelled
 from tests.reliability.crash_points.crawling import (
     cancel_a_page_whose_site_cannot_tell_its_rules,
     crawl_a_hall_and_ask_again,
@@ -230,6 +231,8 @@ PIECES: Final[Sequence[Piece]] = (
     crawl_by_schedule_and_end_it,
     cancel_a_page_whose_site_cannot_tell_its_rules,
     look_twice_at_a_page_that_does_not_change,
+    leave_a_crawl_that_was_cancelled,
+    leave_a_crawl_of_long_ago,
 )
 
 
