@@ -9,14 +9,15 @@ from uuid import UUID, uuid4
 import pytest
 
 from contracts.envelope import EVERYBODY
-from contracts.jobs import CancelJob
+from contracts.jobs import CancelJob, JobRetryScheduled
 from contracts.scraper import ContinueCrawl, CrawlScope, CrawlSite, RetryCrawl, Seed, UrlsAccounted
-from services.scraper.handlers import continue_crawl, crawl_site, ended, retry_crawl
+from services.scraper.handlers import continue_crawl, crawl_site, ended, retry_crawl, schedules
 from services.scraper.handlers.ended import account_for_ended
 from services.scraper.sources import Harvester
 from services.scraper.store import ended as store
 from shared.errors import Refused
 from shared.jobs import Job
+from shared.retry import ATTEMPTS
 from shared.worker import Worker
 from tests.living import House, lineage, until
 from tests.scraper.large_site import LargeSite
@@ -156,6 +157,29 @@ async def test_a_crawl_that_goes_on_is_left_alone(
 
 async def _given(crawl_id: UUID) -> list[UUID]:
     return [crawl_id]
+
+
+async def test_who_has_a_crawl_retried_that_goes_on_waits_for_its_end_and_uses_no_attempt_up(
+    house: House, site: LargeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schedules, "_GOES_ON_SECONDS", 0.1)
+    task = "SELECT state, lease_epoch FROM scraper.tasks WHERE id = $1"
+    async with scraping(house, site):
+        crawl = await begun(house, site)
+        again = RetryCrawl(**lineage() | {"project_id": crawl.project_id}, crawl_job_id=crawl.job_id)
+        await house.say(again)
+
+        async def has_waited_often() -> bool:
+            return any(row["lease_epoch"] > ATTEMPTS for row in await house.rows(task, again.job_id))
+
+        await until(has_waited_often)
+        site.open_door()
+        await until(lambda: has_ended_at_all(house))
+        [row] = await house.rows(task, again.job_id)
+        said = await house.heard()
+    assert row["state"] == "completed"
+    scheduled = [one for one in said if isinstance(one, JobRetryScheduled) and one.job_id == again.job_id]
+    assert {(one.code, one.waiting_for) for one in scheduled} == {("crawl_goes_on", "limit")}
 
 
 async def test_a_stranger_who_names_a_crawl_hears_nothing_of_it(house: House, site: LargeSite) -> None:

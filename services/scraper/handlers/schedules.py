@@ -19,6 +19,7 @@ SCHEDULES_LIMIT: Final = 100
 """Of one project; each of them is work for ever."""
 
 _LOOK_SECONDS: Final = 5.0
+_GOES_ON_SECONDS: Final = 10.0
 _AT_ONCE: Final = 20
 
 _log = structlog.get_logger(__name__)
@@ -31,7 +32,12 @@ async def retry_crawl(job: Job[RetryCrawl]) -> None:
         if not await store.select_crawl_of(tx.connection, command.crawl_job_id, command.project_id):
             raise Refused("crawl_unknown", "The project has no such crawl.")
         if await store.has_open_step(tx.connection, command.crawl_job_id, ContinueCrawl.wire_name):
-            raise TryAgain("crawl_goes_on", "The crawl still goes on; what failed is asked when it has ended.")
+            raise TryAgain(
+                "crawl_goes_on",
+                "The crawl still goes on; what failed is asked when it has ended.",
+                retry_after_seconds=_GOES_ON_SECONDS,
+                rate_limited=True,  # nothing has failed, so that waiting uses no attempt up
+            )
         again = await store.update_lines_again(tx.connection, command.crawl_job_id)
         if again:
             job_id = child_id(job.id, ContinueCrawl.wire_name, "1")
