@@ -16,6 +16,7 @@ from typing import BinaryIO, Final
 
 from shared.errors import Refused
 from shared.sandbox.confinement import die_with_parent, hide_the_machine, limit_processor, limit_resources
+from shared.sandbox.grouping import stay_in_group
 
 Confined = Callable[[bytes, dict[str, object]], tuple[dict[str, object], list[bytes]]]
 
@@ -53,6 +54,7 @@ def live(
 
 
 def _confine(preload: list[str], readable: list[str], memory_bytes: int) -> None:
+    stay_in_group()
     with open("/proc/self/statm", "rb", buffering=0) as statm:  # noqa: PTH123 - one plain descriptor
         hide_the_machine(map(Path, readable))
         _import(preload)

@@ -138,6 +138,17 @@ def have_child_and_sleep(_: bytes, __: dict[str, Any]) -> Answer:
     return {}, []
 
 
+def flee(_: bytes, options: dict[str, Any]) -> Answer:
+    """Start what leaves its group and its session, where it may, and sleeps for as long as it is told."""
+    if os.fork() == 0:
+        for leave in (os.setsid, lambda: os.setpgid(0, 0)):
+            with contextlib.suppress(OSError):
+                leave()
+        os.execv("/bin/sleep", ["sleep", options["seconds"]])  # noqa: S606 - this is what hostile bytes would do
+    time.sleep(600)
+    return {}, []
+
+
 def forge(_: bytes, options: dict[str, Any]) -> Answer:
     """Speak on every socket, as code that took over the process could."""
     text = options["text"].encode()
