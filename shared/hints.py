@@ -22,3 +22,8 @@ def proof_of(secret: str, job_id: UUID) -> str:
 def is_proof(secret: str, job_id: UUID, told: str) -> bool:
     """Tell in constant time whether somebody was told of the address."""
     return hmac.compare_digest(proof_of(secret, job_id).encode(), told.encode())
+
+
+def without_proof(path: str) -> str:
+    """Give the path of a request as it may be written down, for whoever reads logs was told of no address."""
+    return path.rpartition("/")[0] + "/..." if path.startswith(f"{PATH}/") else path

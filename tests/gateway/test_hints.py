@@ -8,6 +8,8 @@ import pytest
 from pydantic import SecretStr
 
 from contracts.jobs import LookAgain
+from services.gateway.routes import hints as routes
+from services.gateway.routes.edge import door
 from shared.hints import PATH, hint_url, proof_of
 from tests.gateway.living import Client, Gateway, gateway_settings
 from tests.living import House, until
@@ -55,6 +57,26 @@ async def test_nobody_else_is_heard(hinted: Gateway, house: House) -> None:
     assert await hint(hinted, "no-uuid", proof) == 422
     assert await house.value("SELECT count(*) FROM gateway.outbox") == 0
     assert [one for one in await house.heard("image_generation") if isinstance(one, LookAgain)] == []
+
+
+async def test_what_fails_is_written_down_without_the_proof(hinted: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    job_id, written = uuid4(), []
+
+    class Log:
+        def exception(self, event: str, **facts: object) -> None:
+            written.append((event, facts))
+
+    def fail(_body: bytes) -> None:
+        raise ArithmeticError("nobody has foreseen this")
+
+    monkeypatch.setattr(door, "_log", Log())
+    monkeypatch.setattr(routes, "_name_in", fail)
+    proof = proof_of(SECRET, job_id)
+    for slash in ("", "/"):
+        assert await hint(hinted, job_id, proof + slash) == 500
+    assert [event for event, _ in written] == ["request_failed"] * 2
+    assert proof not in str(written)
+    assert {facts["path"] for _, facts in written} == {f"{PATH}/{job_id}/..."}
 
 
 async def test_without_a_secret_there_is_no_such_address(gateway: Gateway) -> None:

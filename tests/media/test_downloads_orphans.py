@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from services.media.downloads import Platforms, platforms, take
+from shared import process_groups
 from shared.addresses import Policy
 from shared.errors import Refused
 from shared.fetch import Proxy
@@ -111,3 +112,27 @@ async def test_where_the_guard_itself_is_killed_the_kernel_ends_what_it_has_begu
     with pytest.raises(Refused, match="platform_failed"):
         await asyncio.wait_for(task, 5)
     await until(lambda: not lives(pid))
+
+
+async def killed_with_its_guard(folder: Path, monkeypatch: pytest.MonkeyPatch) -> int:
+    task, pid = await fled(folder, monkeypatch, "stays", TOGETHER)
+    (guard,) = programs()
+    os.kill(guard, signal.SIGKILL)
+    with pytest.raises(Refused, match="platform_failed"):
+        await asyncio.wait_for(task, 5)
+    return pid
+
+
+async def test_where_the_guard_is_killed_and_there_are_no_namespaces_its_orphans_are_found_by_their_mark(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pid = await killed_with_its_guard(tmp_path, monkeypatch)
+    await until(lambda: not lives(pid))
+
+
+async def test_without_a_look_for_marks_they_live_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control."""
+    monkeypatch.setattr(process_groups, "_end_marked", lambda _: None)
+    pid = await killed_with_its_guard(tmp_path, monkeypatch)
+    assert lives(pid)
+    os.kill(pid, signal.SIGKILL)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from shared.guarding import OWN_WORDS
+from shared.process_groups import MARK
 from shared.sandbox.confinement import die_with_parent, hide_the_machine
 
 KEEPER: Final = OWN_WORDS
@@ -108,7 +109,8 @@ def _environment(home: Path) -> dict[str, str]:
     buses = dict.fromkeys(("DBUS_SESSION_BUS_ADDRESS", "DBUS_SYSTEM_BUS_ADDRESS"), "disabled:")
     # Where we are is nothing that a page has to know.
     place = {"LANG": "C.UTF-8", "TZ": "UTC"}
-    return {"HOME": str(home), "TMPDIR": str(home), "PATH": os.defpath, **place, **buses}
+    mark = {MARK: os.environ[MARK]} if MARK in os.environ else {}
+    return {"HOME": str(home), "TMPDIR": str(home), "PATH": os.defpath, **place, **buses, **mark}
 
 
 def _complain(what: str) -> None:

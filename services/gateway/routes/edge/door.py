@@ -18,6 +18,7 @@ from services.gateway.routes.edge.origins import Origins
 from services.gateway.routes.methods import fixed_methods, methods_of
 from services.gateway.routes.problems import Problem, answer, problem_of
 from services.gateway.settings import Settings
+from shared.hints import without_proof
 from shared.telemetry import trace_id_of
 
 _COMPRESSED_FROM_BYTES: Final = 1024
@@ -78,7 +79,7 @@ class Edge:
             if problem.status == 405:  # noqa: PLR2004 - whose reply names the methods
                 problem.headers["Allow"] = ", ".join(methods_of(self.app.router.routes, _understood(scope)))
             if problem.status >= 500:  # noqa: PLR2004 - ours
-                _log.exception("request_failed", path=scope["path"], code=problem.code)
+                _log.exception("request_failed", path=without_proof(_path(scope)), code=problem.code)
             if not exchange.started:
                 await answer(problem, structlog.contextvars.get_contextvars()["traceparent"])(scope, receive, send)
             elif not exchange.finished:
