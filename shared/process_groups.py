@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
-MARK: Final = "DIORAMA_STARTED_AS"
-"""Whoever hands on an environment of its own making hands this on as well."""
+from shared.guarding import MARK
 
 TERM_SECONDS: Final = 1.5
 """How long a group may take to end by itself before it is killed."""

@@ -9,8 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from shared.guarding import OWN_WORDS
-from shared.process_groups import MARK
+from shared.guarding import MARK, OWN_WORDS
 from shared.sandbox.confinement import die_with_parent, hide_the_machine
 
 KEEPER: Final = OWN_WORDS
