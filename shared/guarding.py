@@ -16,9 +16,6 @@ from typing import Final, NoReturn
 OWN_WORDS: Final = "diorama: "
 """How a line of stderr begins that is ours, and not what the guarded program says."""
 
-MARK: Final = "DIORAMA_STARTED_AS"
-"""In whose environment this stands who has started it can find; an environment of one's own making hands it on."""
-
 _LOOK_SECONDS: Final = 0.25
 _SET_PARENT_DEATH_SIGNAL, _SET_CHILD_SUBREAPER = 1, 36  # <linux/prctl.h>
 _NEW_PROCESSES: Final = 0x2000_0000  # <linux/sched.h>

@@ -1,7 +1,7 @@
 """A program in a process group of its own, which is gone with all that it started when the block ends.
 
 Whoever leaves the group and loses its parent is found by a mark in its environment, also where a guard that would have
-known it was killed itself. Only a process that has wiped its environment is not.
+known it was killed itself. Not so a process that has wiped its environment, or was given another, as a browser is.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
-from shared.guarding import MARK
+_MARK: Final = "DIORAMA_STARTED_AS"
 
 TERM_SECONDS: Final = 1.5
 """How long a group may take to end by itself before it is killed."""
@@ -37,7 +37,7 @@ async def running(
         stdout=PIPE,
         stderr=PIPE,
         cwd="/",
-        env={**environment, MARK: mark},
+        env={**environment, _MARK: mark},
         start_new_session=True,
         limit=line_limit_bytes,
     )
@@ -74,7 +74,7 @@ async def _end(process: Process, mark: str) -> None:
     # Whatever the leader started may have outlived it.
     _signal(process.pid, signal.SIGKILL)
     await process.wait()
-    await asyncio.to_thread(_end_marked, f"{MARK}={mark}".encode())
+    await asyncio.to_thread(_end_marked, f"{_MARK}={mark}".encode())
 
 
 def _signal(group: int, number: signal.Signals) -> None:

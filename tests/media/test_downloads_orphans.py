@@ -91,7 +91,8 @@ async def test_who_left_the_group_and_lost_its_parent_ends_with_the_program(
 
 
 async def test_without_a_guard_that_adopts_orphans_it_lives_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The control."""
+    """The control; nor does anybody look for its mark."""
+    monkeypatch.setattr(process_groups, "_end_marked", lambda _: None)
     task, pid = await fled(tmp_path, monkeypatch, "stays", UNGUARDED)
     await seconds_to_end(task)
     assert lives(pid)
@@ -118,8 +119,8 @@ async def killed_with_its_guard(folder: Path, monkeypatch: pytest.MonkeyPatch) -
     task, pid = await fled(folder, monkeypatch, "stays", TOGETHER)
     (guard,) = programs()
     os.kill(guard, signal.SIGKILL)
-    with pytest.raises(Refused, match="platform_failed"):
-        await asyncio.wait_for(task, 5)
+    assert lives(pid)
+    await seconds_to_end(task)
     return pid
 
 

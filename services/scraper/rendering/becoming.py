@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from shared.guarding import MARK, OWN_WORDS
+from shared.guarding import OWN_WORDS
 from shared.sandbox.confinement import die_with_parent, hide_the_machine
 
 KEEPER: Final = OWN_WORDS
@@ -108,8 +108,7 @@ def _environment(home: Path) -> dict[str, str]:
     buses = dict.fromkeys(("DBUS_SESSION_BUS_ADDRESS", "DBUS_SYSTEM_BUS_ADDRESS"), "disabled:")
     # Where we are is nothing that a page has to know.
     place = {"LANG": "C.UTF-8", "TZ": "UTC"}
-    mark = {MARK: os.environ[MARK]} if MARK in os.environ else {}
-    return {"HOME": str(home), "TMPDIR": str(home), "PATH": os.defpath, **place, **buses, **mark}
+    return {"HOME": str(home), "TMPDIR": str(home), "PATH": os.defpath, **place, **buses}
 
 
 def _complain(what: str) -> None:
