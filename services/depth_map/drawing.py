@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any
 
@@ -193,16 +194,19 @@ def _drawn(
     if inverse.shape != rgb.shape[:2]:
         inverse = guided_enlarged(inverse, np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8))
     relief = maps.relief(inverse)
-    normals = None if chosen.normals is None else normals_of(inverse, chosen.normals)
-    del inverse
-    edges = edges_of(rgb, chosen.edges)
-    facts = {
-        **_facts(chosen, rgb, source_sha256),
-        "min": relief.lowest,
-        "max": relief.highest,
-        "quality": quality.judged(relief, edges, flip_difference).facts(),
-    }
-    files = _files(relief, edges, facts)
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        # Previews take as long as all the rest and are small, so nothing is held twice while both are made at once.
+        previews = beside.submit(_previews, relief)
+        normals = None if chosen.normals is None else normals_of(inverse, chosen.normals)
+        del inverse
+        edges = edges_of(rgb, chosen.edges)
+        facts = {
+            **_facts(chosen, rgb, source_sha256),
+            "min": relief.lowest,
+            "max": relief.highest,
+            "quality": quality.judged(relief, edges, flip_difference).facts(),
+        }
+        files = _files(relief, edges, facts, previews)
     return facts, files if normals is None else [*files, maps.png(normals, _told(facts, without=("quality",)))]
 
 
@@ -228,15 +232,18 @@ def _facts(chosen: DrawOptions, rgb: Pixels, source_sha256: str) -> dict[str, An
     }
 
 
-def _files(relief: maps.Relief, edges: Pixels, facts: Mapping[str, Any]) -> list[bytes]:
+def _previews(relief: maps.Relief) -> tuple[bytes, bytes]:
+    """Encode the grey and the coloured preview."""
     preview = maps.preview_of(relief.levels)
-    return [
-        maps.png(relief.levels, _told(facts, without=("edge_settings", "normal_settings", "quality"))),
-        maps.webp(preview),
-        maps.webp(maps.coloured(preview)),
-        maps.png(edges, _told(facts, only=("created_by", "code_version", "edge_settings", "source_sha256"))),
-        json.dumps(facts, indent=2, sort_keys=True).encode(),
-    ]
+    return maps.webp(preview), maps.webp(maps.coloured(preview))
+
+
+def _files(
+    relief: maps.Relief, edges: Pixels, facts: Mapping[str, Any], previews: Future[tuple[bytes, bytes]]
+) -> list[bytes]:
+    depth = maps.png(relief.levels, _told(facts, without=("edge_settings", "normal_settings", "quality")))
+    lines = maps.png(edges, _told(facts, only=("created_by", "code_version", "edge_settings", "source_sha256")))
+    return [depth, *previews.result(), lines, json.dumps(facts, indent=2, sort_keys=True).encode()]
 
 
 def _told(
