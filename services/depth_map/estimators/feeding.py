@@ -39,15 +39,16 @@ def inverse_of(model: OnnxModel, values: Plane, height: int, width: int) -> Plan
     return _inverse(enlarged(values, height, width, corners_aligned=aligned), model)
 
 
-def _shown(model: OnnxModel, rgb: Plane | Pixels) -> Plane:
-    """Make the picture as large as the model wants it."""
+def _shown(model: OnnxModel, rgb: Plane | Pixels) -> Plane | Pixels:
+    """Make the picture as large as the model wants it; uint8 where it is resampled on 8 bits."""
     height, width = rgb.shape[:2]
     across, down = model.input_size.sides(width, height)
     if model.input_size.rule != "padded":
         return _resized(rgb, across, down, model.resampling)
     inner = _inside(model, height, width)
     small = _resized(rgb, *inner, model.resampling)
-    return np.pad(small, ((0, down - inner[1]), (0, across - inner[0]), (0, 0)), mode="edge")
+    padded = np.pad(small, ((0, down - inner[1]), (0, across - inner[0]), (0, 0)), mode="edge")
+    return np.asarray(padded, np.uint8) if small.dtype == np.uint8 else np.asarray(padded, np.float32)
 
 
 def _inside(model: OnnxModel, height: int, width: int) -> tuple[int, int]:
@@ -57,11 +58,11 @@ def _inside(model: OnnxModel, height: int, width: int) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def _resized(rgb: Plane | Pixels, width: int, height: int, resampling: str) -> Plane:
+def _resized(rgb: Plane | Pixels, width: int, height: int, resampling: str) -> Plane | Pixels:
     if resampling == "bicubic":
         levels = rgb if rgb.dtype == np.uint8 else np.rint(rgb * _WHITE).astype(np.uint8)
         shown = Image.fromarray(levels).resize((width, height), Image.Resampling.BICUBIC)
-        return np.asarray(shown, np.float32) / _WHITE
+        return np.asarray(shown, np.uint8)
     values = rgb.astype(np.float32) / _WHITE if rgb.dtype == np.uint8 else rgb
     if resampling == "triangle":
         planes = [
@@ -73,9 +74,15 @@ def _resized(rgb: Plane | Pixels, width: int, height: int, resampling: str) -> P
     return np.asarray(cv2.resize(values, (width, height), interpolation=method), np.float32)
 
 
-def _normalised(rgb: Plane, model: OnnxModel) -> Plane:
+def _normalised(rgb: Plane | Pixels, model: OnnxModel) -> Plane:
     mean, std = np.array(model.mean, np.float32), np.array(model.std, np.float32)
-    values = (rgb * np.float32(model.value_range) - mean) / std
+    if rgb.dtype == np.uint8:
+        # There are 256 levels and a million pixels, so what becomes of a level is reckoned once.
+        levels = np.arange(256, dtype=np.float32)[:, None] / _WHITE
+        table = (levels * np.float32(model.value_range) - mean) / std
+        values = np.asarray(cv2.LUT(np.asarray(rgb, np.uint8), table[None]), np.float32)
+    else:
+        values = (rgb * np.float32(model.value_range) - mean) / std
     ordered = values.transpose(2, 0, 1) if model.layout == "nchw" else values
     return np.ascontiguousarray(ordered[None], np.float32)
 
