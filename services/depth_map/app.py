@@ -79,6 +79,7 @@ async def _inference(settings: Settings, model: EstimatorChoice, stack: AsyncExi
         rehearsal=Rehearsal(infer, tensors[0], {"model": model.model_dump(mode="json"), "shape": shown["shape"]}),
         # Drivers open devices and map more memory than there is; the process sees no file of a stranger, only numbers.
         confined=not model.accelerated,
+        large_pages=True,
     )
     # On processors the scheduler sees to it that everybody has a share.
     turns = Turns(model.path) if model.accelerated and model.path else None

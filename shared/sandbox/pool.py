@@ -42,6 +42,8 @@ class Sandbox:
         growth_bytes: a process that holds so much more memory than after its rehearsal is replaced.
         confined: False for functions that no stranger's bytes reach and that drive a device: their processes are killed
             and measured like others, but may use the whole machine.
+        large_pages: for calls that take and give back hundreds of megabytes each: a tenth of their time may go into
+            taking these by 4 KiB. Only confined processes can have them.
         rehearsal: what every process is called with first; what it raises is raised by whoever waits for the process.
 
     """
@@ -59,12 +61,13 @@ class Sandbox:
         growth_bytes: int | None = None,
         rehearsal: Rehearsal | None = None,
         confined: bool = True,
+        large_pages: bool = False,
     ) -> None:
         self._processes = processes
         self._calls_per_process = calls_per_process
         self._growth_bytes = growth_bytes
         self._rehearsal = rehearsal
-        self._limits = Limits(memory_bytes, seconds, answer_bytes, preload, readable, confined)
+        self._limits = Limits(memory_bytes, seconds, answer_bytes, preload, readable, confined, large_pages)
         self._free: asyncio.LifoQueue[Child] = asyncio.LifoQueue()
         self._children: set[Child] = set()
 

@@ -38,6 +38,14 @@ def eat_memory(_: bytes, __: dict[str, Any]) -> Answer:
     return {"eaten": len(eaten)}, []
 
 
+def touch(_: bytes, options: dict[str, Any]) -> Answer:
+    """Write something into each page of fresh memory, and count how often the kernel had to give some."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    taken = bytearray(options["size_bytes"])
+    taken[:: resource.getpagesize()] = b"\1" * (len(taken) // resource.getpagesize())
+    return {"faults": resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before}, []
+
+
 kept: list[bytes] = []
 
 
