@@ -10,7 +10,7 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +24,7 @@ from services.depth_map.estimators import OnnxModel, depth_anything_v2_small
 from services.depth_map.processors import usable_processors
 from shared.identifiers import uuid7
 from shared.object_keys import original_key
+from shared.sandbox import Sandbox
 from shared.sandbox.processor import resident_bytes
 from tests.benchmarks.vision_transformer import depth_anything
 from tests.depth_map.scenes import file_of, room
@@ -48,6 +49,7 @@ class Timing:
         shown: width and height at which the model sees the image.
         threads: of the model, alone and in the service.
         alone: by the model, of an image of that size.
+        large_pages: likewise, where its memory comes in large pages and is kept, for which the service has no room.
         square: by the model, of one of 518 x 518.
         one: from command to record, one image after the other.
         many: likewise, of images that wait together.
@@ -59,6 +61,7 @@ class Timing:
     shown: tuple[int, int]
     threads: int
     alone: list[float]
+    large_pages: list[float]
     square: list[float]
     one: list[float]
     many: list[float]
@@ -90,7 +93,7 @@ def _described(folder: Path) -> OnnxModel:
 
 async def _measured(stack: Stack, house: House, model: OnnxModel, load: float) -> Timing:
     shown = model.input_size.sides(WIDTH_PX, HEIGHT_PX)
-    timing = Timing(shown, usable_processors(), [], [], [], [], [], load)
+    timing = Timing(shown, usable_processors(), [], [], [], [], [], [], load)
     session = await asyncio.to_thread(_session, model, timing.threads)
     key = await _stored(house)
     await _mapped(house, key, EACH_ROUND)
@@ -101,12 +104,30 @@ async def _measured(stack: Stack, house: House, model: OnnxModel, load: float) -
         together = await _mapped(house, key, 2 * EACH_ROUND, not_before_seconds=2 * EACH_ROUND * least)
         timing.many.append(together / (2 * EACH_ROUND))
     timing.square += await asyncio.to_thread(_seconds, session, (SQUARE_PX, SQUARE_PX))
+    timing.large_pages += await _in_large_pages(model, timing)
     # Apart from what is timed: to count memory takes a good part of a processor.
     watching = asyncio.create_task(_watch(stack.supervisor.pid("depth_map") or 0, timing.memory_bytes))
     await _mapped(house, key, 2 * EACH_ROUND)
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
     return timing
+
+
+async def _in_large_pages(model: OnnxModel, timing: Timing) -> list[float]:
+    limits: Any = {"processes": 1, "memory_bytes": 4 * BAR_BYTES, "seconds": _PATIENCE_SECONDS}
+    readable = (model.path,) if model.path else ()
+    async with Sandbox(**limits, preload=(__name__,), readable=readable, large_pages=True) as sandbox:
+        told, _ = await sandbox.run(
+            timed, b"", model=model.model_dump(mode="json"), threads=timing.threads, shown=list(timing.shown)
+        )
+    return list(told["seconds"])
+
+
+def timed(_: bytes, options: Mapping[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+    """Load a model and time it; made to be run in a process of its own."""
+    width_px, height_px = options["shown"]
+    session = _session(OnnxModel.model_validate(options["model"]), options["threads"])
+    return {"seconds": _seconds(session, (width_px, height_px))}, []
 
 
 def _session(model: OnnxModel, threads: int) -> Any:
@@ -197,6 +218,7 @@ def told(timing: Timing) -> Sequence[str]:
         row(f"the model alone, at {size}: 518 px are its lower bound", alone),
         row("one image after the other", one, f"{BAR}"),
         row(f"of {2 * EACH_ROUND} images that wait together", many, f"{BAR}"),
+        row("the model alone, its memory in large pages and kept", statistics.median(timing.large_pages)),
         row(f"the model alone, at {SQUARE_PX} x {SQUARE_PX}, which would distort the image", square),
         "",
         f"Its processes together held {peak / 1024**2:.0f} MiB at most, what they share counted once;",
