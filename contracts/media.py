@@ -24,6 +24,10 @@ class FetchMedia(Command):
     url: Url
     alternatives: tuple[Url, ...] = Field(default=(), max_length=20)
     context: ImageContext = ImageContext()
+    found: bool = Field(
+        default=False,
+        description="nobody named this very link by hand, so that what its host asks of robots (X-Robots-Tag) holds",
+    )
 
 
 class AcceptUpload(Command):

@@ -150,6 +150,17 @@ class ContinueCrawl(Command):
     number: int = Field(ge=1, description="steps of a crawl are counted from 1")
 
 
+class AskRobots(Command):
+    """Ask a site once more for its rules, and tell of the images that waited for them. The scraper gives itself these.
+
+    The page that shows the images is not asked again.
+    """
+
+    wire_name: ClassVar = "scraper.ask_robots.v1"
+    source_job_id: UUID = Field(description="the crawl, or the job of the single page, in which they were seen")
+    origin: str = Field(min_length=1, max_length=4096, description="scheme, host and port, as of a URL")
+
+
 class UrlLine(Record):
     """What became of one URL."""
 

@@ -5,7 +5,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from services.media.copying import Copying
-from services.media.downloads import Pages, Platforms
+from services.media.downloads import Pages, Platforms, Wishes
 from services.media.handlers import REACTIONS, WORK
 from services.media.library import Library, Limits
 from services.media.manners import SharedDoors
@@ -22,6 +22,7 @@ from shared import manners
 from shared.addresses.urls import DEFAULT_PORTS
 from shared.fetch import Outbound
 from shared.objects import ObjectStore
+from shared.robots_tags import product_token
 from shared.sandbox import Sandbox
 from shared.scratch import scratch_folder
 from shared.worker import Worker
@@ -59,6 +60,7 @@ async def serve(settings: Settings) -> None:
             taggers=await _taggers(settings, bench, stack),
             pages=await stack.enter_async_context(Pages(settings.video_platforms)),
             places=places,
+            wishes=Wishes(product_token(settings.user_agent), settings.honour_noai),
         )
         worker.alongside(places.run)
         worker.alongside(doors.run)

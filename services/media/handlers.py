@@ -41,10 +41,11 @@ PIXEL_KINDS = frozenset({"colours", "embedding"})
 
 
 async def on_image_found(tx: Transaction, found: Sequence[Heard[ImageFound]]) -> None:
-    """Fetch every image that a page shows."""
+    """Fetch every image that a page shows, or a list names."""
     for image in (heard.message for heard in found):
         lineage = image.child_lineage(image.fetch_job_id)
-        tx.work(FetchMedia(**lineage, url=image.url, alternatives=image.alternatives, context=image.context))
+        wanted = {"url": image.url, "alternatives": image.alternatives, "context": image.context}
+        tx.work(FetchMedia(**lineage, **wanted, found=True))
 
 
 async def on_image_generated(tx: Transaction, generated: Sequence[Heard[ImageGenerated]]) -> None:
@@ -56,13 +57,17 @@ async def on_image_generated(tx: Transaction, generated: Sequence[Heard[ImageGen
 
 
 async def fetch_media(job: Job[FetchMedia], library: Library) -> None:
-    """Download one image, or the first of its alternatives that is one, and keep it."""
+    """Download one image, or the first of its alternatives that is one, and keep it.
+
+    A link that a person named by hand is taken whatever its host asks of robots: whoever names it has chosen it, as by
+    opening it. For what was found, or read in a list, that holds: see `Wishes`.
+    """
     command = job.command
     refusals: list[Refused] = []
     passing: TryAgain | None = None
     for url in (command.url, *command.alternatives):
         try:
-            held = await library.hold_link(url, job.progress)
+            held = await library.hold_link(url, job.progress, found=command.found)
         except Refused as refusal:
             refusals.append(refusal)
         except TryAgain as trouble:

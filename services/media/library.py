@@ -13,7 +13,7 @@ import structlog
 
 from contracts.media import CleanCopy
 from services.media import store
-from services.media.downloads import Pages, Platforms, Taken, download, take, track_type
+from services.media.downloads import Pages, Platforms, Taken, Wishes, download, take, track_type
 from services.media.places import Places
 from services.media.processing import copy_clean, look, process
 from services.media.renditions import rendition_keys
@@ -70,7 +70,10 @@ class Limits:
 
 
 class Library:
-    """Brings files in. Whatever is untrusted is read by the sandbox alone."""
+    """Brings files in. Whatever is untrusted is read by the sandbox alone.
+
+    `wishes` are those of hosts, which hold for links that nobody named by hand; absent: they are not looked for.
+    """
 
     def __init__(
         self,
@@ -84,6 +87,7 @@ class Library:
         taggers: Taggers | None = None,
         pages: Pages | None = None,
         places: Places | None = None,
+        wishes: Wishes | None = None,
     ) -> None:
         self.pool = pool
         self.taggers = taggers or Taggers()
@@ -95,14 +99,18 @@ class Library:
         self._platforms = limits.platforms
         self._pages = pages
         self._gate: Gate = places.at if places is not None else nullcontext
+        self._wishes = wishes
         self._attention = limits.attention
         # Each is a process, and a large one; images go on meanwhile.
         self._taking = asyncio.Semaphore(limits.videos_at_once)
         self._in_line = 0
         self._watching = asyncio.Semaphore(limits.videos_at_once)
 
-    async def hold_link(self, url: str, report: Report) -> Held:
-        """Download a link and store what it holds, or the video of a platform's page; raises Refused or TryAgain."""
+    async def hold_link(self, url: str, report: Report, *, found: bool = False) -> Held:
+        """Download a link and store what it holds, or the video of a platform's page; raises Refused or TryAgain.
+
+        Where it was `found`, what its host asks of robots (X-Robots-Tag) holds: then it is `robots_tag_disallowed`.
+        """
         report(0.05, "downloading")
         try:
             async with download(
@@ -113,6 +121,7 @@ class Library:
                 deadline_seconds=self._limits.deadline_seconds,
                 progress=_share_of(report),
                 gate=self._gate,
+                check=self._wishes.check if found and self._wishes else None,
             ) as file:
                 return await self._hold(file.path, file.sha256, file.size_bytes, report)
         except Refused as refusal:

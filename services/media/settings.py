@@ -30,6 +30,11 @@ class Settings(OutboundSettings, ObjectSettings, WorkSettings):
         default=60, gt=0, description="for so long at first; doubled while it blocks"
     )
     download_longest_blocked_seconds: float = Field(default=3600, gt=0)
+    honour_noai: bool = Field(
+        default=True,
+        description="found images whose X-Robots-Tag says `noai` or `noimageai` are refused; `noindex`, `noimageindex`"
+        " and `none` always are",
+    )
     decoder_processes: int = Field(default=2, ge=1, le=64, description="limited processes that read untrusted files")
     decoder_memory_bytes: int = Field(default=464 * 1024 * 1024, ge=64 * 1024 * 1024)
     decoder_seconds: float = Field(default=5, gt=0)

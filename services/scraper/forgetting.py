@@ -29,8 +29,10 @@ async def stay_small(pool: Pool, books: SharedBooks) -> None:
 
 
 async def forget_old(pool: Pool) -> None:
-    """Forget pages and crawls that were read long ago, a part at a time."""
+    """Forget pages and crawls that were read long ago, and images that wait since then, a part at a time."""
     while await store.delete_old_pages(pool, KEEP_DAYS):
+        pass
+    while await store.delete_old_untold(pool, KEEP_DAYS):
         pass
     for crawl_id in await store.select_old_crawls(pool, KEEP_DAYS):
         while await store.delete_lines(pool, crawl_id):

@@ -3,17 +3,20 @@
 import asyncio
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import BinaryIO, Final
 
 import aiohttp
 
-from shared.errors import TryAgain
+from shared.errors import Refused, TryAgain
 from shared.image_formats import SNIFFED_BYTES
 
 _STRONG_ETAG: Final = re.compile(r'"[\x21\x23-\x7e]*"')
 _CONTENT_RANGE: Final = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})")
+
+CheckHeaders = Callable[[Mapping[str, str]], None]
+"""Raises Refused for an answer whose body is not to be read."""
 
 
 class Body:
@@ -66,8 +69,9 @@ class FileBody(Body):
 
     """
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, check: CheckHeaders | None = None) -> None:
         super().__init__()
+        self._check = check
         self.source = ""
         self._file = file
         self._etag: str | None = None
@@ -81,7 +85,12 @@ class FileBody(Body):
         return {"Range": f"bytes={self.size_bytes}-", "If-Range": self._etag, "Accept-Encoding": "identity"}
 
     async def begin(self, response: aiohttp.ClientResponse, source: str) -> int | None:
-        """Go on where the answer does, or start from zero; raise TryAgain for a part that was not asked for."""
+        """Go on where the answer does, or start from zero.
+
+        Raises TryAgain for a part that was not asked for, and what `check` refuses of the headers.
+        """
+        if self._check is not None:
+            await self._checked(self._check, response)
         if response.status == HTTPStatus.PARTIAL_CONTENT:
             self._check_continues(response)
             return self._total_bytes
@@ -90,6 +99,13 @@ class FileBody(Body):
         if "Content-Encoding" not in response.headers and _STRONG_ETAG.fullmatch(response.headers.get("ETag", "")):
             self._etag, self.source = response.headers["ETag"], source
         return self._total_bytes
+
+    async def _checked(self, check: CheckHeaders, response: aiohttp.ClientResponse) -> None:
+        try:
+            check(response.headers)
+        except Refused:
+            await self.forget()  # nothing of it shall be continued
+            raise
 
     async def forget(self) -> None:
         """Start from zero."""

@@ -28,7 +28,7 @@ from shared.fetch.answers import (
     named_failures,
     receive,
 )
-from shared.fetch.bodies import Body, FileBody
+from shared.fetch.bodies import Body, CheckHeaders, FileBody
 from shared.fetch.redirects import REDIRECT_LIMIT, REDIRECTS, following_nothing, redirect_refused, too_many_redirects
 from shared.manners import PATIENCE
 from shared.scratch import new_file
@@ -273,6 +273,7 @@ class Outbound:
         accept: str = "*/*",
         progress: Progress | None = None,
         gate: Gate = nullcontext,
+        check: CheckHeaders | None = None,
     ) -> Fetched:
         """Fetch a URL into a file, which is gone again where that fails.
 
@@ -287,12 +288,13 @@ class Outbound:
             accept: the media types asked for.
             progress: hears how many bytes have come, and of how many where the host tells that.
             gate: of every host that is asked, those that redirects name included.
+            check: refuses an answer by its headers, before anything of its body is read.
 
         """
         request = _Request("GET", parse_url(url, self.policy), accept, gate=gate)
         with new_file(to) as file:
             async with _in_time(request.url.host, deadline_seconds):
-                return await self._resume(request, FileBody(file), max_bytes, progress)
+                return await self._resume(request, FileBody(file, check), max_bytes, progress)
 
     async def _resume(self, request: _Request, body: FileBody, max_bytes: int, progress: Progress | None) -> Fetched:
         for number in range(1, 1 + RESUME_LIMIT):

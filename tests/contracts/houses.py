@@ -18,6 +18,7 @@ from contracts.media import (
     MediaStored,
 )
 from contracts.scraper import (
+    AskRobots,
     ContinueCrawl,
     CrawlSite,
     ImageFound,
@@ -50,7 +51,7 @@ def tables() -> dict[str, Table]:
         "gateway": ([*news, JobUnknown, *reports, *facts], []),
         "scraper": (
             [MediaStored, MediaRejected, JobFailed],
-            [ScrapePages, ImportManifest, CrawlSite, ContinueCrawl, ReadManifest, RetryCrawl, ScheduleCrawl],
+            [ScrapePages, ImportManifest, CrawlSite, ContinueCrawl, ReadManifest, RetryCrawl, ScheduleCrawl, AskRobots],
         ),
         "media": ([ImageFound, ImageGenerated], [FetchMedia, AcceptUpload, DescribeMedia, DrawRendition, DeleteMedia]),
         "image_generation": ([], [GenerateImage]),

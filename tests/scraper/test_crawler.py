@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from services.scraper.crawler import PAGE_LIMIT_BYTES, Crawler, extract_in
-from services.scraper.crawler.robots import ROBOTS_LIMIT_BYTES, header_directives, product_token
+from services.scraper.crawler.robots import ROBOTS_LIMIT_BYTES
 from services.scraper.extraction import Page
 from shared.errors import Refused, TryAgain
 from shared.fetch import Outbound
+from shared.robots_tags import header_directives, product_token
 from shared.sandbox import Sandbox
 from tests.scraper.site import AT_ONCE, USER_AGENT, Clock, Notebook, Site, crawling
 from tests.shared.strangers import Stranger, answer

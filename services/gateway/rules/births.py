@@ -20,6 +20,7 @@ def fetch_of_found_image(fact: ImageFound) -> FetchMedia:
         url=fact.url,
         alternatives=fact.alternatives,
         context=fact.context,
+        found=True,
     )
 
 
@@ -27,7 +28,11 @@ def fetches_of_manifest(command: ImportManifest) -> list[FetchMedia]:
     """Give the commands under which media fetches the images of a manifest, once its rows are said to be found."""
     return [
         FetchMedia.model_construct(
-            **_as_child(command) | {"job_id": row.fetch_job_id}, url=row.url, alternatives=(), context=row.context
+            **_as_child(command) | {"job_id": row.fetch_job_id},
+            url=row.url,
+            alternatives=(),
+            context=row.context,
+            found=True,
         )
         for row in command.rows
     ]

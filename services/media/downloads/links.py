@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
-from shared.fetch import Gate, Outbound, Progress
+from shared.fetch import CheckHeaders, Gate, Outbound, Progress
 from shared.image_formats import body_kind
 
 # Hosts that choose by this header should send what they have, not what saves them bytes.
@@ -47,11 +47,12 @@ async def download(
     deadline_seconds: float,
     progress: Progress | None = None,
     gate: Gate = nullcontext,
+    check: CheckHeaders | None = None,
 ) -> AsyncIterator[Download]:
     """Fetch a URL into a file of `directory` that lives as long as the block.
 
     Raises:
-        Refused: `body_empty`, `web_page_not_image`, or what `Outbound.save` refuses.
+        Refused: `body_empty`, `web_page_not_image`, or what `check` and `Outbound.save` refuse.
         TryAgain: as `Outbound.save`.
 
     """
@@ -65,6 +66,7 @@ async def download(
             accept=_ACCEPT,
             progress=progress,
             gate=gate,
+            check=check,
         )
         yield Download(
             path=path,

@@ -10,16 +10,21 @@ from services.scraper.crawler.pages import (
     extract_in,
     version_of,
 )
+from services.scraper.crawler.permits import UNTOLD, Permits, Permitted, Untold
 from services.scraper.crawler.robots import Told
 from services.scraper.crawler.validators import Validators
 
 __all__ = [
     "NO_VALIDATORS",
     "PAGE_LIMIT_BYTES",
+    "UNTOLD",
     "Books",
     "Crawler",
     "Extract",
+    "Permits",
+    "Permitted",
     "Told",
+    "Untold",
     "Validators",
     "Visit",
     "extract_in",

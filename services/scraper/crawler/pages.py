@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from services.scraper.crawler.asking import Asking
+from services.scraper.crawler.permits import Permits
 from services.scraper.crawler.politeness import Politeness
-from services.scraper.crawler.robots import Robots, RobotsBook, header_directives, product_token
+from services.scraper.crawler.robots import Robots, RobotsBook
 from services.scraper.crawler.showing import Showing
 from services.scraper.crawler.validators import Validators, validators_in
 from services.scraper.extraction import Page, SkippedImage, extract, page_of, read_page
@@ -19,6 +20,7 @@ from services.scraper.rules import parsed, refuse_longer_than_is_carried
 from shared.errors import Refused
 from shared.fetch import Fetched, Outbound
 from shared.manners import Book, Host, Limits
+from shared.robots_tags import directives_in, product_token
 from shared.sandbox import Sandbox
 
 PAGE_LIMIT_BYTES: Final = 10 * 1024 * 1024
@@ -91,6 +93,9 @@ class Crawler:
         clock: seconds that never go back; only differences count.
         sleep: waits that many seconds.
 
+    Attributes:
+        permits: tells which images may be had.
+
     """
 
     def __init__(
@@ -112,6 +117,7 @@ class Crawler:
         self._renderer = renderer
         self._asking = Asking(outbound, Politeness(books, limits, clock=clock, sleep=sleep))
         self._robots = Robots(self._asking, books, token=self._token)
+        self.permits = Permits(self._robots)
 
     async def page(self, url: str, *, rendered: bool = False) -> Page:
         """Fetch and read a page, whichever version it is; raises as `visit` does."""
@@ -127,7 +133,7 @@ class Crawler:
         they show changes.
 
         Where the page or its headers say `noindex`, `noimageindex` or `none`, all its images are skipped with that
-        reason.
+        reason. Whether the others may be had is for `permits` to say.
 
         Raises:
             Refused: `robots_disallowed`, `robots_too_large`, `not_a_page`, `page_too_complex`, `url_too_long`, or as
@@ -184,7 +190,7 @@ class Crawler:
     async def _read(self, fetched: Fetched, html: bytes, url: str, charset: str | None) -> Page:
         refuse_longer_than_is_carried(url)
         page = await self._extract(html, url=url, charset=charset, robots_token=self._token)
-        page = replace(page, directives=page.directives | self._said_in_headers(fetched))
+        page = replace(page, directives=page.directives | directives_in(fetched.headers, self._token))
         closed = _closing(page.directives)
         return _without_images(page, *closed) if closed else page
 
@@ -214,10 +220,6 @@ class Crawler:
             if known and _UNCHANGED.fullmatch(refusal.code):
                 return None
             raise
-
-    def _said_in_headers(self, fetched: Fetched) -> frozenset[str]:
-        values = (value for name, value in fetched.headers.items() if name.lower() == "x-robots-tag")
-        return header_directives(values, self._token)
 
 
 def version_of(fetched: Fetched) -> Validators:

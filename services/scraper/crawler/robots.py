@@ -1,8 +1,8 @@
-"""What a site asks of robots: robots.txt (RFC 9309) and the X-Robots-Tag header."""
+"""What a site asks of robots by its robots.txt (RFC 9309)."""
 
 import asyncio
 import re
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Final, Protocol
@@ -32,7 +32,6 @@ _TOO_LARGE: Final = "robots_too_large"
 # A site that knows no such file, or sends us around in circles, has no rules (RFC 9309 §2.3.1.2 and §2.3.1.3).
 _NO_RULES: Final = re.compile(r"http_4\d\d|too_many_redirects")
 _AGENT_LINE: Final = re.compile(r"^[ \t]*user[- ]?agent[ \t]*:?[ \t]*([^\r\n#]*)", re.IGNORECASE | re.MULTILINE)
-_VALUED_RULES: Final = frozenset({"max-image-preview", "max-snippet", "max-video-preview", "unavailable_after"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +108,14 @@ class Robots:
             sentence = f"The robots.txt of {place.origin} does not allow us to read this page."
             raise Refused("robots_disallowed", sentence)
         return rules.crawl_delay(self._token) or 0.0
+
+    async def judge(self, place: Url) -> Callable[[Url], bool]:
+        """Give what tells of many places of one origin, of which `place` is any, whether each is open to us.
+
+        Raises as `check`, without `robots_disallowed`.
+        """
+        rules = await self._rules(place)
+        return lambda one: rules.can_fetch(str(one), self._token)
 
     async def _rules(self, place: Url) -> Protego:
         site = self._sites.get(place.origin) or self._remember(place.origin)
@@ -206,25 +213,3 @@ def _only_groups_of(token: str, text: str) -> str:
         return f"User-agent: {token if ours.match(name) else '*' if name == '*' else '-'}"
 
     return _AGENT_LINE.sub(renamed, text)
-
-
-def product_token(user_agent: str) -> str:
-    """Take out of a User-Agent header the name that sites may use for us (RFC 9309 §2.2.1)."""
-    match = re.match(r"[a-zA-Z_-]+", user_agent)
-    if not match:
-        raise ValueError("A user agent begins with the name of its product.")
-    return match[0]
-
-
-def header_directives(values: Iterable[str], token: str) -> frozenset[str]:
-    """Read X-Robots-Tag headers: the rules for all robots and those for us, in lower case."""
-    found = set()
-    for value in values:
-        agent = ""
-        for part in value.lower().split(","):
-            name, colon, rest = part.strip().partition(":")
-            if colon and name.strip() not in _VALUED_RULES:
-                agent, part = name.strip(), rest  # noqa: PLW2901 - what is left of it
-            if agent in {"", "*", token.lower()}:
-                found.add(part.strip())
-    return frozenset(found)

@@ -42,9 +42,10 @@ class SkippedImage:
     """An image that was not taken.
 
     Attributes:
-        url: as far as it can be told, at most 300 characters.
+        url: as far as it can be told; at most 300 characters where reading the page has left it out.
         code: `data_url`, `svg_not_rasterised`, `tracking_pixel`, `placeholder`, `url_template`, `icon`,
-            `too_many_images`, `too_many_styles`, `robots_noimageindex`, or a code of `shared.addresses.parse_url`.
+            `too_many_images`, `too_many_styles`, `robots_noimageindex`, a code of `shared.addresses.parse_url`, or one
+            of `services.scraper.crawler.permits`.
 
     """
 

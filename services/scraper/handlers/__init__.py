@@ -3,6 +3,7 @@
 from contracts.jobs import JobCancelled, JobFailed
 from contracts.media import MediaRejected, MediaStored
 from contracts.scraper import (
+    AskRobots,
     ContinueCrawl,
     CrawlSite,
     ImportManifest,
@@ -16,12 +17,14 @@ from services.scraper.handlers.crawls import continue_crawl, crawl_site
 from services.scraper.handlers.ended import keep_accounts
 from services.scraper.handlers.manifests import read_manifest
 from services.scraper.handlers.pages import import_manifest, scrape_pages
+from services.scraper.handlers.permits import ask_robots
 from services.scraper.handlers.schedules import keep_schedules, retry_crawl, schedule_crawl
 from shared.handling import Reactions, Selective, Works
 
 __all__ = [
     "REACTIONS",
     "WORK",
+    "ask_robots",
     "continue_crawl",
     "crawl_site",
     "import_manifest",
@@ -44,5 +47,6 @@ WORK: Works = {
     ContinueCrawl: continue_crawl,
     RetryCrawl: retry_crawl,
     ScheduleCrawl: schedule_crawl,
+    AskRobots: ask_robots,
     ReadManifest: read_manifest,
 }

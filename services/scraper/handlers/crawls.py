@@ -5,12 +5,14 @@ from typing import Any, Final
 from contracts.media import FetchMedia
 from contracts.scraper import ContinueCrawl, CrawlSite
 from services.scraper.handlers.accounts import account, line_of
+from services.scraper.handlers.permits import asking
 from services.scraper.handlers.remembering import Known, remembered, without
 from services.scraper.handlers.steps import Step
 from services.scraper.sources import Harvester
 from services.scraper.sources.scopes import key_of
 from services.scraper.store import crawls as store
 from services.scraper.store.crawls import CrawlRow, Line
+from services.scraper.store.untold import select_untold_origins
 from shared.errors import Refused, TryAgain
 from shared.identifiers import child_id
 from shared.jobs import Job
@@ -67,6 +69,8 @@ async def continue_crawl(job: Job[ContinueCrawl], harvester: Harvester) -> None:
         waits = await store.select_wait_seconds(tx.connection, crawl.id) is not None
         for fetch_job_id in await store.select_fetches(tx.connection, job.id):
             tx.name_child(fetch_job_id, FetchMedia.wire_name)
+        for origin in await select_untold_origins(tx.connection, crawl.id, job.id):
+            tx.follow(asking(job.command, crawl.id, origin))
         if waits:
             tx.follow(_step(job.command, job, number=job.command.number + 1))
         tx.result(asked=_URLS_A_STEP - left, **({"urls_left_out": step.left_out} if step.left_out else {}))

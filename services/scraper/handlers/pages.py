@@ -1,17 +1,21 @@
 """Single pages, and the rows of manifests that somebody else has read."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from contracts.envelope import Lineage
 from contracts.media import FetchMedia
 from contracts.scraper import ImageContext, ImageFound, ImportManifest, PageScraped, ScrapePages, SkippedImage
-from services.scraper.crawler import NO_VALIDATORS, Crawler, Validators
+from services.scraper.crawler import NO_VALIDATORS, Crawler, Untold, Validators
 from services.scraper.extraction import FoundImage, Page
+from services.scraper.handlers.permits import asking, waiting
 from services.scraper.manners import SharedBooks
 from services.scraper.rules import FETCH_RECIPE, SCRAPE_RECIPE, URL_LIMIT_CHARACTERS, image_subject, page_subject
+from services.scraper.sources.harvest import page_as_permitted
 from services.scraper.store import pages as store
 from services.scraper.store.pages import Version
+from services.scraper.store.untold import insert_untold
 from shared.errors import Refused
 from shared.identifiers import child_id
 from shared.jobs import Completion, Job
@@ -30,10 +34,11 @@ async def scrape_pages(job: Job[ScrapePages], crawler: Crawler, books: SharedBoo
     compares = job.command.only_changed and not job.command.rendered
     seen = await books.seen(job.command.project_id, url) if compares else None
     visit = await crawler.visit(url, seen.validators if seen else NO_VALIDATORS, rendered=job.command.rendered)
-    page = visit.page
-    if page is None:
+    if visit.page is None:
         await _tell_unchanged(job, url, seen.title if seen else None)
         return
+    permitted = await crawler.permits.sort(visit.page.images)
+    page = page_as_permitted(visit.page, permitted)
     async with job.completing() as tx:
         await store.upsert_page(
             tx.connection,
@@ -43,12 +48,25 @@ async def scrape_pages(job: Job[ScrapePages], crawler: Crawler, books: SharedBoo
             title=page.title,
             images_found=len(page.images),
             skipped=[{"url": one.url, "code": one.code, "sentence": one.sentence} for one in page.skipped],
-            version=_version(url, visit.validators),
+            # As long as images wait, the page is not one whose images were asked for.
+            version=None if permitted.untold else _version(url, visit.validators),
         )
         for image in page.images:
             _say_found(tx, job.command, page, image)
+        if permitted.untold:
+            await _have_wait(tx, job, page, permitted.untold)
         tx.say(page_scraped(job.command, url, page))
         tx.result(images_found=len(page.images), images_skipped=len(page.skipped))
+
+
+async def _have_wait(tx: Completion, job: Job[ScrapePages], page: Page, untold: Sequence[Untold]) -> None:
+    """Have images wait until their sites can tell whether robots may have them; a job for each site asks it again."""
+    found = (image_found(job.command, job.id, page.url, one.image, page) for one in untold)
+    rows = [waiting(one, fact) for one, fact in zip(untold, found, strict=True)]
+    await insert_untold(tx.connection, job.id, job.command.project_id, job.id, rows)
+    for origin in dict.fromkeys(one.origin for one in untold):
+        tx.follow(asking(job.command, job.id, origin))
+    tx.result(images_waiting=len(rows))
 
 
 def _version(url: str, validators: Validators) -> Version | None:

@@ -7,7 +7,9 @@ import structlog
 
 from contracts.envelope import Lineage
 from contracts.scraper import ContinueCrawl, CrawlSite, RetryCrawl, ScheduleCrawl
+from services.scraper.handlers.permits import asking
 from services.scraper.store import again as store
+from services.scraper.store.untold import select_untold_origins
 from shared.bus import Bus
 from shared.database import AWAY
 from shared.errors import Refused, TryAgain
@@ -43,7 +45,10 @@ async def retry_crawl(job: Job[RetryCrawl]) -> None:
             job_id = child_id(job.id, ContinueCrawl.wire_name, "1")
             lineage = command.child_lineage(job_id)
             tx.follow(ContinueCrawl(**lineage, crawl_job_id=command.crawl_job_id, number=1, priority=command.priority))
-        tx.result(asked_again=again)
+        origins = await select_untold_origins(tx.connection, command.crawl_job_id)
+        for origin in origins:
+            tx.follow(asking(command, command.crawl_job_id, origin))
+        tx.result(asked_again=again, **({"sites_asked_again": len(origins)} if origins else {}))
 
 
 async def schedule_crawl(job: Job[ScheduleCrawl]) -> None:

@@ -8,15 +8,18 @@ from uuid import UUID
 
 from contracts.media import FetchMedia
 from contracts.scraper import ContinueCrawl, CrawlScope, UrlLine
+from services.scraper.crawler import UNTOLD, Untold
 from services.scraper.extraction import FoundImage, Page
 from services.scraper.handlers.accounts import account, line_of
 from services.scraper.handlers.pages import image_found, page_scraped
+from services.scraper.handlers.permits import waiting
 from services.scraper.handlers.remembering import Known, keep
 from services.scraper.rules import FETCH_RECIPE, image_subject
 from services.scraper.sources import Harvest, Harvester, Scope
 from services.scraper.sources.scopes import key_of
 from services.scraper.store import crawls as store
 from services.scraper.store.crawls import Claimed, CrawlRow, Line
+from services.scraper.store.untold import insert_untold
 from shared.errors import Failure, Refused, TryAgain
 from shared.identifiers import child_id
 from shared.jobs import Job
@@ -35,11 +38,15 @@ _SAME_PAGE: Final = Refused("duplicate_page", "It leads to a page that is read u
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What one source names, each once: pages and lists, images, and what is known of these by their keys."""
+    """What one source names, each once: pages and lists, images, and what is known of these by their keys.
+
+    Those that are `untold` wait until their sites can tell whether robots may have them.
+    """
 
     places: list[Line]
     pictures: list[Line]
     images: Mapping[bytes, FoundImage]
+    untold: Mapping[bytes, Untold]
     page: Page | None
 
     @property
@@ -151,8 +158,9 @@ class Step:
 
     def _seen(self, depth: int, harvest: Harvest) -> _Seen:
         images = {key_of(image.url): image for image in reversed(harvest.images)}
+        untold = {key_of(one.image.url): one for one in reversed(harvest.untold)}
         places, pictures = _once(_places(self._scope, depth, harvest)), _once(self._images(depth, harvest))
-        return _Seen(places, pictures, images, harvest.page)
+        return _Seen(places, pictures, images, untold, harvest.page)
 
     async def _note(self, tx: Transaction, url: str, seen: _Seen, crawl: CrawlRow) -> list[Line]:
         """Let into the frontier, and have fetched, what no page of this crawl has shown before, within the limits."""
@@ -163,7 +171,20 @@ class Step:
         for one in new:
             if one.outcome == "found" and one.fetch_job_id is not None:
                 tx.say(image_found(self._job.command, one.fetch_job_id, url, seen.images[one.key], seen.page))
+        await self._have_wait(tx, url, seen, [one for one in new if one.code == UNTOLD])
         return new
+
+    async def _have_wait(self, tx: Transaction, url: str, seen: _Seen, lines: Sequence[Line]) -> None:
+        """Keep images that wait; when the step ends, a job for each of their sites asks it again."""
+        if not lines:
+            return
+        rows = []
+        for line in lines:
+            one = seen.untold[line.key]
+            found = image_found(self._job.command, self._fetch_job_id(one.image), url, one.image, seen.page)
+            rows.append(waiting(one, found, line.depth))
+        command = self._job.command
+        await insert_untold(tx.connection, self._crawl_id, command.project_id, command.job_id, rows)
 
     async def _without_known(self, tx: Transaction, lines: list[Line]) -> list[Line]:
         """Say of images that the crawl before has found that they are not fetched again."""
@@ -172,7 +193,8 @@ class Step:
         keys = [line.key for line in lines]
         known = await store.select_images_known(tx.connection, self._previous_id, keys)
         return [
-            _left_out(one, "duplicate", _KNOWN) if one.key in known and one.outcome == "found" else one for one in lines
+            _left_out(one, "duplicate", _KNOWN) if one.key in known and one.outcome != "skipped" else one
+            for one in lines
         ]
 
     async def _note_new(self, tx: Transaction, url: str, lines: Sequence[Line]) -> list[Line]:
@@ -193,6 +215,9 @@ class Step:
     def _images(self, depth: int, harvest: Harvest) -> Iterator[Line]:
         for image in harvest.images:
             yield Line("image", key_of(image.url), image.url, depth, "found", fetch_job_id=self._fetch_job_id(image))
+        for wait in harvest.untold:
+            url, sentence = wait.image.url, wait.failure.sentence
+            yield Line("image", key_of(url), url, depth, "refused", UNTOLD, sentence)
         for one in harvest.skipped:
             try:
                 yield Line("image", key_of(one.url), one.url, depth, "skipped", one.code, one.sentence)

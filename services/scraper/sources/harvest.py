@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
-from services.scraper.crawler import NO_VALIDATORS, Crawler, Validators, version_of
+from services.scraper.crawler import NO_VALIDATORS, UNTOLD, Crawler, Permitted, Untold, Validators, version_of
 from services.scraper.extraction import FoundImage, Page, SkippedImage, bytes_of, page_of
 from services.scraper.rules import ANY_PLACE, URL_LIMIT_CHARACTERS, parsed
 from services.scraper.sources.documents import DOCUMENT_LIMIT_BYTES, Entry, read_feed, read_sitemap
@@ -42,6 +42,7 @@ class Harvest:
         page: what it says of itself, where it is a page.
         links: what it leads to, one step further from the seeds.
         listed: what it names as the site's own, no further from the seeds than itself.
+        untold: images that wait until their sites can tell whether robots may have them.
         memory: what is kept of it for the next time.
         is_unchanged: it was not sent, for it is as it was kept.
 
@@ -53,6 +54,7 @@ class Harvest:
     skipped: Sequence[SkippedImage] = ()
     links: Sequence[str] = ()
     listed: Sequence[Listed] = ()
+    untold: Sequence[Untold] = ()
     memory: Memory | None = None
     is_unchanged: bool = False
 
@@ -101,8 +103,14 @@ class Harvester:
     async def harvest(self, kind: str, url: str, known: Memory | None = None, *, rendered: bool = False) -> Harvest:
         """Ask for a `page` (also as scripts build it), `sitemap` or `feed`, and read it unless it is as it is known.
 
+        Of its images only those are given that robots may have now, whenever the source was sent.
+
         Raises Refused and TryAgain as `Crawler.visit`, `read_sitemap` and `read_feed`.
         """
+        harvest = await self._harvested(kind, url, known, rendered=rendered)
+        return _as_permitted(harvest, await self._crawler.permits.sort(harvest.images))
+
+    async def _harvested(self, kind: str, url: str, known: Memory | None = None, *, rendered: bool = False) -> Harvest:
         if rendered and kind == "page":
             return of_page(await self._crawler.page(url, rendered=True))
         asked = await (self._page(url, known) if kind == "page" else self._document(kind, url, known))
@@ -113,7 +121,7 @@ class Harvester:
         try:
             return await asyncio.to_thread(_remembered, kind, url, known)
         except ValueError:
-            return await self.harvest(kind, url)
+            return await self._harvested(kind, url)
 
     async def _page(self, url: str, known: Memory | None) -> Harvest | None:
         visit = await self._crawler.visit(url, known.validators if known else NO_VALIDATORS)
@@ -131,6 +139,18 @@ class Harvester:
         entries = await self._read(fetched.body or b"", kind)
         harvest = await asyncio.to_thread(of_document, fetched.final_url, kind, entries)
         return await _kept(harvest, version_of(fetched), lambda: _ENTRIES.dump_json(entries))
+
+
+def _as_permitted(harvest: Harvest, permitted: Permitted) -> Harvest:
+    page = harvest.page and page_as_permitted(harvest.page, permitted)
+    skipped = (*permitted.closed, *harvest.skipped)
+    return replace(harvest, page=page, images=permitted.images, skipped=skipped, untold=permitted.untold)
+
+
+def page_as_permitted(page: Page, permitted: Permitted) -> Page:
+    """Give a page without the images that may not be had, or not yet."""
+    waiting = (SkippedImage(one.image.url, UNTOLD, one.failure.sentence) for one in permitted.untold)
+    return replace(page, images=permitted.images, skipped=(*permitted.closed, *waiting, *page.skipped))
 
 
 async def _kept(harvest: Harvest, version: Validators, gave: Callable[[], bytes]) -> Harvest:

@@ -103,7 +103,8 @@ async def insert_lines(
 ) -> set[tuple[str, bytes]]:
     """Note URLs that were not seen before; return kind and key of those.
 
-    What was left out where it was seen before, and is not where it is seen now, counts as new. No line is given twice.
+    What was left out where it was seen before, and is not where it is seen now, counts as new; so does an image whose
+    site could not tell its rules, where it has told them now. No line is given twice.
     """
     rows = await connection.fetch(
         """
@@ -115,11 +116,14 @@ async def insert_lines(
             WITH ORDINALITY AS g (kind, key, url, depth, outcome, code, sentence, fetch_job_id, place)
         ORDER BY g.place
         ON CONFLICT (crawl_id, kind, key) DO UPDATE
-        SET outcome = excluded.outcome, code = NULL, sentence = NULL, fetch_job_id = excluded.fetch_job_id,
-            depth = excluded.depth, found_on = excluded.found_on, job_id = excluded.job_id,
+        SET outcome = excluded.outcome, code = excluded.code, sentence = excluded.sentence,
+            fetch_job_id = excluded.fetch_job_id, depth = excluded.depth,
+            found_on = coalesce(excluded.found_on, crawl_urls.found_on), job_id = excluded.job_id,
             settled_at = excluded.settled_at
-        WHERE excluded.outcome IN ('waiting', 'found') AND crawl_urls.outcome = 'skipped'
-          AND crawl_urls.code NOT IN ('page_limit', 'image_limit')
+        WHERE (excluded.outcome IN ('waiting', 'found', 'refused') AND crawl_urls.outcome = 'skipped'
+               AND crawl_urls.code NOT IN ('page_limit', 'image_limit'))
+           OR (excluded.outcome IN ('found', 'refused') AND crawl_urls.outcome = 'refused' AND crawl_urls.kind = 'image'
+               AND crawl_urls.code = 'robots_unavailable' AND excluded.code IS DISTINCT FROM 'robots_unavailable')
         RETURNING kind, key
         """,
         crawl_id,

@@ -21,6 +21,19 @@ async def delete_old_pages(pool: Pool, days: int) -> bool:
     return deleted == f"DELETE {_PAGE}"
 
 
+async def delete_old_untold(pool: Pool, days: int) -> bool:
+    """Forget images that have waited for so many days; tell whether there may be more."""
+    deleted = await pool.execute(
+        """
+        DELETE FROM untold_images WHERE (source_job_id, key) IN (
+            SELECT source_job_id, key FROM untold_images WHERE noted_at < now() - make_interval(days => $1) LIMIT $2)
+        """,
+        days,
+        _PAGE,
+    )
+    return deleted == f"DELETE {_PAGE}"
+
+
 async def select_old_crawls(pool: Pool, days: int) -> list[UUID]:
     """Select crawls that began so many days ago and that no schedule, no younger crawl and no step goes on from."""
     rows = await pool.fetch(

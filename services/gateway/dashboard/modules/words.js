@@ -6,6 +6,7 @@ const KINDS = {
   "scraper.scrape_pages": "Scrape pages",
   "scraper.crawl_site": "Crawl a site",
   "scraper.continue_crawl": "Read more of a site",
+  "scraper.ask_robots": "Ask a site for its rules",
   "scraper.read_manifest": "Read a manifest",
   "scraper.retry_crawl": "Ask again what a crawl missed",
   "scraper.schedule_crawl": "Schedule a crawl",

@@ -12,6 +12,7 @@ export const KINDS = [
   "media.describe_media.v1",
   "media.draw_rendition.v1",
   "media.fetch_media.v1",
+  "scraper.ask_robots.v1",
   "scraper.continue_crawl.v1",
   "scraper.crawl_site.v1",
   "scraper.import_manifest.v1",
