@@ -3,6 +3,7 @@
 import asyncio
 import io
 import zlib
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -22,12 +23,19 @@ CLOSED = "closed"
 
 @dataclass(frozen=True)
 class Picture:
-    """One file of an exhibition; `code` says why it is refused, where it is no picture."""
+    """One file of an exhibition.
+
+    Attributes:
+        code: why it is refused, where it is no picture.
+        tag: what its host asks of robots.
+
+    """
 
     name: str
     body: bytes = field(repr=False)
     content_type: str
     code: str | None = None
+    tag: str | None = None
 
     @property
     def sha256(self) -> str:
@@ -94,10 +102,16 @@ class Exhibition:
 
 
 class Gallery:
-    """The site: every exhibition lies in a folder of its name."""
+    """The site: every exhibition lies in a folder of its name.
+
+    Attributes:
+        asked: what was asked for how often, each by its host and path.
+
+    """
 
     def __init__(self, address: str) -> None:
         self.address = address
+        self.asked: Counter[str] = Counter()
         self._exhibitions: dict[str, Exhibition] = {}
 
     async def exhibit(self, name: str, pictures: int = 24, *, further: Iterable[Picture] = ()) -> Exhibition:
@@ -122,10 +136,12 @@ class Gallery:
         finally:
             await runner.cleanup()
 
-    async def _robots(self, _request: web.Request) -> web.Response:
+    async def _robots(self, request: web.Request) -> web.Response:
+        self.asked[f"{request.host}{request.path}"] += 1
         return web.Response(text=f"User-agent: *\nDisallow: /{CLOSED}/\n")
 
     async def _file(self, request: web.Request) -> web.Response:
+        self.asked[f"{request.host}{request.path}"] += 1
         exhibition = self._exhibitions.get(request.match_info["exhibition"])
         name = request.match_info["file"]
         if exhibition is None:
@@ -136,7 +152,8 @@ class Gallery:
         for picture in exhibition.pictures:
             if picture.name == name:
                 await exhibition.picture_door.pass_through()
-                return web.Response(body=picture.body, content_type=picture.content_type)
+                headers = {"X-Robots-Tag": picture.tag} if picture.tag else {}
+                return web.Response(body=picture.body, content_type=picture.content_type, headers=headers)
         raise web.HTTPNotFound
 
 

@@ -3,9 +3,18 @@
 from typing import Final
 from uuid import UUID
 
-from contracts.scraper import CrawlScope, CrawlSite, ReadManifest, RetryCrawl, ScheduleCrawl, ScrapePages, Seed
+from contracts.scraper import (
+    AskRobots,
+    CrawlScope,
+    CrawlSite,
+    ReadManifest,
+    RetryCrawl,
+    ScheduleCrawl,
+    ScrapePages,
+    Seed,
+)
 from tests.reliability.crash_points.hands import Hands, lineage
-from tests.reliability.crash_points.site import DESK, HALL, HALL_PAGES, NOWHERE, ROOM
+from tests.reliability.crash_points.site import DESK, GUARDED, HALL, HALL_PAGES, NOWHERE, ROOM
 from tests.reliability.crash_points.voice import same_id
 
 _EVERY_MINUTES: Final = 60  # the next time is after the end of any round
@@ -56,6 +65,23 @@ async def look_twice_at_a_page_that_does_not_change(hands: Hands) -> None:
         await hands.voice.say(walked)
         await hands.until(_ENDED, walked.job_id)
         before = walked.job_id
+
+
+async def crawl_what_has_to_be_asked_for_again(hands: Hands) -> None:
+    """Find an image whose site cannot tell its rules, until it can."""
+    crawl = CrawlSite(**lineage("guarded"), seeds=(Seed(url=hands.site.url_of(GUARDED)),))
+    await hands.voice.say(crawl)
+    told = """
+        SELECT count(*) FROM scraper.tasks
+        WHERE root_job_id = $1 AND kind = $2 AND state = 'pending' AND error_code = 'robots_unavailable'
+    """
+    await hands.until(told, crawl.job_id, AskRobots.wire_name)
+    hands.site.tells_rules = True
+    await hands.books.rows("UPDATE scraper.robots SET expires_at = now() WHERE failure IS NOT NULL")
+    await hands.books.rows(
+        "UPDATE scraper.tasks SET run_at = now() WHERE root_job_id = $1 AND state = 'pending'", crawl.job_id
+    )
+    await hands.until(_ENDED, crawl.job_id)
 
 
 async def cancel_a_page_whose_site_cannot_tell_its_rules(hands: Hands) -> None:

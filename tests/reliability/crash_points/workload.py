@@ -20,6 +20,7 @@ from tests.reliability.crash_points.crawling import (
     cancel_a_page_whose_site_cannot_tell_its_rules,
     crawl_a_hall_and_ask_again,
     crawl_by_schedule_and_end_it,
+    crawl_what_has_to_be_asked_for_again,
     look_twice_at_a_page_that_does_not_change,
     read_a_manifest,
 )
@@ -233,6 +234,7 @@ PIECES: Final[Sequence[Piece]] = (
     look_twice_at_a_page_that_does_not_change,
     leave_a_crawl_that_was_cancelled,
     leave_a_crawl_of_long_ago,
+    crawl_what_has_to_be_asked_for_again,
 )
 
 
