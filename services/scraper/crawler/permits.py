@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 from typing import Final
 
 from services.scraper.crawler.robots import Robots
@@ -24,10 +25,10 @@ PATIENCE_SECONDS: Final = 30.0
 _AT_ONCE: Final = 8
 _JUDGING_SECONDS: Final = 5.0  # of processor time: rules with wildcards are tried one by one
 _SENTENCE_URL_CHARACTERS: Final = 200
+_TOO_MANY: Final = Refused("too_many_origins", "Its source names images at more sites than are asked for one source.")
 
-_Judge = Callable[[Url], bool]
-_Answer = _Judge | Failure
-"""What an origin says of its places, or why it says nothing."""
+_Answer = Mapping[str, Refused | None] | Failure
+"""Why each place of an origin, by its URL as a source spells it, is closed; or why the origin tells nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,32 +87,58 @@ class Permits:
         if not images:
             return Permitted()
         places = await asyncio.to_thread(_places, images)
-        answers = await self._answers(_one_of_each_origin(images, places))
+        answers = await self._answers(_by_origin(images, places))
         return await asyncio.to_thread(_sorted, images, places, answers, waits=waits)
 
-    async def _answers(self, places: Mapping[str, Url]) -> dict[str, _Answer]:
+    async def _answers(self, origins: Mapping[str, Mapping[str, Url]]) -> dict[str, _Answer]:
+        """Ask the first origins, and judge their places at once, so that few have their rules in memory at a time."""
         answers: dict[str, _Answer] = {}
         turns = asyncio.Semaphore(_AT_ONCE)
+        patience_of_judge = _Patience()
 
-        async def ask(place: Url) -> None:
+        async def ask(origin: str, places: Mapping[str, Url]) -> None:
             async with turns:
                 try:
-                    answers[place.origin] = await self._robots.judge(place)
+                    is_open = await self._robots.judge(next(iter(places.values())))
                 except Failure as failure:
-                    answers[place.origin] = failure
+                    answers[origin] = failure
+                else:
+                    answers[origin] = await asyncio.to_thread(patience_of_judge.judged, origin, places, is_open)
 
+        asked = dict(islice(origins.items(), ORIGINS_LIMIT))
         try:
             async with asyncio.timeout(self._patience_seconds) as patience, asyncio.TaskGroup() as group:
-                for place in list(places.values())[:ORIGINS_LIMIT]:
-                    group.create_task(ask(place))
+                for origin, places in asked.items():
+                    group.create_task(ask(origin, places))
         except TimeoutError:
             if not patience.expired():
                 raise
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from failed
-        for origin in list(places)[:ORIGINS_LIMIT]:
-            answers.setdefault(origin, _slow(origin))
-        return answers
+        return {origin: answers.get(origin) or _slow(origin) for origin in asked}
+
+
+class _Patience:
+    """Judges places for no longer than a hostile robots.txt may take."""
+
+    def __init__(self) -> None:
+        self._left_seconds = _JUDGING_SECONDS
+
+    def judged(
+        self, origin: str, places: Mapping[str, Url], is_open: Callable[[Url], bool]
+    ) -> dict[str, Refused | None]:
+        """Say of each place of an origin why it is closed, or None."""
+        begin = time.thread_time()
+        until = begin + self._left_seconds
+        closed = Refused("robots_disallowed", f"The robots.txt of {origin} does not allow us to take this image.")
+        sentence = f"The robots.txt of {origin} has more rules than are tried for all images of a source."
+        untried = Refused("robots_too_complex", sentence)
+        judged = {
+            url: untried if time.thread_time() > until else None if is_open(place) else closed
+            for url, place in places.items()
+        }
+        self._left_seconds -= time.thread_time() - begin
+        return judged
 
 
 def _candidates(image: FoundImage) -> tuple[str, ...]:
@@ -129,49 +156,31 @@ def _places(images: Iterable[FoundImage]) -> dict[str, Url]:
     return places
 
 
-def _one_of_each_origin(images: Sequence[FoundImage], places: Mapping[str, Url]) -> dict[str, Url]:
-    """Give a place of each origin, those of the largest candidates first."""
+def _by_origin(images: Sequence[FoundImage], places: Mapping[str, Url]) -> dict[str, dict[str, Url]]:
+    """Give the places of each origin, by URL; those of the largest candidates first."""
     firsts = (image.url for image in images)
     others = (url for image in images for url in image.alternatives)
-    origins: dict[str, Url] = {}
-    for urls in (firsts, others):
-        for url in urls:
-            if url in places:
-                origins.setdefault(places[url].origin, places[url])
+    origins: dict[str, dict[str, Url]] = {}
+    for url in chain(firsts, others):
+        if url in places:
+            origins.setdefault(places[url].origin, {})[url] = places[url]
     return origins
 
 
 class _Sorting:
-    """Judges candidates by what their origins have said, for no longer than a hostile robots.txt may take."""
+    """Judges candidates by what their origins have said."""
 
     def __init__(self, places: Mapping[str, Url], answers: Mapping[str, _Answer]) -> None:
         self._places = places
         self._answers = answers
-        self._until = time.thread_time() + _JUDGING_SECONDS
-        self._known: dict[str, Failure | None] = {}
 
     def failure_of(self, url: str) -> Failure | None:
         """Say why a candidate may not be had, for good or for now; None where it may be."""
-        if url not in self._known:
-            self._known[url] = self._judged(url)
-        return self._known[url]
-
-    def _judged(self, url: str) -> Failure | None:
         place = self._places.get(url)
         if place is None:
             return None
-        answer = self._answers.get(place.origin)
-        if answer is None:
-            sentence = f"Its source names images at more than {ORIGINS_LIMIT} sites, which are not all asked."
-            return Refused("too_many_origins", sentence)
-        if isinstance(answer, Failure):
-            return answer
-        if time.thread_time() > self._until:
-            sentence = f"The robots.txt of {place.origin} has more rules than are tried for all images of a source."
-            return Refused("robots_too_complex", sentence)
-        if answer(place):
-            return None
-        return Refused("robots_disallowed", f"The robots.txt of {place.origin} does not allow us to take this image.")
+        answer = self._answers.get(place.origin, _TOO_MANY)
+        return answer if isinstance(answer, Failure) else answer[url]
 
     def origin_of(self, url: str) -> str:
         return self._places[url].origin

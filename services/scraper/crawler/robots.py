@@ -27,6 +27,7 @@ ROBOTS_LIMIT_BYTES: Final = 500 * 1024
 _DEADLINE_SECONDS: Final = 20.0
 _LOOK_SECONDS: Final = 60.0  # what the book says is looked up no more often
 _PARSED_LIMIT: Final = 500
+_PARSED_LIMIT_CHARACTERS: Final = 4 * 1024 * 1024  # of all texts; parsed, each takes some fifty bytes
 _ACCEPT: Final = "text/plain,*/*;q=0.5"
 _TOO_LARGE: Final = "robots_too_large"
 # A site that knows no such file, or sends us around in circles, has no rules (RFC 9309 §2.3.1.2 and §2.3.1.3).
@@ -75,6 +76,7 @@ class _Site:
     reading: asyncio.Lock = field(default_factory=asyncio.Lock)
     digest: bytes | None = None
     rules: Protego | None = None
+    rules_characters: int = 0
     look_at: float = 0.0
 
 
@@ -129,7 +131,8 @@ class Robots:
                 raise _closed(place.origin, told.failure, told.fresh_seconds)
             if site.rules is None or site.digest != told.digest:
                 site.rules = await asyncio.to_thread(self._parsed, told.rules or "")
-                site.digest = told.digest
+                site.digest, site.rules_characters = told.digest, len(told.rules or "")
+                self._forget_surplus()
             site.look_at = asyncio.get_running_loop().time() + min(told.fresh_seconds, _LOOK_SECONDS)
             return site.rules
 
@@ -137,6 +140,12 @@ class Robots:
         if len(self._sites) >= _PARSED_LIMIT:
             del self._sites[next(iter(self._sites))]
         return self._sites.setdefault(origin, _Site())
+
+    def _forget_surplus(self) -> None:
+        """Forget the oldest where many sites have endless rules; whoever judges by them has them still."""
+        surplus = sum(site.rules_characters for site in self._sites.values()) - _PARSED_LIMIT_CHARACTERS
+        while surplus > 0 and self._sites:
+            surplus -= self._sites.pop(next(iter(self._sites))).rules_characters
 
     def _parsed(self, rules: str) -> Protego:
         return Protego.parse(_only_groups_of(self._token, rules))

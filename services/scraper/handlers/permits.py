@@ -122,7 +122,7 @@ async def _settle(tx: Completion, command: AskRobots, fates: Sequence[_Fate]) ->
         _say_found(tx, command, fate)
     account(tx, command, source_id, [_told(fate) for fate in settled])
     if crawl is not None:
-        await crawls.update_counts(tx.connection, source_id, images=len(found), noted=len(settled))
+        await crawls.update_counts(tx.connection, source_id, images=len(found))
     return len(found)
 
 

@@ -4,7 +4,6 @@ from typing import Final
 from uuid import UUID
 
 from contracts.scraper import (
-    AskRobots,
     CrawlScope,
     CrawlSite,
     ReadManifest,
@@ -68,20 +67,16 @@ async def look_twice_at_a_page_that_does_not_change(hands: Hands) -> None:
 
 
 async def crawl_what_has_to_be_asked_for_again(hands: Hands) -> None:
-    """Find an image whose site cannot tell its rules, until it can."""
+    """Find an image whose site can never tell its rules; after the last attempt a smaller file takes its place."""
     crawl = CrawlSite(**lineage("guarded"), seeds=(Seed(url=hands.site.url_of(GUARDED)),))
     await hands.voice.say(crawl)
-    told = """
-        SELECT count(*) FROM scraper.tasks
-        WHERE root_job_id = $1 AND kind = $2 AND state = 'pending' AND error_code = 'robots_unavailable'
+    hurried = """
+        WITH hurried AS (
+            UPDATE scraper.tasks SET run_at = now()
+            WHERE root_job_id = $1 AND state = 'pending' AND error_code = 'robots_unavailable' AND run_at > now()
+        )
     """
-    await hands.until(told, crawl.job_id, AskRobots.wire_name)
-    hands.site.tells_rules = True
-    await hands.books.rows("UPDATE scraper.robots SET expires_at = now() WHERE failure IS NOT NULL")
-    await hands.books.rows(
-        "UPDATE scraper.tasks SET run_at = now() WHERE root_job_id = $1 AND state = 'pending'", crawl.job_id
-    )
-    await hands.until(_ENDED, crawl.job_id)
+    await hands.until(f"{hurried} {_ENDED}", crawl.job_id)
 
 
 async def cancel_a_page_whose_site_cannot_tell_its_rules(hands: Hands) -> None:

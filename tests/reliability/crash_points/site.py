@@ -14,13 +14,12 @@ PAGE, OTHER_PAGE, SLOW_PAGE = "page", "other", "slow"
 HALL, ROOM, NOWHERE = "hall", "hall/room", "nowhere"
 _MOVED, _SALOON, _BUSY, _GONE, _OVER = "hall/moved", "hall/saloon", "hall/busy", "hall/gone", "hall/over"
 GUARDED: Final = "guarded"
-"""Shows an image at another origin, the same machine by its other name."""
+"""Shows an image whose largest file lies where TLS is spoken, that is to say nowhere."""
 
 DESK: Final = "desk"
 """Has the same version all the time, and says so to whoever knows it."""
 
 _VERSION: Final = '"1"'
-_OTHER_NAME: Final = "localhost"
 HALL_PAGES: Final = 5
 """With one more of those that it leads to, a crawl has more pages than it is allowed."""
 
@@ -39,14 +38,12 @@ class Site:
 
     Attributes:
         opened: while it is not set, pictures make their visitors wait.
-        tells_rules: whether the machine by its other name can tell which rules it has for robots.
 
     """
 
     def __init__(self, address: str) -> None:
         self.address = address
         self.opened = asyncio.Event()
-        self.tells_rules = False
         self._ended = asyncio.Event()
         self._was_shy = False
         self._was_busy = False
@@ -57,7 +54,6 @@ class Site:
         self._ended = asyncio.Event()
         self._was_shy = False
         self._was_busy = False
-        self.tells_rules = False
         self.opened.set()
 
     def url_of(self, what: str | Picture) -> str:
@@ -79,8 +75,6 @@ class Site:
 
     async def _answer(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
-        if name == "robots.txt" and request.host.startswith(_OTHER_NAME) and not self.tells_rules:
-            raise web.HTTPServiceUnavailable
         if name == GUARDED:
             return web.Response(text=self._guarded(), content_type="text/html")
         if name == SLOW_PAGE:
@@ -97,8 +91,9 @@ class Site:
         raise web.HTTPNotFound
 
     def _guarded(self) -> str:
-        elsewhere = self.address.replace("127.0.0.1", _OTHER_NAME)
-        return f'<!doctype html><title>Guarded</title><img src="{elsewhere}/{NOWHERE}/guarded.jpg" alt="Missing">'
+        large = self.address.replace("http://", "https://")
+        sources = f"{large}/{NOWHERE}/large.jpg 2000w, /{NOWHERE}/small.jpg 100w"
+        return f'<!doctype html><title>Guarded</title><img srcset="{sources}" alt="Missing">'
 
     def _hall(self, name: str) -> web.Response:
         if name == _MOVED:
