@@ -94,7 +94,7 @@ class Permits:
         """Ask the first origins, and judge their places at once, so that few have their rules in memory at a time."""
         answers: dict[str, _Answer] = {}
         turns = asyncio.Semaphore(_AT_ONCE)
-        patience_of_judge = _Patience()
+        judging = _Judging()
 
         async def ask(origin: str, places: Mapping[str, Url]) -> None:
             async with turns:
@@ -103,7 +103,7 @@ class Permits:
                 except Failure as failure:
                     answers[origin] = failure
                 else:
-                    answers[origin] = await asyncio.to_thread(patience_of_judge.judged, origin, places, is_open)
+                    answers[origin] = await asyncio.to_thread(judging.judged, origin, places, is_open)
 
         asked = dict(islice(origins.items(), ORIGINS_LIMIT))
         try:
@@ -118,7 +118,7 @@ class Permits:
         return {origin: answers.get(origin) or _slow(origin) for origin in asked}
 
 
-class _Patience:
+class _Judging:
     """Judges places for no longer than a hostile robots.txt may take."""
 
     def __init__(self) -> None:
