@@ -4,6 +4,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+AGAINST_TRAINING: Final = ("noimageai", "noai")
+"""Rules for what shall not be used to train models, the narrower one first."""
+
 _VALUED_RULES: Final = frozenset({"max-image-preview", "max-snippet", "max-video-preview", "unavailable_after"})
 
 

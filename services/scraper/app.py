@@ -40,6 +40,7 @@ async def serve(settings: Settings) -> None:
             deadline_seconds=settings.page_deadline_seconds,
             extract=extract_in(sandbox),
             renderer=_renderer(settings, outbound),
+            honour_noai=settings.honour_noai,
         )
         worker.alongside(lambda: stay_small(worker.pool, books))
         objects = await stack.enter_async_context(ObjectStore.of(settings))

@@ -20,6 +20,11 @@ class Settings(OutboundSettings, ObjectSettings, WorkSettings):
     host_blocks: int = Field(default=5, ge=1, description="403, 429, 503 ... in a row until a host is left alone")
     host_blocked_seconds: float = Field(default=60, gt=0, description="for so long at first; doubled while it blocks")
     host_longest_blocked_seconds: float = Field(default=3600, gt=0)
+    honour_noai: bool = Field(
+        default=True,
+        description="the images of pages that say `noai` or `noimageai` are skipped; of those that say `noindex`,"
+        " `noimageindex` or `none` they always are",
+    )
     reader_processes: int = Field(default=1, ge=1, le=64, description="limited processes that read untrusted pages")
     reader_memory_bytes: int = Field(default=512 * 1024 * 1024, ge=64 * 1024 * 1024)
     reader_seconds: float = Field(default=20, gt=0)

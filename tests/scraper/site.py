@@ -130,10 +130,22 @@ AT_ONCE = Limits(spacing_seconds=0, longest_delay_seconds=0)
 
 @asynccontextmanager
 async def crawling(
-    *sites: Site, clock: Clock | None = None, limits: Limits = AT_ONCE, books: Books | None = None
+    *sites: Site,
+    clock: Clock | None = None,
+    limits: Limits = AT_ONCE,
+    books: Books | None = None,
+    honour_noai: bool = True,
 ) -> AsyncIterator[Crawler]:
     """Crawl some sites, in time that only passes while somebody sleeps; by default no request waits for another."""
     clock = clock or Clock()
     allow = frozenset(("127.0.0.1", site.port) for site in sites)
     async with Outbound(user_agent=USER_AGENT, allow=allow) as outbound:
-        yield Crawler(outbound, USER_AGENT, books or Notebook(clock), limits=limits, clock=clock, sleep=clock.sleep)
+        yield Crawler(
+            outbound,
+            USER_AGENT,
+            books or Notebook(clock),
+            limits=limits,
+            honour_noai=honour_noai,
+            clock=clock,
+            sleep=clock.sleep,
+        )

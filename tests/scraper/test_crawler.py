@@ -190,6 +190,8 @@ async def test_what_is_no_web_address_is_refused(url: str) -> None:
         ([], "<meta name=robots content='noimageindex'>", "robots_noimageindex"),
         ([], "<meta name=robots content='noindex'>", "robots_noindex"),
         ([], "<meta name=Diorama content='none'>", "robots_noindex"),
+        ([("X-Robots-Tag", "noai, noimageai")], "", "robots_noimageai"),
+        ([], "<meta name=robots content='index, noai'>", "robots_noai"),
     ],
 )
 async def test_the_images_of_a_page_that_asks_for_it_are_skipped_with_that_reason(
@@ -199,6 +201,14 @@ async def test_the_images_of_a_page_that_asks_for_it_are_skipped_with_that_reaso
     page = await read(site)
     assert (page.title, page.images) == ("Hall", ())
     assert [skipped.code for skipped in page.skipped] == [code, "svg_not_rasterised"]
+
+
+async def test_where_noai_is_not_honoured_it_closes_nothing_and_the_others_do(site: Site) -> None:
+    site.say("/", "<img src=a.jpg>", headers=[("X-Robots-Tag", "noai, noimageai")])
+    site.say("/closed", "<img src=a.jpg>", headers=[("X-Robots-Tag", "noai, noindex")])
+    async with crawling(site, honour_noai=False) as crawler:
+        assert len((await crawler.page(f"{site.origin}/")).images) == 1
+        assert (await crawler.page(f"{site.origin}/closed")).images == ()
 
 
 @pytest.mark.parametrize(

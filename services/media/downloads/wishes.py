@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.errors import Refused
-from shared.robots_tags import directives_in
+from shared.robots_tags import AGAINST_TRAINING, directives_in
 
 _FORBIDS: Final = ("noimageindex", "noindex", "none")
-_FORBIDS_TRAINING: Final = ("noimageai", "noai")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +26,7 @@ class Wishes:
     def check(self, headers: Mapping[str, str]) -> None:
         """Raise Refused (`robots_tag_disallowed`) where the headers of an answer forbid us what it holds."""
         said = directives_in(headers, self.token)
-        forbidding = (*_FORBIDS, *_FORBIDS_TRAINING) if self.honour_noai else _FORBIDS
+        forbidding = (*_FORBIDS, *AGAINST_TRAINING) if self.honour_noai else _FORBIDS
         for rule in forbidding:
             if rule in said:
                 sentence = f"Its host asks robots not to take this image (X-Robots-Tag: {rule})."

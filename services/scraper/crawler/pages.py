@@ -20,7 +20,7 @@ from services.scraper.rules import parsed, refuse_longer_than_is_carried
 from shared.errors import Refused
 from shared.fetch import Fetched, Outbound
 from shared.manners import Book, Host, Limits
-from shared.robots_tags import directives_in, product_token
+from shared.robots_tags import AGAINST_TRAINING, directives_in, product_token
 from shared.sandbox import Sandbox
 
 PAGE_LIMIT_BYTES: Final = 10 * 1024 * 1024
@@ -90,6 +90,7 @@ class Crawler:
         deadline_seconds: how long a page may take to arrive.
         extract: reads a page; `extract_in(sandbox)` where pages come from strangers.
         renderer: shows pages that scripts build; where it is None, none is.
+        honour_noai: pages whose images shall not be used to train models are kept to as well.
         clock: seconds that never go back; only differences count.
         sleep: waits that many seconds.
 
@@ -108,6 +109,7 @@ class Crawler:
         deadline_seconds: float = 30.0,
         extract: Extract = extract_in_thread,
         renderer: Renderer | None = None,
+        honour_noai: bool = True,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
@@ -115,6 +117,7 @@ class Crawler:
         self._deadline_seconds = deadline_seconds
         self._extract = extract
         self._renderer = renderer
+        self._closed_by = _CLOSED_BY | {rule: f"robots_{rule}" for rule in AGAINST_TRAINING if honour_noai}
         self._asking = Asking(outbound, Politeness(books, limits, clock=clock, sleep=sleep))
         self._robots = Robots(self._asking, books, token=self._token)
         self.permits = Permits(self._robots)
@@ -132,8 +135,8 @@ class Crawler:
         One that is `rendered` has no version: the document of a page that scripts build often stays the same while what
         they show changes.
 
-        Where the page or its headers say `noindex`, `noimageindex` or `none`, all its images are skipped with that
-        reason. Whether the others may be had is for `permits` to say.
+        Where the page or its headers say `noindex`, `noimageindex` or `none`, or `noai` or `noimageai` where that is
+        honoured, all its images are skipped with that reason. Whether the others may be had is for `permits` to say.
 
         Raises:
             Refused: `robots_disallowed`, `robots_too_large`, `not_a_page`, `page_too_complex`, `url_too_long`, or as
@@ -191,8 +194,12 @@ class Crawler:
         refuse_longer_than_is_carried(url)
         page = await self._extract(html, url=url, charset=charset, robots_token=self._token)
         page = replace(page, directives=page.directives | directives_in(fetched.headers, self._token))
-        closed = _closing(page.directives)
+        closed = self._closing(page.directives)
         return _without_images(page, *closed) if closed else page
+
+    def _closing(self, directives: frozenset[str]) -> tuple[str, str] | None:
+        """Give the code and the rule of a page whose images are not to be taken; the narrower where there are two."""
+        return next(((code, rule) for rule, code in self._closed_by.items() if rule in directives), None)
 
     async def document(
         self, url: str, known: Validators = NO_VALIDATORS, *, accept: str, max_bytes: int
@@ -225,11 +232,6 @@ class Crawler:
 def version_of(fetched: Fetched) -> Validators:
     """Tell how a server names what it sent; what another place sent is no version of this one."""
     return NO_VALIDATORS if fetched.final_url != fetched.url else validators_in(fetched.headers)
-
-
-def _closing(directives: frozenset[str]) -> tuple[str, str] | None:
-    """Give the code and the rule of a page whose images are not to be taken; the narrower rule where there are two."""
-    return next(((code, rule) for rule, code in _CLOSED_BY.items() if rule in directives), None)
 
 
 def _refuse_what_is_no_page(fetched: Fetched) -> None:
