@@ -41,6 +41,16 @@ async def read_a_manifest(hands: Hands) -> None:
     await hands.voice.say(ReadManifest(**lineage("manifest"), object_key=key))
 
 
+async def read_a_manifest_that_breaks_off(hands: Hands) -> None:
+    """Find an image in what stands before a row without end."""
+    key = f"uploads/{same_id('broken manifest')}"
+    body = f"url\n{hands.site.url_of(NOWHERE)}/before.jpg\n" + '"' + "never closed\n" * 100_000
+    await hands.s3.put_object(Bucket=hands.bucket, Key=key, Body=body.encode())
+    broken = ReadManifest(**lineage("broken manifest"), object_key=key)
+    await hands.voice.say(broken)
+    await hands.until("SELECT count(*) > 0 FROM scraper.tasks WHERE id = $1 AND state = 'failed'", broken.job_id)
+
+
 async def crawl_by_schedule_and_end_it(hands: Hands) -> None:
     seeds = (Seed(url=hands.site.url_of(ROOM)),)
     await hands.voice.say(ScheduleCrawl(**lineage("schedule"), name="often", every_minutes=_EVERY_MINUTES, seeds=seeds))

@@ -38,8 +38,9 @@ DONE = STATEMENTS | {
 HELD_OPEN = frozenset({"transaction", "recording", "completing", "failing", "committing", "_ending", "_send"})
 """What is entered and left: transactions by all their names, and a request to somebody else's server."""
 
-NOT_AWAITED = frozenset({"bind", "cancel"})
-"""What is no step where nobody awaits it: a task is cancelled, and a logger told its words, by a word alone."""
+NOT_AWAITED = frozenset({"bind", "cancel", "submit"})
+"""What is no step where nobody awaits it: by a word alone a task is cancelled, a logger told its words, and a thread
+given its work."""
 
 REACHED, AROUND, ALONG = "__reached__", "__around__", "__along__"
 """The functions that rewritten code calls; see `probed`."""

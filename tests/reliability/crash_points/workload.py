@@ -23,6 +23,7 @@ from tests.reliability.crash_points.crawling import (
     crawl_what_has_to_be_asked_for_again,
     look_twice_at_a_page_that_does_not_change,
     read_a_manifest,
+    read_a_manifest_that_breaks_off,
 )
 from tests.reliability.crash_points.hands import USER, Hands, Piece, lineage
 from tests.reliability.crash_points.hired import BUSY
@@ -229,6 +230,7 @@ PIECES: Final[Sequence[Piece]] = (
     tell_others,
     crawl_a_hall_and_ask_again,
     read_a_manifest,
+    read_a_manifest_that_breaks_off,
     crawl_by_schedule_and_end_it,
     cancel_a_page_whose_site_cannot_tell_its_rules,
     look_twice_at_a_page_that_does_not_change,
