@@ -10,9 +10,9 @@ from uuid import UUID
 
 import pytest
 
-from contracts.jobs import JobChildrenNamed, JobFailed
+from contracts.jobs import JobChildrenNamed, JobCompleted, JobFailed
 from contracts.scraper import ImageFound, ImportManifest, ManifestColumns, ReadManifest, UrlsAccounted
-from services.scraper.handlers import import_manifest, read_manifest
+from services.scraper.handlers import import_manifest, manifests, read_manifest
 from services.scraper.sources import Manifests
 from services.scraper.sources.manifests import ManifestImage, RefusedRow, pages_of, read_rows
 from shared.errors import Refused
@@ -211,6 +211,26 @@ async def test_what_stands_before_a_break_is_taken_accounted_for_and_named_and_t
     made = await house.rows("SELECT id FROM scraper.tasks WHERE parent_job_id = $1", command.job_id)
     assert named == {row["id"] for row in made}
     assert len(named) == 2
+
+
+async def test_what_media_has_made_of_images_by_the_end_changes_nothing_of_how_many_were_read(
+    house: House, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    complete = manifests._complete
+
+    async def be_overtaken(*arguments: Any, **options: Any) -> None:
+        for outcome, number in (("stored", 1), ("duplicate", 2), ("refused", 3)):
+            url = f"https://a.org/{number}.jpg"
+            await house.rows("UPDATE scraper.crawl_urls SET outcome = $1 WHERE url = $2", outcome, url)
+        await complete(*arguments, **options)
+
+    monkeypatch.setattr(manifests, "_complete", be_overtaken)
+    rows = "".join(f"https://a.org/{number}.jpg\n" for number in range(5))
+    site.say("/list.csv", f"url\n{rows}no link\n", content_type="text/csv")
+    command = ReadManifest(**lineage(), url=f"{site.origin}/list.csv")
+    said = await read(house, site, command)
+    [result] = [one.result for one in said if isinstance(one, JobCompleted) and one.job_id == command.job_id]
+    assert result == {"rows": 6, "images": 5, "refused": 1, "cut": False}
 
 
 async def test_a_manifest_that_breaks_at_once_is_refused_as_a_whole(house: House, site: Site) -> None:

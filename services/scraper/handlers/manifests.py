@@ -93,8 +93,8 @@ def _import_id(job: Job[ReadManifest], number: int) -> UUID:
 async def _complete(job: Job[ReadManifest], rows_read: int, *, cut: bool) -> None:
     async with job.completing() as tx:
         await _name_imports(tx, job, rows_read)
-        counts = await store.count_outcomes(tx.connection, job.id)
-        tx.result(rows=rows_read, images=counts.get("found", 0), refused=counts.get("refused", 0), cut=cut)
+        told, refused = await store.count_taken(tx.connection, job.id)
+        tx.result(rows=rows_read, images=told, refused=refused, cut=cut)
 
 
 async def _fail(job: Job[ReadManifest], rows_read: int, refusal: Refused) -> None:

@@ -349,12 +349,17 @@ async def select_tasks_made(connection: Connection, job_ids: Sequence[UUID]) -> 
     return {row["id"] for row in rows}
 
 
-async def count_outcomes(connection: Connection, crawl_id: UUID) -> dict[str, int]:
-    """Count what became of the URLs of one source."""
-    rows = await connection.fetch(
-        "SELECT outcome, count(*) AS urls FROM crawl_urls WHERE crawl_id = $1 GROUP BY outcome", crawl_id
+async def count_taken(connection: Connection, crawl_id: UUID) -> tuple[int, int]:
+    """Count the images of one source that were told of, whatever media has made of them since, and what was refused."""
+    [row] = await connection.fetch(
+        """
+        SELECT count(fetch_job_id) AS told,
+               count(*) FILTER (WHERE fetch_job_id IS NULL AND outcome = 'refused') AS refused
+        FROM crawl_urls WHERE crawl_id = $1
+        """,
+        crawl_id,
     )
-    return {row["outcome"]: row["urls"] for row in rows}
+    return row["told"], row["refused"]
 
 
 async def select_images_known(connection: Connection, crawl_id: UUID, keys: Sequence[bytes]) -> set[bytes]:
