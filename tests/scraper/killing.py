@@ -66,6 +66,9 @@ async def crawl_and_kill(
     async def waits_with_all_recorded() -> bool:
         return site.waiting > 0 and await house.value(_PAGES_READ) == site.answered.total()
 
+    async def all_have_left() -> bool:
+        return site.still_there == 0
+
     async def nobody_waits() -> bool:
         return site.waiting == 0
 
@@ -80,6 +83,7 @@ async def crawl_and_kill(
             await until(waits_with_all_recorded, seconds=patience_seconds)
             for process in processes:
                 process.send_signal(signal.SIGKILL)
+        await until(all_have_left)  # otherwise it would answer, and count, who is dead and not yet missed
         site.open_door()
         await until(nobody_waits)
     async with AsyncExitStack() as living:

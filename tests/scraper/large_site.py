@@ -23,7 +23,6 @@ class LargeSite:
     Attributes:
         answered: how often each page was answered to somebody who was still there.
         shown: how often each image was.
-        waiting: how many stand at the door.
         trespasses: how often somebody asked for what robots.txt closes.
 
     """
@@ -31,11 +30,11 @@ class LargeSite:
     pages: int
     answered: Counter[str] = field(default_factory=Counter)
     shown: Counter[str] = field(default_factory=Counter)
-    waiting: int = 0
     trespasses: int = 0
     port: int = 0
     _left: int = 10**9
     _open: asyncio.Event = field(default_factory=asyncio.Event)
+    _at_door: list[web.Request] = field(default_factory=list)
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator["LargeSite"]:
@@ -55,6 +54,16 @@ class LargeSite:
         finally:
             self.open_door()
             await runner.cleanup()
+
+    @property
+    def waiting(self) -> int:
+        """How many stand at the door."""
+        return len(self._at_door)
+
+    @property
+    def still_there(self) -> int:
+        """How many of them have not been seen to leave."""
+        return sum(_is_there(request) for request in self._at_door)
 
     @property
     def origin(self) -> str:
@@ -82,11 +91,11 @@ class LargeSite:
         return web.Response(text="User-agent: *\nDisallow: /closed/\n")
 
     async def _page(self, request: web.Request) -> web.Response:
-        await self._pass_door()
+        await self._pass_door(request)
         number = int(request.match_info["number"])
         if number >= self.pages:
             raise web.HTTPNotFound
-        if request.transport is not None and not request.transport.is_closing():
+        if _is_there(request):
             self.answered[request.path] += 1
         return web.Response(text=self._html(number), content_type="text/html")
 
@@ -94,7 +103,7 @@ class LargeSite:
         number = int(request.match_info.get("number", -1))
         if number >= self.pages:
             raise web.HTTPNotFound
-        if request.transport is not None and not request.transport.is_closing():
+        if _is_there(request):
             self.shown[request.path] += 1
         return web.Response(body=_drawn((number + 1, int(request.match_info.get("one", 0)))), content_type="image/jpeg")
 
@@ -102,13 +111,13 @@ class LargeSite:
         self.trespasses += 1
         raise web.HTTPNotFound
 
-    async def _pass_door(self) -> None:
+    async def _pass_door(self, request: web.Request) -> None:
         if self._left <= 0:
-            self.waiting += 1
+            self._at_door.append(request)
             try:
                 await self._open.wait()
             finally:
-                self.waiting -= 1
+                self._at_door.remove(request)
         self._left -= 1
 
     def _html(self, number: int) -> str:
@@ -117,6 +126,10 @@ class LargeSite:
         own = "".join(f'<img src="/{number}-{one}.jpg" alt="{number} {one}">' for one in range(IMAGES_A_PAGE))
         closed = f'<a href="/closed/{number}">Closed</a>' if number % _CLOSED_EVERY == 0 else ""
         return f"<!doctype html><title>Page {number}</title><img src=/logo.jpg>{own}{anchors}{closed}"
+
+
+def _is_there(request: web.Request) -> bool:
+    return request.transport is not None and not request.transport.is_closing()
 
 
 def _drawn(seed: tuple[int, int]) -> bytes:
