@@ -27,6 +27,9 @@ from shared.sandbox import Sandbox
 from shared.scratch import scratch_folder
 from shared.worker import Worker
 
+_CONNECTIONS_PER_HOST: Final = 6
+"""Also where fewer downloads are open: what comes from our own store is not counted among them."""
+
 _PATIENCE_SECONDS: Final = 2.0
 """A job that waits for its host for longer goes back to the queue: others have hosts that are ready."""
 
@@ -45,7 +48,8 @@ async def serve(settings: Settings) -> None:
                 preload=("services.media.processing",),
             )
         )
-        outbound = await stack.enter_async_context(Outbound.of(settings, per_host=settings.download_concurrency))
+        per_host = max(_CONNECTIONS_PER_HOST, settings.download_concurrency)
+        outbound = await stack.enter_async_context(Outbound.of(settings, per_host=per_host))
         doors = SharedDoors(worker.pool)
         places = Places(doors, _manners(settings), most=settings.download_concurrency, ours=_own_stores(settings))
         stack.push_async_callback(places.leave)

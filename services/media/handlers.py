@@ -65,9 +65,10 @@ async def fetch_media(job: Job[FetchMedia], library: Library) -> None:
     command = job.command
     refusals: list[Refused] = []
     passing: TryAgain | None = None
+    gate = library.visit()
     for url in (command.url, *command.alternatives):
         try:
-            held = await library.hold_link(url, job.progress, found=command.found)
+            held = await library.hold_link(url, job.progress, found=command.found, gate=gate)
         except Refused as refusal:
             refusals.append(refusal)
         except TryAgain as trouble:

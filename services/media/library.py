@@ -20,7 +20,7 @@ from services.media.renditions import rendition_keys
 from services.media.store import copies
 from services.media.tagging.tagger import Taggers
 from services.media.video import Attention, still, watch
-from shared.addresses import parse_url
+from shared.addresses import Url, parse_url
 from shared.database import AWAY, Pool
 from shared.errors import Refused, TryAgain, printable
 from shared.fetch import Gate, Outbound, Progress, Proxy
@@ -37,6 +37,7 @@ _PAGES = frozenset({"web_page_not_image", "http_401", "http_403"})  # platforms 
 _SAID = {"title": "title", "uploader": "credit", "license": "licence", "description": "description"}
 _SAID_CHARACTERS = 2000
 _IN_LINE_PER_PLACE = 4
+_NEAR_SECONDS = 20.0
 _IN_LINE_SECONDS = 20.0
 
 _log = structlog.get_logger(__name__)
@@ -106,12 +107,38 @@ class Library:
         self._in_line = 0
         self._watching = asyncio.Semaphore(limits.videos_at_once)
 
-    async def hold_link(self, url: str, report: Report, *, found: bool = False) -> Held:
+    def visit(self) -> Gate:
+        """Give the gate of one job, which waits for near turns itself once it has asked somebody.
+
+        Sent back to the queue it would ask all that again, and with the next turn come no further.
+        """
+        has_asked = False
+
+        @asynccontextmanager
+        async def gate(place: Url) -> AsyncIterator[None]:
+            nonlocal has_asked
+            async with AsyncExitStack() as stack:
+                while True:
+                    try:
+                        await stack.enter_async_context(self._gate(place))
+                        break
+                    except TryAgain as late:
+                        wait_seconds = late.retry_after_seconds or 0.0
+                        if not has_asked or late.code != "host_busy" or wait_seconds > _NEAR_SECONDS:
+                            raise
+                        await asyncio.sleep(wait_seconds)
+                has_asked = True
+                yield
+
+        return gate
+
+    async def hold_link(self, url: str, report: Report, *, found: bool = False, gate: Gate | None = None) -> Held:
         """Download a link and store what it holds, or the video of a platform's page; raises Refused or TryAgain.
 
         Where it was `found`, what its host asks of robots (X-Robots-Tag) holds: then it is `robots_tag_disallowed`.
         """
         report(0.05, "downloading")
+        gate = gate or self.visit()
         try:
             async with download(
                 self._outbound,
@@ -120,16 +147,16 @@ class Library:
                 max_bytes=self._limits.max_bytes,
                 deadline_seconds=self._limits.deadline_seconds,
                 progress=_share_of(report),
-                gate=self._gate,
+                gate=gate,
                 check=self._wishes.check if found and self._wishes else None,
             ) as file:
                 return await self._hold(file.path, file.sha256, file.size_bytes, report)
         except Refused as refusal:
             if refusal.code not in _PAGES or not self._platforms.extractors:
                 raise
-            return await self._hold_video(url, report, refusal)
+            return await self._hold_video(url, report, refusal, gate)
 
-    async def _hold_video(self, url: str, report: Report, page: Refused) -> Held:
+    async def _hold_video(self, url: str, report: Report, page: Refused, gate: Gate) -> Held:
         """Store the video of a page; a page of no platform is refused as the page that it is."""
         # In its one spelling a URL has no fragment, by which yt-dlp would let its writer give orders.
         place = parse_url(url, self._outbound.policy)
@@ -139,7 +166,7 @@ class Library:
         taking = take(self._platforms, address, self._scratch, proxy=self._way_out, progress=_share_of(report))
         try:
             async with self._turn(), AsyncExitStack() as stack:
-                async with self._gate(place):
+                async with gate(place):
                     taken = await stack.enter_async_context(taking)
                 sha256, size_bytes = await asyncio.to_thread(_measure, taken.video)
                 held = await self._hold(taken.video, sha256, size_bytes, report)

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, TypeVar
 
 import structlog
+from asyncpg import InterfaceError
 
 from services.media.places import Door, Share
 from services.media.store import hosts as store
@@ -58,7 +59,10 @@ class SharedDoors:
 
     async def change(self, name: str, decide: Decide[Door, T]) -> T:
         """Decide on what is written of a host, and write it unless nothing is changed."""
-        answer: T = await self._changing.submit(_Change(name, decide))
+        try:
+            answer: T = await self._changing.submit(_Change(name, decide))
+        except OSError as error:  # a TimeoutError is one: it would be taken for the deadline of the download
+            raise InterfaceError(f"The book of hosts cannot be reached: {error!r}") from error
         return answer
 
     async def run(self) -> None:

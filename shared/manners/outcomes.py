@@ -43,6 +43,7 @@ def noted(host: Host, now: float, outcome: Outcome, limits: Limits) -> Host:
     """Give the host as it is known after a request."""
     failure, sound = outcome.failure, outcome.failure is None or outcome.is_excused
     patience = failure.retry_after_seconds if isinstance(failure, TryAgain) else None
+    patience = None if patience is None else min(patience, limits.longest_open_seconds)
     if isinstance(failure, TryAgain):
         host = throttle.note_struggle(host, now, patience, limits)
     elif _was_answered(failure):

@@ -115,6 +115,10 @@ class Here:
         self.is_troubled = grant.host.open_until is not None or grant.host.blocks > 0
         self._refusal = None
 
+    def doubt(self) -> None:
+        """Have it told soon what is used: whoever asked for a place went away, and it may be ours all the same."""
+        self._held = max(self._held, self.used + 1)
+
     def refuse(self, refusal: TryAgain, now: float) -> None:
         """Remember that the book lets nobody in."""
         self._refusal, self._refused_at, self._held = refusal, now, self.used
@@ -142,11 +146,11 @@ class Here:
             return self.turns.take(now, 0.0) if self.turns else None
         return max(0.0, self._ready_at - now)
 
-    def end(self, now: float, seconds: float | None = None) -> None:
-        """Give a place back; tell how long it was held by a download that ended by itself."""
+    def end(self, now: float, seconds: float = 0.0, *, by_itself: bool = False) -> None:
+        """Give a place back; one that was broken off, as by its deadline, tells at least how long it was held."""
         self.used -= 1
         self.used_at = now
-        if seconds is not None:
+        if by_itself or seconds > self._hold_seconds:
             latest = _LATEST if self._hold_seconds else 1.0
             self._hold_seconds += latest * (seconds - self._hold_seconds)
         self.freed.set()
@@ -170,9 +174,10 @@ class Here:
             return 0.0
         return (self.waiting + 1) * self._hold_seconds / places
 
-    def put_off(self, now: float, most: int) -> float:
+    def put_off(self, now: float, most: int, spacing_seconds: float) -> float:
         """Give in how many seconds one who does not wait shall come again, each a bit later than the one before."""
         behind = max(now + self.expected_wait_seconds(most), self._put_off_until)
-        each = (self._hold_seconds or 1.0) / (self._allowed or most)
+        each = max((self._hold_seconds or 1.0) / (self._allowed or most), spacing_seconds)
+        self.used_at = max(self.used_at, now)  # not forgotten as long as anybody is put off
         self._put_off_until = min(behind + each, now + _LONGEST_PUT_OFF_SECONDS)
         return self._put_off_until - now

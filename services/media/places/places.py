@@ -22,6 +22,7 @@ from shared.manners import host_busy as busy
 _FORGET_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 1.0
 _PROBED_SECONDS: Final = 10.0
+_LEAVE_SECONDS: Final = 3.0
 _BROKEN_OFF: Final = TryAgain("download_broken_off", "The download was broken off here.")
 
 OPEN = Gauge("diorama_media_downloads_open", "Downloads that this process has open at hosts of strangers")
@@ -94,11 +95,14 @@ class Places:
             raise
         finally:
             OPEN.dec()
-            here.end(self._clock(), outcome.latency_seconds if outcome else None)
-            if outcome is not None:
-                await self._note(place.host, here, outcome)
-            elif here.is_troubled:  # who probed was broken off, and others need not wait for what comes of it
-                await self._tell(place.host, here, Outcome(self._clock() - began_at, _BROKEN_OFF))
+            here.end(self._clock(), self._clock() - began_at, by_itself=outcome is not None)
+            try:
+                if outcome is not None:
+                    await self._note(place.host, here, outcome)
+                elif here.is_troubled:  # who probed was broken off, and others need not wait for what comes of it
+                    await self._tell(place.host, here, Outcome(self._clock() - began_at, _BROKEN_OFF))
+            except AWAY as error:  # what came of the download stands, and so does a cancel
+                _log.warning("host_not_told", host=place.host, error=repr(error))
 
     async def run(self) -> None:
         """Renew what is held and give back what is not used any more, again and again, until cancelled."""
@@ -126,7 +130,8 @@ class Places:
         """Give everything back at once."""
         held = [(name, here) for name, here in self._hosts.items() if here.is_in_book]
         try:
-            await asyncio.gather(*(self._tell(name, here) for name, here in held))
+            async with asyncio.timeout(_LEAVE_SECONDS):
+                await asyncio.gather(*(self._tell(name, here) for name, here in held))
         except AWAY as error:
             _log.warning("places_not_given_back", error=repr(error))
 
@@ -138,11 +143,12 @@ class Places:
                 wait_seconds = await self._in_line(name, here)
             except TryAgain as patience:
                 PUT_OFF.labels(patience.code).inc()
-                raise
+                later = max(patience.retry_after_seconds or 0.0, self._put_off(here))
+                raise TryAgain(patience.code, patience.sentence, retry_after_seconds=later, rate_limited=True) from None
             finally:
                 here.waiting -= 1
         if wait_seconds is None:
-            late = busy(name, here.put_off(self._clock(), self._most), "download")
+            late = busy(name, self._put_off(here), "download")
             PUT_OFF.labels(late.code).inc()
             raise late
         if wait_seconds > 0:
@@ -151,6 +157,9 @@ class Places:
             except BaseException:
                 here.end(self._clock())
                 raise
+
+    def _put_off(self, here: Here) -> float:
+        return here.put_off(self._clock(), self._most, self._limits.spacing_seconds)
 
     async def _in_line(self, name: str, here: Here) -> float | None:
         """Wait for a place, and give how many seconds its turn has to be waited for; None where that takes too long."""
@@ -211,7 +220,11 @@ class Places:
                 return self._claimed(door, host, here, now, here.wanted(self._most))
             return self._with_turns(changed, grant, before, host, now)
 
-        grant = await self._book.change(name, decide)
+        try:
+            grant = await self._book.change(name, decide)
+        except BaseException:
+            here.doubt()
+            raise
         if isinstance(grant, TryAgain):
             here.refuse(grant, self._clock())
             raise grant

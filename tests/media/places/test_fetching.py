@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from services.media.handlers import fetch_media
 from services.media.library import Library, Limits
 from services.media.manners import SharedDoors
 from services.media.places import Places
+from shared.addresses import Policy, Url, parse_url
 from shared.database import open_pool
 from shared.errors import TryAgain
 from shared.fetch import Outbound
@@ -121,6 +123,31 @@ async def test_nobody_takes_the_next_best_since_the_best_has_to_wait(media: Medi
     assert "/small" not in [asked.target for asked in media.host.asked]
     stored = [one for one in await media.house.heard() if isinstance(one, MediaStored)]
     assert {one.width_px for one in stored} == {640}
+
+
+async def test_whoever_has_asked_a_host_already_waits_for_the_next_turn_instead_of_asking_all_again(
+    media: Media, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = [False, True, True, False]
+    place = parse_url("http://gallery.example/a.jpg", Policy())
+
+    @asynccontextmanager
+    async def turn(_place: Url) -> AsyncIterator[None]:
+        if late.pop(0):
+            raise TryAgain("host_busy", "Later.", retry_after_seconds=0.01, rate_limited=True)
+        yield
+
+    monkeypatch.setattr(media.library, "_gate", turn)
+    gate = media.library.visit()
+    async with gate(place):
+        pass
+    async with gate(place):
+        assert late == []
+
+    late += [True]
+    with pytest.raises(TryAgain, match="host_busy"):
+        async with media.library.visit()(place):
+            pass
 
 
 async def test_a_video_of_a_platform_has_a_place_at_its_host(media: Media) -> None:
