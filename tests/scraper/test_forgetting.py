@@ -177,7 +177,7 @@ async def test_what_is_due_is_found_without_reading_what_has_ended(house: House)
         )
         await connection.execute("ANALYZE tasks; ANALYZE schedules; ANALYZE crawls")
         asked: dict[str, Any] = {
-            "schedules": lambda one: again.select_due_schedules(one, 20),
+            "schedules": lambda one: again.select_due_schedules(one, 20, besides="scraper.ask_robots.v1"),
             "steps": lambda one: again.has_open_step(one, crawl_id, "scraper.continue_crawl.v1"),
         }
         assert {name: await rows_read(connection, ask) for name, ask in asked.items()} == {"schedules": 0, "steps": 0}

@@ -21,6 +21,7 @@ from shared.identifiers import child_id
 from shared.jobs import Completion, Job
 from shared.retry import ATTEMPTS
 
+_IMAGES_AT_ONCE = 1000
 _CARRIED = {"url", "alternatives", "found_in", "context"}
 _IMAGE_LIMIT = ("image_limit", "The crawl has as many images as it was allowed.")
 
@@ -61,17 +62,24 @@ async def ask_robots(job: Job[AskRobots], crawler: Crawler) -> None:
     """
     command = job.command
     async with job.recording() as tx:
-        rows = await store.select_untold(tx.connection, command.source_job_id, command.origin)
+        rows = await store.select_untold(tx.connection, command.source_job_id, command.origin, _IMAGES_AT_ONCE)
     images = [_image_of(row, place) for place, row in enumerate(rows)]
     permitted = await crawler.permits.sort(images)
-    if failure := _failure_of(permitted):
+    failure = _failure_of(permitted)
+    fates = list(_fates(command.source_job_id, rows, permitted))
+    is_full = len(rows) == _IMAGES_AT_ONCE
+    goes_on = bool(fates) and (is_full or failure is not None)
+    if failure and not fates:
         if failure.rate_limited or job.attempt < ATTEMPTS:
             raise failure
         permitted = await crawler.permits.sort(images, waits=False)
         failure = _failure_of(permitted)
-    fates = list(_fates(command.source_job_id, rows, permitted))
-    async with job.failing(failure.code, failure.sentence) if failure else job.completing() as tx:
+        fates = list(_fates(command.source_job_id, rows, permitted))
+        goes_on = bool(fates) and is_full
+    async with job.failing(failure.code, failure.sentence) if failure and not goes_on else job.completing() as tx:
         found = await _settle(tx, command, fates)
+        if goes_on:  # what is left is a job of its own, so that none holds all images of a site at once
+            tx.follow(asking(command, command.source_job_id, command.origin))
         tx.result(images_found=found)
 
 
@@ -113,7 +121,9 @@ async def _settle(tx: Completion, command: AskRobots, fates: Sequence[_Fate]) ->
     settled = [fate for fate in fates if fate.row.key in waited]
     if crawl is not None:
         room = CrawlScope.model_validate(crawl.scope).max_images - crawl.images_taken
-        settled = list(_within(settled, room))
+        # Two spellings of one file may be judged apart, and a statement touches each line once; what is found is first.
+        once = {fate.line.key: fate for fate in reversed(settled)}
+        settled = list(_within(list(reversed(once.values())), room))
         lines = [fate.line for fate in settled]
         new = await crawls.insert_lines(tx.connection, source_id, lines, found_on=None, job_id=command.job_id)
         settled = [fate for fate in settled if (fate.line.kind, fate.line.key) in new]

@@ -6,7 +6,7 @@ from typing import Final
 import structlog
 
 from contracts.envelope import Lineage
-from contracts.scraper import ContinueCrawl, CrawlSite, RetryCrawl, ScheduleCrawl
+from contracts.scraper import AskRobots, ContinueCrawl, CrawlSite, RetryCrawl, ScheduleCrawl
 from services.scraper.handlers.permits import asking
 from services.scraper.store import again as store
 from services.scraper.store.untold import select_untold_origins
@@ -82,7 +82,8 @@ async def keep_schedules(bus: Bus) -> None:
 
 async def begin_due(tx: Transaction) -> None:
     """Begin the crawls that are due, each as a job of its own that knows which one came before."""
-    for due in await store.select_due_schedules(tx.connection, _AT_ONCE):
+    # A site elsewhere that does not tell its rules for a day keeps no crawl from its next time.
+    for due in await store.select_due_schedules(tx.connection, _AT_ONCE, besides=AskRobots.wire_name):
         command = ScheduleCrawl.model_validate(due["command"])
         job_id = child_id(command.job_id, CrawlSite.wire_name, f"{due['next_at']} {due['last_crawl_id']}")
         lineage = {name: getattr(command, name) for name in Lineage.model_fields}

@@ -12,3 +12,4 @@ CREATE TABLE untold_images (
     PRIMARY KEY (source_job_id, key)
 );
 CREATE INDEX untold_images_by_age ON untold_images (noted_at);
+CREATE INDEX untold_images_by_origin ON untold_images (source_job_id, origin, noted_at, key);

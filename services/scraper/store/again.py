@@ -84,8 +84,8 @@ async def delete_schedule(connection: Connection, project_id: UUID, name: str) -
     await connection.execute("DELETE FROM schedules WHERE project_id = $1 AND name = $2", project_id, name)
 
 
-async def select_due_schedules(connection: Connection, limit: int) -> list[dict[str, Any]]:
-    """Lock schedules that are due, without those whose last crawl still goes on.
+async def select_due_schedules(connection: Connection, limit: int, *, besides: str) -> list[dict[str, Any]]:
+    """Lock schedules that are due, without those whose last crawl still goes on; jobs of the kind `besides` may.
 
     Returns `project_id, name, command, next_at, last_crawl_id`.
     """
@@ -97,13 +97,14 @@ async def select_due_schedules(connection: Connection, limit: int) -> list[dict[
           AND NOT EXISTS (SELECT FROM tasks t
                           WHERE t.id = s.last_crawl_id AND t.state IN ('pending', 'in_progress'))
           AND NOT EXISTS (SELECT FROM tasks t WHERE t.root_job_id = s.last_crawl_id AND t.state = 'pending'
-                                                    AND t.parent_job_id IS NOT NULL)
+                                                    AND t.parent_job_id IS NOT NULL AND t.kind <> $2)
           AND NOT EXISTS (SELECT FROM tasks t WHERE t.root_job_id = s.last_crawl_id AND t.state = 'in_progress'
-                                                    AND t.project_id = s.project_id)
+                                                    AND t.project_id = s.project_id AND t.kind <> $2)
         ORDER BY s.next_at LIMIT $1
         FOR UPDATE OF s SKIP LOCKED
         """,
         limit,
+        besides,
     )
     return [dict(row) for row in rows]
 

@@ -64,15 +64,16 @@ async def select_untold_origins(connection: Connection, source_job_id: UUID, job
     return [row["origin"] for row in rows]
 
 
-async def select_untold(connection: Connection, source_job_id: UUID, origin: str) -> list[Waiting]:
-    """Give the images of a crawl or a page that wait for the rules of one origin."""
+async def select_untold(connection: Connection, source_job_id: UUID, origin: str, limit: int) -> list[Waiting]:
+    """Give the first images of a crawl or a page that wait for the rules of one origin."""
     rows = await connection.fetch(
         """
         SELECT key, origin, depth, found_on, image FROM untold_images
-        WHERE source_job_id = $1 AND origin = $2 ORDER BY noted_at, key
+        WHERE source_job_id = $1 AND origin = $2 ORDER BY noted_at, key LIMIT $3
         """,
         source_job_id,
         origin,
+        limit,
     )
     return [Waiting(**dict(row)) for row in rows]
 

@@ -28,6 +28,7 @@ from services.scraper.handlers import (
     continue_crawl,
     crawl_site,
     import_manifest,
+    permits,
     retry_crawl,
     scrape_pages,
 )
@@ -227,6 +228,49 @@ async def test_a_crawl_takes_no_more_images_than_it_may_also_where_they_waited(t
     ends = list((await outcomes(trial.house, crawl.job_id, "image")).values())
     assert sorted(ends, key=str) == [FOUND, FOUND, ("refused", "image_limit")]
     assert len(trial.found) == 2
+
+
+async def test_two_spellings_of_one_file_of_which_one_is_closed_are_one_image(trial: Trial) -> None:
+    small = f"{trial.shelf.origin}/m/a.jpg"
+    trial.show("/", f"{small}?utm_source=feed")
+    trial.show("/next", f"{trial.shelf.origin}/orig/a.jpg 4000w, {small} 800w")
+    seeds = (Seed(url=f"{trial.site.origin}/"), Seed(url=f"{trial.site.origin}/next"))
+    crawl = CrawlSite(**lineage(), seeds=seeds, scope=CrawlScope())
+    await trial.obey(crawl)
+    trial.shelf.say("/robots.txt", "User-agent: *\nDisallow: /*?\nDisallow: /orig/")
+    await trial.pass_time()
+    assert trial.found == [small]
+    assert (await outcomes(trial.house, crawl.job_id, "image"))[f"{small}?utm_source=feed"] == FOUND
+    assert await trial.waiting == 0
+
+
+async def test_however_many_images_wait_for_a_site_few_are_taken_at_a_time(
+    trial: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(permits, "_IMAGES_AT_ONCE", 2)
+    images = [f"{trial.shelf.origin}/{number}.jpg" for number in range(5)]
+    trial.show("/", *images)
+    crawl = CrawlSite(**lineage(), seeds=(Seed(url=f"{trial.site.origin}/"),), scope=CrawlScope())
+    await trial.obey(crawl)
+    trial.shelf.say("/robots.txt", CLOSED)
+    await trial.pass_time()
+    assert sorted(trial.found) == images
+    assert await trial.waiting == 0
+    asked = await trial.house.value("SELECT count(*) FROM scraper.tasks WHERE kind = $1", AskRobots.wire_name)
+    assert asked == 3
+    assert trial.shelf.times_asked("/robots.txt") == 2
+
+
+async def test_an_image_that_waits_for_another_site_keeps_none_of_its_own(trial: Trial) -> None:
+    """One candidate is closed here, and the next lies where nobody can tell."""
+    a, closed = f"{trial.shelf.origin}/a.jpg", f"{trial.shelf.origin}/closed/b.jpg"
+    trial.show("/", a, f"{closed} 4000w, {trial.site.origin.replace('http:', 'https:')}/b.jpg 800w")
+    crawl = CrawlSite(**lineage(), seeds=(Seed(url=f"{trial.site.origin}/"),), scope=CrawlScope())
+    await trial.obey(crawl)
+    trial.shelf.say("/robots.txt", CLOSED)
+    await trial.pass_time()
+    assert trial.found == [a]
+    assert await trial.waiting == 1
 
 
 async def test_images_that_lists_name_are_asked_for_as_those_of_pages(trial: Trial) -> None:
