@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 from prometheus_client import REGISTRY
 
+from services.media.places import Door
 from shared.errors import TryAgain
-from shared.manners import Limits
+from shared.manners import Decide, Limits, T
 from tests.living import House
 from tests.media.places.replicas import (
     HASTY,
     NAMES,
+    Notebook,
     Opened,
     Replica,
     each_with_its_own,
@@ -54,6 +56,20 @@ async def test_a_host_that_asks_one_replica_for_patience_is_left_alone_by_all(
         host.otherwise = PICTURE
         assert await one.fetch() == "host_busy", "nor does the one that was told"
         assert await one.fetch(host=NAMES[1]) == "here"
+
+
+class LostBook(Notebook):
+    """Can be reached once, when its host is entered, and not when it is told what came of that."""
+
+    async def change(self, name: str, decide: Decide[Door, T]) -> T:
+        if self.changes:
+            raise TimeoutError("the database is away")
+        return await super().change(name, decide)
+
+
+async def test_what_a_host_has_said_stands_though_nobody_can_write_it_down(tmp_path: Path) -> None:
+    async with Stranger(otherwise=FORBIDDEN) as host, replicas([LostBook()], host, tmp_path, most=4) as (one,):
+        assert await one.fetch() == "http_403", "and not that it took too long"
 
 
 async def test_a_short_patience_is_waited_for(house: House, tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.manners import Host, Limits
+from shared.errors import TryAgain
+from shared.manners import Host, Limits, Outcome, noted
 from shared.manners.throttle import note_latency, note_struggle, take_turns
 
 LIMITS = Limits(spacing_seconds=0.25, longest_delay_seconds=60, concurrency=1, patience_seconds=15)
@@ -50,6 +51,11 @@ def test_the_delay_comes_to_what_the_latency_asks(delay: float, latency: float, 
         host = note_latency(host, latency, limits, sound=True)
     settled = max(min(latency / concurrency, limits.longest_delay_seconds), limits.spacing_seconds)
     assert abs(max(host.delay_seconds, limits.spacing_seconds) - settled) < 1e-6
+
+
+def test_no_answer_closes_a_host_that_many_ask_for_longer_than_the_breaker_would() -> None:
+    asked = TryAgain("http_503", "Come back tomorrow.", retry_after_seconds=86_400)
+    assert noted(Host(), 0.0, Outcome(0.1, asked), LIMITS).next_at == LIMITS.longest_open_seconds
 
 
 def test_a_slower_host_is_spared_at_once_and_a_faster_one_is_trusted_by_and_by() -> None:
