@@ -15,7 +15,6 @@ from contracts.catalogue import CATALOGUE
 from contracts.envelope import Command
 from contracts.jobs import JobAccepted, JobCancelled, JobFailed, JobNews
 from shared import metrics, tasks
-from shared.batching import Batcher
 from shared.database import AWAY, Pool
 from shared.errors import Refused, printable
 from shared.isolation import Isolation
@@ -23,6 +22,7 @@ from shared.jobs import STARTED, Bench, Job, LostLease, lineage_of, news
 from shared.outbox import Transaction
 from shared.retry import Verdict, judge
 from shared.settings import WorkSettings
+from shared.settling import Settling, tell_lost
 from shared.tasks import Lease, Settlement
 from shared.telemetry import context_of, trace_id_of, tracer
 
@@ -63,7 +63,7 @@ class Runner:
         self._works: dict[type[Command], BoundWork] = {}
         self._running: dict[UUID, _Running] = {}
         self._supervised: set[asyncio.Task[None]] = set()
-        self._settling: Batcher[Settlement, bool] = Batcher(self._settle_batch)
+        self._settling = Settling(bench)
         self._claiming = asyncio.Lock()
         self._wake = asyncio.Event()
         self._reserved = 0
@@ -252,7 +252,7 @@ class Runner:
             await asyncio.wait((running.work,))
             settlement = self._judge_safely(running)
             if settlement is not None:
-                await self._settle(running, settlement)
+                await self._settling.settle(running.job, settlement)
         finally:
             if self._running.get(running.job.id) is running:
                 del self._running[running.job.id]
@@ -280,8 +280,7 @@ class Runner:
                 _log.error("handler_failed_after_its_end", job_id=str(job.id), kind=kind, exc_info=error)
             return None
         if running.interrupted == "lost" or isinstance(error, LostLease):
-            metrics.LEASES_LOST.inc()
-            _log.warning("lease_lost", job_id=str(job.id), kind=kind)
+            tell_lost(job)
             return None
         return self._settlement_of(running, error)
 
@@ -300,28 +299,6 @@ class Runner:
         unexpected = failed if verdict.code == "unexpected_error" else None
         _log.warning("attempt_failed", job_id=str(job.id), kind=kind, code=verdict.code, exc_info=unexpected)
         return job.failure(verdict)
-
-    async def _settle(self, running: _Running, settlement: Settlement) -> None:
-        pause_seconds = 0.1
-        while True:
-            try:
-                held = await self._settling.submit(settlement)
-            except AWAY as error:
-                if running.interrupted == "lost":
-                    return
-                _log.warning("settling_paused", job_id=str(running.job.id), error=repr(error))
-                await asyncio.sleep(pause_seconds)
-                pause_seconds = min(pause_seconds * 2, 2)
-                continue
-            outcome = settlement.state if held else "lost"
-            metrics.JOBS_ENDED.labels(running.job.command.wire_name, outcome).inc()
-            return
-
-    async def _settle_batch(self, settlements: list[Settlement]) -> list[bool | Exception]:
-        settled = await tasks.settle_tasks(self._bench.pool, settlements)
-        if any(settlement.sayings for settlement in settlements):
-            self._bench.outbox.wake.set()
-        return [settlement.lease.job_id in settled for settlement in settlements]
 
     async def beat(self) -> None:
         """Renew all leases with one statement, now and again, until cancelled."""

@@ -5,6 +5,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from contracts.jobs import JobCompleted, JobFailed, JobRetryScheduled
 from contracts.media import FetchMedia, MediaRejected
@@ -100,6 +101,41 @@ async def test_without_the_fence_the_zombie_is_heard(house: House, monkeypatch: 
     monkeypatch.setattr(tasks, "settle_tasks", settle_anything)
     news = await end_of_a_stolen_job(house, Frozen())
     assert [one for one in news if isinstance(one, MediaRejected)], "the test would not notice a missing fence"
+
+
+@pytest.mark.parametrize("end", [None, TimeoutError("too long without an answer")], ids=["completed", "failed"])
+async def test_whose_attempt_ends_after_its_lease_was_lost_tells_that_it_counts_for_nothing(
+    house: House, capsys: pytest.CaptureFixture[str], end: Exception | None
+) -> None:
+    command, began, thaw = fetch(), asyncio.Event(), asyncio.Event()
+
+    async def freeze(_job: Job[FetchMedia]) -> None:
+        if not began.is_set():
+            began.set()
+            await thaw.wait()
+            if end:
+                raise end
+
+    counted = _lost()
+    async with house.worker("media", works={FetchMedia: freeze}, heartbeat_seconds=60):
+        await house.say(command)
+        await asyncio.wait_for(began.wait(), 20)
+        async with house.worker("media", works={FetchMedia: freeze}):
+            await steal(house, command)
+            await until(lambda: _is(house, command, "completed"))
+        assert _lost() == counted, "whoever took it over has lost nothing"
+        thaw.set()
+        await until(lambda: _has_lost(counted + 1))
+    assert f'"job_id":"{command.job_id}","kind":"{KIND}","event":"lease_lost"' in capsys.readouterr().out
+    assert len([one for one in await house.heard() if isinstance(one, JobCompleted)]) == 1
+
+
+async def _has_lost(count: float) -> bool:
+    return _lost() == count
+
+
+def _lost() -> float:
+    return REGISTRY.get_sample_value("diorama_leases_lost_total") or 0
 
 
 async def test_a_task_that_kills_its_worker_fails_and_its_neighbours_complete(house: House) -> None:
