@@ -20,12 +20,14 @@ class Outcome:
     Attributes:
         failure: None where it was answered as it should be.
         is_excused: the failure is a sound answer all the same.
+        probe: `probe_until` of the host, where this request was its probe.
 
     """
 
     latency_seconds: float
     failure: Failure | None = None
     is_excused: bool = False
+    probe: float | None = None
 
     @property
     def may_wait(self) -> bool:
@@ -49,10 +51,10 @@ def noted(host: Host, now: float, outcome: Outcome, limits: Limits) -> Host:
     elif _was_answered(failure):
         host = throttle.note_latency(host, outcome.latency_seconds, limits, sound=sound)
     if failure and failure.code in BLOCKS and not sound:
-        return breaker.note_block(host, now, failure.code, patience, limits)
+        return breaker.note_block(host, now, failure.code, patience, limits, probe=outcome.probe)
     if isinstance(failure, TryAgain) or not _was_answered(failure) or (failure and failure.code in BLOCKS):
-        return breaker.note_silence(host, now)
-    return breaker.note_answer(host, now)
+        return breaker.note_silence(host, now, probe=outcome.probe)
+    return breaker.note_answer(host, now, probe=outcome.probe)
 
 
 def _was_answered(failure: Failure | None) -> bool:

@@ -30,7 +30,7 @@ class Grant:
         host: as it is written down now.
         wait_seconds: until the download that it was asked for may begin; None where there is no place for it.
         turns: when the ones after it may; None where no time lies between them.
-        is_probe: that one alone may begin.
+        probe: `probe_until` of the host, where that one alone may begin, to try whether it answers again.
 
     """
 
@@ -39,7 +39,15 @@ class Grant:
     host: Host
     wait_seconds: float | None = None
     turns: Turns | None = None
-    is_probe: bool = False
+    probe: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A place that was taken: in how many seconds the download may begin, and whether it is the probe, as above."""
+
+    wait_seconds: float
+    probe: float | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -102,7 +110,7 @@ class Here:
     def agree(self, grant: Grant, asked_at: float, now: float) -> None:
         """Go by what was agreed on, from the moment on when it was asked for."""
         self.hold(grant, asked_at)
-        self._fresh_until = 0.0 if grant.is_probe else asked_at + FRESH_SECONDS
+        self._fresh_until = asked_at + FRESH_SECONDS if grant.probe is None else 0.0
         self._ready_at = now + (grant.wait_seconds or 0.0)
         self.turns = grant.turns
         if grant.wait_seconds is not None:
@@ -131,15 +139,16 @@ class Here:
         left_seconds = max(0.0, (told.retry_after_seconds or 0.0) - passed_seconds)
         return TryAgain(told.code, told.sentence, retry_after_seconds=left_seconds, rate_limited=True)
 
-    def begin(self, now: float) -> float | None:
-        """Take a place; give how many seconds its turn has to be waited for, or None where the book has to be asked."""
+    def begin(self, now: float) -> Admission | None:
+        """Take a place, or give None where the book has to be asked."""
         if now >= self._fresh_until or self.used >= self._allowed:
             return None
         wait_seconds = self._turn(now)
-        if wait_seconds is not None:
-            self.used += 1
-            self.used_at = now
-        return wait_seconds
+        if wait_seconds is None:
+            return None
+        self.used += 1
+        self.used_at = now
+        return Admission(wait_seconds)
 
     def _turn(self, now: float) -> float | None:
         if self.is_spaced:

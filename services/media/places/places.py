@@ -10,7 +10,7 @@ from uuid import uuid4
 import structlog
 from prometheus_client import Counter, Gauge
 
-from services.media.places.here import FRESH_SECONDS, Grant, Here
+from services.media.places.here import FRESH_SECONDS, Admission, Grant, Here
 from services.media.places.sharing import Door, claim
 from shared.addresses import Url
 from shared.database import AWAY
@@ -83,15 +83,15 @@ class Places:
             yield
             return
         here = self._hosts.setdefault(place.host, Here(is_spaced=self._limits.spacing_seconds > 0))
-        await self._enter(place.host, here)
+        probe = await self._enter(place.host, here)
         began_at = self._clock()
         OPEN.inc()
         outcome = None
         try:
             yield
-            outcome = Outcome(self._clock() - began_at)
+            outcome = Outcome(self._clock() - began_at, probe=probe)
         except Failure as failure:
-            outcome = Outcome(self._clock() - began_at, failure)
+            outcome = Outcome(self._clock() - began_at, failure, probe=probe)
             raise
         finally:
             OPEN.dec()
@@ -99,8 +99,8 @@ class Places:
             try:
                 if outcome is not None:
                     await self._note(place.host, here, outcome)
-                elif here.is_troubled:  # who probed was broken off, and others need not wait for what comes of it
-                    await self._tell(place.host, here, Outcome(self._clock() - began_at, _BROKEN_OFF))
+                elif probe is not None:  # it was broken off, and others need not wait for what comes of it
+                    await self._tell(place.host, here, Outcome(self._clock() - began_at, _BROKEN_OFF, probe=probe))
             except AWAY as error:  # what came of the download stands, and so does a cancel
                 _log.warning("host_not_told", host=place.host, error=repr(error))
 
@@ -135,34 +135,36 @@ class Places:
         except AWAY as error:
             _log.warning("places_not_given_back", error=repr(error))
 
-    async def _enter(self, name: str, here: Here) -> None:
-        wait_seconds = None
+    async def _enter(self, name: str, here: Here) -> float | None:
+        """Take a place, and wait for its turn; give `probe_until` of the host where that is to be the probe."""
+        taken = None
         if here.expected_wait_seconds(self._most) <= self._limits.patience_seconds:
             here.waiting += 1
             try:
-                wait_seconds = await self._in_line(name, here)
+                taken = await self._in_line(name, here)
             except TryAgain as patience:
                 PUT_OFF.labels(patience.code).inc()
                 later = max(patience.retry_after_seconds or 0.0, self._put_off(here))
                 raise TryAgain(patience.code, patience.sentence, retry_after_seconds=later, rate_limited=True) from None
             finally:
                 here.waiting -= 1
-        if wait_seconds is None:
+        if taken is None:
             late = busy(name, self._put_off(here), "download")
             PUT_OFF.labels(late.code).inc()
             raise late
-        if wait_seconds > 0:
+        if taken.wait_seconds > 0:
             try:
-                await self._sleep(wait_seconds)
+                await self._sleep(taken.wait_seconds)
             except BaseException:
                 here.end(self._clock())
                 raise
+        return taken.probe
 
     def _put_off(self, here: Here) -> float:
         return here.put_off(self._clock(), self._most, self._limits.spacing_seconds)
 
-    async def _in_line(self, name: str, here: Here) -> float | None:
-        """Wait for a place, and give how many seconds its turn has to be waited for; None where that takes too long."""
+    async def _in_line(self, name: str, here: Here) -> Admission | None:
+        """Wait for a place; None where that takes too long."""
         give_up_at = asyncio.get_running_loop().time() + self._limits.patience_seconds
         try:
             async with asyncio.timeout_at(give_up_at):
@@ -172,21 +174,21 @@ class Places:
         try:
             while True:
                 here.freed.clear()
-                wait_seconds = await self._take(name, here)
-                if wait_seconds is not None or not await self._until_freed(here, give_up_at):
-                    return wait_seconds
+                taken = await self._take(name, here)
+                if taken is not None or not await self._until_freed(here, give_up_at):
+                    return taken
         finally:
             here.line.release()
 
-    async def _take(self, name: str, here: Here) -> float | None:
+    async def _take(self, name: str, here: Here) -> Admission | None:
         async with here.agreeing:
             now = self._clock()
             if (refusal := here.refusal(now)) is not None:
                 raise refusal
-            wait_seconds = here.begin(now)
-            if wait_seconds is None and now >= here.ask_at(self._most):
+            taken = here.begin(now)
+            if taken is None and now >= here.ask_at(self._most):
                 return await self._ask(name, here)
-            return wait_seconds
+            return taken
 
     async def _until_freed(self, here: Here, give_up_at: float) -> bool:
         """Wait until a download has ended, or until the book may tell of a place; False: it is too late for either."""
@@ -199,8 +201,8 @@ class Places:
             return again_at < give_up_at
         return True
 
-    async def _ask(self, name: str, here: Here) -> float | None:
-        """Ask the book for places; give how long the turn has to be waited for of which one was taken, if one was."""
+    async def _ask(self, name: str, here: Here) -> Admission | None:
+        """Ask the book for places, and take one if there is one."""
         before, answered, asked_at = here.turns, here.answered, self._clock()
         here.turns, here.answered = None, False
         here.distrust(here.wanted(self._most))
@@ -229,13 +231,13 @@ class Places:
             here.refuse(grant, self._clock())
             raise grant
         here.agree(grant, asked_at, self._clock())
-        return grant.wait_seconds
+        return None if grant.wait_seconds is None else Admission(grant.wait_seconds, grant.probe)
 
     def _known(self, host: Host, before: Turns | None, now: float, *, answered: bool) -> Host:
         """Give a host with what it answered since, and without the turns that nobody needed."""
         host = before.given_back(host) if before else host
         # While the breaker is open, whatever is answered was asked before.
-        return breaker.note_answer(host, now) if answered and host.open_until is None else host
+        return breaker.note_answer(host, now, probe=None) if answered and host.open_until is None else host
 
     def _claimed(self, door: Door, host: Host, here: Here, now: float, wanted: int) -> tuple[Door, Grant]:
         shares, allowed = claim(door, self._name, here.used, wanted, now=now, most=self._most)
@@ -245,14 +247,14 @@ class Places:
     def _with_turns(self, door: Door, grant: Grant, before: Turns | None, host: Host, now: float) -> tuple[Door, Grant]:
         """Take the next turn, and some of those behind it where time has to lie between them."""
         entered, limits = door.host, self._limits
-        is_probe = entered.open_until is not None
+        probe = None if entered.open_until is None else entered.probe_until
         delay = throttle.delay_between(entered, 0.0, limits)
-        count = how_many(before, host, now, delay, limits) if not is_probe else 1
+        count = how_many(before, host, now, delay, limits) if probe is None else 1
         taken, wait_seconds = throttle.take_turns(entered, now, 0.0, limits, count)
         begin = self._clock() + wait_seconds
-        rest = Turns(begin + delay, begin + count * delay, delay, count - 1, count, taken.next_at, not is_probe)
+        rest = Turns(begin + delay, begin + count * delay, delay, count - 1, count, taken.next_at, probe is None)
         turns = rest if delay > 0 else None
-        granted = Grant(grant.allowed, grant.held, taken, wait_seconds, turns, is_probe)
+        granted = Grant(grant.allowed, grant.held, taken, wait_seconds, turns, probe)
         return Door(taken, door.shares), granted
 
     async def _note(self, name: str, here: Here, outcome: Outcome) -> None:

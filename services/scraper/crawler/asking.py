@@ -57,8 +57,8 @@ class Asking:
         first = place
         for _ in range(1 + REDIRECT_LIMIT):
             refuse_longer_than_is_carried(str(place))
-            await self._politeness.turn(place.host, await allow(place))
-            async with self._politeness.noting(place.host, excused):
+            probe = await self._politeness.turn(place.host, await allow(place))
+            async with self._politeness.noting(place.host, excused, probe=probe):
                 answer = await self._outbound.read_once(
                     str(place), max_bytes=max_bytes, deadline_seconds=deadline_seconds, accept=accept, headers=headers
                 )

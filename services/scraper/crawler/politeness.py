@@ -58,32 +58,36 @@ class Politeness:
         self._untold: dict[str, list[Outcome]] = {}
         self._taking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def turn(self, name: str, asked_seconds: float = 0.0) -> None:
+    async def turn(self, name: str, asked_seconds: float = 0.0) -> float | None:
         """Wait until a host may be asked, and take that turn.
 
         Args:
             name: of the host.
             asked_seconds: the spacing that the host itself asks for, where it is longer than ours.
 
+        Returns: `probe_until` of the host, where this turn is for the one that tries whether it answers again.
+
         Raises:
             TryAgain: `host_busy`, where the turn would come too late, or `host_blocked`, while the host refuses us. No
                 turn is taken then, and no attempt is used up.
 
         """
+        probe = None
         async with self._taking.setdefault(name, asyncio.Lock()):
             asked = min(asked_seconds, self._limits.longest_delay_seconds)
             turns = self._turns.get(name)
             wait_seconds = turns.take(self._clock(), asked) if turns else None
             if wait_seconds is None:
-                wait_seconds = await self._take_turns(name, asked)
+                wait_seconds, probe = await self._take_turns(name, asked)
         if wait_seconds > 0:
             await self._sleep(wait_seconds)
+        return probe
 
-    async def _take_turns(self, name: str, asked_seconds: float) -> float:
-        """Take the next turns together with what is to be told of the host; give the wait for the first."""
+    async def _take_turns(self, name: str, asked_seconds: float) -> tuple[float, float | None]:
+        """Take the next turns together with what is to be told of the host; give the wait for the first, as `turn`."""
         before, untold = self._turns.pop(name, None), self._untold.pop(name, [])
 
-        def decide(host: Host, now: float) -> tuple[Host, tuple[Turns, float] | TryAgain]:
+        def decide(host: Host, now: float) -> tuple[Host, tuple[Turns, float, float | None] | TryAgain]:
             told = self._with_told(before.given_back(host) if before else host, now, untold)
             entered, again_at = breaker.enter(told, now, self._limits)
             if again_at is not None:
@@ -96,14 +100,14 @@ class Politeness:
                 return told, host_busy(name, wait_seconds, "page")
             begin = self._clock() + wait_seconds
             rest = Turns(begin + delay, begin + count * delay, delay, count - 1, count, taken.next_at, is_clear)
-            return taken, (rest, wait_seconds)
+            return taken, (rest, wait_seconds, None if entered.open_until is None else entered.probe_until)
 
         outcome = await self._book.change(name, decide)
         if isinstance(outcome, TryAgain):
             raise outcome
-        turns, wait_seconds = outcome
+        turns, wait_seconds, probe = outcome
         self._remember(name, turns)
-        return wait_seconds
+        return wait_seconds, probe
 
     def _with_told(self, host: Host, now: float, untold: Sequence[Outcome]) -> Host:
         """Note outcomes late; meanwhile others may have opened the breaker, and these were asked before."""
@@ -130,12 +134,15 @@ class Politeness:
             await self._book.change(name, decide)
 
     @asynccontextmanager
-    async def noting(self, name: str, excused: re.Pattern[str] | None = None) -> AsyncIterator[None]:
+    async def noting(
+        self, name: str, excused: re.Pattern[str] | None = None, *, probe: float | None = None
+    ) -> AsyncIterator[None]:
         """Learn from what a host answers to the one request that is made in here.
 
         Args:
             name: of the host.
             excused: the codes of refusals that are sound answers; one that blocks tells nothing of us then.
+            probe: as its turn gave it.
 
         """
         began_at = self._clock()
@@ -143,9 +150,9 @@ class Politeness:
             yield
         except Failure as failure:
             is_excused = isinstance(failure, Refused) and excused is not None and bool(excused.fullmatch(failure.code))
-            await self._note(name, Outcome(self._clock() - began_at, failure, is_excused))
+            await self._note(name, Outcome(self._clock() - began_at, failure, is_excused, probe))
             raise
-        await self._note(name, Outcome(self._clock() - began_at))
+        await self._note(name, Outcome(self._clock() - began_at, probe=probe))
 
     async def _note(self, name: str, outcome: Outcome) -> None:
         """Tell of a host at once what all have to know, and with the next turn what may wait for it."""

@@ -2,13 +2,14 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
 
 from services.media.places import Door
 from shared.errors import TryAgain
-from shared.manners import Decide, Limits, T
+from shared.manners import Decide, Limits, T, breaker
 from tests.living import House
 from tests.media.places.replicas import (
     HASTY,
@@ -131,6 +132,52 @@ async def test_one_download_tries_whether_the_host_answers_again_and_opens_it_fo
         for replica in (one, other):
             replica.clock.by_seconds += 3
         assert [await replica.fetch() for replica in (one, other)] == ["here"] * 2
+
+
+async def breaker_of(house: House) -> dict[str, Any]:
+    (row,) = await house.rows("SELECT blocks, open_until, open_seconds, probe_until FROM media.hosts")
+    return dict(row)
+
+
+@pytest.mark.parametrize("heedless", [False, True])
+@pytest.mark.parametrize("ending", ["here", "http_403", "broken off"])
+async def test_a_download_that_was_begun_before_a_host_was_closed_decides_nothing_while_another_probes(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str, *, heedless: bool
+) -> None:
+    """With its negative control: whatever ends is taken for the probe."""
+    async with (
+        Stranger(otherwise=FORBIDDEN, hangs={"/late"}) as host,
+        Stranger(otherwise=PICTURE, hangs={"/probe"}) as later,
+        with_one_book(house, 2) as books,
+        replicas(books[:1], host, tmp_path, most=4) as (one,),
+        replicas(books[1:], later, tmp_path, most=4) as (other,),
+    ):
+        late = asyncio.create_task(one.fetch("/late"))
+        await host.until(lambda: host.open_now == 1)
+        assert [await one.fetch() for _ in range(3)] == ["http_403"] * 3
+        await times_up(house)
+        probing = asyncio.create_task(other.fetch("/probe"))
+        await later.until(lambda: later.open_now == 1)
+        probed = await breaker_of(house)
+        assert probed["probe_until"] is not None
+        if heedless:
+            monkeypatch.setattr(breaker, "decides", lambda *_: True)
+        if ending == "broken off":
+            late.cancel()
+        else:
+            host.otherwise = PICTURE if ending == "here" else FORBIDDEN
+            host.release()
+        (ended,) = await asyncio.gather(late, return_exceptions=True)
+        assert ended == ending or isinstance(ended, asyncio.CancelledError)
+        is_as_probed = await breaker_of(house) == probed
+        if ending == "broken off":
+            assert is_as_probed, "nobody is told of a download that was broken off, unless it was the probe"
+        else:
+            assert is_as_probed is not heedless
+        later.release()
+        assert await probing == "here"
+        if not heedless:
+            assert (await breaker_of(house))["open_until"] is None
 
 
 async def test_a_probe_that_is_broken_off_lets_others_try_when_the_time_is_over_again(

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
@@ -22,18 +22,24 @@ class Guarded(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.host, self.now = Host(), 0.0
-        self.asking: list[float] = []
-        """When each request began that has not ended."""
+        self.asking: list[float | None] = []
+        """Of each request that has not ended, which probe it is, if it is one."""
         self.blocked = 0
         self.opened: list[float] = []
         """For how long the breaker opened each time, since it was closed."""
         self.probed_at: float | None = None
+        self.probe: float | None = None
+        """The one whose end is waited for."""
 
     @rule(seconds=st.sampled_from([0.1, 1, 5, 10, 20, 40]))
     def time_passes(self, seconds: float) -> None:
         self.now += seconds
 
-    @rule()
+    @rule(how_many=st.sampled_from([1, 4]))
+    def some_come(self, how_many: int) -> None:
+        for _ in range(how_many):
+            self.somebody_comes()
+
     def somebody_comes(self) -> None:
         was_open = self.host.open_until is not None
         self.host, again_at = breaker.enter(self.host, self.now, LIMITS)
@@ -46,20 +52,30 @@ class Guarded(RuleBasedStateMachine):
             recent = self.probed_at is not None and self.now < self.probed_at + LIMITS.probe_seconds
             assert not recent, "two probes at a time"
             self.probed_at = self.now
-        self.asking.append(self.now)
+            self.probe = self.host.probe_until
+        self.asking.append(self.host.probe_until if was_open else None)
+
+    def ends(self, which: int) -> tuple[float | None, bool]:
+        """Have a request end; tell which probe it was, and whether the host stays as it is whatever came of it."""
+        probe = self.asking.pop(which % len(self.asking))
+        is_half_open = self.host.open_until is not None and self.now >= self.host.open_until
+        return probe, is_half_open and (probe is None or probe != self.probe)
 
     @precondition(lambda self: self.asking)
     @rule(which=st.integers(0, 99), patience=st.sampled_from([None, 1.0, 50.0]))
     def the_host_blocks(self, which: int, patience: float | None) -> None:
-        self.asking.pop(which % len(self.asking))
         before = self.host
-        self.host = breaker.note_block(self.host, self.now, "http_403", patience, LIMITS)
+        probe, is_stale = self.ends(which)
+        self.host = breaker.note_block(self.host, self.now, "http_403", patience, LIMITS, probe=probe)
+        if is_stale:
+            assert self.host == before, "what was asked before it opened says nothing of whether we are welcome now"
+            return
         self.blocked += 1
         if before.open_until is None:
             assert (self.host.open_until is not None) == (self.blocked >= LIMITS.blocks), "opened too soon or too late"
         if self.host.open_seconds != before.open_seconds or self._reopened(before):
             self.opened.append(self.host.open_seconds)
-            self.probed_at = None
+            self.probed_at = self.probe = None
         if patience and self.host.open_until is not None:
             assert self.host.open_until >= self.now + patience, "what the host asked for was not heard"
 
@@ -69,23 +85,27 @@ class Guarded(RuleBasedStateMachine):
     @precondition(lambda self: self.asking)
     @rule(which=st.integers(0, 99))
     def the_host_answers(self, which: int) -> None:
-        self.asking.pop(which % len(self.asking))
-        closes = self.host.open_until is None or self.now >= self.host.open_until
-        self.host = breaker.note_answer(self.host, self.now)
-        assert (self.host.open_until is None) == closes, "only what came after the time was over can close it"
+        before = self.host
+        probe, is_stale = self.ends(which)
+        closes = before.open_until is None or (self.now >= before.open_until and not is_stale)
+        self.host = breaker.note_answer(self.host, self.now, probe=probe)
+        assert (self.host.open_until is None) == closes, "only the one that tries whether it answers can close it"
         if closes:
-            self.blocked, self.opened, self.probed_at = 0, [], None
+            self.blocked, self.opened, self.probed_at, self.probe = 0, [], None, None
 
     @precondition(lambda self: self.asking)
     @rule(which=st.integers(0, 99))
     def nobody_answers(self, which: int) -> None:
-        self.asking.pop(which % len(self.asking))
         before = self.host
-        self.host = breaker.note_silence(self.host, self.now)
+        probe, is_stale = self.ends(which)
+        self.host = breaker.note_silence(self.host, self.now, probe=probe)
+        if is_stale:
+            assert self.host == before, "who was asked before it opened is silent about now"
+            return
         assert (self.host.open_until is None) == (before.open_until is None), "silence is neither a block nor a welcome"
         if self._reopened(before):
             assert self.host.open_seconds == before.open_seconds
-            self.probed_at = None
+            self.probed_at = self.probe = None
 
     @property
     def opened_until(self) -> float:
@@ -111,11 +131,11 @@ def _lets_everybody_probe(host: Host, now: float, _limits: Limits) -> tuple[Host
     return host, host.open_until if host.open_until is not None and now < host.open_until else None
 
 
-def _never_opens(host: Host, *_: object) -> Host:
+def _never_opens(host: Host, *_: object, probe: float | None) -> Host:  # noqa: ARG001 - as the decision has it
     return host
 
 
-def _forgets_nothing(host: Host, _now: float) -> Host:
+def _forgets_nothing(host: Host, _now: float, *, probe: float | None) -> Host:  # noqa: ARG001 - as the decision has it
     return host
 
 
@@ -123,9 +143,12 @@ def _forgets_nothing(host: Host, _now: float) -> Host:
     ("decision", "broken", "promise"),
     [
         ("enter", _lets_everybody_probe, "two probes at a time"),
-        ("enter", lambda host, *_: (host, None), "somebody passed while"),
+        ("enter", lambda host, *_: (host, None), "somebody passed while|two probes at a time"),
         ("note_block", _never_opens, "opened too soon or too late"),
         ("note_answer", _forgets_nothing, "opened too soon or too late"),
+        ("decides", lambda *_: True, "before it opened|only the one that tries"),
+        ("decides", lambda *_: False, "only the one that tries|the pauses do not double|was not heard"),
+        ("decides", lambda _, probe: probe is not None, "before it opened|only the one that tries"),
     ],
 )
 def test_a_breaker_without_one_of_its_decisions_is_found_out(
@@ -133,4 +156,4 @@ def test_a_breaker_without_one_of_its_decisions_is_found_out(
 ) -> None:
     monkeypatch.setattr(breaker, decision, broken)
     with pytest.raises(AssertionError, match=promise):
-        _run(Guarded, settings=PROFILE)
+        _run(Guarded, settings=settings(PROFILE, phases=[Phase.generate]))

@@ -1,6 +1,7 @@
 """Who is alone with a host takes turns in advance, so that it need not write down each of them."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from services.scraper.crawler.politeness import Politeness
 from shared.errors import TryAgain
-from shared.manners import Decide, Host, Limits, T
+from shared.manners import Decide, Host, Limits, T, breaker
 from tests.scraper.site import Clock, Notebook
 
 HOST = "gallery.example"
@@ -158,3 +159,37 @@ async def test_a_host_that_is_asked_without_a_pause_is_still_probed_by_one() -> 
     await house.processes[0].turn(HOST)
     with pytest.raises(TryAgain, match="host_blocked"):
         await house.processes[0].turn(HOST)
+
+
+async def end(house: House, probe: float | None, failure: TryAgain | None) -> None:
+    """Have a request of the first process end as it does, whenever it began."""
+    with suppress(TryAgain):
+        async with house.processes[0].noting(HOST, probe=probe):
+            if failure:
+                raise failure
+
+
+BLOCK = TryAgain("http_503", "Busy.")
+SILENCE = TryAgain("timed_out", "It did not answer.")
+
+
+@pytest.mark.parametrize("heedless", [False, True])
+@pytest.mark.parametrize("ending", [None, BLOCK, SILENCE])
+async def test_what_was_asked_before_a_host_was_closed_decides_nothing_while_another_probes(
+    monkeypatch: pytest.MonkeyPatch, ending: TryAgain | None, *, heedless: bool
+) -> None:
+    """With its negative control: whatever ends is taken for the probe."""
+    if heedless:
+        monkeypatch.setattr(breaker, "decides", lambda *_: True)
+    house = House(1, Limits(spacing_seconds=0, longest_delay_seconds=0, blocks=1, open_seconds=60))
+    late, blocked = [await house.processes[0].turn(HOST) for _ in range(2)]
+    assert late is None
+    await end(house, blocked, BLOCK)
+    house.clock.now += 60
+    probe = await house.processes[0].turn(HOST)
+    probed = house.book.hosts[HOST]
+    await end(house, late, ending)
+    assert (house.book.hosts[HOST] != probed) is heedless
+    if not heedless:
+        await end(house, probe, None)
+        assert house.book.hosts[HOST].open_until is None, "what the probe is told counts"
