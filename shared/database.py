@@ -1,7 +1,8 @@
 """PostgreSQL: pools, codecs, and which errors mean that the database is away."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
 import asyncpg
@@ -16,7 +17,13 @@ else:
     Connection: TypeAlias = asyncpg.Connection | PoolConnectionProxy
     Pool: TypeAlias = asyncpg.Pool
 
+
+class DatabaseAway(Exception):
+    """The database cannot be reached, where nobody else may be blamed for that: see `blaming_the_database`."""
+
+
 DATABASE_TROUBLE = (
+    DatabaseAway,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # the server's farewell has arrived on a connection, and not yet its end
     asyncpg.PostgresConnectionError,
@@ -47,6 +54,23 @@ _STATEMENT_SECONDS = 25
 _COMMAND_SECONDS = 30
 
 _log = structlog.get_logger(__name__)
+
+
+@contextmanager
+def blaming_the_database(what: str) -> Iterator[None]:
+    """Raise DatabaseAway where a connection cannot be opened or does not answer in time.
+
+    Both are an OSError, as of any other connection: whoever asks the database while a stranger is asked, or within a
+    deadline, would take it for the stranger's, or for the deadline's.
+
+    Args:
+        what: is looked for in the database, for whoever reads of it.
+
+    """
+    try:
+        yield
+    except OSError as error:  # a TimeoutError is one
+        raise DatabaseAway(f"{what} cannot be reached in the database: {error!r}") from error
 
 
 async def open_pool(url: str, *, size: int, application_name: str, wait: bool = True) -> Pool:

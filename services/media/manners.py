@@ -7,13 +7,12 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, TypeVar
 
 import structlog
-from asyncpg import InterfaceError
 
 from services.media.places import Door, Share
 from services.media.store import hosts as store
 from services.media.store.hosts import HostRow
 from shared.batching import Batcher
-from shared.database import AWAY, Pool
+from shared.database import AWAY, Pool, blaming_the_database
 from shared.manners import Decide, Host
 
 T = TypeVar("T")
@@ -58,11 +57,9 @@ class SharedDoors:
         self._changing: Batcher[_Change, Any] = Batcher(self._change_batch)
 
     async def change(self, name: str, decide: Decide[Door, T]) -> T:
-        """Decide on what is written of a host, and write it unless nothing is changed."""
-        try:
+        """Decide on what is written of a host, and write it unless nothing is changed; raises as the database does."""
+        with blaming_the_database("The book of hosts"):
             answer: T = await self._changing.submit(_Change(name, decide))
-        except OSError as error:  # a TimeoutError is one: it would be taken for the deadline of the download
-            raise InterfaceError(f"The book of hosts cannot be reached: {error!r}") from error
         return answer
 
     async def run(self) -> None:

@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 from services.scraper.crawler import Told, Validators
 from services.scraper.rules import SCRAPE_RECIPE, page_subject
 from services.scraper.store import manners as store
-from shared.database import Pool
+from shared.database import Pool, blaming_the_database
 from shared.manners import Decide, Host
 
 T = TypeVar("T")
@@ -19,6 +19,7 @@ _KEEP_DAYS: Final = 60
 """Longer than a site's rules count that it cannot tell any more."""
 
 _KNOWN_LIMIT: Final = 10_000
+_RULES: Final = "What sites told robots"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,10 @@ class _Known:
 
 
 class SharedBooks:
-    """One book for all processes of the scraper; time is the database's."""
+    """One book for all processes of the scraper; time is the database's.
+
+    It is looked into while pages of strangers are fetched and shown, within their deadlines.
+    """
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -64,21 +68,25 @@ class SharedBooks:
         the database, so that a frozen process keeps nobody from a host.
         """
         async with self._lock(name):
-            known = self._known.pop(name, None)
-            if known:
-                changed, answer = decide(known.host, self._clock.now())
-                if changed != known.host and await self._write(name, known.version, changed):
-                    return answer
-            while True:
-                row = await store.select_host(self._pool, name)
-                self._clock.set(row.now)
-                host = Host(**row.facts)
-                changed, answer = decide(host, row.now)
-                if changed == host:
-                    self._keep(name, row.version, host)
-                    return answer
-                if await self._write(name, row.version, changed):
-                    return answer
+            with blaming_the_database("The book of hosts"):
+                return await self._change(name, decide)
+
+    async def _change(self, name: str, decide: Decide[Host, T]) -> T:
+        known = self._known.pop(name, None)
+        if known:
+            changed, answer = decide(known.host, self._clock.now())
+            if changed != known.host and await self._write(name, known.version, changed):
+                return answer
+        while True:
+            row = await store.select_host(self._pool, name)
+            self._clock.set(row.now)
+            host = Host(**row.facts)
+            changed, answer = decide(host, row.now)
+            if changed == host:
+                self._keep(name, row.version, host)
+                return answer
+            if await self._write(name, row.version, changed):
+                return answer
 
     async def _write(self, name: str, version: int, host: Host) -> bool:
         written_at = await store.upsert_host(self._pool, name, version, asdict(host))
@@ -99,16 +107,19 @@ class SharedBooks:
 
     async def told(self, origin: str, known: bytes | None) -> Told | None:
         """Look what an origin told robots."""
-        row = await store.select_robots(self._pool, origin, known)
+        with blaming_the_database(_RULES):
+            row = await store.select_robots(self._pool, origin, known)
         return Told(**asdict(row)) if row else None
 
     async def tell(self, origin: str, digest: bytes, rules: str, fresh_seconds: float) -> None:
         """Write down what an origin has just told."""
-        await store.upsert_robots(self._pool, origin, digest, rules, fresh_seconds)
+        with blaming_the_database(_RULES):
+            await store.upsert_robots(self._pool, origin, digest, rules, fresh_seconds)
 
     async def fail(self, origin: str, code: str, fresh_seconds: float) -> None:
         """Write down that an origin cannot tell now."""
-        await store.upsert_robots_failure(self._pool, origin, code, fresh_seconds)
+        with blaming_the_database(_RULES):
+            await store.upsert_robots_failure(self._pool, origin, code, fresh_seconds)
 
     async def seen(self, project_id: UUID, url: str) -> Seen | None:
         """Look which version of a page a project has seen, unless its images would be asked for in another way now."""

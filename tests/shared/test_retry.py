@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.database import DatabaseAway
 from shared.errors import Failure, Refused, TryAgain, printable
 from shared.retry import ATTEMPTS, backoff_seconds, judge
 
 AWAY = [
+    DatabaseAway("the book cannot be reached"),
     asyncpg.InterfaceError("connection is closed"),
     asyncpg.CannotConnectNowError("the database system is starting up"),
     asyncpg.AdminShutdownError("terminating connection"),

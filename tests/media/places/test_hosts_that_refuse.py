@@ -1,15 +1,20 @@
 """What a host asks of one process, all obey; what it refuses one, all stop asking for."""
 
 import asyncio
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
 
+from services.media import manners
+from services.media.manners import SharedDoors
 from services.media.places import Door
+from shared.database import DatabaseAway
 from shared.errors import TryAgain
 from shared.manners import Decide, Limits, T, breaker
+from shared.retry import judge
 from tests.living import House
 from tests.media.places.replicas import (
     HASTY,
@@ -71,6 +76,37 @@ class LostBook(Notebook):
 async def test_what_a_host_has_said_stands_though_nobody_can_write_it_down(tmp_path: Path) -> None:
     async with Stranger(otherwise=FORBIDDEN) as host, replicas([LostBook()], host, tmp_path, most=4) as (one,):
         assert await one.fetch() == "http_403", "and not that it took too long"
+
+
+class Unreachable:
+    """A pool whose database does not answer in time, or not at all."""
+
+    def __init__(self, error: OSError) -> None:
+        self._error = error
+
+    async def fetch(self, *_: object) -> list[object]:
+        raise self._error
+
+
+UNREACHABLE = [TimeoutError("nobody answers"), ConnectionRefusedError("nobody is there")]
+
+
+@pytest.mark.parametrize("error", UNREACHABLE, ids=lambda error: type(error).__name__)
+async def test_a_book_that_cannot_be_reached_is_not_taken_for_a_slow_host(tmp_path: Path, error: OSError) -> None:
+    pool: Any = Unreachable(error)
+    async with Stranger() as host, replicas([SharedDoors(pool)], host, tmp_path, most=4) as (one,):
+        with pytest.raises(DatabaseAway) as caught:
+            await one.fetch()
+        assert judge(caught.value, 1).attempts_used == 0
+        assert not host.asked
+
+
+async def test_without_a_name_of_its_own_it_would_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Negative control."""
+    monkeypatch.setattr(manners, "blaming_the_database", lambda _: nullcontext())
+    pool: Any = Unreachable(UNREACHABLE[0])
+    async with Stranger() as host, replicas([SharedDoors(pool)], host, tmp_path, most=4) as (one,):
+        assert await one.fetch() == "fetch_timeout"
 
 
 async def test_a_short_patience_is_waited_for(house: House, tmp_path: Path) -> None:

@@ -4,13 +4,15 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
 from services.scraper.crawler import Books
 from services.scraper.crawler.politeness import Politeness
+from services.scraper.manners import SharedBooks
 from services.scraper.store import manners as store
-from shared.database import Pool
+from shared.database import DatabaseAway, Pool
 from shared.errors import Refused, TryAgain
 from shared.manners import Limits
 from tests.living import House
@@ -119,3 +121,26 @@ async def test_what_one_process_read_in_robots_txt_all_know(house: House, opened
                 with pytest.raises(Refused, match="robots_disallowed"):
                     await crawler.page(f"{site.origin}/private")
         assert site.times_asked("/robots.txt") == asked
+
+
+class Unreachable:
+    """A pool whose database does not answer in time."""
+
+    async def _fail(self, *_: object) -> object:
+        raise TimeoutError("nobody answers")
+
+    fetchrow = fetchval = execute = _fail
+
+
+async def test_books_that_cannot_be_reached_are_not_taken_for_the_deadline_of_a_page() -> None:
+    pool: Any = Unreachable()
+    books = SharedBooks(pool)
+    asked = [
+        lambda: books.change(HOST, lambda host, _: (host, None)),
+        lambda: books.told(HOST, None),
+        lambda: books.tell(HOST, b"", "", 1.0),
+        lambda: books.fail(HOST, "http_503", 1.0),
+    ]
+    for ask in asked:
+        with pytest.raises(DatabaseAway):
+            await ask()
