@@ -4,6 +4,7 @@ import gzip
 import json
 import tracemalloc
 from collections.abc import AsyncIterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -230,7 +231,7 @@ async def test_what_media_has_made_of_images_by_the_end_changes_nothing_of_how_m
     command = ReadManifest(**lineage(), url=f"{site.origin}/list.csv")
     said = await read(house, site, command)
     [result] = [one.result for one in said if isinstance(one, JobCompleted) and one.job_id == command.job_id]
-    assert result == {"rows": 6, "images": 5, "refused": 1, "cut": False}
+    assert result == {"rows": 6, "images": 5, "refused": 1, "cut": False, "changed": False}
 
 
 async def test_a_manifest_that_breaks_at_once_is_refused_as_a_whole(house: House, site: Site) -> None:
@@ -251,14 +252,17 @@ async def test_an_upload_is_read_and_nobody_elses_objects_are(house: House, site
 
 
 async def test_a_manifest_goes_on_after_the_rows_that_are_recorded(house: House, site: Site) -> None:
-    site.say(
-        "/list.csv", "url\n" + "".join(f"https://a.org/{row}.jpg\n" for row in range(700)), content_type="text/csv"
-    )
+    body = "url\n" + "".join(f"https://a.org/{row}.jpg\n" for row in range(700))
+    site.say("/list.csv", body, content_type="text/csv")
     command = ReadManifest(**lineage(), url=f"{site.origin}/list.csv")
     await house.admin.execute(
-        "INSERT INTO scraper.crawls (id, project_id, scope, seeds, rows_read) VALUES ($1, $2, '{}', '{}', 500)",
+        """
+        INSERT INTO scraper.crawls (id, project_id, scope, seeds, rows_read, imports_begun, manifest_digest)
+        VALUES ($1, $2, '{}', '{}', 500, 1, $3)
+        """,
         command.job_id,
         command.project_id,
+        sha256(body.encode()).digest(),
     )
     said = await read(house, site, command)
     found = {one.url for one in said if isinstance(one, ImageFound)}

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from hashlib import file_digest
 from io import BufferedIOBase
 from itertools import islice
 from pathlib import Path
@@ -169,6 +170,16 @@ def read_rows(path: Path, columns: ManifestColumns) -> Generator[ReadRow, None, 
         found = _of_json(rest) if first.lstrip().startswith("{") else _of_csv(rest, columns)
         for number, fields in enumerate(found, 1):
             yield _judged(number, fields, columns)
+
+
+async def digest_of(path: Path) -> bytes:
+    """Give the SHA-256 of a file, by which it is known from what lay in its place before."""
+    return await asyncio.to_thread(_digest, path)
+
+
+def _digest(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").digest()
 
 
 def _is_parquet(path: Path) -> bool:

@@ -328,40 +328,6 @@ async def select_fetches(connection: Connection, job_id: UUID) -> list[UUID]:
     return [row["fetch_job_id"] for row in rows]
 
 
-async def select_rows_read(connection: Connection, crawl_id: UUID) -> int:
-    """Tell how many rows of a manifest are recorded."""
-    return int(await connection.fetchval("SELECT rows_read FROM crawls WHERE id = $1", crawl_id))
-
-
-async def update_rows_read(connection: Connection, crawl_id: UUID, *, rows: int, images: int) -> None:
-    """Count rows of a manifest that are recorded now."""
-    await connection.execute(
-        "UPDATE crawls SET rows_read = rows_read + $2, images_taken = images_taken + $3 WHERE id = $1",
-        crawl_id,
-        rows,
-        images,
-    )
-
-
-async def select_tasks_made(connection: Connection, job_ids: Sequence[UUID]) -> set[UUID]:
-    """Tell which of these jobs were made into tasks."""
-    rows = await connection.fetch("SELECT id FROM tasks WHERE id = ANY ($1::uuid[])", list(job_ids))
-    return {row["id"] for row in rows}
-
-
-async def count_taken(connection: Connection, crawl_id: UUID) -> tuple[int, int]:
-    """Count the images of one source that were told of, whatever media has made of them since, and what was refused."""
-    [row] = await connection.fetch(
-        """
-        SELECT count(fetch_job_id) AS told,
-               count(*) FILTER (WHERE fetch_job_id IS NULL AND outcome = 'refused') AS refused
-        FROM crawl_urls WHERE crawl_id = $1
-        """,
-        crawl_id,
-    )
-    return row["told"], row["refused"]
-
-
 async def select_images_known(connection: Connection, crawl_id: UUID, keys: Sequence[bytes]) -> set[bytes]:
     """Tell which images a crawl has found, and did not see refused."""
     rows = await connection.fetch(
