@@ -15,7 +15,7 @@ POLL_SECONDS: Final = 0.5
 """Who has no place at all looks so often whether there is one."""
 
 _LONGEST_PUT_OFF_SECONDS: Final = 300.0
-"""A host that has become faster is not idle for longer than this."""
+"""A host that has become faster, or that refuses nobody any more, is not idle for longer than this."""
 
 _LATEST: Final = 0.3  # what the latest download counts for in how long one takes
 
@@ -99,8 +99,7 @@ class Here:
 
     def wanted(self, most: int) -> int:
         """Give how many places could be used, rounded up to a power of two so that few steps lead there."""
-        wanted = self.used + self.waiting
-        return min(most, 1 << (wanted - 1).bit_length()) if self.waiting else self.used
+        return _in_steps(self.used + self.waiting, most) if self.waiting else self.used
 
     def distrust(self, wanted: int) -> None:
         """Begin nothing until something is agreed on once more, whatever becomes of asking for it."""
@@ -179,14 +178,29 @@ class Here:
     def expected_wait_seconds(self, most: int) -> float:
         """Tell how long whoever joins the line will wait, as downloads were of late; 0 where nobody knows."""
         places = self._allowed or most
-        if self.used + self.waiting < places:
-            return 0.0
+        if self.used + self.waiting < places or _in_steps(self.used + self.waiting + 1, most) > self._asked_for:
+            return 0.0  # also where nobody has asked whether there are more
         return (self.waiting + 1) * self._hold_seconds / places
 
-    def put_off(self, now: float, most: int, spacing_seconds: float) -> float:
-        """Give in how many seconds one who does not wait shall come again, each a bit later than the one before."""
-        behind = max(now + self.expected_wait_seconds(most), self._put_off_until)
+    def put_off(self, now: float, most: int, spacing_seconds: float, asked_seconds: float) -> float:
+        """Give in how many seconds one who does not wait shall come again, each a bit later than the one before.
+
+        Those who are too many for that come in between the first ones.
+
+        Args:
+            now: by the clock of all times here.
+            most: places at the host.
+            spacing_seconds: the least between two downloads.
+            asked_seconds: for so long nobody is let in.
+
+        """
+        first = now + max(min(self.expected_wait_seconds(most), _LONGEST_PUT_OFF_SECONDS), asked_seconds)
         each = max((self._hold_seconds or 1.0) / (self._allowed or most), spacing_seconds)
         self.used_at = max(self.used_at, now)  # not forgotten as long as anybody is put off
-        self._put_off_until = min(behind + each, now + _LONGEST_PUT_OFF_SECONDS)
+        at = max(first, self._put_off_until) + each
+        self._put_off_until = at if at <= now + asked_seconds + _LONGEST_PUT_OFF_SECONDS else first
         return self._put_off_until - now
+
+
+def _in_steps(wanted: int, most: int) -> int:
+    return min(most, 1 << (wanted - 1).bit_length())

@@ -144,7 +144,7 @@ class Places:
                 taken = await self._in_line(name, here)
             except TryAgain as patience:
                 PUT_OFF.labels(patience.code).inc()
-                later = max(patience.retry_after_seconds or 0.0, self._put_off(here))
+                later = self._put_off(here, patience.retry_after_seconds or 0.0)
                 raise TryAgain(patience.code, patience.sentence, retry_after_seconds=later, rate_limited=True) from None
             finally:
                 here.waiting -= 1
@@ -160,8 +160,8 @@ class Places:
                 raise
         return taken.probe
 
-    def _put_off(self, here: Here) -> float:
-        return here.put_off(self._clock(), self._most, self._limits.spacing_seconds)
+    def _put_off(self, here: Here, asked_seconds: float = 0.0) -> float:
+        return here.put_off(self._clock(), self._most, self._limits.spacing_seconds, asked_seconds)
 
     async def _in_line(self, name: str, here: Here) -> Admission | None:
         """Wait for a place; None where that takes too long."""
