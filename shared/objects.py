@@ -105,7 +105,9 @@ class ObjectStore:
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             self._client = await stack.enter_async_context(self._connect(self._endpoint_url))
-            self._signer = await stack.enter_async_context(self._connect(self._public_endpoint_url))
+            self._signer = self._client
+            if self._public_endpoint_url != self._endpoint_url:
+                self._signer = await stack.enter_async_context(self._connect(self._public_endpoint_url))
             self._open = stack.pop_all()
         return self
 
