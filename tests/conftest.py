@@ -10,7 +10,7 @@ import pytest
 
 from deploy.local.stack import Stack
 from shared.database import Pool
-from tests.living import House, administrating
+from tests.living import House, Post, administrating
 from tests.sharing_out import place, pytest_xdist_make_scheduler
 
 __all__ = ["pytest_xdist_make_scheduler"]
@@ -57,8 +57,15 @@ async def admin(servers: Stack) -> AsyncIterator[Pool]:
         yield admin
 
 
+@pytest.fixture(scope="session")
+async def post(servers: Stack) -> AsyncIterator[Post]:
+    """The way to the broker, which comes back by itself as well."""
+    async with Post(servers) as post:
+        yield post
+
+
 @pytest.fixture
-async def house(servers: Stack, admin: Pool) -> AsyncIterator[House]:
+async def house(servers: Stack, admin: Pool, post: Post) -> AsyncIterator[House]:
     """An empty house: no rows, no messages, nobody at work."""
-    async with House(servers, admin) as house:
+    async with House(servers, admin, post) as house:
         yield house

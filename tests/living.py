@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from uuid import UUID
@@ -10,13 +10,14 @@ from uuid import UUID
 import aio_pika
 import asyncpg
 import orjson
+from aio_pika.abc import AbstractChannel, AbstractConnection
 
 from contracts.catalogue import open_envelope, understand
 from contracts.envelope import Command, Message
 from contracts.jobs import JobCompleted, JobFailed
 from deploy.database import SERVICES
 from deploy.local.stack import Stack
-from shared.broker import BROKER_AWAY, Publisher
+from shared.broker import BROKER_AWAY, Publisher, channel_errors
 from shared.database import Pool, open_pool
 from shared.handling import Reactions, Works
 from shared.identifiers import uuid7
@@ -55,25 +56,76 @@ async def administrating(servers: Stack) -> AsyncIterator[Pool]:
         await pool.close()
 
 
+class Post:
+    """The way to the broker, which comes back by itself when a test has killed the broker.
+
+    To connect, and to declare all that is there already, costs the broker more than most tests do.
+
+    Attributes:
+        publisher: what messages are published with.
+
+    """
+
+    def __init__(self, servers: Stack) -> None:
+        self.publisher = Publisher(servers.rabbitmq_url, "tests", Topology.generated())
+        self._url = servers.rabbitmq_url
+        self._connection: AbstractConnection | None = None
+
+    async def __aenter__(self) -> Self:
+        self._publishing = asyncio.create_task(self.publisher.run())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await _end(self._publishing)
+        if self._connection is not None:
+            with suppress(*BROKER_AWAY):
+                await self._connection.close()
+
+    @asynccontextmanager
+    async def channel(self) -> AsyncIterator[AbstractChannel]:
+        """Give a channel of its own, so that nobody else suffers for what is refused."""
+        async with await self._opened() as channel:
+            yield channel
+
+    async def _opened(self) -> AbstractChannel:
+        if self._connection is not None:
+            with suppress(
+                *BROKER_AWAY, RuntimeError
+            ):  # the second is what aio-pika says of a connection that is closed
+                return await self._new_channel(self._connection)
+        self._connection = await aio_pika.connect(self._url)
+        return await self._new_channel(self._connection)
+
+    async def _new_channel(self, connection: AbstractConnection) -> AbstractChannel:
+        async with asyncio.timeout(5):
+            return await connection.channel()
+
+
 class House:
     """The servers, emptied; and what a test needs to speak and to look.
 
     `admin`: connections that were in use before, and so know all tables; default: its own.
+    `post`: the way to the broker; default: its own.
     """
 
     admin: Pool
+    post: Post
 
-    def __init__(self, servers: Stack, admin: Pool | None = None) -> None:
+    def __init__(self, servers: Stack, admin: Pool | None = None, post: Post | None = None) -> None:
         self.servers = servers
         self._admin = admin
+        self._post = post
         self._stack = AsyncExitStack()
         self.outbox = Outbox("gateway")
-        self.topology = Topology.generated()
+
+    @property
+    def publisher(self) -> Publisher:
+        return self.post.publisher
 
     async def __aenter__(self) -> Self:
-        self.publisher = Publisher(self.servers.rabbitmq_url, "tests", self.topology)
-        running = asyncio.create_task(self.publisher.run())  # and connects while the tables are emptied
-        self._stack.push_async_callback(_end, running)
+        self.post = self._post or await self._stack.enter_async_context(Post(self.servers))
         self.admin = self._admin or await self._stack.enter_async_context(administrating(self.servers))
         await self._empty_tables()
         try:
@@ -118,8 +170,7 @@ class House:
 
         What processes say of themselves by the clock is passed over, as marks are.
         """
-        connection = await aio_pika.connect(self.servers.rabbitmq_url)
-        async with connection, connection.channel() as channel:
+        async with self.post.channel() as channel:
             queue = await channel.get_queue(queue_of(service), ensure=False)
             messages: dict[UUID, Message] = {}
             while (delivery := await queue.get(no_ack=True, fail=False)) is not None:
@@ -195,17 +246,25 @@ class House:
         await self.admin.execute(";".join(statements))
 
     async def _empty_queues(self) -> None:
-        await self.publisher.up.wait()  # and so all is declared
+        await self.publisher.up.wait()  # and so all was declared since the broker has begun
         tokens = [f"SELECT '{service}', token::text FROM \"{service}\".bus_mark" for service in SERVICES]
-        connection = await aio_pika.connect(self.servers.rabbitmq_url)
-        async with connection, connection.channel() as channel:
+        marks = [(service, token) for service, token in await self.admin.fetch(" UNION ALL ".join(tokens))]
+        try:
+            await self._purge(marks)
+        except BROKER_AWAY:  # or a queue is, which the test before has deleted
+            await self.publisher.declare()
+            await self._purge(marks)
+
+    async def _purge(self, marks: list[tuple[str, str]]) -> None:
+        async with self.post.channel() as channel:
             underlay = await channel.get_underlay_channel()
-            for service, token in await self.admin.fetch(" UNION ALL ".join(tokens)):
+            for service, token in marks:
                 for name in (queue_of(service), dead_queue_of(service)):
                     await underlay.queue_purge(name, nowait=True)
                 # The queues are as old as the marks say, so that nobody asks for what was never missed.
                 await underlay.queue_bind(queue_of(service), MARKS, token, nowait=True)
-            await channel.get_exchange(MARKS)  # a channel works in order, and tells by then of what was refused
+            with channel_errors():
+                await channel.get_exchange(MARKS)  # a channel works in order, and tells by then of what was refused
 
 
 async def _ready(worker: Worker, running: "asyncio.Task[None]") -> bool:
