@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import lru_cache
 from typing import Any
 
@@ -35,9 +35,14 @@ from services.depth_map.rules import EdgeSettings, NormalSettings, recipe
 CREATED_BY = "diorama depth_map"
 # What `draw` returns beside the facts, in this order; behind them normals, where they are wanted.
 BLOBS = ("depth", "preview", "coloured", "edges", "sidecar")
+LINES = "edges"
+"""The one of them that `look` draws, for it needs nothing that a model says."""
 
 # Models look at far less; beyond this a map is enlarged along the edges of the picture instead.
 _WORKING_LONG_SIDE_PX = 1536
+
+# Of libraries that let others compute meanwhile; one process for each image that is drawn at once may be given two.
+_HANDS = 2
 
 # Of no importance but that something is to be seen: with it a process shows that it can draw.
 SPECIMEN = maps.png(np.linspace(0, 255, 64 * 48, dtype=np.float32).astype(np.uint8).reshape(48, 64), {})
@@ -70,6 +75,34 @@ class DrawOptions(BaseModel):
         return BLOBS if self.normals is None else (*BLOBS, "normals")
 
 
+class Source(BaseModel):
+    """What is known of a picture that was read.
+
+    Attributes:
+        width_px: upright.
+        height_px: likewise.
+        sha256: of its file.
+
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    width_px: int
+    height_px: int
+    sha256: str
+
+    @property
+    def working_size(self) -> tuple[int, int]:
+        """Width and height, in px, at which it is looked at."""
+        scale = min(1.0, _WORKING_LONG_SIDE_PX / max(self.width_px, self.height_px))
+        return max(1, round(self.width_px * scale)), max(1, round(self.height_px * scale))
+
+    @property
+    def large(self) -> bool:
+        """Whether it is looked at smaller than it is, so that its maps are enlarged along its edges."""
+        return self.working_size != (self.width_px, self.height_px)
+
+
 def draw(payload: bytes, options: Mapping[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
     """Draw depth and edges of one picture.
 
@@ -88,70 +121,90 @@ def draw(payload: bytes, options: Mapping[str, Any]) -> tuple[dict[str, Any], li
 
     """
     chosen = DrawOptions.model_validate(options)
-    rgb, source_sha256 = _picture(payload), hashlib.sha256(payload).hexdigest()
+    source, rgb = _picture(payload)
     estimator = _estimator(chosen.estimator)
     if isinstance(estimator, OnnxEstimator):
-        maps_seen = [estimator.infer(tensor)[0] for tensor in _tensors(chosen, rgb)]
-        return _read(chosen, rgb, source_sha256, maps_seen)
-    seen = _seen(rgb)
-    inverse = estimator.estimate(seen)
-    mirrored = estimator.estimate(np.ascontiguousarray(seen[:, ::-1])) if chosen.flip_check else None
-    del seen
-    return _drawn(chosen, rgb, source_sha256, inverse, mirrored)
+        width, height = source.working_size
+        maps_seen = [estimator.infer(tensor)[0] for tensor in _tensors(chosen, source, rgb)]
+        inverse, *mirrored = (inverse_of(_learned(chosen), values, height, width) for values in maps_seen)
+    else:
+        inverse, *mirrored = (estimator.estimate(seen) for seen in _sides(chosen, _seen(source, rgb)))
+    lines, near = _lined(chosen, source, rgb)
+    facts, files = _drawn(chosen, source, near, [inverse, *mirrored], _grey(rgb) if source.large else None)
+    return facts, in_order(files, lines)
 
 
 def look(payload: bytes, options: Mapping[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
-    """Make what a learned model sees of a picture, for another process that holds the model.
+    """Make what a learned model sees of a picture, for another process that holds the model, and draw its edges.
 
     Args:
         payload: the picture file, not trusted.
         options: `DrawOptions` as JSON-like data.
 
     Returns:
-        `shape` of each tensor, and the tensors, float32: of the picture, and of its mirror where that is asked for.
+        `shape` of each tensor, `source` as `finish` takes it, and whether that takes the `picture`, too. The tensors,
+        float32: of the picture, and of its mirror where that is asked for; the edge PNG; what lies near an edge.
 
     Raises:
         Refused: as `draw` does for the picture.
 
     """
     chosen = DrawOptions.model_validate(options)
-    tensors = list(_tensors(chosen, _picture(payload)))
-    return {"shape": list(tensors[0].shape[1:])}, [tensor.tobytes() for tensor in tensors]
+    source, rgb = _picture(payload)
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        # The model waits for its tensors, and meanwhile nobody else needs the second processor.
+        lined = beside.submit(_lined, chosen, source, rgb)
+        if source.large:
+            wait((lined,))  # of fifty megapixels both at once would hold more memory than there is
+        tensors = list(_tensors(chosen, source, rgb))
+        lines, near = lined.result()
+    told = {"shape": list(tensors[0].shape[1:]), "source": source.model_dump(), "picture": source.large}
+    return told, [*(tensor.tobytes() for tensor in tensors), lines, np.packbits(near).tobytes()]
 
 
 def finish(payload: bytes, options: Mapping[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
     """Draw as `draw` does, with what the model has said of the tensors that `look` made.
 
     Args:
-        payload: the model's maps one after the other, float32, and behind them the picture file, not trusted.
-        options: `drawn`: `DrawOptions`; `shape`: height and width of each map.
+        payload: the model's maps one after the other, float32; behind them what lies near an edge, as `look` gave it;
+            and the picture file, not trusted, where `look` said so.
+        options: `drawn`: `DrawOptions`; `shape`: height and width of each map; `source`: as `look` told it.
+
+    Returns:
+        As `draw`, without the edge PNG.
 
     """
-    chosen = DrawOptions.model_validate(options["drawn"])
+    chosen, source = DrawOptions.model_validate(options["drawn"]), Source.model_validate(options["source"])
     rows, columns = options["shape"]
     count = 2 if chosen.flip_check else 1
-    picture = memoryview(payload)[4 * count * rows * columns :]
     maps_seen = np.frombuffer(payload, np.float32, count * rows * columns).reshape(count, rows, columns)
-    return _read(chosen, _picture(bytes(picture)), hashlib.sha256(picture).hexdigest(), maps_seen)
+    near, picture = _unpacked(memoryview(payload)[maps_seen.nbytes :], source)
+    guide = _grey(_picture(bytes(picture))[1]) if source.large else None
+    width, height = source.working_size
+    inverses = [inverse_of(_learned(chosen), values, height, width) for values in maps_seen]
+    return _drawn(chosen, source, near, inverses, guide)
 
 
-def _tensors(chosen: DrawOptions, rgb: Pixels) -> Iterator[Plane]:
+def _unpacked(packed: memoryview, source: Source) -> tuple[Pixels, memoryview]:
+    """Read what lies near an edge, and what is behind it."""
+    width, height = quality.looked_at(source.width_px, source.height_px)
+    size_bytes = -(-width * height // 8)
+    bits = np.unpackbits(np.frombuffer(packed, np.uint8, size_bytes), count=width * height)
+    return bits.reshape(height, width), packed[size_bytes:]
+
+
+def _tensors(chosen: DrawOptions, source: Source, rgb: Pixels) -> Iterator[Plane]:
     """Make what a learned model sees: of the picture, and of its mirror where that is asked for."""
     model = _learned(chosen)
     # Resampling that widens needs no smaller picture beforehand, and is then what the model's publisher does.
-    seen: NDArray[Any] = rgb if model.resampling == "bicubic" else _seen(rgb)
-    yield tensor_of(model, seen)
+    seen: NDArray[Any] = rgb if model.resampling == "bicubic" else _seen(source, rgb)
+    return (tensor_of(model, side) for side in _sides(chosen, seen))
+
+
+def _sides(chosen: DrawOptions, seen: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    yield seen
     if chosen.flip_check:
-        yield tensor_of(model, np.ascontiguousarray(seen[:, ::-1]))
-
-
-def _read(
-    chosen: DrawOptions, rgb: Pixels, source_sha256: str, maps_seen: Iterable[Plane]
-) -> tuple[dict[str, Any], list[bytes]]:
-    """Draw from what a learned model has said of what `_tensors` made."""
-    width, height = _working_size(rgb)
-    inverse, *mirrored = (inverse_of(_learned(chosen), values, height, width) for values in maps_seen)
-    return _drawn(chosen, rgb, source_sha256, inverse, mirrored[0] if mirrored else None)
+        yield np.ascontiguousarray(seen[:, ::-1])
 
 
 def _learned(chosen: DrawOptions) -> OnnxModel:
@@ -165,52 +218,67 @@ def _estimator(choice: EstimatorChoice) -> Estimator:
     return load(choice)
 
 
-def _picture(file: bytes) -> Pixels:
+def _picture(file: bytes) -> tuple[Source, Pixels]:
     # A child is given one core; more of them draw more pictures at once, not one picture faster.
     cv2.setNumThreads(1)
-    return opened(file)
+    rgb = opened(file)
+    return Source(width_px=rgb.shape[1], height_px=rgb.shape[0], sha256=hashlib.sha256(file).hexdigest()), rgb
 
 
-def _working_size(rgb: Pixels) -> tuple[int, int]:
-    """Tell the width and height at which a picture is looked at."""
-    height, width = rgb.shape[:2]
-    scale = min(1.0, _WORKING_LONG_SIDE_PX / max(height, width))
-    return max(1, round(width * scale)), max(1, round(height * scale))
-
-
-def _seen(rgb: Pixels) -> Plane:
+def _seen(source: Source, rgb: Pixels) -> Plane:
     """Give a picture as estimators see it: float32, 0 to 1, no longer than they can use."""
-    size = _working_size(rgb)
-    if size != (rgb.shape[1], rgb.shape[0]):
-        rgb = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
+    if source.large:
+        rgb = np.asarray(cv2.resize(rgb, source.working_size, interpolation=cv2.INTER_AREA), np.uint8)
     return rgb.astype(np.float32) / np.float32(255)
 
 
+def _grey(rgb: Pixels) -> Pixels:
+    return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8)
+
+
+def _lined(chosen: DrawOptions, source: Source, rgb: Pixels) -> tuple[bytes, Pixels]:
+    """Draw the edges of a picture as a file, and mark what lies near them."""
+    edges = edges_of(rgb, chosen.edges)
+    told = ("created_by", "code_version", "edge_settings", "source_sha256")
+    return maps.png(edges, _told(_facts(chosen, source), only=told)), quality.near(edges)
+
+
 def _drawn(
-    chosen: DrawOptions, rgb: Pixels, source_sha256: str, inverse: Plane, mirrored: Plane | None
+    chosen: DrawOptions, source: Source, near: Pixels, inverses: Sequence[Plane], guide: Pixels | None
 ) -> tuple[dict[str, Any], list[bytes]]:
-    """Draw everything from inverse depth, of the picture and of its mirror, at working size."""
-    flip_difference = None if mirrored is None else quality.mirror_difference(mirrored, inverse)
-    if inverse.shape != rgb.shape[:2]:
-        inverse = guided_enlarged(inverse, np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8))
+    """Draw all but the edges from inverse depth, of the picture and of its mirror, at working size.
+
+    `guide` is the grey picture where it is large.
+    """
+    inverse, *mirrored = inverses
+    flip_difference = quality.mirror_difference(mirrored[0], inverse) if mirrored else None
+    if guide is not None:
+        inverse = guided_enlarged(inverse, guide)
     relief = maps.relief(inverse)
-    with ThreadPoolExecutor(max_workers=1) as beside:
-        # Previews take as long as all the rest and are small, so nothing is held twice while both are made at once.
-        previews = beside.submit(_previews, relief)
+    facts = {**_facts(chosen, source), "min": relief.lowest, "max": relief.highest}
+    preview = maps.preview_of(relief.levels)
+    with ThreadPoolExecutor(max_workers=_HANDS) as hands:
+        # What takes longest comes first, so that both hands are done at about the same time.
+        depth = hands.submit(maps.png, relief.levels, _told(facts, without=("edge_settings", "normal_settings")))
+        coloured = hands.submit(lambda: maps.webp(maps.coloured(preview)))
+        grey = hands.submit(maps.webp, preview)
+        judged = hands.submit(quality.judged, relief, near, flip_difference)
         normals = None if chosen.normals is None else normals_of(inverse, chosen.normals)
         del inverse
-        edges = edges_of(rgb, chosen.edges)
-        facts = {
-            **_facts(chosen, rgb, source_sha256),
-            "min": relief.lowest,
-            "max": relief.highest,
-            "quality": quality.judged(relief, edges, flip_difference).facts(),
-        }
-        files = _files(relief, edges, facts, previews)
-    return facts, files if normals is None else [*files, maps.png(normals, _told(facts, without=("quality",)))]
+        drawn = None if normals is None else maps.png(normals, _told(facts))
+    facts["quality"] = judged.result().facts()
+    sidecar = json.dumps(facts, indent=2, sort_keys=True).encode()
+    files = [depth.result(), grey.result(), coloured.result(), sidecar]
+    return facts, files if drawn is None else [*files, drawn]
 
 
-def _facts(chosen: DrawOptions, rgb: Pixels, source_sha256: str) -> dict[str, Any]:
+def in_order(files: list[bytes], lines: bytes) -> list[bytes]:
+    """Put the edge PNG in its place among the files of `_drawn`."""
+    place = BLOBS.index(LINES)
+    return [*files[:place], lines, *files[place:]]
+
+
+def _facts(chosen: DrawOptions, source: Source) -> dict[str, Any]:
     told = provenance(chosen.estimator)
     return {
         "created_by": CREATED_BY,
@@ -220,30 +288,16 @@ def _facts(chosen: DrawOptions, rgb: Pixels, source_sha256: str) -> dict[str, An
         "model": told.model,
         "weights_sha256": told.weights_sha256,
         "settings_sha256": told.settings_sha256,
-        "input_size": list(input_size(chosen.estimator, *_working_size(rgb))),
+        "input_size": list(input_size(chosen.estimator, *source.working_size)),
         "input_rule": told.input_size,
         "kind": told.kind,
         "meaning": maps.meaning(told.kind),
-        "width": rgb.shape[1],
-        "height": rgb.shape[0],
-        "source_sha256": source_sha256,
+        "width": source.width_px,
+        "height": source.height_px,
+        "source_sha256": source.sha256,
         "edge_settings": chosen.edges.model_dump(),
         **({} if chosen.normals is None else {"normal_settings": chosen.normals.model_dump()}),
     }
-
-
-def _previews(relief: maps.Relief) -> tuple[bytes, bytes]:
-    """Encode the grey and the coloured preview."""
-    preview = maps.preview_of(relief.levels)
-    return maps.webp(preview), maps.webp(maps.coloured(preview))
-
-
-def _files(
-    relief: maps.Relief, edges: Pixels, facts: Mapping[str, Any], previews: Future[tuple[bytes, bytes]]
-) -> list[bytes]:
-    depth = maps.png(relief.levels, _told(facts, without=("edge_settings", "normal_settings", "quality")))
-    lines = maps.png(edges, _told(facts, only=("created_by", "code_version", "edge_settings", "source_sha256")))
-    return [depth, *previews.result(), lines, json.dumps(facts, indent=2, sort_keys=True).encode()]
 
 
 def _told(

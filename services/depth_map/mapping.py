@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from contracts.depth_map import StoredMap
-from services.depth_map.drawing import DrawOptions, draw, finish, look
+from services.depth_map.drawing import DrawOptions, draw, finish, in_order, look
 from services.depth_map.inference import Inference
 from services.depth_map.maps import size_of
 from shared.database import Pool
@@ -89,12 +89,15 @@ class DepthMapping:
         """Have the maps of a picture drawn: by one process, or by two between which another asks the model."""
         if self._inference is None:
             return await self._sandbox.run(draw, original, **self._options)
-        told, tensors = await self._sandbox.run(look, original, **self._options)
+        told, [*tensors, lines, near] = await self._sandbox.run(look, original, **self._options)
         shown = tuple(told["shape"])
         answers = await asyncio.gather(*(self._inference.map_of(tensor, shown) for tensor in tensors))
         shape = answers[0][0]
-        said = b"".join([*(plane for _, plane in answers), original])
-        return await self._sandbox.run(finish, said, drawn=self._options, shape=list(shape))
+        said = b"".join([*(plane for _, plane in answers), near, original if told["picture"] else b""])
+        facts, files = await self._sandbox.run(
+            finish, said, drawn=self._options, shape=list(shape), source=told["source"]
+        )
+        return facts, in_order(files, lines)
 
 
 _TYPES = {

@@ -44,8 +44,8 @@ class Quality:
         return asdict(self)
 
 
-def judged(relief: Relief, edges: Pixels, flip_difference: float | None = None) -> Quality:
-    """Take the signals of a map; `edges` are those of its picture, at the same size."""
+def judged(relief: Relief, near_edges: Pixels, flip_difference: float | None = None) -> Quality:
+    """Take the signals of a map; `near_edges` as `near` gives it for the edges of its picture."""
     levels = relief.levels
     count = int(np.count_nonzero(cv2.calcHist([levels], [0], None, [DEEPEST_LEVEL + 1], [0, DEEPEST_LEVEL + 1])))
     here = levels[:-1, :-1]
@@ -55,9 +55,23 @@ def judged(relief: Relief, edges: Pixels, flip_difference: float | None = None) 
         flat_share=round(alike / max(here.size, 1), 4),
         level_count=count,
         banded=count < min(_FEWEST_LEVELS, levels.size // 4),
-        edge_alignment=_alignment(levels, edges),
+        edge_alignment=_alignment(levels, near_edges),
         flip_difference=flip_difference,
     )
+
+
+def looked_at(width_px: int, height_px: int) -> tuple[int, int]:
+    """Tell the width and height at which outlines are compared with edges."""
+    scale = min(1.0, _LOOKED_AT_PX / max(width_px, height_px))
+    return max(1, round(width_px * scale)), max(1, round(height_px * scale))
+
+
+def near(edges: Pixels) -> Pixels:
+    """Mark with 1 what lies within 2 px of an edge, and with 0 what does not, at the size of `looked_at`."""
+    size = looked_at(edges.shape[1], edges.shape[0])
+    lines = (np.asarray(cv2.resize(edges, size, interpolation=cv2.INTER_AREA)) > 0).astype(np.uint8)
+    reach = 2 * _NEAR_AN_EDGE_PX + 1
+    return np.asarray(cv2.dilate(lines, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))), np.uint8)
 
 
 def flip_difference(estimator: Estimator, rgb: Plane, inverse: Plane) -> float:
@@ -89,15 +103,11 @@ def mirror_difference(of_mirror: Plane, inverse: Plane) -> float:
     return round(float(np.mean(np.abs(scale * mirrored - straight))) / span, 4)
 
 
-def _alignment(levels: NDArray[np.uint16], edges: Pixels) -> float | None:
-    scale = min(1.0, _LOOKED_AT_PX / max(levels.shape))
-    size = max(1, round(levels.shape[1] * scale)), max(1, round(levels.shape[0] * scale))
+def _alignment(levels: NDArray[np.uint16], near_edges: Pixels) -> float | None:
+    size = looked_at(levels.shape[1], levels.shape[0])
     depth = np.asarray(cv2.resize(levels, size, interpolation=cv2.INTER_AREA), np.float32)
-    lines = (np.asarray(cv2.resize(edges, size, interpolation=cv2.INTER_AREA)) > 0).astype(np.uint8)
-    reach = 2 * _NEAR_AN_EDGE_PX + 1
-    near = cv2.dilate(lines, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))) > 0
     # Sobel's kernel weighs a step by eight pixels' worth.
     steps = np.hypot(cv2.Sobel(depth, cv2.CV_32F, 1, 0), cv2.Sobel(depth, cv2.CV_32F, 0, 1)) / 8
     outlines = steps > _STRONG_STEP * DEEPEST_LEVEL
     total = int(np.count_nonzero(outlines))
-    return round(int(np.count_nonzero(outlines & near)) / total, 4) if total else None
+    return round(int(np.count_nonzero(outlines & (near_edges > 0))) / total, 4) if total else None

@@ -17,7 +17,7 @@ ROUNDING = 1e-5
 
 def shown(picture: Pixels) -> Plane:
     """Take what the service makes of a picture file, on its way through the process that reads it."""
-    told, (tensor,) = look(file_of(picture, "BMP"), DrawOptions(estimator=MODEL).model_dump(mode="json"))
+    told, (tensor, *_) = look(file_of(picture, "BMP"), DrawOptions(estimator=MODEL).model_dump(mode="json"))
     return np.frombuffer(tensor, np.float32).reshape(told["shape"])
 
 

@@ -101,7 +101,7 @@ def test_near_is_red_and_far_is_blue() -> None:
 def test_a_map_that_went_through_8_bits_is_told_by_its_bands() -> None:
     ramp = np.tile(np.linspace(0, 1, 2000, dtype=np.float32), (50, 1))
     smooth, coarse = maps.relief(ramp), maps.relief(np.round(ramp * 255))
-    no_edges = np.zeros(smooth.levels.shape, np.uint8)
+    no_edges = quality.near(np.zeros(smooth.levels.shape, np.uint8))
 
     assert not quality.judged(smooth, no_edges).banded
     assert quality.judged(coarse, no_edges).banded
@@ -115,9 +115,9 @@ def test_outlines_of_depth_are_compared_with_the_edges_of_the_picture() -> None:
     there, elsewhere = np.zeros((100, 100), np.uint8), np.zeros((100, 100), np.uint8)
     there[:, 51], elsewhere[:, 70] = 255, 255
 
-    assert quality.judged(maps.relief(step), there).edge_alignment == 1
-    assert quality.judged(maps.relief(step), elsewhere).edge_alignment == 0
-    assert quality.judged(maps.relief(_slope()), np.zeros((200, 300), np.uint8)).edge_alignment is None
+    assert quality.judged(maps.relief(step), quality.near(there)).edge_alignment == 1
+    assert quality.judged(maps.relief(step), quality.near(elsewhere)).edge_alignment == 0
+    assert quality.judged(maps.relief(_slope()), quality.near(np.zeros((200, 300), np.uint8))).edge_alignment is None
 
 
 class _LeftIsNear(CuesEstimator):

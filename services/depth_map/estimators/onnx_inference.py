@@ -91,6 +91,8 @@ def _session(model: OnnxModel) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = model.threads or 1
     options.inter_op_num_threads = 1
+    # Threads that have nothing to do look for work for 50 ms, on the processors that are to draw what the model saw.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     # The arena keeps the peak of every input size it has seen, which a process with limited memory cannot afford; where
     # its process is given large pages, to take memory anew for every run costs no more.
     options.enable_cpu_mem_arena = False
