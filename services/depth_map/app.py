@@ -67,7 +67,7 @@ async def _inference(settings: Settings, model: EstimatorChoice, stack: AsyncExi
     if not isinstance(model, OnnxModel):
         return None
     threads = model.threads or 1
-    shown, tensors = look(SPECIMEN, DrawOptions(estimator=model).model_dump(mode="json"))
+    told, pictures = look(SPECIMEN, DrawOptions(estimator=model).model_dump(mode="json"))
     sandbox = Sandbox(
         processes=1,
         memory_bytes=settings.mapper_memory_bytes,
@@ -76,7 +76,7 @@ async def _inference(settings: Settings, model: EstimatorChoice, stack: AsyncExi
         preload=("services.depth_map.inference",),
         readable=(model.path,) if model.path else (),
         growth_bytes=settings.mapper_growth_bytes,
-        rehearsal=Rehearsal(infer, tensors[0], {"model": model.model_dump(mode="json"), "shape": shown["shape"]}),
+        rehearsal=Rehearsal(infer, pictures[0], {"model": model.model_dump(mode="json"), "shape": told["shape"]}),
         # Drivers open devices and map more memory than there is; the process sees no file of a stranger, only numbers.
         confined=not model.accelerated,
         large_pages=True,

@@ -24,8 +24,9 @@ from services.depth_map.estimators import (
     input_size,
     inverse_of,
     load,
+    normalised,
     provenance,
-    tensor_of,
+    shown,
 )
 from services.depth_map.estimators.resampling import guided_enlarged
 from services.depth_map.normals import normals_of
@@ -125,7 +126,8 @@ def draw(payload: bytes, options: Mapping[str, Any]) -> tuple[dict[str, Any], li
     estimator = _estimator(chosen.estimator)
     if isinstance(estimator, OnnxEstimator):
         width, height = source.working_size
-        maps_seen = [estimator.infer(tensor)[0] for tensor in _tensors(chosen, source, rgb)]
+        pictures = _shown(chosen, source, rgb)
+        maps_seen = [estimator.infer(normalised(_learned(chosen), picture))[0] for picture in pictures]
         inverse, *mirrored = (inverse_of(_learned(chosen), values, height, width) for values in maps_seen)
     else:
         inverse, *mirrored = (estimator.estimate(seen) for seen in _sides(chosen, _seen(source, rgb)))
@@ -142,8 +144,9 @@ def look(payload: bytes, options: Mapping[str, Any]) -> tuple[dict[str, Any], li
         options: `DrawOptions` as JSON-like data.
 
     Returns:
-        `shape` of each tensor, `source` as `finish` takes it, and whether that takes the `picture`, too. The tensors,
-        float32: of the picture, and of its mirror where that is asked for; the edge PNG; what lies near an edge.
+        `shape` of what is shown, `source` as `finish` takes it, and whether that takes the `picture`, too. What is
+        shown, as `infer` takes it: the picture, and its mirror where that is asked for; the edge PNG; what lies near
+        an edge.
 
     Raises:
         Refused: as `draw` does for the picture.
@@ -152,18 +155,18 @@ def look(payload: bytes, options: Mapping[str, Any]) -> tuple[dict[str, Any], li
     chosen = DrawOptions.model_validate(options)
     source, rgb = _picture(payload)
     with ThreadPoolExecutor(max_workers=1) as beside:
-        # The model waits for its tensors, and meanwhile nobody else needs the second processor.
+        # The model waits for what it is shown, and meanwhile nobody else needs the second processor.
         lined = beside.submit(_lined, chosen, source, rgb)
         if source.large:
             wait((lined,))  # of fifty megapixels both at once would hold more memory than there is
-        tensors = list(_tensors(chosen, source, rgb))
+        pictures = list(_shown(chosen, source, rgb))
         lines, near = lined.result()
-    told = {"shape": list(tensors[0].shape[1:]), "source": source.model_dump(), "picture": source.large}
-    return told, [*(tensor.tobytes() for tensor in tensors), lines, np.packbits(near).tobytes()]
+    told = {"shape": list(pictures[0].shape), "source": source.model_dump(), "picture": source.large}
+    return told, [*(picture.tobytes() for picture in pictures), lines, np.packbits(near).tobytes()]
 
 
 def finish(payload: bytes, options: Mapping[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
-    """Draw as `draw` does, with what the model has said of the tensors that `look` made.
+    """Draw as `draw` does, with what the model has said of what `look` showed it.
 
     Args:
         payload: the model's maps one after the other, float32; behind them what lies near an edge, as `look` gave it;
@@ -193,12 +196,12 @@ def _unpacked(packed: memoryview, source: Source) -> tuple[Pixels, memoryview]:
     return bits.reshape(height, width), packed[size_bytes:]
 
 
-def _tensors(chosen: DrawOptions, source: Source, rgb: Pixels) -> Iterator[Plane]:
-    """Make what a learned model sees: of the picture, and of its mirror where that is asked for."""
+def _shown(chosen: DrawOptions, source: Source, rgb: Pixels) -> Iterator[NDArray[Any]]:
+    """Make what a learned model is shown: the picture, and its mirror where that is asked for."""
     model = _learned(chosen)
     # Resampling that widens needs no smaller picture beforehand, and is then what the model's publisher does.
     seen: NDArray[Any] = rgb if model.resampling == "bicubic" else _seen(source, rgb)
-    return (tensor_of(model, side) for side in _sides(chosen, seen))
+    return (shown(model, side) for side in _sides(chosen, seen))
 
 
 def _sides(chosen: DrawOptions, seen: NDArray[Any]) -> Iterator[NDArray[Any]]:

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from services.depth_map.estimators import OnnxEstimator, OnnxModel
+from services.depth_map.estimators import OnnxEstimator, OnnxModel, normalised
 from services.depth_map.turns import Turns
 from shared.errors import Failure, Refused, TryAgain
 from shared.sandbox import Sandbox
@@ -29,8 +29,8 @@ def infer(payload: bytes, options: Mapping[str, Any]) -> tuple[dict[str, Any], l
     """Run a model on a batch; made to be run in a process of its own, which keeps the model.
 
     Args:
-        payload: tensors of one shape, float32, one after the other.
-        options: `model`, an `OnnxModel` as JSON-like data; `shape` of one tensor.
+        payload: pictures of one shape, as large as the model wants them, of its `numbers`, one after the other.
+        options: `model`, an `OnnxModel` as JSON-like data; `shape` of one picture: height, width, 3.
 
     Returns:
         `shape`, height and width of each map, and the maps, float32.
@@ -39,8 +39,11 @@ def infer(payload: bytes, options: Mapping[str, Any]) -> tuple[dict[str, Any], l
         Refused: `model_missing`, `model_altered`, `model_unfit`, `accelerator_missing`.
 
     """
-    tensors = np.frombuffer(payload, np.float32).reshape(-1, *options["shape"])
-    planes = _loaded(OnnxModel.model_validate(options["model"])).infer(tensors)
+    model = OnnxModel.model_validate(options["model"])
+    pictures = np.frombuffer(payload, model.numbers).reshape(-1, *options["shape"])
+    # Here and not where they were read, for on the way bytes are a quarter of what is made of them.
+    tensors = [normalised(model, picture) for picture in pictures]
+    planes = _loaded(model).infer(tensors[0] if len(tensors) == 1 else np.concatenate(tensors))
     return {"shape": list(planes[0].shape)}, [plane.tobytes() for plane in planes]
 
 
@@ -51,9 +54,9 @@ def _loaded(model: OnnxModel) -> OnnxEstimator:
 
 @dataclass(eq=False, slots=True)
 class _Waiting:
-    """Somebody who waits for the map of one tensor."""
+    """Somebody who waits for the map of one picture."""
 
-    tensor: bytes
+    picture: bytes
     shape: Shape
     answer: "asyncio.Future[tuple[Shape, bytes]]" = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
@@ -62,7 +65,7 @@ class _Waiting:
 
 
 class Inference:
-    """Shows tensors to a model, in the order in which they come; those of equal shape that wait meanwhile go along.
+    """Shows pictures to a model, in the order in which they come; those of equal shape that wait meanwhile go along.
 
     Nobody is made to wait for a batch to fill: what has come while the model was at work is the next batch.
 
@@ -77,6 +80,7 @@ class Inference:
         self._sandbox = sandbox
         self._model = model.model_dump(mode="json")
         self._batch = model.batch
+        self._number_bytes = np.dtype(model.numbers).itemsize
         self._turns = turns
         self._waiting: list[_Waiting] = []
         self._work: asyncio.Task[None] | None = None
@@ -91,17 +95,17 @@ class Inference:
             self._work.cancel()
             await asyncio.gather(self._work, return_exceptions=True)
 
-    async def map_of(self, tensor: bytes, shape: Shape) -> tuple[Shape, bytes]:
-        """Give the model's map of one tensor, float32, and its height and width.
+    async def map_of(self, picture: bytes, shape: Shape) -> tuple[Shape, bytes]:
+        """Give the model's map of one picture as `infer` takes it, float32, and its height and width.
 
         Raises:
-            Refused: `tensor_torn`, where the bytes are not of that shape; or as `infer` and the sandbox do.
+            Refused: `picture_torn`, where the bytes are not of that shape; or as `infer` and the sandbox do.
             TryAgain: as the sandbox does; and where the weights or the accelerator have gone, in the words of `infer`.
 
         """
-        if len(tensor) != _FLOAT_BYTES * math.prod(shape):
-            raise Refused("tensor_torn", "The process that reads pictures gave something else than it announced.")
-        mine = _Waiting(tensor, shape)
+        if len(picture) != self._number_bytes * math.prod(shape):
+            raise Refused("picture_torn", "The process that reads pictures gave something else than it announced.")
+        mine = _Waiting(picture, shape)
         self._waiting.append(mine)
         if self._work is None or self._work.done():
             self._work = asyncio.create_task(self._serve())
@@ -134,17 +138,17 @@ class Inference:
         return batch
 
     async def _run(self, batch: list[_Waiting]) -> tuple[Shape, list[bytes]]:
-        tensors = b"".join(each.tensor for each in batch)
+        pictures = b"".join(each.picture for each in batch)
         async with self._turns.mine() if self._turns else nullcontext():
-            facts, maps = await self._asked(tensors, batch[0].shape)
+            facts, maps = await self._asked(pictures, batch[0].shape)
         shape = tuple(facts["shape"])
         if len(maps) != len(batch) or any(len(plane) != _FLOAT_BYTES * math.prod(shape) for plane in maps):
             raise Refused("model_unfit", "The model did not give one map for each picture.")
         return shape, maps
 
-    async def _asked(self, tensors: bytes, shape: Shape) -> tuple[dict[str, Any], list[bytes]]:
+    async def _asked(self, pictures: bytes, shape: Shape) -> tuple[dict[str, Any], list[bytes]]:
         try:
-            return await self._sandbox.run(infer, tensors, model=self._model, shape=list(shape))
+            return await self._sandbox.run(infer, pictures, model=self._model, shape=list(shape))
         except Refused as refusal:
             if refusal.code not in _OF_THE_MACHINE:
                 raise

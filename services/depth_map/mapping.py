@@ -33,7 +33,7 @@ class Maps:
 
 
 class DepthMapping:
-    """Draws maps in limited processes, and stores them under keys that are written once.
+    """Draws maps in limited processes, and stores them under keys that follow from what they hold.
 
     Args:
         pool: of the service's database.
@@ -71,27 +71,24 @@ class DepthMapping:
         # The map of a large photo has a hundred megabytes, which nobody else shall wait for.
         pictures = await asyncio.to_thread(_described, asset_id, files)
         depth, edges = pictures["depth"], pictures["edges"]
+        # Nobody is asked what is there already, for it could only be the same.
+        beside = [sidecar_key(stored.key, self.recipe) for stored in (depth, edges)]
         await asyncio.gather(
             *(
-                self._objects.put_once(stored.key, files[name], content_type=_TYPES[name])
+                self._objects.put(stored.key, files[name], content_type=_TYPES[name])
                 for name, stored in pictures.items()
             ),
-            self._objects.put_once(
-                sidecar_key(depth.key, self.recipe), files["sidecar"], content_type="application/json"
-            ),
-            self._objects.put_once(
-                sidecar_key(edges.key, self.recipe), files["sidecar"], content_type="application/json"
-            ),
+            *(self._objects.put(key, files["sidecar"], content_type="application/json") for key in beside),
         )
-        return Maps(**pictures, sidecar_key=sidecar_key(depth.key, self.recipe), facts=facts)
+        return Maps(**pictures, sidecar_key=beside[0], facts=facts)
 
     async def _drawn(self, original: bytes) -> tuple[dict[str, Any], list[bytes]]:
         """Have the maps of a picture drawn: by one process, or by two between which another asks the model."""
         if self._inference is None:
             return await self._sandbox.run(draw, original, **self._options)
-        told, [*tensors, lines, near] = await self._sandbox.run(look, original, **self._options)
+        told, [*pictures, lines, near] = await self._sandbox.run(look, original, **self._options)
         shown = tuple(told["shape"])
-        answers = await asyncio.gather(*(self._inference.map_of(tensor, shown) for tensor in tensors))
+        answers = await asyncio.gather(*(self._inference.map_of(picture, shown) for picture in pictures))
         shape = answers[0][0]
         said = b"".join([*(plane for _, plane in answers), near, original if told["picture"] else b""])
         facts, files = await self._sandbox.run(

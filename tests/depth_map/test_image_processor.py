@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from services.depth_map.drawing import DrawOptions, look
-from services.depth_map.estimators import Plane, depth_anything_v2_small, tensor_of
+from services.depth_map.estimators import Plane, depth_anything_v2_small, normalised, tensor_of
 from tests.depth_map import image_processor
 from tests.depth_map.scenes import Pixels, file_of, room, seen
 
@@ -16,9 +16,9 @@ ROUNDING = 1e-5
 
 
 def shown(picture: Pixels) -> Plane:
-    """Take what the service makes of a picture file, on its way through the process that reads it."""
-    told, (tensor, *_) = look(file_of(picture, "BMP"), DrawOptions(estimator=MODEL).model_dump(mode="json"))
-    return np.frombuffer(tensor, np.float32).reshape(told["shape"])
+    """Take what the service makes of a picture file, on its way through the processes that read it and that see it."""
+    told, (read, *_) = look(file_of(picture, "BMP"), DrawOptions(estimator=MODEL).model_dump(mode="json"))
+    return normalised(MODEL, np.frombuffer(read, np.uint8).reshape(told["shape"]))[0]
 
 
 @pytest.mark.parametrize(("width", "height"), image_processor.PICTURES)

@@ -22,10 +22,10 @@ from tests.depth_map.scenes import file_of, room
 from tests.depth_map.stored import Drawer
 from tests.depth_map.tiny_models import brightness_model, described
 
-SMALL, WIDE = (3, 2, 2), (3, 2, 4)
+SMALL, WIDE = (2, 2, 3), (2, 4, 3)
 
 
-def tensor(value: float, shape: Sequence[int] = SMALL) -> bytes:
+def grey(value: float, shape: Sequence[int] = SMALL) -> bytes:
     return np.full(shape, value, np.float32).tobytes()
 
 
@@ -39,13 +39,13 @@ class Slow:
 
     async def run(self, _: Callable[..., Any], payload: bytes, *, model: Any, shape: list[int]) -> Any:
         assert model["name"] == "brightness"
-        tensors = np.frombuffer(payload, np.float32).reshape(-1, *shape)
-        self.batches.append([float(one[0, 0, 0]) for one in tensors])
+        pictures = np.frombuffer(payload, np.float32).reshape(-1, *shape)
+        self.batches.append([float(one[0, 0, 0]) for one in pictures])
         await self.go.acquire()
         self.dies -= 1
-        if self.dies >= 0 or (tensors == 13).any():
+        if self.dies >= 0 or (pictures == 13).any():
             raise Refused("decoder_crashed", "It crashed.")
-        return {"shape": shape[1:]}, [one.mean(axis=0).tobytes() for one in tensors]
+        return {"shape": shape[:2]}, [one.mean(axis=2).tobytes() for one in pictures]
 
 
 def told(answer: Any) -> float:
@@ -62,7 +62,7 @@ async def test_those_of_equal_size_that_wait_go_together_and_each_gets_its_own(t
     shapes = [SMALL, SMALL, WIDE, SMALL, SMALL, SMALL, WIDE]
     async with inference:
         waiting = [
-            asyncio.create_task(inference.map_of(tensor(value, shape), shape)) for value, shape in enumerate(shapes)
+            asyncio.create_task(inference.map_of(grey(value, shape), shape)) for value, shape in enumerate(shapes)
         ]
         await _until(lambda: len(slow.batches) == 1)
         for _ in shapes:
@@ -70,7 +70,7 @@ async def test_those_of_equal_size_that_wait_go_together_and_each_gets_its_own(t
         answers = await asyncio.gather(*waiting)
 
     assert [told(answer) for answer in answers] == list(range(7))
-    assert [answer[0] for answer in answers] == [shape[1:] for shape in shapes]
+    assert [answer[0] for answer in answers] == [shape[:2] for shape in shapes]
     assert [sorted(batch) for batch in slow.batches] == [[0, 1, 3], [2, 6], [4, 5]]
 
 
@@ -78,7 +78,7 @@ async def test_nobody_waits_for_a_batch_to_fill(tmp_path: Path) -> None:
     slow, inference = slow_inference(tmp_path, batch=8)
     slow.go.release()
     async with inference:
-        assert told(await inference.map_of(tensor(4), SMALL)) == 4
+        assert told(await inference.map_of(grey(4), SMALL)) == 4
     assert slow.batches == [[4]]
 
 
@@ -87,7 +87,7 @@ async def test_who_shares_a_batch_with_a_picture_that_cannot_be_mapped_is_mapped
     for _ in range(4):
         slow.go.release()
     async with inference:
-        asked = (inference.map_of(tensor(value), SMALL) for value in (1, 13, 2))
+        asked = (inference.map_of(grey(value), SMALL) for value in (1, 13, 2))
         first, choking, last = await asyncio.gather(*asked, return_exceptions=True)
     assert (told(first), told(last)) == (1, 2)
     assert isinstance(choking, Refused)
@@ -100,9 +100,9 @@ async def test_a_picture_under_which_the_process_died_once_is_shown_again_and_no
         slow.go.release()
     slow.dies = 1
     async with inference:
-        assert told(await inference.map_of(tensor(4), SMALL)) == 4
+        assert told(await inference.map_of(grey(4), SMALL)) == 4
         with pytest.raises(Refused, match="decoder_crashed"):
-            await inference.map_of(tensor(13), SMALL)
+            await inference.map_of(grey(13), SMALL)
     assert slow.batches == [[4], [4], [13], [13]]
 
 
@@ -110,19 +110,19 @@ async def test_weights_that_are_gone_when_the_process_is_replaced_end_nobodys_jo
     model = described(tmp_path, brightness_model())
     assert model.path is not None
     async with _holder(model, calls_per_process=1) as holder, Inference(holder, model) as inference:
-        assert told(await inference.map_of(tensor(4), SMALL)) == 4
+        assert told(await inference.map_of(grey(4), SMALL)) == 4
         model.path.rename(tmp_path / "moved")
         with pytest.raises(TryAgain, match="model_missing") as failure:
-            await inference.map_of(tensor(4), SMALL)
+            await inference.map_of(grey(4), SMALL)
         assert failure.value.rate_limited
         (tmp_path / "moved").rename(model.path)
-        assert told(await inference.map_of(tensor(5), SMALL)) == 5
+        assert told(await inference.map_of(grey(5), SMALL)) == 5
 
 
 async def test_who_has_gone_away_is_not_shown_and_keeps_nobody_waiting(tmp_path: Path) -> None:
     slow, inference = slow_inference(tmp_path, batch=1)
     async with inference:
-        waiting = [asyncio.create_task(inference.map_of(tensor(value), SMALL)) for value in (1, 2, 3)]
+        waiting = [asyncio.create_task(inference.map_of(grey(value), SMALL)) for value in (1, 2, 3)]
         await _until(lambda: len(slow.batches) == 1)
         for gone in waiting[:2]:
             gone.cancel()
@@ -136,7 +136,7 @@ async def test_who_has_gone_away_is_not_shown_and_keeps_nobody_waiting(tmp_path:
 async def test_who_still_waits_at_the_end_is_let_go(tmp_path: Path) -> None:
     slow, inference = slow_inference(tmp_path, batch=1)
     async with inference:
-        waiting = [asyncio.create_task(inference.map_of(tensor(value), SMALL)) for value in (1, 2)]
+        waiting = [asyncio.create_task(inference.map_of(grey(value), SMALL)) for value in (1, 2)]
         await _until(lambda: len(slow.batches) == 1)
     done, left = await asyncio.wait(waiting, timeout=5)
     assert left == set()
@@ -146,8 +146,8 @@ async def test_who_still_waits_at_the_end_is_let_go(tmp_path: Path) -> None:
 async def test_bytes_that_are_not_what_was_announced_are_refused(tmp_path: Path) -> None:
     slow, inference = slow_inference(tmp_path, batch=1)
     async with inference:
-        with pytest.raises(Refused, match="tensor_torn"):
-            await inference.map_of(tensor(1)[:-1], SMALL)
+        with pytest.raises(Refused, match="picture_torn"):
+            await inference.map_of(grey(1)[:-1], SMALL)
     assert slow.batches == []
 
 
@@ -161,12 +161,12 @@ def test_a_model_that_takes_one_picture_is_not_shown_several(tmp_path: Path) -> 
 
 def test_a_batch_gives_what_each_would_have_got_alone(tmp_path: Path) -> None:
     model = described(tmp_path, brightness_model(batch="n"), batch=4).model_dump(mode="json")
-    tensors = [np.random.default_rng(seed).random((3, 8, 6), np.float32).tobytes() for seed in range(3)]
+    pictures = [np.random.default_rng(seed).random((8, 6, 3), np.float32).tobytes() for seed in range(3)]
 
-    told_together, together = infer(b"".join(tensors), {"model": model, "shape": [3, 8, 6]})
+    told_together, together = infer(b"".join(pictures), {"model": model, "shape": [8, 6, 3]})
 
     assert told_together == {"shape": [8, 6]}
-    assert together == [infer(one, {"model": model, "shape": [3, 8, 6]})[1][0] for one in tensors]
+    assert together == [infer(one, {"model": model, "shape": [8, 6, 3]})[1][0] for one in pictures]
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def _mappers() -> Sandbox:
 
 def _holder(model: OnnxModel, **more: Any) -> Sandbox:
     assert model.path is not None
-    first = Rehearsal(infer, tensor(0), {"model": model.model_dump(mode="json"), "shape": list(SMALL)})
+    first = Rehearsal(infer, grey(0), {"model": model.model_dump(mode="json"), "shape": list(SMALL)})
     return Sandbox(
         processes=1,
         memory_bytes=256 * 1024**2,

@@ -74,8 +74,8 @@ async def test_a_model_is_only_run_in_its_turn(weights: Path) -> None:
     model: Any = Model()
     (folder := weights.parent / "described").mkdir()
     replicas = [Inference(model, described(folder, brightness_model()), Turns(weights)) for _ in range(3)]
-    tensor = np.zeros((3, 2, 2), np.float32).tobytes()
-    await asyncio.gather(*(each.map_of(tensor, (3, 2, 2)) for each in replicas for _ in range(3)))
+    picture = np.zeros((2, 2, 3), np.float32).tobytes()
+    await asyncio.gather(*(each.map_of(picture, (2, 2, 3)) for each in replicas for _ in range(3)))
     assert len(accelerator.used) == 9
 
 

@@ -4,7 +4,7 @@ from typing import assert_never
 
 from services.depth_map.estimators.cues import CuesEstimator
 from services.depth_map.estimators.estimator import Estimator, Plane
-from services.depth_map.estimators.feeding import inverse_of, tensor_of
+from services.depth_map.estimators.feeding import inverse_of, normalised, shown, tensor_of
 from services.depth_map.estimators.model_files import (
     Cues,
     EstimatorChoice,
@@ -59,6 +59,8 @@ __all__ = [
     "input_size",
     "inverse_of",
     "load",
+    "normalised",
     "provenance",
+    "shown",
     "tensor_of",
 ]

@@ -25,7 +25,7 @@ def tensor_of(model: OnnxModel, rgb: Plane | Pixels) -> Plane:
         rgb: height x width x 3; float32 of 0 to 1, or uint8.
 
     """
-    return _normalised(_shown(model, rgb), model)
+    return normalised(model, shown(model, rgb))
 
 
 def inverse_of(model: OnnxModel, values: Plane, height: int, width: int) -> Plane:
@@ -39,8 +39,8 @@ def inverse_of(model: OnnxModel, values: Plane, height: int, width: int) -> Plan
     return _inverse(enlarged(values, height, width, corners_aligned=aligned), model)
 
 
-def _shown(model: OnnxModel, rgb: Plane | Pixels) -> Plane | Pixels:
-    """Make the picture as large as the model wants it; uint8 where it is resampled on 8 bits."""
+def shown(model: OnnxModel, rgb: Plane | Pixels) -> Plane | Pixels:
+    """Make a picture as large as the model wants it, of the `numbers` that the model tells."""
     height, width = rgb.shape[:2]
     across, down = model.input_size.sides(width, height)
     if model.input_size.rule != "padded":
@@ -61,8 +61,7 @@ def _inside(model: OnnxModel, height: int, width: int) -> tuple[int, int]:
 def _resized(rgb: Plane | Pixels, width: int, height: int, resampling: str) -> Plane | Pixels:
     if resampling == "bicubic":
         levels = rgb if rgb.dtype == np.uint8 else np.rint(rgb * _WHITE).astype(np.uint8)
-        shown = Image.fromarray(levels).resize((width, height), Image.Resampling.BICUBIC)
-        return np.asarray(shown, np.uint8)
+        return np.asarray(Image.fromarray(levels).resize((width, height), Image.Resampling.BICUBIC), np.uint8)
     values = rgb.astype(np.float32) / _WHITE if rgb.dtype == np.uint8 else rgb
     if resampling == "triangle":
         planes = [
@@ -74,16 +73,19 @@ def _resized(rgb: Plane | Pixels, width: int, height: int, resampling: str) -> P
     return np.asarray(cv2.resize(values, (width, height), interpolation=method), np.float32)
 
 
-def _normalised(rgb: Plane | Pixels, model: OnnxModel) -> Plane:
+def normalised(model: OnnxModel, picture: Plane | Pixels) -> Plane:
+    """Make a batch of one of a picture as `shown` gives it."""
     mean, std = np.array(model.mean, np.float32), np.array(model.std, np.float32)
-    if rgb.dtype == np.uint8:
+    if picture.dtype == np.uint8:
         # There are 256 levels and a million pixels, so what becomes of a level is reckoned once.
         levels = np.arange(256, dtype=np.float32)[:, None] / _WHITE
         table = (levels * np.float32(model.value_range) - mean) / std
-        values = np.asarray(cv2.LUT(np.asarray(rgb, np.uint8), table[None]), np.float32)
+        planes = np.empty((3, *picture.shape[:2]), np.float32)
+        for plane, of_levels, becomes in zip(cv2.split(picture), np.ascontiguousarray(table.T), planes, strict=True):
+            cv2.LUT(plane, of_levels, becomes)
     else:
-        values = (rgb * np.float32(model.value_range) - mean) / std
-    ordered = values.transpose(2, 0, 1) if model.layout == "nchw" else values
+        planes = ((picture * np.float32(model.value_range) - mean) / std).transpose(2, 0, 1)
+    ordered = planes if model.layout == "nchw" else planes.transpose(1, 2, 0)
     return np.ascontiguousarray(ordered[None], np.float32)
 
 

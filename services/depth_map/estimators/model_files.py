@@ -119,6 +119,11 @@ class OnnxModel(BaseModel):
         """Whether it runs on anything but processors."""
         return set(self.providers) != {"CPUExecutionProvider"}
 
+    @property
+    def numbers(self) -> Literal["uint8", "float32"]:
+        """Of what a picture consists that is as large as the model wants it, and not normalised yet."""
+        return "uint8" if self.resampling == "bicubic" else "float32"
+
     def at(self, path: Path) -> Self:
         """Give the same model with its weights in a file on this machine, whatever the folder one works in."""
         return self.model_copy(update={"path": path.absolute(), "object_key": None, "url": None})
