@@ -1,6 +1,7 @@
 """The lines of a picture: one pixel thin, at its own size, where it has them."""
 
 import math
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,7 +12,10 @@ from services.depth_map.rules import EdgeSettings
 Pixels = NDArray[np.uint8]
 _Gradients = NDArray[np.int16]
 
-_BAND_ROWS = 512
+# A band goes through a dozen steps, which take half the time where it stays near the processor from one to the next.
+_BAND_ROWS = 64
+# What a blur reaches beyond a band is reckoned twice.
+_BAND_MARGINS = 16
 # 8-bit values are blurred as 13-bit ones, so that the slow ramps of a large picture keep their gradient.
 _FINER = 32
 # Gaussian that gives a sharp step the gradient which it has after shrinking by one, in detection pixels.
@@ -46,8 +50,9 @@ def _gradients(rgb: Pixels, settings: EdgeSettings) -> tuple[_Gradients, _Gradie
     sigma_px = math.hypot(settings.blur_sigma_px * scale, _SHRINKING_SIGMA * math.sqrt(scale**2 - 1))
     margin = math.ceil(4 * sigma_px) + 2
     across, down = np.empty((height, width), np.int16), np.empty((height, width), np.int16)
-    for start in range(0, height, _BAND_ROWS):
-        stop = min(start + _BAND_ROWS, height)
+    band_rows = max(_BAND_ROWS, _BAND_MARGINS * margin)
+    for start in range(0, height, band_rows):
+        stop = min(start + band_rows, height)
         first = max(start - margin, 0)
         band = _strongest(rgb[first : stop + margin], sigma_px, scale)
         kept = slice(start - first, stop - first)
@@ -56,12 +61,13 @@ def _gradients(rgb: Pixels, settings: EdgeSettings) -> tuple[_Gradients, _Gradie
 
 
 def _strongest(rgb: Pixels, sigma_px: float, scale: float) -> tuple[_Gradients, _Gradients]:
-    fine = rgb.astype(np.int16) * np.int16(_FINER)
+    seen: NDArray[Any] = rgb
     if sigma_px > 0:
-        fine = np.asarray(cv2.GaussianBlur(fine, (0, 0), sigma_px, borderType=cv2.BORDER_REPLICATE), np.int16)
+        fine = rgb.astype(np.int16) * np.int16(_FINER)
+        seen = cv2.GaussianBlur(fine, (0, 0), sigma_px, borderType=cv2.BORDER_REPLICATE)
+        scale /= _FINER
     across, down = (
-        cv2.Sobel(fine, cv2.CV_16S, *step, scale=scale / _FINER, borderType=cv2.BORDER_REPLICATE)
-        for step in ((1, 0), (0, 1))
+        cv2.Sobel(seen, cv2.CV_16S, *step, scale=scale, borderType=cv2.BORDER_REPLICATE) for step in ((1, 0), (0, 1))
     )
     return _of_strongest_channel(np.asarray(across, np.int16), np.asarray(down, np.int16))
 

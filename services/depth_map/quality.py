@@ -107,7 +107,7 @@ def _alignment(levels: NDArray[np.uint16], near_edges: Pixels) -> float | None:
     size = looked_at(levels.shape[1], levels.shape[0])
     depth = np.asarray(cv2.resize(levels, size, interpolation=cv2.INTER_AREA), np.float32)
     # Sobel's kernel weighs a step by eight pixels' worth.
-    steps = np.hypot(cv2.Sobel(depth, cv2.CV_32F, 1, 0), cv2.Sobel(depth, cv2.CV_32F, 0, 1)) / 8
-    outlines = steps > _STRONG_STEP * DEEPEST_LEVEL
+    steps = np.asarray(cv2.magnitude(cv2.Sobel(depth, cv2.CV_32F, 1, 0), cv2.Sobel(depth, cv2.CV_32F, 0, 1)))
+    outlines = steps > 8 * _STRONG_STEP * DEEPEST_LEVEL
     total = int(np.count_nonzero(outlines))
     return round(int(np.count_nonzero(outlines & (near_edges > 0))) / total, 4) if total else None
