@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from uuid import UUID
 
 import numpy as np
 import onnxruntime
@@ -28,7 +29,7 @@ from shared.sandbox import Sandbox
 from shared.sandbox.processor import resident_bytes
 from tests.benchmarks.vision_transformer import depth_anything
 from tests.depth_map.scenes import file_of, room
-from tests.living import House, lineage, until
+from tests.living import House, lineage
 
 WIDTH_PX: Final = 1024
 HEIGHT_PX: Final = 768
@@ -38,7 +39,13 @@ EACH_ROUND: Final = 4
 BAR: Final = 1.15
 BAR_BYTES: Final = 1024**3
 _PATIENCE_SECONDS: Final = 300.0
-_SECONDS_BETWEEN_LOOKS: Final = 0.01
+_RECORDED: Final = "depth_recorded"
+_TELLING: Final = f"""
+    CREATE FUNCTION depth_map.tell_recorded() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN PERFORM pg_notify('{_RECORDED}', NEW.asset_id::text); RETURN NULL; END $$;
+    CREATE TRIGGER tell_recorded AFTER INSERT ON depth_map.depth_maps
+        FOR EACH ROW EXECUTE FUNCTION depth_map.tell_recorded();
+"""
 
 
 @dataclass
@@ -96,13 +103,12 @@ async def _measured(stack: Stack, house: House, model: OnnxModel, load: float) -
     timing = Timing(shown, usable_processors(), [], [], [], [], [], [], load)
     session = await asyncio.to_thread(_session, model, timing.threads)
     key = await _stored(house)
+    await house.admin.execute(_TELLING)
     await _mapped(house, key, EACH_ROUND)
     for _ in range(ROUNDS):
         timing.alone += await asyncio.to_thread(_seconds, session, shown)
-        least = min(timing.alone)
-        timing.one += [await _mapped(house, key, 1, not_before_seconds=least) for _ in range(EACH_ROUND)]
-        together = await _mapped(house, key, 2 * EACH_ROUND, not_before_seconds=2 * EACH_ROUND * least)
-        timing.many.append(together / (2 * EACH_ROUND))
+        timing.one += [await _mapped(house, key, 1) for _ in range(EACH_ROUND)]
+        timing.many.append(await _mapped(house, key, 2 * EACH_ROUND) / (2 * EACH_ROUND))
     timing.square += await asyncio.to_thread(_seconds, session, (SQUARE_PX, SQUARE_PX))
     timing.large_pages += await _in_large_pages(model, timing)
     # Apart from what is timed: to count memory takes a good part of a processor.
@@ -156,24 +162,28 @@ async def _stored(house: House) -> str:
     return key
 
 
-async def _mapped(house: House, key: str, count: int, *, not_before_seconds: float = 0.0) -> float:
+async def _mapped(house: House, key: str, count: int) -> float:
     """Have so many images mapped that wait together; give the seconds from the first command to the last record.
 
-    Looking takes the processor from those who are looked at. So nobody looks before the model alone could be done, and
-    often from then on.
+    Looking time and again would take the processor from those who are looked at, so the database tells of each record
+    that is committed.
     """
-    assets = [uuid7() for _ in range(count)]
+    assets = {uuid7() for _ in range(count)}
     commands = [MapDepth(**lineage(), asset_id=asset, original_key=key, sha256="0" * 64) for asset in assets]
+    recorded: asyncio.Queue[str] = asyncio.Queue()
 
-    async def recorded() -> bool:
-        sql = "SELECT count(*) FROM depth_map.depth_maps WHERE asset_id = ANY ($1)"
-        return bool(await house.value(sql, assets) == count)
+    def hear(*told: Any) -> None:
+        recorded.put_nowait(told[-1])
 
-    begun = time.perf_counter()
-    await asyncio.gather(*(house.say(command) for command in commands))
-    await asyncio.sleep(not_before_seconds)
-    await until(recorded, seconds=_PATIENCE_SECONDS, every_seconds=_SECONDS_BETWEEN_LOOKS)
-    return time.perf_counter() - begun
+    async with house.admin.acquire() as connection, asyncio.timeout(_PATIENCE_SECONDS):
+        await connection.add_listener(_RECORDED, hear)
+        begun = time.perf_counter()
+        await asyncio.gather(*(house.say(command) for command in commands))
+        while assets:
+            assets.discard(UUID(await recorded.get()))
+        seconds = time.perf_counter() - begun
+        await connection.remove_listener(_RECORDED, hear)
+    return seconds
 
 
 async def _watch(pid: int, seen_bytes: list[int]) -> None:
