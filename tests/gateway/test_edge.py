@@ -31,6 +31,8 @@ async def test_every_error_is_a_problem(ann: Client) -> None:
     _is_problem(await ann.get("/jobs", params={"cursor": "x"}), 400, "cursor_invalid")
     _is_problem(await ann.get("/jobs", params={"cursor": "AAAA\u00e9"}), 400, "cursor_invalid")
     _is_problem(await ann.get("/jobs", params={"cursor": "f" * 32}), 400, "cursor_invalid")
+    _is_problem(await ann.get("/scenes/s/media", params={"cursor": "x"}), 400, "cursor_invalid")
+    _is_problem(await ann.get("/scenes/s/media", params={"limit": "501"}), 422, "validation_failed")
     _is_problem(await ann.get("/jobs", params={"state": "done"}), 422, "validation_failed")
     _is_problem(await ann.get("/jobs", params={"limit": "0"}), 422, "validation_failed")
     _is_problem(await ann.get("/jobs", params={"created_after": "yesterday"}), 422, "validation_failed")

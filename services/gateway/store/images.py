@@ -11,6 +11,7 @@ from services.gateway.store.pages import Conditions
 from services.gateway.store.reading import Row, fetch, fetch_one
 from shared.database import Connection
 
+_PLACE_ID: Final = "coalesce(source.asset_id, '00000000-0000-0000-0000-000000000000')"
 _DETAILS: Final = """
     asset.id, asset.project_id, asset.sha256, asset.size_bytes, asset.content_type, asset.width_px, asset.height_px,
     asset.stored_version, asset.renditions, asset.clean_copy, asset.video, asset.thumbhash, asset.source_url,
@@ -194,19 +195,27 @@ async def select_originals(connection: Connection, projects: list[UUID], wanted:
     )
 
 
-async def select_scene_media(connection: Connection, projects: list[UUID], scene_id: str, limit: int) -> list[Row]:
-    """Select the media of a scene with the state of the job that fetches each."""
+async def select_scene_media(
+    connection: Connection, projects: list[UUID], scene_id: str, place: tuple[object, ...] | None, limit: int
+) -> list[Row]:
+    """Select a page of the media of a scene and one more, the oldest first, with the state of each one's job.
+
+    A job that has led to several images is there once for each. `place_id` tells those apart, for a place in the list.
+    """
+    conditions = Conditions(projects, scene_id, limit + 1)
+    # What lies behind a place cannot be told by the index alone, but where to begin to look can.
+    conditions.add("media.created_at >= {}", place and place[0])
+    conditions.behind(f"(media.created_at, media.job_id, {_PLACE_ID})", place)
     return await fetch(
         connection,
-        """
-        SELECT media.job_id, media.url, media.created_at, job.state, job.error_code, job.error_sentence, source.asset_id
+        f"""
+        SELECT media.job_id, media.url, media.created_at, job.state, job.error_code, job.error_sentence,
+               source.asset_id, {_PLACE_ID} AS place_id
         FROM scene_media AS media
         JOIN jobs AS job ON job.id = media.job_id
         LEFT JOIN asset_sources AS source ON source.job_id = media.job_id
-        WHERE media.project_id = ANY ($1) AND media.scene_id = $2
-        ORDER BY media.created_at LIMIT $3
-        """,
-        projects,
-        scene_id,
-        limit,
+        WHERE media.project_id = ANY ($1) AND media.scene_id = $2 {conditions}
+        ORDER BY media.created_at, media.job_id, place_id LIMIT $3
+        """,  # noqa: S608 - columns and conditions are texts of this file
+        *conditions.arguments,
     )

@@ -135,6 +135,7 @@ async def _image(hers: Belongings, sha256: str, vector: tuple[float, ...], perce
 async def _more_of_everything(hers: Belongings) -> None:
     life, ann = hers.life, hers.life.ann
     await ann.post("/chapters", {"id": "k2", "title": life.said("The calm"), "script_id": MARK})
+    await ann.post("/media/store", {"url": life.url("b.jpg"), "scene_id": hers.values["scene_id"]})
     await ann.post("/chapters/k/scenes", {"number": 2, "description": life.said("Rain")})
     await ann.send("PUT", f"/api/v1/projects/{hers.values['project_id']}/members/{MARK}", json={"role": "viewer"})
     await ann.post("/customers", {"name": life.said("Grace"), "external_id": MARK, "tags": [MARK]})

@@ -16,12 +16,13 @@ from services.gateway.routes.problems import not_found
 from services.gateway.routes.replies import API, Json, generation_reply, page
 from services.gateway.routes.second_looks import SecondLook
 from services.gateway.rules.happenings import error_of
-from services.gateway.rules.places import identifier, number, read_place
+from services.gateway.rules.places import identifier, moment, number, read_place
 from services.gateway.store.images import select_scene_media
 from services.gateway.store.scenes import select_generation, select_generations
 from services.gateway.store.tenancy import as_tenant
 
 _ORDER: Final = "chapter_images"
+_MEDIA_ORDER: Final = "scene_media"
 _CHAPTER_LIMIT: Final = 1000
 _MEDIA_LIMIT: Final = 500
 routes = APIRouter(prefix=API, tags=["scenes"], route_class=SecondLook)
@@ -71,17 +72,20 @@ async def get_chapter_images(
 @routes.get(
     "/scenes/{scene_id}/media",
     summary="The media that were stored for a scene, and their state",
-    **told("list_scene_media", PageOf[SceneMedia], problems=("not_a_member",)),
+    **told("list_scene_media", PageOf[SceneMedia], problems=("not_a_member", "cursor_invalid")),
 )
 async def get_scene_media(
     request: Request,
     caller: Calling,
     scene_id: Annotated[Words, Path(min_length=1, max_length=200)],
+    *,
     project_id: UUID | None = None,
+    limit: Annotated[int, Query(ge=1, le=_MEDIA_LIMIT, description="how many at most")] = _MEDIA_LIMIT,
+    cursor: Annotated[Cursor | None, Query(description="`next_cursor` of a page")] = None,
 ) -> Response:
-    projects = caller.seeing(project_id)
+    projects, place = caller.seeing(project_id), read_place(cursor, _MEDIA_ORDER, moment, identifier, identifier)
     async with as_tenant(parts_of(request).pool, projects) as connection:
-        rows = await select_scene_media(connection, projects, scene_id, _MEDIA_LIMIT)
+        rows = await select_scene_media(connection, projects, scene_id, place, limit)
     items = [
         {
             "job_id": row["job_id"],
@@ -91,6 +95,6 @@ async def get_scene_media(
             "error": error_of(row["error_code"], row["error_sentence"]),
             "created_at": row["created_at"],
         }
-        for row in rows
+        for row in rows[:limit]
     ]
-    return page(items, None)
+    return page(items, place_behind(rows, limit, _MEDIA_ORDER, "created_at", "job_id", "place_id"))
