@@ -63,7 +63,7 @@ async def upsert_generation(connection: Connection, asking: Asking) -> bool:
         SET provider = excluded.provider, paid = excluded.paid, price_micros = excluded.price_micros,
             width_px = excluded.width_px, height_px = excluded.height_px, samples = excluded.samples,
             submitted_by = excluded.submitted_by, asked_at = now(), let_go_at = NULL
-        WHERE generations.let_go_at IS NOT NULL OR NOT generations.paid
+        WHERE (generations.let_go_at IS NOT NULL AND generations.taken_over_by IS NULL) OR NOT generations.paid
         RETURNING true
         """,
         asking.job_id,
@@ -83,7 +83,8 @@ async def select_generation(connection: Connection, job_id: UUID) -> Generation 
     """Find what is known of a generation."""
     row = await connection.fetchrow(
         """
-        SELECT provider, paid, request_id, resume, kept, let_go_at IS NOT NULL AS let_go, failures,
+        SELECT provider, paid, request_id, resume, kept, failures,
+               let_go_at IS NOT NULL AND taken_over_by IS NULL AS let_go,
                extract(epoch FROM now() - asked_at)::float8 AS asked_seconds_ago,
                coalesce(width_px, 1024) AS width_px, coalesce(height_px, 576) AS height_px,
                coalesce(samples, 1) AS samples
@@ -94,6 +95,13 @@ async def select_generation(connection: Connection, job_id: UUID) -> Generation 
     return Generation(**row) if row else None
 
 
+async def lock_name(connection: Connection, request_id: str) -> None:
+    """Have whoever is told the same name wait until it can be seen for whom this transaction takes it down."""
+    await connection.execute(
+        "SELECT pg_advisory_xact_lock(hashtext('image_generation.name'), hashtext($1))", request_id
+    )
+
+
 async def upsert_generation_taken_over(
     connection: Connection, job_id: UUID, project_id: UUID, before: UUID, request_id: str
 ) -> None:
@@ -102,6 +110,7 @@ async def upsert_generation_taken_over(
     Only one job ever does, and only what it costs counts from then on. A name by which the same provider draws for any
     other job is not taken down: what it leads to belongs to somebody else.
     """
+    await lock_name(connection, request_id)
     await connection.execute(
         """
         WITH taken AS (
@@ -163,9 +172,20 @@ async def select_standing(connection: Connection, asking: Asking) -> Standing:
 async def update_generation_request(
     connection: Connection, job_id: UUID, request_id: str, resume: dict[str, str], kept: dict[str, Any] | None
 ) -> None:
-    """Keep the provider's name for our request, before it is asked about, and what came with its answer."""
+    """Keep the provider's name for our request, before it is asked about, and what came with its answer.
+
+    The provider itself has said it: whoever was told the same name by anybody else, and has no picture by it yet, has
+    none from then on. Where it is paid for the name is locked.
+    """
     await connection.execute(
-        "UPDATE generations SET request_id = $2, resume = $3, kept = $4 WHERE job_id = $1",
+        """
+        WITH kept AS (
+            UPDATE generations SET request_id = $2, resume = $3, kept = $4 WHERE job_id = $1 RETURNING provider
+        )
+        UPDATE generations AS guess SET request_id = NULL FROM kept
+        WHERE guess.provider = kept.provider AND guess.request_id = $2 AND guess.job_id <> $1
+          AND guess.resume ? 'track_id' AND guess.generated_at IS NULL
+        """,
         job_id,
         request_id,
         resume,
@@ -173,14 +193,19 @@ async def update_generation_request(
     )
 
 
-async def update_generation_done(connection: Connection, job_id: UUID, object_key: str, facts: dict[str, Any]) -> None:
-    """Record what came of it."""
-    await connection.execute(
-        "UPDATE generations SET generated_at = now(), object_key = $2, facts = $3 WHERE job_id = $1",
+async def update_generation_done(connection: Connection, job_id: UUID, object_key: str, facts: dict[str, Any]) -> bool:
+    """Record what came of it; tell whether the request is still its own, see `update_generation_request`."""
+    own: bool | None = await connection.fetchval(
+        """
+        UPDATE generations SET generated_at = now(), object_key = $2, facts = $3
+        WHERE job_id = $1 AND request_id IS NOT NULL
+        RETURNING true
+        """,
         job_id,
         object_key,
         facts,
     )
+    return own is not None
 
 
 async def update_generation_let_go(connection: Connection, job_id: UUID, *, failed: bool) -> None:
@@ -196,28 +221,29 @@ async def update_generation_let_go(connection: Connection, job_id: UUID, *, fail
     )
 
 
-async def select_account_failures(connection: Connection, provider: str) -> int:
-    """Tell how many requests have failed in a row at an account, and lock it."""
-    count = await connection.fetchval("SELECT failures FROM accounts WHERE provider = $1 FOR UPDATE", provider)
-    return count or 0
+async def upsert_account_trouble(connection: Connection, provider: str, *, counts: bool, reason: str) -> int:
+    """Note a trouble with an account, and lock it; return how many requests have failed in a row.
 
-
-async def upsert_account_trouble(
-    connection: Connection, provider: str, *, failures: int, reason: str, closed_seconds: float | None
-) -> None:
-    """Note a trouble with an account, and for how long nobody shall ask; None: it stays as open as it was."""
-    await connection.execute(
+    Counted where it is written, so that of several that fail at the same moment none is lost.
+    """
+    failures: int = await connection.fetchval(
         """
-        INSERT INTO accounts AS held (provider, failures, reason, closed_until)
-        VALUES ($1, $2, $3, now() + $4::float8 * interval '1 s')
+        INSERT INTO accounts AS held (provider, failures, reason) VALUES ($1, $2, $3)
         ON CONFLICT (provider) DO UPDATE
-        SET failures = excluded.failures, reason = excluded.reason, probed_by = NULL,
-            closed_until = coalesce(excluded.closed_until, held.closed_until)
+        SET failures = held.failures + excluded.failures, reason = excluded.reason, probed_by = NULL
+        RETURNING failures
         """,
         provider,
-        failures,
+        int(counts),
         reason,
-        closed_seconds,
+    )
+    return failures
+
+
+async def update_account_closed(connection: Connection, provider: str, seconds: float) -> None:
+    """Have nobody ask at an account for a while."""
+    await connection.execute(
+        "UPDATE accounts SET closed_until = now() + $2::float8 * interval '1 s' WHERE provider = $1", provider, seconds
     )
 
 

@@ -70,7 +70,10 @@ FORGETS_PAYMENT: Mistakes = {
         ("if known is not None and known.paid and not known.let_go:", "if known is not None and known.failures < 0:")
     ],
     "services.image_generation.store": [
-        ("WHERE generations.let_go_at IS NOT NULL OR NOT generations.paid", "WHERE true")
+        (
+            "WHERE (generations.let_go_at IS NOT NULL AND generations.taken_over_by IS NULL) OR NOT generations.paid",
+            "WHERE true",
+        )
     ],
 }
 

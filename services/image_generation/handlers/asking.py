@@ -33,6 +33,7 @@ from shared.jobs import Job
 MOST_FAILURES: Final = 3
 """So often a request is taken and given up by the provider before nobody makes it again."""
 
+ANOTHERS_NAME: Final = "By that name it draws for another job."
 _UNTIL_NAMED_SECONDS: Final = 60.0
 
 
@@ -70,7 +71,7 @@ async def ask_once(job: Job[GenerateImage], wish: Wish, studio: Studio) -> Asked
     if known is not None and known.request_id is not None:
         return _resumed(known, known.request_id, studio)
     if known is not None and known.paid and not known.let_go:
-        told = "" if job.command.resumes is None else "By that name it draws for another job."
+        told = "" if job.command.resumes is None else ANOTHERS_NAME
         raise failure_of(known.provider, Trouble.UNKNOWN, told)
     failures = known.failures if known is not None else 0
     if failures >= MOST_FAILURES:
@@ -146,6 +147,8 @@ async def _ask(job: Job[GenerateImage], provider: Provider, wish: Wish, studio: 
     copies = None if submitted.done is None else await copied(job, submitted.done, studio)
     async with job.recording() as tx:
         kept = None if copies is None else copies.model_dump(mode="json")
+        if can.costs_money:
+            await store.lock_name(tx.connection, submitted.request_id)
         await store.update_generation_request(tx.connection, job.id, submitted.request_id, dict(submitted.resume), kept)
         if is_guarded(can):
             await store.delete_account_trouble(tx.connection, provider.name)
@@ -211,10 +214,10 @@ async def note_trouble(connection: Connection, provider: str, trouble: Trouble, 
         await store.delete_account_trouble(connection, provider)
         return
     requested = failure.retry_after_seconds if isinstance(failure, TryAgain) else None
-    before = await store.select_account_failures(connection, provider)
-    failures = before + counts_as_failure(trouble)
+    counts = counts_as_failure(trouble)
+    if not counts and closed_seconds(trouble, 0, requested) is None:
+        return
+    failures = await store.upsert_account_trouble(connection, provider, counts=counts, reason=trouble.value)
     seconds = closed_seconds(trouble, failures, requested)
-    if failures > before or seconds is not None:
-        await store.upsert_account_trouble(
-            connection, provider, failures=failures, reason=trouble.value, closed_seconds=seconds
-        )
+    if seconds is not None:
+        await store.update_account_closed(connection, provider, seconds)

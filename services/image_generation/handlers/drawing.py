@@ -5,11 +5,12 @@ import time
 from contracts.image_generation import GenerateImage, ImageGenerated
 from contracts.media import AcceptUpload
 from services.image_generation import store
-from services.image_generation.handlers.asking import Asked, ask_once
+from services.image_generation.handlers.asking import ANOTHERS_NAME, Asked, ask_once
 from services.image_generation.handlers.copying import Copies, copied
 from services.image_generation.handlers.following import follow
 from services.image_generation.providers import Wish
 from services.image_generation.rules import check
+from services.image_generation.rules.trouble import Trouble, failure_of
 from services.image_generation.studio import Studio
 from shared.identifiers import child_id
 from shared.jobs import Completion, Job
@@ -26,7 +27,8 @@ async def generate_image(job: Job[GenerateImage], studio: Studio) -> None:
         copies = await copied(job, done, studio)
     seconds = round(time.monotonic() - begun, 3)
     async with job.completing() as tx:
-        await store.update_generation_done(tx.connection, job.id, copies.pictures[0].object_key, copies.facts)
+        if not await store.update_generation_done(tx.connection, job.id, copies.pictures[0].object_key, copies.facts):
+            raise failure_of(asked.provider.name, Trouble.UNKNOWN, ANOTHERS_NAME)
         _say(tx, job.command, asked, copies, seconds)
         tx.result(
             provider=asked.provider.name,

@@ -46,6 +46,9 @@ EXCUSED: Final[Mapping[str, str]] = {
     "services.gateway.store.resuming:": (
         "The same; the gateway's part is one transaction with what is said, and is told again as often as it is hinted."
     ),
+    "services.image_generation.store:lock_name:": (
+        "What is paid for has a round of its own, for a death while it is asked for shall end otherwise."
+    ),
     "services.gateway.identity.published:": "It reads what issuers publish, and changes nothing.",
 }
 """By the beginning of the points' names."""
