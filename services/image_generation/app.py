@@ -2,6 +2,7 @@
 
 from contextlib import AsyncExitStack
 
+from services.image_generation.forgetting import stay_small
 from services.image_generation.handlers import REACTIONS, WORK
 from services.image_generation.providers import Means, open_providers
 from services.image_generation.rules.admission import Budgets
@@ -46,4 +47,5 @@ async def serve(settings: Settings) -> None:
             hints=settings.hint_url_of,
         )
         worker.bus.reporting.also = studio.report
+        worker.alongside(lambda: stay_small(worker.pool, settings.generations_kept_days))
         await worker.run(studio=studio)

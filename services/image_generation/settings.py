@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -10,6 +10,8 @@ from pydantic_settings import NoDecode
 
 from shared.hints import hint_url
 from shared.settings import ObjectSettings, OutboundSettings, WorkSettings
+
+_TAKEN_IN: Final = 4  # times the retention: so long a letter waits to be taken in after all, see shared.housekeeping
 
 
 class Settings(OutboundSettings, ObjectSettings, WorkSettings):
@@ -45,6 +47,9 @@ class Settings(OutboundSettings, ObjectSettings, WorkSettings):
     sketch_processes: int = Field(default=1, ge=1, le=64, description="limited processes that the local renderer uses")
     sketch_memory_bytes: int = Field(default=1024 * 1024 * 1024, ge=128 * 1024 * 1024)
     sketch_seconds: float = Field(default=60, gt=0)
+    generations_retention_days: int = Field(
+        default=365, ge=1, description="how long it is known what providers were asked for; what is unsettled stays"
+    )
     generation_deadline_seconds: float = Field(default=600, gt=0, description="longest wait for a provider's picture")
 
     @field_validator("image_provider_fallbacks", mode="before")
@@ -71,6 +76,11 @@ class Settings(OutboundSettings, ObjectSettings, WorkSettings):
         if self.image_hints_origin is None or self.image_hints_secret is None:
             return None
         return hint_url(self.image_hints_origin, self.image_hints_secret.get_secret_value(), job_id)
+
+    @property
+    def generations_kept_days(self) -> int:
+        """For how long: at least while a command may come once more, which finds then that it was paid for."""
+        return max(self.generations_retention_days, _TAKEN_IN * self.said_retention_days)
 
     @property
     def budgets_micros(self) -> tuple[int | None, int | None]:

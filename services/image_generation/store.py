@@ -1,12 +1,17 @@
 """Image generation's SQL: what was asked of whom, what it costs, and how it stands with each account."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from services.image_generation.rules.admission import Standing
 from services.image_generation.rules.wishes import Size
-from shared.database import Connection
+from shared.database import Connection, Pool
+
+_PAGE: Final = 5000
+_OPEN: Final = """
+    provider = $1 AND job_id <> $3 AND generated_at IS NULL AND let_go_at IS NULL AND ended_at IS NULL
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,7 @@ async def upsert_generation(connection: Connection, asking: Asking) -> bool:
         ON CONFLICT (job_id) DO UPDATE
         SET provider = excluded.provider, paid = excluded.paid, price_micros = excluded.price_micros,
             width_px = excluded.width_px, height_px = excluded.height_px, samples = excluded.samples,
-            submitted_by = excluded.submitted_by, asked_at = now(), let_go_at = NULL
+            submitted_by = excluded.submitted_by, asked_at = now(), let_go_at = NULL, ended_at = NULL
         WHERE (generations.let_go_at IS NOT NULL AND generations.taken_over_by IS NULL) OR NOT generations.paid
         RETURNING true
         """,
@@ -138,18 +143,21 @@ async def upsert_generation_taken_over(
 async def select_standing(connection: Connection, asking: Asking) -> Standing:
     """See how it stands with an account and with today's money (UTC), and keep everybody else from asking meanwhile.
 
-    A request counts as being on its way until it is done, let go, or its job has ended.
+    A request counts as being on its way until it is done, let go, or its job has ended; those whose job has ended are
+    noted, so that nobody looks at them again.
     """
     await connection.execute("SELECT pg_advisory_xact_lock(hashtext('image_generation.money'))")
     row = await connection.fetchrow(
-        """
+        f"""
+        WITH ended AS (
+            UPDATE generations SET ended_at = now()
+            WHERE {_OPEN} AND (SELECT id FROM tasks WHERE id = job_id AND state IN ('pending', 'in_progress')) IS NULL
+        )
         SELECT account.reason, coalesce(account.failures, 0) AS failures,
                CASE WHEN probed_by = $3 THEN 0 ELSE extract(epoch FROM account.closed_until - now()) END::float8
                    AS closed_seconds,
-               (SELECT count(*) FROM generations g
-                WHERE g.provider = $1 AND g.job_id <> $3 AND generated_at IS NULL AND let_go_at IS NULL
-                  AND EXISTS (SELECT FROM tasks WHERE id = g.job_id AND state IN ('pending', 'in_progress'))
-               ) AS on_their_way,
+               (SELECT count((SELECT id FROM tasks WHERE id = job_id AND state IN ('pending', 'in_progress')))
+                FROM generations WHERE {_OPEN}) AS on_their_way,
                (SELECT count(*) FROM (SELECT FROM tasks WHERE state = 'pending' AND limited LIMIT 1000) AS limited)
                    AS waiting,
                spent.of_all AS spent_micros, spent.of_owner AS spent_by_owner_micros
@@ -159,7 +167,7 @@ async def select_standing(connection: Connection, asking: Asking) -> Standing:
               WHERE paid AND let_go_at IS NULL
                 AND asked_at >= date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC') AS spent
         LEFT JOIN accounts AS account ON account.provider = $1
-        """,
+        """,  # noqa: S608 - conditions of this file
         asking.provider,
         asking.submitted_by,
         asking.job_id,
@@ -279,3 +287,26 @@ async def select_pace(connection: Connection, provider: str, size: Size, samples
         samples,
     )
     return seconds
+
+
+async def delete_old_generations(pool: Pool, days: int) -> bool:
+    """Forget what was asked for so many days ago; tell whether there may be more.
+
+    Not what may be asked for still: of what was paid for and came to nothing somebody may yet say what it is called.
+    What another job goes on with is forgotten after that one. Tasks are remembered for less long.
+    """
+    deleted = await pool.execute(
+        """
+        DELETE FROM generations WHERE job_id IN (
+            SELECT job_id FROM generations AS old
+            WHERE asked_at < now() - make_interval(days => $1)
+              AND NOT (paid AND generated_at IS NULL AND let_go_at IS NULL
+                       AND (request_id IS NULL OR resume ? 'track_id'))
+              AND NOT EXISTS (SELECT FROM generations AS heir WHERE heir.job_id = old.taken_over_by)
+              AND NOT EXISTS (SELECT FROM tasks WHERE id = old.job_id)
+            LIMIT $2)
+        """,
+        days,
+        _PAGE,
+    )
+    return deleted == f"DELETE {_PAGE}"
