@@ -98,6 +98,7 @@ async def gateway(settings: Settings) -> AsyncIterator[Parts]:
                 idempotency_hours=settings.idempotency_hours,
                 letters_days=settings.said_retention_days * _LETTERS_KEPT,
                 audit_days=settings.audit_retention_days,
+                url_lines_days=settings.url_lines_retention_days,
             )
         )
         bus.alongside(lambda: let_uploads_go(projections, uploads))

@@ -64,6 +64,9 @@ class Settings(OutboundSettings, ObjectSettings, ServiceSettings):
         default=24, gt=0, description="a job that no worker answers for, though asked, ends as failed after so long"
     )
     audit_retention_days: int = Field(default=365, ge=1, description="how long it is known who did what")
+    url_lines_retention_days: int = Field(
+        default=365, ge=1, description="how long it is known what became of each URL of a crawl or an import"
+    )
     events_retention_days: int = Field(default=7, ge=1, description="how far back a stream can be resumed")
     rate_limits: Annotated[RateLimits, NoDecode] = Field(
         default_factory=lambda: parse_rate_limits(""),

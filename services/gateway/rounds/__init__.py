@@ -78,7 +78,7 @@ async def reconcile(bus: Bus, *, patience_hours: float) -> None:
 
 
 async def keep_house(
-    pool: Pool, *, events_days: int, idempotency_hours: int, letters_days: int, audit_days: int
+    pool: Pool, *, events_days: int, idempotency_hours: int, letters_days: int, audit_days: int, url_lines_days: int
 ) -> None:
     """Delete what has expired, until cancelled."""
     kept = {
@@ -87,6 +87,7 @@ async def keep_house(
         expiry.IDEMPOTENCY_KEYS: timedelta(hours=idempotency_hours),
         expiry.LETTERS: timedelta(days=letters_days),
         expiry.AUDIT: timedelta(days=audit_days),
+        expiry.URL_LINES: timedelta(days=url_lines_days),
         expiry.TICKETS: timedelta(0),
         expiry.REVOKED_KEYS: _REVOKED_KEYS_KEPT,
         expiry.DELIVERIES: _DELIVERIES_KEPT,

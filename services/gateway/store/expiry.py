@@ -34,6 +34,28 @@ TOLD_REQUESTS: Final = """
     DELETE FROM told_requests WHERE job_id IN (
         SELECT job_id FROM told_requests WHERE told_at < now() - $1::interval LIMIT $2)
 """
+URL_LINES: Final = """
+    DELETE FROM url_lines WHERE (source_job_id, kind, digest) IN (
+        WITH RECURSIVE sources AS (  -- by one look into the index for each
+            (SELECT source_job_id AS id FROM url_lines ORDER BY source_job_id LIMIT 1)
+            UNION ALL
+            SELECT (SELECT source_job_id FROM url_lines
+                    WHERE source_job_id > sources.id ORDER BY source_job_id LIMIT 1)
+            FROM sources WHERE sources.id IS NOT NULL
+        ), open AS (
+            SELECT root_id FROM jobs WHERE state IN ('pending', 'in_progress')
+        ), old AS (
+            SELECT sources.id, job.id IS NOT NULL AS known FROM sources LEFT JOIN jobs AS job USING (id)
+            WHERE sources.id IS NOT NULL
+              AND (job.id IS NULL OR (job.finished_at < now() - $1::interval
+                                      AND job.root_id NOT IN (SELECT root_id FROM open)))
+        )
+        SELECT line.source_job_id, line.kind, line.digest FROM old CROSS JOIN LATERAL (
+            SELECT source_job_id, kind, digest FROM url_lines
+            WHERE source_job_id = old.id AND (old.known OR at < now() - $1::interval) LIMIT $2) AS line
+        LIMIT $2)
+"""
+"""Of a crawl or an import, so long after its end; none is cut short of which something waits or runs again."""
 AUDIT: Final = """
     DELETE FROM audit_entries WHERE id IN (SELECT id FROM audit_entries WHERE at < now() - $1::interval LIMIT $2)
 """
