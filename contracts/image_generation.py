@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from contracts.envelope import Command, Event, Record, Report
+from contracts.envelope import Command, Event, Record, Report, SubjectVersion
 from contracts.media import ObjectKey, Sha256
 
 
@@ -58,6 +58,32 @@ class ImageGenerated(Event):
         default=None, ge=0, description="of this picture, in millionths of a US dollar; null: nobody knows the price"
     )
     sample: int = Field(default=0, ge=0, description="which of the job's pictures it is, from 0")
+
+
+class PaymentExpected(Event):
+    """Said before a provider that is paid is asked for pictures: from then on they may have been paid for.
+
+    That holds whatever becomes of the job, until `PaymentWaived` is said. Of a job that asks again it is said again.
+    """
+
+    wire_name: ClassVar = "image_generation.payment_expected.v1"
+    subject_version: SubjectVersion
+    provider: str = Field(max_length=40)
+    samples: int = Field(ge=1, description="pictures of the request")
+    cost_micros: int | None = Field(
+        default=None, ge=0, description="of each picture, in millionths of a US dollar; null: nobody knows the price"
+    )
+    asked_at: AwareDatetime = Field(description="in the budget of this day (UTC) it counts")
+    instead_of: UUID | None = Field(
+        default=None, description="the job with whose request this one goes on; from then on that one costs nothing"
+    )
+
+
+class PaymentWaived(Event):
+    """Said once it is known that nothing is paid for a request: the provider did not take it, or gave it up."""
+
+    wire_name: ClassVar = "image_generation.payment_waived.v1"
+    subject_version: SubjectVersion
 
 
 class Lack(NamedTuple):

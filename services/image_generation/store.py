@@ -1,6 +1,7 @@
 """Image generation's SQL: what was asked of whom, what it costs, and how it stands with each account."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -54,22 +55,40 @@ class Asking:
     samples: int
 
 
-async def upsert_generation(connection: Connection, asking: Asking) -> bool:
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What a request may cost, as it is told to others.
+
+    Attributes:
+        version: of what is told.
+        price_micros: of all its pictures; None where nobody knows it.
+
+    """
+
+    version: int
+    asked_at: datetime
+    provider: str
+    samples: int
+    price_micros: int | None
+
+
+async def upsert_generation(connection: Connection, asking: Asking) -> Charge | None:
     """Write down that a provider is about to be asked, in the place of a request that may be made again.
 
-    Return whether that is so: what may be paid for already stays as it is, whatever is known elsewhere.
+    Return None where it may not: what may be paid for already stays as it is, whatever is known elsewhere.
     """
-    written: bool | None = await connection.fetchval(
+    row = await connection.fetchrow(
         """
         INSERT INTO generations (job_id, project_id, submitted_by, provider, paid, price_micros, width_px, height_px,
-                                 samples)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+                                 samples, payments)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1)
         ON CONFLICT (job_id) DO UPDATE
         SET provider = excluded.provider, paid = excluded.paid, price_micros = excluded.price_micros,
             width_px = excluded.width_px, height_px = excluded.height_px, samples = excluded.samples,
-            submitted_by = excluded.submitted_by, asked_at = now(), let_go_at = NULL, ended_at = NULL
+            submitted_by = excluded.submitted_by, asked_at = now(), let_go_at = NULL, ended_at = NULL,
+            payments = generations.payments + (generations.paid OR excluded.paid)::int
         WHERE (generations.let_go_at IS NOT NULL AND generations.taken_over_by IS NULL) OR NOT generations.paid
-        RETURNING true
+        RETURNING payments AS version, asked_at, provider, samples, price_micros
         """,
         asking.job_id,
         asking.project_id,
@@ -81,7 +100,7 @@ async def upsert_generation(connection: Connection, asking: Asking) -> bool:
         asking.size.height_px,
         asking.samples,
     )
-    return written is not None
+    return Charge(**row) if row else None
 
 
 async def select_generation(connection: Connection, job_id: UUID) -> Generation | None:
@@ -109,14 +128,15 @@ async def lock_name(connection: Connection, request_id: str) -> None:
 
 async def upsert_generation_taken_over(
     connection: Connection, job_id: UUID, project_id: UUID, before: UUID, request_id: str
-) -> None:
+) -> Charge | None:
     """Have a job go on with the request of another one, of which nobody knew the name, or a wrong one.
 
     Only one job ever does, and only what it costs counts from then on. A name by which the same provider draws for any
-    other job is not taken down: what it leads to belongs to somebody else.
+    other job is not taken down: what it leads to belongs to somebody else. Return None where it does not go on, or does
+    so already.
     """
     await lock_name(connection, request_id)
-    await connection.execute(
+    row = await connection.fetchrow(
         """
         WITH taken AS (
             UPDATE generations SET taken_over_by = $1, let_go_at = coalesce(let_go_at, now())
@@ -125,19 +145,21 @@ async def upsert_generation_taken_over(
             RETURNING *
         )
         INSERT INTO generations (job_id, project_id, submitted_by, provider, paid, price_micros, width_px, height_px,
-                                 samples, asked_at, request_id, resume)
-        SELECT $1, $2, submitted_by, provider, paid, price_micros, width_px, height_px, samples, asked_at,
+                                 samples, payments, asked_at, request_id, resume)
+        SELECT $1, $2, submitted_by, provider, paid, price_micros, width_px, height_px, samples, 1, asked_at,
                (SELECT $4 WHERE NOT EXISTS (
                    SELECT FROM generations AS other
                    WHERE other.provider = taken.provider AND other.request_id = $4 AND other.job_id <> $3)),
                jsonb_build_object('track_id', coalesce(resume ->> 'track_id', $3::text)) FROM taken
         ON CONFLICT (job_id) DO NOTHING
+        RETURNING payments AS version, asked_at, provider, coalesce(samples, 1) AS samples, price_micros
         """,
         job_id,
         project_id,
         before,
         request_id,
     )
+    return Charge(**row) if row else None
 
 
 async def select_standing(connection: Connection, asking: Asking) -> Standing:
@@ -216,17 +238,23 @@ async def update_generation_done(connection: Connection, job_id: UUID, object_ke
     return own is not None
 
 
-async def update_generation_let_go(connection: Connection, job_id: UUID, *, failed: bool) -> None:
-    """Let a request go that the provider did not take, or `failed` to draw, so that it may be made again."""
-    await connection.execute(
+async def update_generation_let_go(connection: Connection, job_id: UUID, *, failed: bool) -> int | None:
+    """Let a request go that the provider did not take, or `failed` to draw, so that it may be made again.
+
+    Return the version of what is told of its cost; None where it would have cost nothing.
+    """
+    version: int | None = await connection.fetchval(
         """
         UPDATE generations
-        SET let_go_at = now(), request_id = NULL, resume = '{}', kept = NULL, failures = failures + $2::int
+        SET let_go_at = now(), request_id = NULL, resume = '{}', kept = NULL, failures = failures + $2::int,
+            payments = payments + paid::int
         WHERE job_id = $1
+        RETURNING CASE WHEN paid THEN payments END
         """,
         job_id,
         int(failed),
     )
+    return version
 
 
 async def upsert_account_trouble(connection: Connection, provider: str, *, counts: bool, reason: str) -> int:

@@ -3,7 +3,7 @@
 from contracts.catalogue import CATALOGUE
 from contracts.depth_map import DepthMapped, DepthMapReviewed, MapDepth, ReviewDepthMap
 from contracts.envelope import Command, Message
-from contracts.image_generation import GenerateImage, ImageGenerated, ProvidersReported
+from contracts.image_generation import GenerateImage, ImageGenerated, PaymentExpected, PaymentWaived, ProvidersReported
 from contracts.jobs import DeadLettersSettled, JobFailed, JobNews, JobUnknown, MessageDeadLettered, WorkerReported
 from contracts.media import (
     AcceptUpload,
@@ -46,7 +46,8 @@ def tables() -> dict[str, Table]:
         ProvidersReported,
         CleanCopiesMade,
     ]
-    facts: list[type[Message]] = [ImageFound, PageScraped, UrlsAccounted, *media_facts, ImageGenerated, *map_facts]
+    pictures: list[type[Message]] = [ImageGenerated, PaymentExpected, PaymentWaived]
+    facts: list[type[Message]] = [ImageFound, PageScraped, UrlsAccounted, *media_facts, *pictures, *map_facts]
     return {
         "gateway": ([*news, JobUnknown, *reports, *facts], []),
         "scraper": (

@@ -1,7 +1,7 @@
 """What the gateway hears."""
 
 from contracts.depth_map import DepthMapped, DepthMapReviewed
-from contracts.image_generation import ImageGenerated, ProvidersReported
+from contracts.image_generation import ImageGenerated, PaymentExpected, PaymentWaived, ProvidersReported
 from contracts.jobs import (
     DeadLettersSettled,
     JobAccepted,
@@ -49,6 +49,8 @@ REACTIONS: Reactions = {
     MediaDeleted: on_facts,
     CleanCopiesMade: on_copies_made,
     ImageGenerated: on_facts,
+    PaymentExpected: on_facts,
+    PaymentWaived: on_facts,
     DepthMapped: on_facts,
     DepthMapReviewed: on_facts,
 }

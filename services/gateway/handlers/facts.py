@@ -1,17 +1,17 @@
 """Facts about images, maps, pages and scenes: each becomes rows of the read model, and some make jobs elsewhere."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from contracts.depth_map import DepthMapped, DepthMapReviewed
 from contracts.envelope import Event
-from contracts.image_generation import ImageGenerated
+from contracts.image_generation import ImageGenerated, PaymentExpected, PaymentWaived
 from contracts.media import MediaDeleted, MediaDescribed, MediaRejected, MediaStored
 from contracts.scraper import ImageFound, PageScraped, UrlsAccounted
 from services.gateway.handlers.births import bear
 from services.gateway.rules import births, rows
 from services.gateway.rules.jobs import JobRow, job_of_command
-from services.gateway.store import accounts, edits, pictures, projection, reviews
+from services.gateway.store import accounts, edits, payments, pictures, projection, reviews
 from services.gateway.store import facts as store
 from services.gateway.stream import Stream
 from shared.handling import Heard
@@ -28,7 +28,7 @@ async def on_facts(tx: Transaction, facts: Sequence[Heard[Event]], stream: Strea
         if of_kind:
             await write(tx, of_kind)
     await bear(tx, _born(facts))
-    told = [heard for heard in facts if not isinstance(heard.message, DepthMapReviewed)]  # see its writer
+    told = [heard for heard in facts if not isinstance(heard.message, _NOT_TOLD)]
     await projection.insert_events(tx.connection, [rows.happening_of(heard.message, heard.time) for heard in told])
     tx.after_commit(stream.wake)
 
@@ -123,6 +123,14 @@ async def _write_generated(tx: Transaction, facts: Sequence[Heard[ImageGenerated
     await pictures.insert_pictures(tx.connection, [rows.picture_of(heard.message, heard.time) for heard in facts])
 
 
+async def _write_payments(tx: Transaction, facts: Sequence[Heard[PaymentExpected | PaymentWaived]]) -> None:
+    newest = _newest(facts, lambda fact: fact.job_id, lambda fact: fact.subject_version)
+    await payments.upsert_payments(tx.connection, [rows.payment_of(heard.message, heard.time) for heard in newest])
+
+
+_NOT_TOLD: Final = (DepthMapReviewed, PaymentExpected, PaymentWaived)
+"""Of these clients are told otherwise: by the writer itself, or when they ask what is left of a budget."""
+
 _WRITERS: dict[type[Event], Callable[[Transaction, Sequence[Heard[Any]]], Any]] = {
     ImageFound: _write_found,
     PageScraped: _write_pages,
@@ -131,6 +139,8 @@ _WRITERS: dict[type[Event], Callable[[Transaction, Sequence[Heard[Any]]], Any]] 
     MediaDescribed: _write_described,
     MediaRejected: _write_rejected,
     ImageGenerated: _write_generated,
+    PaymentExpected: _write_payments,
+    PaymentWaived: _write_payments,
     DepthMapped: _write_mapped,
     DepthMapReviewed: _write_reviewed,
     MediaDeleted: _write_deleted,

@@ -112,7 +112,7 @@ def drawing_reply(row: Mapping[str, Any]) -> dict[str, Any]:
     same = ("chapter_id", "scene_number", "from_task_id", "pictures", "left_seconds", "waiting_before")
     return {
         **{name: row[name] for name in same},
-        "cost_micros": None if not costs or None in costs else sum(costs),
+        "cost_micros": row["payment_micros"] if not costs else None if None in costs else sum(costs),
         "estimated_seconds": row["seconds"],
     }
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from contracts.depth_map import DepthMapped, DepthMapReviewed
 from contracts.envelope import Event
-from contracts.image_generation import ImageGenerated
+from contracts.image_generation import ImageGenerated, PaymentExpected, PaymentWaived
 from contracts.media import MediaDeleted, MediaDescribed, MediaRejected, MediaStored
 from contracts.scraper import ImageFound, PageScraped, UrlsAccounted
 from services.gateway.rules.births import upload_of_generated_image
@@ -84,6 +84,15 @@ def picture_of(fact: ImageGenerated, at: datetime) -> Row:
         "upload_job_id": upload_of_generated_image(fact).job_id,
         "generated_at": at,
     }
+
+
+def payment_of(fact: PaymentExpected | PaymentWaived, at: datetime) -> Row:
+    """Give a row of what is told of a payment; of one that was waived all else is known already."""
+    around = {"task_id": fact.job_id, "project_id": fact.project_id, "submitted_by": fact.submitted_by}
+    told: Row = {"subject_version": fact.subject_version, "waived": isinstance(fact, PaymentWaived), "asked_at": at}
+    if isinstance(fact, PaymentExpected):
+        told |= fact.model_dump(mode="json", include={"provider", "samples", "cost_micros", "asked_at", "instead_of"})
+    return {**around, **told}
 
 
 def stored_picture_of(fact: MediaStored) -> Row:

@@ -1,27 +1,22 @@
-"""What jobs have drawn, what that cost, and what may have been spent on what is not known yet."""
+"""What jobs have drawn, and what that cost."""
 
-from datetime import date
-from typing import Final
 from uuid import UUID
 
 from contracts.image_generation import GenerateImage
-from services.gateway.rules.retrying import OUTCOME_UNKNOWN
-from services.gateway.store.pages import Conditions
-from services.gateway.store.reading import Row, fetch, fetch_one
+from services.gateway.store.payments import STANDS
+from services.gateway.store.reading import Row, fetch_one
 from shared.database import Connection
-
-_MOST_RESERVED: Final = 10_000
 
 
 async def select_drawing(connection: Connection, job_id: UUID) -> Row | None:
     """Select what a job has drawn, or how long that will take; None where the job does not draw.
 
     `seconds` is how long half of the project's last twenty of that shape took at most; `waiting_before` counts the
-    drawings of the same project that wait and come before it.
+    drawings of the same project that wait and come before it; `payment_micros` is what may have been paid.
     """
     return await fetch_one(
         connection,
-        """
+        f"""
         SELECT drawn.from_task_id, scene.chapter_id, scene.scene_number, taken.seconds,
                CASE WHEN job.state = 'pending' THEN (
                    SELECT count(*) FROM jobs AS other
@@ -33,7 +28,9 @@ async def select_drawing(connection: Connection, job_id: UUID) -> Row | None:
                coalesce((SELECT jsonb_agg(to_jsonb(picture) ORDER BY sample) FROM (
                    SELECT sample, number, asset_id AS image_id, width_px, height_px, provider AS service,
                           model AS model_used, seed, paid, cost_micros
-                   FROM pictures WHERE task_id = job.id) AS picture), '[]') AS pictures
+                   FROM pictures WHERE task_id = job.id) AS picture), '[]') AS pictures,
+               (SELECT cost_micros * samples FROM payments AS payment WHERE task_id = job.id AND {STANDS})
+                   AS payment_micros
         FROM jobs AS job
         LEFT JOIN drawings AS drawn ON drawn.task_id = job.id
         LEFT JOIN image_generations AS scene ON scene.record_id = drawn.record_id
@@ -47,29 +44,7 @@ async def select_drawing(connection: Connection, job_id: UUID) -> Row | None:
                   ORDER BY generated_at DESC LIMIT 20) AS alike
         ) AS taken ON job.state IN ('pending', 'in_progress')
         WHERE job.id = $1 AND job.kind = $2
-        """,
+        """,  # noqa: S608 - conditions of the store
         job_id,
         GenerateImage.wire_name,
-    )
-
-
-async def select_reserved(connection: Connection, day: date, user: str | None) -> list[Row]:
-    """Select what was asked for on a day (UTC) and may be paid for: what is drawn, and what nobody knows the end of.
-
-    What another job goes on with counts with that one.
-    """
-    conditions = Conditions(GenerateImage.wire_name, day, OUTCOME_UNKNOWN, _MOST_RESERVED)
-    conditions.add("submitted_by = {}", user)
-    return await fetch(
-        connection,
-        f"""
-        SELECT request FROM jobs
-        WHERE kind = $1 AND created_at >= $2::date::timestamp AT TIME ZONE 'UTC' AND request IS NOT NULL
-          AND (state = 'in_progress' OR (state = 'failed' AND error_code = $3))
-          AND NOT EXISTS (SELECT FROM jobs AS heir
-                          WHERE heir.id = jobs.superseded_by AND heir.request ? 'resumes'
-                            AND (heir.state IN ('in_progress', 'completed') OR heir.error_code = $3)) {conditions}
-        LIMIT $4
-        """,  # noqa: S608 - conditions of this file
-        *conditions.arguments,
     )

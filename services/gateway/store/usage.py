@@ -6,7 +6,9 @@ from datetime import date
 from typing import Final
 from uuid import UUID
 
+from services.gateway.rules.retrying import OUTCOME_UNKNOWN
 from services.gateway.store.pages import Conditions
+from services.gateway.store.payments import STANDS
 from services.gateway.store.reading import Row, fetch
 from services.gateway.store.tenancy import answering
 from shared.database import Connection, Pool
@@ -19,6 +21,7 @@ GROUPS: Final = {"day": "day", "project": "project_id", "user": "submitted_by", 
 """By what usage can be told apart, and the columns that hold it."""
 
 _PAGE: Final = 2000
+_TURNS: Final = "'job.failed', 'job.revived', 'job.cancelled', 'image.generated'"
 _ADDED: Final = ", ".join(f"{name} = held.{name} + excluded.{name}" for name in COUNTS)
 _SUMS: Final = ", ".join(f"sum({name}) AS {name}" for name in COUNTS)
 
@@ -54,6 +57,7 @@ async def select_uncounted(connection: Connection) -> bool:
     uncounted: bool = await connection.fetchval(
         """
         SELECT EXISTS (SELECT FROM events WHERE sequence > coalesce((SELECT sequence FROM usage_mark), 0))
+            OR EXISTS (SELECT FROM payments WHERE uncounted)
         """
     )
     return uncounted
@@ -67,7 +71,7 @@ async def upsert_usage(connection: Connection, limit: int) -> int:
     """
     await connection.execute("INSERT INTO usage_mark DEFAULT VALUES ON CONFLICT DO NOTHING")
     mark = await connection.fetchval("SELECT sequence FROM usage_mark FOR UPDATE")
-    last, looked_at = await connection.fetchrow(
+    last, looked_at, paid = await connection.fetchrow(
         f"""
         WITH page AS (
             SELECT sequence, project_id, job_id, type, at, data FROM events
@@ -91,13 +95,67 @@ async def upsert_usage(connection: Connection, limit: int) -> int:
             GROUP BY 1, 2, 3, 4
             ON CONFLICT (project_id, day, submitted_by, kind) DO UPDATE SET {_ADDED}
         )
-        SELECT coalesce(max(sequence), $1), count(*) FROM page
+        SELECT coalesce(max(sequence), $1), count(*),
+               EXISTS (SELECT FROM payments WHERE uncounted)
+               OR coalesce(bool_or(type IN ({_TURNS}) AND EXISTS (
+                               SELECT FROM payments WHERE task_id = page.job_id)), false)
+        FROM page
         """,  # noqa: S608 - columns of this file
         mark,
         limit,
-    ) or (mark, 0)
+    ) or (mark, 0, False)
+    if paid:
+        await _upsert_losses(connection, mark, last, limit)
     await connection.execute("UPDATE usage_mark SET sequence = $1, counted_at = now()", last)
     return int(looked_at)
+
+
+async def _upsert_losses(connection: Connection, after: int, until: int, limit: int) -> None:
+    """Count what was paid for and came to no picture, or take it back where it did after all or was waived.
+
+    Looked at again is whatever something was told of, and whose job began or ended anew. What nobody knows the outcome
+    of is not counted before that is known.
+    """
+    await connection.execute(
+        f"""
+        WITH told AS (
+            (SELECT task_id FROM payments WHERE uncounted ORDER BY task_id LIMIT $3)
+            UNION
+            SELECT instead_of FROM payments WHERE uncounted AND instead_of IS NOT NULL
+            UNION
+            SELECT job_id FROM events
+            WHERE sequence > $1 AND sequence <= $2 AND type IN ({_TURNS})
+        ), held AS (
+            SELECT payment.* FROM payments AS payment WHERE task_id IN (SELECT task_id FROM told)
+            ORDER BY task_id FOR UPDATE
+        ), lost AS (
+            SELECT payment.task_id, payment.project_id, payment.asked_at, payment.submitted_by,
+                   payment.counted_micros, payment.counted_calls, coalesce(job.kind, '') AS kind,
+                   CASE WHEN away.away THEN payment.samples ELSE 0 END AS calls,
+                   CASE WHEN away.away THEN coalesce(payment.cost_micros * payment.samples, 0) ELSE 0 END AS micros
+            FROM held AS payment LEFT JOIN jobs AS job ON job.id = payment.task_id
+            CROSS JOIN LATERAL (
+                SELECT coalesce({STANDS} AND job.state IN ('failed', 'cancelled')
+                                AND job.error_code IS DISTINCT FROM $4
+                                AND NOT EXISTS (SELECT FROM pictures WHERE pictures.task_id = payment.task_id), false)
+                       AS away) AS away
+        ), counted AS (
+            UPDATE payments SET counted_micros = lost.micros, counted_calls = lost.calls, uncounted = false
+            FROM lost WHERE lost.task_id = payments.task_id
+        )
+        INSERT INTO usage_days AS held (project_id, day, submitted_by, kind, paid_calls, cost_micros)
+        SELECT project_id, (asked_at AT TIME ZONE 'UTC')::date, submitted_by, kind,
+               sum(calls - counted_calls), sum(micros - counted_micros)
+        FROM lost WHERE (calls, micros) <> (counted_calls, counted_micros)
+        GROUP BY 1, 2, 3, 4
+        ON CONFLICT (project_id, day, submitted_by, kind) DO UPDATE
+        SET paid_calls = held.paid_calls + excluded.paid_calls, cost_micros = held.cost_micros + excluded.cost_micros
+        """,  # noqa: S608 - conditions of the store
+        after,
+        until,
+        limit,
+        OUTCOME_UNKNOWN,
+    )
 
 
 async def select_usage(connection: Connection, wanted: UsageFilter, groups: Sequence[str], limit: int) -> list[Row]:

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, replace
 from typing import Final
+from uuid import UUID
 
-from contracts.image_generation import GenerateImage
+from contracts.image_generation import GenerateImage, PaymentExpected, PaymentWaived
 from services.image_generation import store
 from services.image_generation.handlers.copying import Copies, copied
 from services.image_generation.handlers.showing import shown
@@ -29,6 +30,7 @@ from services.image_generation.studio import Studio
 from shared.database import Connection
 from shared.errors import Failure, Refused, TryAgain
 from shared.jobs import Job
+from shared.outbox import Transaction
 
 MOST_FAILURES: Final = 3
 """So often a request is taken and given up by the provider before nobody makes it again."""
@@ -83,9 +85,11 @@ async def _known(job: Job[GenerateImage]) -> store.Generation | None:
     resumes = job.command.resumes
     async with job.recording() as tx:
         if resumes is not None:
-            await store.upsert_generation_taken_over(
+            charge = await store.upsert_generation_taken_over(
                 tx.connection, job.id, job.command.project_id, resumes.job_id, resumes.request_id
             )
+            if charge is not None:
+                _expect_payment(tx, job, charge, instead_of=resumes.job_id)
         return await store.select_generation(tx.connection, job.id)
 
 
@@ -135,8 +139,11 @@ async def _ask(job: Job[GenerateImage], provider: Provider, wish: Wish, studio: 
     async with job.recording() as tx:
         if is_guarded(can):
             await _admit(tx.connection, asking, can, studio)
-        if not await store.upsert_generation(tx.connection, asking):  # its task was forgotten, and came once more
+        charge = await store.upsert_generation(tx.connection, asking)
+        if charge is None:  # its task was forgotten, and came once more
             raise TryAgain("asked_before", "What became of it is looked up.", retry_after_seconds=0, rate_limited=True)
+        if can.costs_money:
+            _expect_payment(tx, job, charge)
         estimate = await _estimate(tx.connection, asking, can)
     try:
         async with Telling(job, provider.name, estimate).by_the_clock():
@@ -203,9 +210,34 @@ async def _note(job: Job[GenerateImage], provider: Provider, failure: Failure) -
     trouble = trouble_of(failure)
     async with job.recording() as tx:
         if trouble in NOT_TAKEN or trouble is Trouble.FAILED:
-            await store.update_generation_let_go(tx.connection, job.id, failed=trouble is Trouble.FAILED)
+            await let_go(tx, job, failed=trouble is Trouble.FAILED)
         if is_guarded(provider.capabilities):
             await note_trouble(tx.connection, provider.name, trouble, failure)
+
+
+async def let_go(tx: Transaction, job: Job[GenerateImage], *, failed: bool) -> None:
+    """Let go of what costs nothing, and tell so; it may be made again."""
+    version = await store.update_generation_let_go(tx.connection, job.id, failed=failed)
+    if version is not None:
+        tx.say(PaymentWaived(**job.command.own_lineage(), subject_version=version))
+
+
+def _expect_payment(
+    tx: Transaction, job: Job[GenerateImage], charge: store.Charge, instead_of: UUID | None = None
+) -> None:
+    """Tell what is spent, in the transaction that counts it against the budget."""
+    price = charge.price_micros
+    tx.say(
+        PaymentExpected(
+            **job.command.own_lineage(),
+            subject_version=charge.version,
+            provider=charge.provider,
+            samples=charge.samples,
+            cost_micros=None if price is None else price // charge.samples,
+            asked_at=charge.asked_at,
+            instead_of=instead_of,
+        )
+    )
 
 
 async def note_trouble(connection: Connection, provider: str, trouble: Trouble, failure: Failure) -> None:

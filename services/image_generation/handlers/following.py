@@ -5,8 +5,7 @@ from contextlib import suppress
 from typing import Final
 
 from contracts.image_generation import GenerateImage
-from services.image_generation import store
-from services.image_generation.handlers.asking import MOST_FAILURES, Asked, is_guarded, note_trouble
+from services.image_generation.handlers.asking import MOST_FAILURES, Asked, is_guarded, let_go, note_trouble
 from services.image_generation.handlers.telling import Telling
 from services.image_generation.providers import Done, Pending, Watched
 from services.image_generation.rules.trouble import Delayed, Denied, Trouble
@@ -99,6 +98,6 @@ async def _note(job: Job[GenerateImage], asked: Asked, failure: Delayed) -> None
 async def _give_up(job: Job[GenerateImage], asked: Asked, failure: Delayed) -> None:
     """Let go of a request that the provider gave up, for it costs nothing; make it again only so often."""
     async with job.recording() as tx:
-        await store.update_generation_let_go(tx.connection, job.id, failed=True)
+        await let_go(tx, job, failed=True)
     if asked.failures + 1 >= MOST_FAILURES:
         raise Refused(failure.code, failure.sentence) from failure

@@ -66,7 +66,7 @@ async def get_usage(request: Request, caller: Calling, asked: Annotated[UsageAsk
 
     Owners see the projects that they own, operators all. A day begins at midnight UTC; whatever has ended is counted
     at once. A range has at most 366 days. `paid_calls` counts pictures whose provider is known to be paid for each,
-    `cost_micros` what those cost whose price is known.
+    also where none came of it; `cost_micros` what those cost whose price is known.
     """
     since, until = _range(asked)
     projects = _projects(caller, asked.project_id)

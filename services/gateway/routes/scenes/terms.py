@@ -13,11 +13,10 @@ from services.gateway.routes.documented import told
 from services.gateway.routes.documented.shapes.drawings import Providers
 from services.gateway.routes.replies import API, Json
 from services.gateway.routes.second_looks import SecondLook
-from services.gateway.store.drawn import select_reserved
 from services.gateway.store.offers import select_offers
+from services.gateway.store.payments import select_reserved, select_spending
 from services.gateway.store.reading import Row
 from services.gateway.store.tenancy import answering, as_tenant
-from services.gateway.store.usage import UsageFilter, count_usage, select_usage
 from shared.database import Connection
 
 _COUNT_SECONDS: Final = 10
@@ -32,14 +31,15 @@ routes = APIRouter(prefix=API, tags=["work"], route_class=SecondLook)
 async def get_providers(request: Request, caller: Calling) -> Response:
     """Tell who draws, what each can do and what it costs, and what you may still spend today (UTC).
 
-    `reserved_micros` is for what is being drawn, and for what nobody knows whether it was paid for; where no price is
-    known it is not counted. Operators are told of everybody's budget as well.
+    `spent_micros` is for all that was paid for or may have been, whether a picture came of it or not, in whichever
+    project. `reserved_micros` is for what is being drawn, and for what nobody knows whether it was paid for; where no
+    price is known it is not counted. Operators are told of everybody's budget as well.
     """
     parts, day = parts_of(request), datetime.now(UTC).date()
-    async with answering(), asyncio.timeout(_COUNT_SECONDS):
-        await count_usage(parts.bus.pool)
     async with as_tenant(parts.pool, caller.memberships, operator=caller.is_operator) as connection:
         report = await select_offers(connection)
+    # Who has spent something has done so also where he is no member any more: sums alone are told.
+    async with answering(), asyncio.timeout(_COUNT_SECONDS), parts.bus.pool.acquire() as connection:
         own = await _budget(connection, report, day, caller.user_id)
         of_all = await _budget(connection, report, day, None) if caller.is_operator else None
     offers = [] if report is None else [offer.model_dump(mode="json") for offer in report.offers]
@@ -50,10 +50,10 @@ async def get_providers(request: Request, caller: Calling) -> Response:
 async def _budget(
     connection: Connection, report: ProvidersReported | None, day: date, user: str | None
 ) -> dict[str, Any]:
-    [usage] = await select_usage(connection, UsageFilter(None, day, day, user=user), (), 1)
-    reserved = _prices(report, await select_reserved(connection, day, user))
+    spending = await select_spending(connection, day, user)
+    spent = spending.spent_micros
+    reserved = spending.reserved_micros + _prices(report, await select_reserved(connection, day, user))
     limit = None if report is None else report.budget_micros if user is None else report.owner_budget_micros
-    spent = int(usage["cost_micros"] or 0)
     left = None if limit is None else max(0, limit - spent - reserved)
     return {"day": day, "limit_micros": limit, "spent_micros": spent, "reserved_micros": reserved, "left_micros": left}
 

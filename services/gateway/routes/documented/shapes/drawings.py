@@ -33,7 +33,9 @@ class Drawing(Shape):
     scene_number: Count | None
     from_task_id: UUID | None = Field(description="the job that drew what this one goes back to")
     pictures: list[Picture]
-    cost_micros: Count | None = Field(description=f"of all its pictures, {_MICROS}; null: nobody knows")
+    cost_micros: Count | None = Field(
+        description=f"of its pictures, {_MICROS}; where none came of it, what may have been paid; null: nobody knows"
+    )
     estimated_seconds: float | None = Field(
         ge=0, description="how long such pictures took lately; null once it has ended, and where too few were drawn yet"
     )

@@ -194,8 +194,8 @@ class UsageCounts(Shape):
     bytes_stored: Count
     images_generated: Count
     generation_seconds: Amount
-    paid_calls: Count = Field(description="pictures whose provider is known to be paid for each")
-    cost_micros: Count = Field(description="of pictures whose price is known, in millionths of a US dollar")
+    paid_calls: Count = Field(description="pictures whose provider is paid for each, also where none came of it")
+    cost_micros: Count = Field(description="of those whose price is known, in millionths of a US dollar")
 
 
 class UsageOf(UsageCounts):
