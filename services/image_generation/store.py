@@ -241,14 +241,14 @@ async def update_generation_done(connection: Connection, job_id: UUID, object_ke
 async def update_generation_let_go(connection: Connection, job_id: UUID, *, failed: bool) -> int | None:
     """Let a request go that the provider did not take, or `failed` to draw, so that it may be made again.
 
-    Return the version of what is told of its cost; None where it would have cost nothing.
+    Return the version of what is told of its cost; None where it would have cost nothing, or was let go before.
     """
     version: int | None = await connection.fetchval(
         """
         UPDATE generations
         SET let_go_at = now(), request_id = NULL, resume = '{}', kept = NULL, failures = failures + $2::int,
             payments = payments + paid::int
-        WHERE job_id = $1
+        WHERE job_id = $1 AND let_go_at IS NULL
         RETURNING CASE WHEN paid THEN payments END
         """,
         job_id,

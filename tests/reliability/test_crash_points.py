@@ -62,8 +62,8 @@ BEFORE_COMMIT = "shared.intake:Intake._commit:transaction.1:before"
 """With that mistake this comes right after the acknowledgement, whose own points are also those of marks: with these
 nothing would be lost."""
 
-ASKED = "services.image_generation.handlers.asking:_ask"
-PAYING = (f"{ASKED}:submit.1:after", f"{ASKED}:recording.2:after")
+ASKED, KEPT = (f"services.image_generation.handlers.asking:{name}" for name in ("_ask", "_keep"))
+PAYING = (f"{ASKED}:submit.1:after", f"{KEPT}:recording.1:after")
 """It has been asked, and its answer is lost; and its answer is kept."""
 FORGETS_PAYMENT: Mistakes = {
     "services.image_generation.handlers.asking": [

@@ -27,7 +27,7 @@ from services.image_generation.rules.admission import (
 )
 from services.image_generation.rules.trouble import NOT_TAKEN, Trouble, failure_of, trouble_of
 from services.image_generation.studio import Studio
-from shared.database import Connection
+from shared.database import Connection, until_answered
 from shared.errors import Failure, Refused, TryAgain
 from shared.jobs import Job
 from shared.outbox import Transaction
@@ -149,9 +149,18 @@ async def _ask(job: Job[GenerateImage], provider: Provider, wish: Wish, studio: 
         async with Telling(job, provider.name, estimate).by_the_clock():
             submitted = await provider.submit(request)
     except Failure as failure:
-        await _note(job, provider, failure)
+        told = failure
+        await until_answered(lambda: _note(job, provider, told), "note what a provider has refused")
         raise
     copies = None if submitted.done is None else await copied(job, submitted.done, studio)
+    # It is told only once: where the database is away, or its own answer is lost, it is written down when it is back.
+    await until_answered(lambda: _keep(job, provider, submitted, copies), "keep what a provider calls a request")
+    return Asked(provider, submitted, copies, estimate)
+
+
+async def _keep(job: Job[GenerateImage], provider: Provider, submitted: Submitted, copies: Copies | None) -> None:
+    """Write down what a provider calls our request and what came with its answer; twice is as good as once."""
+    can = provider.capabilities
     async with job.recording() as tx:
         kept = None if copies is None else copies.model_dump(mode="json")
         if can.costs_money:
@@ -159,7 +168,6 @@ async def _ask(job: Job[GenerateImage], provider: Provider, wish: Wish, studio: 
         await store.update_generation_request(tx.connection, job.id, submitted.request_id, dict(submitted.resume), kept)
         if is_guarded(can):
             await store.delete_account_trouble(tx.connection, provider.name)
-    return Asked(provider, submitted, copies, estimate)
 
 
 def is_guarded(can: Capabilities) -> bool:
