@@ -33,6 +33,11 @@ class GenerateImage(Command):
     resumes: PaidRequest | None = Field(
         default=None, description="goes on with this request, and asks for no new one; said by the gateway alone"
     )
+    retries: UUID | None = Field(
+        default=None,
+        description="the failed job that it does again: what was paid for there, and may still come, is gone on with; "
+        "said by the gateway alone",
+    )
 
 
 class ImageGenerated(Event):

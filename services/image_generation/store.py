@@ -10,6 +10,8 @@ from services.image_generation.rules.wishes import Size
 from shared.database import Connection, Pool
 
 _PAGE: Final = 5000
+_TOLD_THE_END: Final = ("outcome_unknown", "output_unreadable", "provider_refused")
+"""How jobs end for which it makes no sense to ask once more about the same request."""
 _OPEN: Final = """
     provider = $1 AND job_id <> $3 AND generated_at IS NULL AND let_go_at IS NULL AND ended_at IS NULL
 """
@@ -160,6 +162,48 @@ async def upsert_generation_taken_over(
         request_id,
     )
     return Charge(**row) if row else None
+
+
+async def upsert_generation_retried(
+    connection: Connection, job_id: UUID, project_id: UUID, before: UUID
+) -> tuple[UUID, Charge] | None:
+    """Have a job that does a failed one again go on with what was paid for there, or by one that was done again before.
+
+    That is where the provider has said what it calls the request, and never what became of it. Return whose request it
+    is; None where there is none to go on with, or it goes on with one already.
+    """
+    row = await connection.fetchrow(
+        """
+        WITH RECURSIVE line AS (
+            SELECT $3::uuid AS id
+            UNION
+            SELECT (task.command ->> 'retries')::uuid FROM line JOIN tasks AS task USING (id)
+            WHERE task.command ? 'retries'
+        ), taken AS (
+            UPDATE generations SET taken_over_by = $1, let_go_at = now()
+            WHERE job_id IN (SELECT id FROM line JOIN tasks AS task USING (id)
+                             WHERE task.state = 'failed' AND task.error_code <> ALL ($4))
+              AND project_id = $2 AND paid AND generated_at IS NULL AND let_go_at IS NULL AND taken_over_by IS NULL
+              AND request_id IS NOT NULL AND job_id <> $1
+              AND NOT EXISTS (SELECT FROM generations AS own WHERE own.job_id = $1)
+            RETURNING *
+        )
+        INSERT INTO generations (job_id, project_id, submitted_by, provider, paid, price_micros, width_px, height_px,
+                                 samples, payments, asked_at, request_id, resume, kept, failures)
+        SELECT $1, $2, submitted_by, provider, paid, price_micros, width_px, height_px, samples, 1, asked_at,
+               request_id, resume, kept, failures FROM taken LIMIT 1
+        RETURNING payments AS version, asked_at, provider, coalesce(samples, 1) AS samples, price_micros,
+                  (SELECT job_id FROM taken LIMIT 1) AS before
+        """,
+        job_id,
+        project_id,
+        before,
+        list(_TOLD_THE_END),
+    )
+    if row is None:
+        return None
+    told = dict(row)
+    return told.pop("before"), Charge(**told)
 
 
 async def select_standing(connection: Connection, asking: Asking) -> Standing:

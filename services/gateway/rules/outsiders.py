@@ -21,7 +21,7 @@ MAY_SAY: Final[Mapping[str, type[Command]]] = {
 """Facts belong to the services that establish them: nobody else is believed. What names objects of the store is said
 of images of the project, by the gateway itself, and of manifests that were uploaded into it."""
 
-_OF_GATEWAY: Final = frozenset(Lineage.model_fields) - {"project_id", "pipeline"} | {"references", "resumes"}
+_OF_GATEWAY: Final = frozenset(Lineage.model_fields) - {"project_id", "pipeline"} | {"references", "resumes", "retries"}
 
 
 def command_class_of(type_: str) -> type[Command]:

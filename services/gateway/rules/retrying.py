@@ -45,6 +45,8 @@ def _command(job: Mapping[str, Any], retried_by: str) -> Command:
     job_id = retry_id(job["id"], kind)
     root_id = job_id if job["root_id"] == job["id"] else job["root_id"]
     changed = {"job_id": str(job_id), "root_job_id": str(root_id), "submitted_by": retried_by, "resumes": None}
+    if kind == GenerateImage.wire_name:
+        changed["retries"] = str(job["id"])
     try:
         command = CATALOGUE[kind].model_validate({**(job["request"] or {}), **changed})
     except (KeyError, ValidationError) as error:
@@ -63,7 +65,8 @@ def resumption_of(job: Mapping[str, Any], request_id: str) -> GenerateImage:
     command = _command(job, job["submitted_by"])
     if not isinstance(command, GenerateImage):
         raise Refused("command_unknown", "Only what draws can go on.")
-    return command.model_copy(update={"resumes": PaidRequest(job_id=job["id"], request_id=request_id)})
+    told = PaidRequest(job_id=job["id"], request_id=request_id)
+    return command.model_copy(update={"resumes": told, "retries": None})
 
 
 def retry_id(job_id: UUID, kind: str) -> UUID:

@@ -66,7 +66,9 @@ async def ask_once(job: Job[GenerateImage], wish: Wish, studio: Studio) -> Asked
 
     Returns who was asked, which after a change of settings may not be who would be asked now.
     """
-    known = await _known(job) if job.lease_epoch > 1 or job.command.resumes is not None else None
+    command = job.command
+    looks = job.lease_epoch > 1 or command.resumes is not None or command.retries is not None
+    known = await _known(job) if looks else None
     if job.command.resumes is not None and (known is None or not _can_go_on(known, studio)):
         name = "The provider" if known is None else known.provider
         raise failure_of(name, Trouble.UNKNOWN, "It cannot be asked about a request by that name.")
@@ -90,6 +92,13 @@ async def _known(job: Job[GenerateImage]) -> store.Generation | None:
             )
             if charge is not None:
                 _expect_payment(tx, job, charge, instead_of=resumes.job_id)
+        elif job.command.retries is not None:
+            taken = await store.upsert_generation_retried(
+                tx.connection, job.id, job.command.project_id, job.command.retries
+            )
+            if taken is not None:
+                before, charge = taken
+                _expect_payment(tx, job, charge, instead_of=before)
         return await store.select_generation(tx.connection, job.id)
 
 

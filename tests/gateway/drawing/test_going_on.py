@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from contracts.image_generation import GenerateImage
 from contracts.jobs import LookAgain
+from services.gateway.rules.scenes import drawing_of
 from shared.hints import hint_url
 from tests.gateway.drawing.studios import complete, draw, fail, status
 from tests.gateway.living import Client, Gateway, gateway_settings
@@ -149,9 +150,23 @@ async def test_a_picture_of_a_scene_that_was_drawn_anew_meanwhile_becomes_a_vers
 async def test_nobody_outside_says_what_goes_on(gateway: Gateway, ann: Client, house: House) -> None:
     task = await lost(gateway, ann, house)
     event = {"specversion": "1.0", "source": "shop", "id": "1", "type": GenerateImage.wire_name}
-    data = {"description": "a lake", "resumes": {"job_id": task, "request_id": "1"}}
+    data = {"description": "a lake", "resumes": {"job_id": task, "request_id": "1"}, "retries": task}
     headers = {"Content-Type": "application/cloudevents+json"}
     reply = await ann.send("POST", "/api/v1/events", data=orjson.dumps({**event, "data": data}), headers=headers)
     assert reply.status == 202
     [said] = await drawings(house)
-    assert said.resumes is None
+    assert (said.resumes, said.retries) == (None, None)
+
+
+async def test_a_retry_says_what_it_does_again_and_draws_the_same(gateway: Gateway, ann: Client, house: House) -> None:
+    task = str((await draw(ann)).body["task_id"])
+    [first] = await drawings(house)
+    await fail(gateway, ann, task, "provider_slow")
+    await ann.post("/jobs/retry", {"ids": [task]})
+    [second] = await drawings(house)
+    assert (first.retries, str(second.retries), second.resumes) == (None, task, None)
+    assert drawing_of(first) == drawing_of(second)
+    await fail(gateway, ann, str(second.job_id), UNKNOWN)
+    await hint(gateway, str(second.job_id), {"id": 7})
+    [third] = await drawings(house)
+    assert (third.resumes is not None, third.retries) == (True, None)

@@ -1,0 +1,115 @@
+"""What was paid for and did not come in time is waited for when its job is done again, and not paid for anew."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from contracts.image_generation import GenerateImage
+from services.image_generation.providers import Pending
+from services.image_generation.rules.trouble import Trouble
+from tests.image_generation.painters import Painter, trouble, wish
+from tests.image_generation.shift import Outcome, Shift
+from tests.living import House
+
+SHORT = {"deadline_seconds": 0.05}
+
+
+def again(before: GenerateImage, **changed: Any) -> GenerateImage:
+    """Give the command that the gateway makes of a failed one that somebody does again."""
+    job_id = uuid4()
+    anew = {"job_id": job_id, "root_job_id": job_id, "retries": before.job_id, "resumes": None}
+    return before.model_copy(update={**anew, **changed})
+
+
+async def end(shift: Shift, command: GenerateImage) -> Outcome:
+    return (await shift.work([command]))[command.job_id]
+
+
+async def too_slow(house: House, painter: Painter, command: GenerateImage) -> Outcome:
+    """Have a provider take a request and draw for longer than anybody waits."""
+    painter.polls = [Pending() for _ in range(99)]
+    outcome = await end(Shift(house, {"painter": painter}, SHORT), command)
+    painter.polls = []
+    return outcome
+
+
+async def test_a_retry_waits_for_what_was_paid_for(house: House, painter: Painter) -> None:
+    first = wish(samples=2)
+    outcome = await too_slow(house, painter, first)
+    assert (outcome.state, outcome.code, outcome.known) == ("failed", "provider_slow", True)
+    shift = Shift(house, {"painter": painter})
+    retry = again(first)
+    assert (await end(shift, retry)).state == "completed"
+    assert painter.asked == 1
+    counted = "SELECT sum(price_micros)::int FROM image_generation.generations WHERE paid AND let_go_at IS NULL"
+    assert await house.value(counted) == 20_000, "and its money counts once"
+    assert (await end(shift, again(first))).state == "completed"
+    assert painter.asked == 2, "whoever does it again once it has come pays"
+
+
+async def test_whoever_is_told_nothing_of_the_first_pays_again(house: House, painter: Painter) -> None:
+    """The control."""
+    first = wish()
+    await too_slow(house, painter, first)
+    assert (await end(Shift(house, {"painter": painter}), again(first, retries=None))).state == "completed"
+    assert painter.asked == 2
+
+
+async def test_a_retry_of_a_retry_finds_it_too(house: House, painter: Painter) -> None:
+    first = wish()
+    await too_slow(house, painter, first)
+    second = again(first)
+    await too_slow(house, painter, second)
+    never_begun = again(second)
+    await house.admin.execute(
+        """
+        INSERT INTO image_generation.tasks (id, kind, command, project_id, root_job_id, state, rank_at, deadline_at,
+                                            error_code, finished_at)
+        VALUES ($1, $2, $3, $4, $1, 'failed', now(), now(), 'worker_lost', now())
+        """,
+        *(never_begun.job_id, never_begun.wire_name, never_begun.model_dump(mode="json", exclude_none=True)),
+        never_begun.project_id,
+    )
+    assert (await end(Shift(house, {"painter": painter}), again(never_begun))).state == "completed"
+    assert painter.asked == 1
+
+
+async def test_whoever_dies_while_it_goes_on_goes_on_all_the_same(house: House, painter: Painter) -> None:
+    for step in range(1, 12):
+        first = wish()
+        await too_slow(house, painter, first)
+        asked, retry = painter.asked, again(first)
+        shift = Shift(house, {"painter": painter}, dying={retry.job_id: step})
+        assert (await end(shift, retry)).state == "completed", step
+        assert painter.asked == asked, step
+
+
+@pytest.mark.parametrize("kind", [Trouble.BROKEN, Trouble.WISH, Trouble.UNKNOWN])
+async def test_what_the_provider_has_said_the_end_of_is_asked_for_anew(
+    house: House, painter: Painter, kind: Trouble
+) -> None:
+    shift, first = Shift(house, {"painter": painter}), wish()
+    painter.polls = [trouble(kind)]
+    assert (await end(shift, first)).state == "failed"
+    assert (await end(shift, again(first))).state == "completed"
+    assert painter.asked == 2
+
+
+@pytest.mark.parametrize("what", ["a stranger's", "one that is still drawn", "one that was never asked for"])
+async def test_nobody_goes_on_with_what_is_not_lost_or_not_his(house: House, painter: Painter, what: str) -> None:
+    first = wish()
+    if what == "a stranger's":
+        await too_slow(house, painter, first)
+        retry = again(first, project_id=uuid4())
+    elif what == "one that is still drawn":
+        painter.polls = [Pending() for _ in range(99)]
+        await Shift(house, {"painter": painter}, SHORT, patient=True).work([first])
+        painter.polls = []
+        retry = again(first)
+        await house.admin.execute("UPDATE image_generation.tasks SET run_at = now() + interval '1 hour'")
+    else:
+        retry = again(first)
+    before = painter.asked
+    assert (await end(Shift(house, {"painter": painter}, patient=True), retry)).state == "completed"
+    assert painter.asked == before + 1
