@@ -146,9 +146,6 @@ def _forgets_nothing(host: Host, _now: float, *, probe: float | None) -> Host:  
         ("enter", lambda host, *_: (host, None), "somebody passed while|two probes at a time"),
         ("note_block", _never_opens, "opened too soon or too late"),
         ("note_answer", _forgets_nothing, "opened too soon or too late"),
-        ("decides", lambda *_: True, "before it opened|only the one that tries"),
-        ("decides", lambda *_: False, "only the one that tries|the pauses do not double|was not heard"),
-        ("decides", lambda _, probe: probe is not None, "before it opened|only the one that tries"),
     ],
 )
 def test_a_breaker_without_one_of_its_decisions_is_found_out(
@@ -157,3 +154,30 @@ def test_a_breaker_without_one_of_its_decisions_is_found_out(
     monkeypatch.setattr(breaker, decision, broken)
     with pytest.raises(AssertionError, match=promise):
         _run(Guarded, settings=settings(PROFILE, phases=[Phase.generate]))
+
+
+Decides = Callable[[Host, float | None], bool]
+
+
+@pytest.mark.parametrize("decides", [None, lambda *_: True, lambda _, probe: probe is not None, lambda *_: False])
+def test_while_a_probe_tries_it_alone_decides(monkeypatch: pytest.MonkeyPatch, decides: Decides | None) -> None:
+    """With its negative controls: whatever ends decides, or also a probe that was given up, or nothing ever does."""
+    closed = Host(open_until=0.0, open_seconds=LIMITS.open_seconds, blocks=LIMITS.blocks, blocked_by="http_403")
+    given_up, _ = breaker.enter(closed, 0.0, LIMITS)
+    now = LIMITS.probe_seconds
+    host, again_at = breaker.enter(given_up, now, LIMITS)
+    assert again_at is None
+    if decides:
+        monkeypatch.setattr(breaker, "decides", decides)
+    others = [
+        after
+        for probe in (None, given_up.probe_until)
+        for after in (
+            breaker.note_block(host, now, "http_403", 50.0, LIMITS, probe=probe),
+            breaker.note_answer(host, now, probe=probe),
+            breaker.note_silence(host, now, probe=probe),
+        )
+    ]
+    answered = breaker.note_answer(host, now, probe=host.probe_until)
+    keeps_the_promise = others == [host] * 6 and answered.open_until is None
+    assert keeps_the_promise is (decides is None)
