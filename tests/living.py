@@ -91,9 +91,8 @@ class Post:
 
     async def _opened(self) -> AbstractChannel:
         if self._connection is not None:
-            with suppress(
-                *BROKER_AWAY, RuntimeError
-            ):  # the second is what aio-pika says of a connection that is closed
+            # Of a connection that is closed aio-pika says RuntimeError.
+            with suppress(*BROKER_AWAY, RuntimeError):
                 return await self._new_channel(self._connection)
         self._connection = await aio_pika.connect(self._url)
         return await self._new_channel(self._connection)
