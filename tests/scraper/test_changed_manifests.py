@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,24 @@ async def test_who_did_not_look_whether_it_is_the_same_would_lose_rows(
     break_off_once(monkeypatch, becoming(site, listing(after)), after_rows=len(BEFORE))
     said = await read(house, site, ReadManifest(**lineage(), url=f"{site.origin}{LIST}"))
     assert {url_of(number) for number in after} - set(told_in(said))
+
+
+@pytest.mark.parametrize("by_rows_alone", [False, True])
+async def test_another_row_that_names_no_image_is_told_though_one_stood_in_its_place(
+    house: House, site: Site, monkeypatch: pytest.MonkeyPatch, *, by_rows_alone: bool
+) -> None:
+    """With its negative control: a row that is known by its number alone hides what stands there later."""
+    if by_rows_alone:
+        monkeypatch.setattr(manifests, "_key_of_refused", lambda row: sha256(f"row {row.number}".encode()).digest())
+    before, after = ["ftp://a.org/1", url_of(2), "ftp://a.org/3"], ["ftp://b.org/1", url_of(2), "ftp://a.org/3"]
+    site.say(LIST, "\n".join(["url", *before]), content_type="text/csv")
+    break_off_once(monkeypatch, becoming(site, "\n".join(["url", *after])), after_rows=3)
+    command = ReadManifest(**lineage(), url=f"{site.origin}{LIST}")
+    said = await read(house, site, command)
+    told = {*before, *after} - ({"ftp://b.org/1"} if by_rows_alone else set())
+    assert accounted_in(said) == dict.fromkeys(told, 1)
+    [result] = [one.result for one in said if isinstance(one, JobCompleted) and one.job_id == command.job_id]
+    assert (result["images"], result["refused"]) == (1, len(told) - 1)
 
 
 async def test_imports_that_were_numbered_by_their_rows_would_lose_a_page_of_what_has_grown(

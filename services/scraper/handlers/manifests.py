@@ -81,11 +81,14 @@ async def _take(job: Job[ReadManifest], page: Sequence[ReadRow], before: Reading
 
 def _line(job: Job[ReadManifest], row: ReadRow) -> Line:
     if isinstance(row, RefusedRow):
-        # What is no URL has no canonical spelling; its row is what tells it from others.
-        key = sha256(f"row {row.number}".encode()).digest()
-        return Line("image", key, row.shown, 0, "refused", row.code, row.sentence)
+        return Line("image", _key_of_refused(row), row.shown, 0, "refused", row.code, row.sentence)
     fetch_job_id = child_id(job.id, FetchMedia.wire_name, image_subject(row.url), FETCH_RECIPE)
     return Line("image", key_of(row.url), row.url, 0, "found", fetch_job_id=fetch_job_id)
+
+
+def _key_of_refused(row: RefusedRow) -> bytes:
+    """Tell what is no URL, and so has no canonical spelling, by its row, and by what stands there in this file."""
+    return sha256(f"row {row.number} {row.code} {row.shown}".encode()).digest()
 
 
 def _import(job: Job[ReadManifest], number: int, rows: tuple[ManifestRow, ...]) -> ImportManifest:
