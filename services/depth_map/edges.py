@@ -14,8 +14,9 @@ _Gradients = NDArray[np.int16]
 
 # A band goes through a dozen steps, which take half the time where it stays near the processor from one to the next.
 _BAND_ROWS = 64
-# What a blur reaches beyond a band is reckoned twice.
+# What a blur reaches beyond a band is reckoned twice, so that a wide one has higher bands, up to what memory bears.
 _BAND_MARGINS = 16
+_MOST_BAND_ROWS = 512
 # 8-bit values are blurred as 13-bit ones, so that the slow ramps of a large picture keep their gradient.
 _FINER = 32
 # Gaussian that gives a sharp step the gradient which it has after shrinking by one, in detection pixels.
@@ -50,7 +51,7 @@ def _gradients(rgb: Pixels, settings: EdgeSettings) -> tuple[_Gradients, _Gradie
     sigma_px = math.hypot(settings.blur_sigma_px * scale, _SHRINKING_SIGMA * math.sqrt(scale**2 - 1))
     margin = math.ceil(4 * sigma_px) + 2
     across, down = np.empty((height, width), np.int16), np.empty((height, width), np.int16)
-    band_rows = max(_BAND_ROWS, _BAND_MARGINS * margin)
+    band_rows = min(max(_BAND_ROWS, _BAND_MARGINS * margin), _MOST_BAND_ROWS)
     for start in range(0, height, band_rows):
         stop = min(start + band_rows, height)
         first = max(start - margin, 0)

@@ -1,10 +1,13 @@
 """Edge maps: of the picture's own size, binary, thin, and where the edges are."""
 
+import tracemalloc
+
 import cv2
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from services.depth_map import edges as finding
 from services.depth_map.edges import edges_of
 from services.depth_map.rules import EdgeSettings
 from tests.depth_map.scenes import Pixels, room
@@ -83,6 +86,29 @@ def test_edges_are_the_same_whether_or_not_they_cross_a_band() -> None:
     one, other = (edges_of(picture, EdgeSettings(detect_short_side_px=256)) for picture in (rgb, shifted))
 
     assert np.array_equal(one[300:1000], other[400:1100])
+
+
+@pytest.mark.parametrize("boundless", [False, True])
+def test_what_a_wide_blur_takes_is_bounded_however_high_a_picture_is(
+    monkeypatch: pytest.MonkeyPatch, *, boundless: bool
+) -> None:
+    """With its negative control: bands that are as high as the blur is wide take the whole picture at once."""
+    if boundless:
+        monkeypatch.setattr(finding, "_MOST_BAND_ROWS", 1_000_000)
+    wide = EdgeSettings(blur_sigma_px=10, detect_short_side_px=80)
+    short, high = (np.tile(room(160, 600), (times, 1, 1)) for times in (2, 8))
+    beyond_bytes = _most_bytes(high, wide) - _most_bytes(short, wide)
+    # What is kept of each pixel: two gradients of 2 bytes, what Canny marks, and the answer, with a little room.
+    assert (beyond_bytes < 8 * (high.size - short.size) / 3) is not boundless
+
+
+def _most_bytes(rgb: Pixels, settings: EdgeSettings) -> int:
+    tracemalloc.start()
+    try:
+        edges_of(rgb, settings)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 def test_blur_takes_small_edges_away() -> None:
