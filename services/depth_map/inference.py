@@ -9,6 +9,7 @@ from functools import lru_cache
 from types import TracebackType
 from typing import Any, Self
 
+import cv2
 import numpy as np
 
 from services.depth_map.estimators import OnnxEstimator, OnnxModel, normalised
@@ -39,6 +40,8 @@ def infer(payload: bytes, options: Mapping[str, Any]) -> tuple[dict[str, Any], l
         Refused: `model_missing`, `model_altered`, `model_unfit`, `accelerator_missing`.
 
     """
+    # One thread for each processor of the machine would map memory which this process does not have.
+    cv2.setNumThreads(1)
     model = OnnxModel.model_validate(options["model"])
     pictures = np.frombuffer(payload, model.numbers).reshape(-1, *options["shape"])
     # Here and not where they were read, for on the way bytes are a quarter of what is made of them.

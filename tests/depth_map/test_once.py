@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import cv2
+import numpy as np
 import pytest
 
 from services.depth_map import drawing
 from services.depth_map.drawing import DrawOptions
 from services.depth_map.estimators import OnnxEstimator, OnnxModel
-from services.depth_map.inference import Inference
+from services.depth_map.inference import Inference, infer
 from services.depth_map.mapping import DepthMapping
 from services.depth_map.pictures import opened
 from tests.depth_map.scenes import file_of, room
@@ -79,3 +81,16 @@ def test_threads_of_a_model_that_has_answered_leave_the_processors_to_others(tmp
 
     told = estimator._session.get_session_options().get_session_config_entry("session.force_spinning_stop")
     assert told == "1"
+
+
+def test_a_picture_is_normalised_by_one_thread_however_many_processors_there_are(tmp_path: Path) -> None:
+    """Of a larger one 16 threads would make 128 MiB of stacks, beside a model in a process with limited memory."""
+    model = described(tmp_path, brightness_model(), resampling="bicubic").model_dump(mode="json")
+    picture = np.zeros((600, 600, 3), np.uint8)
+
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(16)
+    infer(picture.tobytes(), {"model": model, "shape": picture.shape})
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(before)
+    assert threads == 1
