@@ -5,12 +5,12 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import lru_cache
-from typing import Any
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from services.depth_map import maps, quality
 from services.depth_map.edges import edges_of
@@ -30,7 +30,7 @@ from services.depth_map.estimators import (
 )
 from services.depth_map.estimators.resampling import guided_enlarged
 from services.depth_map.normals import normals_of
-from services.depth_map.pictures import Pixels, opened
+from services.depth_map.pictures import LEAST_SIDE_PX, MOST_PIXELS, Pixels, opened
 from services.depth_map.rules import EdgeSettings, NormalSettings, recipe
 
 CREATED_BY = "diorama depth_map"
@@ -77,7 +77,7 @@ class DrawOptions(BaseModel):
 
 
 class Source(BaseModel):
-    """What is known of a picture that was read.
+    """What is known of a picture that was read; told by the process that read it, which a stranger may have taken over.
 
     Attributes:
         width_px: upright.
@@ -88,9 +88,9 @@ class Source(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    width_px: int
-    height_px: int
-    sha256: str
+    width_px: int = Field(ge=LEAST_SIDE_PX, le=MOST_PIXELS)
+    height_px: int = Field(ge=LEAST_SIDE_PX, le=MOST_PIXELS)
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
     @property
     def working_size(self) -> tuple[int, int]:

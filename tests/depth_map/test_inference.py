@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from services.depth_map.app import options_of
-from services.depth_map.drawing import DrawOptions, draw
+from services.depth_map.drawing import DrawOptions, draw, finish, look
 from services.depth_map.estimators import Cues, OnnxEstimator, OnnxModel
 from services.depth_map.inference import Inference, infer
 from services.depth_map.mapping import DepthMapping
@@ -169,18 +170,19 @@ def test_a_batch_gives_what_each_would_have_got_alone(tmp_path: Path) -> None:
     assert together == [infer(one, {"model": model, "shape": [8, 6, 3]})[1][0] for one in pictures]
 
 
+@pytest.mark.parametrize("resampling", ["area", "bicubic"])
 @pytest.mark.parametrize(
     ("size", "changes"),
     [
         ((320, 240), {}),
         ((320, 240), {"flip_check": True, "normals": {"field_of_view_degrees": 50}}),
-        ((1800, 300), {"edges": {"high_threshold": 150}}),
+        ((1800, 300), {"edges": {"high_threshold": 150}, "flip_check": True}),
     ],
 )
 async def test_maps_are_the_same_whether_one_process_draws_or_two_ask_a_third(
-    tmp_path: Path, size: tuple[int, int], changes: dict[str, Any]
+    tmp_path: Path, size: tuple[int, int], changes: dict[str, Any], resampling: str
 ) -> None:
-    model = described(tmp_path, brightness_model())
+    model = described(tmp_path, brightness_model(), resampling=resampling)
     options = DrawOptions.model_validate({"estimator": model, **changes})
     picture = file_of(room(*size), "JPEG")
     store: Any = Drawer(picture)
@@ -194,13 +196,28 @@ async def test_maps_are_the_same_whether_one_process_draws_or_two_ask_a_third(
     assert set(files) == {body for key, body in store.kept.items() if key != "original"}
 
 
+@pytest.mark.parametrize("lie", [{}, {"sha256": "\0"}, {"width_px": 0}, {"height_px": 10**12}])
+async def test_what_is_told_of_a_picture_by_who_read_it_is_looked_at_before_it_is_written_down(
+    tmp_path: Path, lie: dict[str, Any]
+) -> None:
+    """With its control: an honest one is drawn."""
+    options = DrawOptions(estimator=described(tmp_path, brightness_model())).model_dump(mode="json")
+    told, (_, _, near) = look(file_of(room(320, 240)), options)
+    said = np.ones((32, 32), np.float32).tobytes() + near
+    async with _mappers() as mappers:
+        asked = mappers.run(finish, said, drawn=options, shape=[32, 32], source=told["source"] | lie)
+        with pytest.raises(Refused, match="decoder_failed") if lie else nullcontext():
+            await asked
+
+
 def _mappers() -> Sandbox:
     return Sandbox(processes=1, memory_bytes=512 * 1024**2, seconds=60, preload=["services.depth_map.drawing"])
 
 
 def _holder(model: OnnxModel, **more: Any) -> Sandbox:
     assert model.path is not None
-    first = Rehearsal(infer, grey(0), {"model": model.model_dump(mode="json"), "shape": list(SMALL)})
+    nothing = np.zeros(SMALL, model.numbers).tobytes()
+    first = Rehearsal(infer, nothing, {"model": model.model_dump(mode="json"), "shape": list(SMALL)})
     return Sandbox(
         processes=1,
         memory_bytes=256 * 1024**2,
