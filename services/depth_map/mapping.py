@@ -33,7 +33,7 @@ class Maps:
 
 
 class DepthMapping:
-    """Draws maps in limited processes, and stores them under keys that follow from what they hold.
+    """Draws maps in limited processes, and stores them under keys that follow from what is drawn.
 
     Args:
         pool: of the service's database.
@@ -71,7 +71,8 @@ class DepthMapping:
         # The map of a large photo has a hundred megabytes, which nobody else shall wait for.
         pictures = await asyncio.to_thread(_described, asset_id, files)
         depth, edges = pictures["depth"], pictures["edges"]
-        # Nobody is asked what is there already, for it could only be the same.
+        # Nobody is asked what is there already: of a picture it could only be the same, and a sidecar, which also tells
+        # what the signals of quality were, has to tell of the drawing that is recorded.
         beside = [sidecar_key(stored.key, self.recipe) for stored in (depth, edges)]
         await asyncio.gather(
             *(
