@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from services.image_generation.handlers import asking
-from services.image_generation.providers import Done, GeneratedPicture, GenerationRequest, Submitted
+from services.image_generation.handlers import asking, following
+from services.image_generation.providers import Done, GeneratedPicture, GenerationRequest, Pending, Submitted
 from services.image_generation.rules.trouble import Trouble
 from shared.outbox import Transaction
 from tests.image_generation.ateliers import PICTURE
@@ -16,18 +16,28 @@ from tests.living import House
 
 
 class Outage:
-    """The database is away for the next so many transactions; or it commits them, and nobody hears of it."""
+    """The database is away for the next so many transactions; or it commits them, and nobody hears of it.
+
+    It begins with the first request, or with the first question about one.
+    """
 
     def __init__(self, painter: Painter) -> None:
         self.left = 0
         self.commits = False
-        self._submit = painter.submit
+        self._submit, self._poll = painter.submit, painter.poll
         painter.submit = self._and_then_away  # type: ignore[method-assign]
+        painter.poll = self._and_away_then  # type: ignore[method-assign]
         self.begins_with = 0
+        self.begins_with_question = 0
 
     async def _and_then_away(self, request: GenerationRequest) -> Submitted:
         self.left, self.begins_with = self.begins_with, 0
         return await self._submit(request)
+
+    async def _and_away_then(self, submitted: Submitted) -> Pending | Done:
+        if self.begins_with_question:
+            self.left, self.begins_with_question = self.begins_with_question, 0
+        return await self._poll(submitted)
 
 
 @pytest.fixture
@@ -47,6 +57,11 @@ def outage(painter: Painter, monkeypatch: pytest.MonkeyPatch) -> Outage:
 
     monkeypatch.setattr(Mortal, "recording", away)
     return outage
+
+
+async def once(attempt: Callable[[], Awaitable[object]], purpose: str) -> None:
+    del purpose
+    await attempt()
 
 
 async def drawn(house: House, painter: Painter) -> Outcome:
@@ -90,14 +105,34 @@ async def test_what_was_not_taken_is_asked_for_again_and_not_given_up(
     assert await house.value("SELECT price_micros::int FROM image_generation.generations") == 10_000
 
 
+@pytest.mark.parametrize("commits", [True, False])
+@pytest.mark.parametrize("answer", [Trouble.FAILED, Trouble.PASSING])
+async def test_what_is_answered_while_the_database_is_away_is_neither_blamed_on_the_provider_nor_forgotten(
+    house: House, painter: Painter, outage: Outage, answer: Trouble, *, commits: bool
+) -> None:
+    painter.polls = [trouble(answer)]
+    outage.begins_with_question, outage.commits = 3, commits
+    outcome = await drawn(house, painter)
+    is_given_up = answer is Trouble.FAILED
+    assert (outcome.state, painter.asked, outcome.attempts) == ("completed", 1 + is_given_up, 1 + is_given_up)
+    assert await house.value("SELECT failures FROM image_generation.generations") == is_given_up
+
+
+async def test_who_gives_up_at_once_asks_again_for_what_the_provider_has_given_up(
+    house: House, painter: Painter, outage: Outage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The control."""
+    monkeypatch.setattr(following, "until_answered", once)
+    painter.polls = [trouble(Trouble.FAILED)]
+    outage.begins_with_question = 1
+    assert (await drawn(house, painter)).attempts == 2
+    assert (painter.asked, await house.value("SELECT failures FROM image_generation.generations")) == (1, 0)
+
+
 async def test_who_gives_up_at_once_has_lost_what_was_paid_for(
     house: House, painter: Painter, outage: Outage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The control."""
-
-    async def once(attempt: Callable[[], Awaitable[object]], purpose: str) -> None:
-        del purpose
-        await attempt()
 
     monkeypatch.setattr(asking, "until_answered", once)
     outage.begins_with = 1

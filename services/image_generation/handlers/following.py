@@ -9,6 +9,7 @@ from services.image_generation.handlers.asking import MOST_FAILURES, Asked, is_g
 from services.image_generation.handlers.telling import Telling
 from services.image_generation.providers import Done, Pending, Watched
 from services.image_generation.rules.trouble import Delayed, Denied, Trouble
+from shared.database import until_answered
 from shared.errors import Refused, TryAgain
 from shared.jobs import Job
 
@@ -78,7 +79,8 @@ async def _ask(job: Job[GenerateImage], asked: Asked, noted: set[Trouble]) -> Pe
             await _give_up(job, asked, failure)
             raise
         if failure.trouble not in noted:
-            await _note(job, asked, failure)
+            told = failure
+            await until_answered(lambda: _note(job, asked, told), "note what a provider has answered")
             noted.add(failure.trouble)
         return Pending(patience_seconds=failure.retry_after_seconds or 0.0)
     except Denied as failure:
@@ -97,7 +99,11 @@ async def _note(job: Job[GenerateImage], asked: Asked, failure: Delayed) -> None
 
 async def _give_up(job: Job[GenerateImage], asked: Asked, failure: Delayed) -> None:
     """Let go of a request that the provider gave up, for it costs nothing; make it again only so often."""
-    async with job.recording() as tx:
-        await let_go(tx, job, failed=True)
+    await until_answered(lambda: _let_go(job), "let go of what a provider has given up")
     if asked.failures + 1 >= MOST_FAILURES:
         raise Refused(failure.code, failure.sentence) from failure
+
+
+async def _let_go(job: Job[GenerateImage]) -> None:
+    async with job.recording() as tx:
+        await let_go(tx, job, failed=True)
