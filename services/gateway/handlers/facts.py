@@ -125,7 +125,16 @@ async def _write_generated(tx: Transaction, facts: Sequence[Heard[ImageGenerated
 
 async def _write_payments(tx: Transaction, facts: Sequence[Heard[PaymentExpected | PaymentWaived]]) -> None:
     newest = _newest(facts, lambda fact: fact.job_id, lambda fact: fact.subject_version)
-    await payments.upsert_payments(tx.connection, [rows.payment_of(heard.message, heard.time) for heard in newest])
+    told = [rows.payment_of(heard.message, heard.time) for heard in newest]
+    # Only the first word of a job says with whose request it goes on, and that holds also where more follows at once.
+    instead_of = {
+        heard.message.job_id: heard.message.instead_of
+        for heard in facts
+        if isinstance(heard.message, PaymentExpected) and heard.message.instead_of is not None
+    }
+    await payments.upsert_payments(
+        tx.connection, [{**row, "instead_of": instead_of.get(row["task_id"])} for row in told]
+    )
 
 
 _NOT_TOLD: Final = (DepthMapReviewed, PaymentExpected, PaymentWaived)

@@ -12,6 +12,9 @@ from services.gateway.store.reading import Row, fetch, fetch_one
 from shared.database import Connection
 
 _MOST_RESERVED: Final = 10_000
+_NEWER: Final = "excluded.subject_version > held.subject_version"
+_ASKED: Final = ("provider", "samples", "cost_micros", "asked_at")
+"""What may be otherwise each time that a job asks."""
 
 STANDS: Final = """
     NOT payment.waived AND NOT EXISTS (SELECT FROM payments AS heir WHERE heir.instead_of = payment.task_id)
@@ -28,9 +31,16 @@ class Spending:
 
 
 async def upsert_payments(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
-    """Note what is told of payments, where it is newer than what is known; of each job once."""
+    """Note what is told of payments, where it is newer than what is known; of each job once.
+
+    With whose request a job goes on holds for good, whenever that is heard.
+    """
+    asked_anew = ", ".join(
+        f"{name} = CASE WHEN {_NEWER} AND NOT excluded.waived THEN excluded.{name} ELSE held.{name} END"
+        for name in _ASKED
+    )
     await connection.execute(
-        """
+        f"""
         INSERT INTO payments AS held (task_id, project_id, submitted_by, subject_version, provider, samples,
                                       cost_micros, asked_at, waived, instead_of)
         SELECT task_id, project_id, submitted_by, subject_version, provider, coalesce(samples, 1),
@@ -38,13 +48,11 @@ async def upsert_payments(connection: Connection, rows: Sequence[dict[str, Any]]
         FROM jsonb_populate_recordset(NULL::payments, $1)
         ORDER BY task_id
         ON CONFLICT (task_id) DO UPDATE
-        SET subject_version = excluded.subject_version, provider = coalesce(excluded.provider, held.provider),
-            samples = CASE WHEN excluded.waived THEN held.samples ELSE excluded.samples END,
-            cost_micros = CASE WHEN excluded.waived THEN held.cost_micros ELSE excluded.cost_micros END,
-            asked_at = CASE WHEN excluded.waived THEN held.asked_at ELSE excluded.asked_at END,
-            waived = excluded.waived, instead_of = coalesce(excluded.instead_of, held.instead_of), uncounted = true
-        WHERE excluded.subject_version > held.subject_version
-        """,
+        SET subject_version = greatest(held.subject_version, excluded.subject_version),
+            waived = CASE WHEN {_NEWER} THEN excluded.waived ELSE held.waived END,
+            {asked_anew}, instead_of = coalesce(held.instead_of, excluded.instead_of), uncounted = true
+        WHERE {_NEWER} OR (held.instead_of IS NULL AND excluded.instead_of IS NOT NULL)
+        """,  # noqa: S608 - columns and conditions of this file
         rows,
     )
 

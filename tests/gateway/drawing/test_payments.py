@@ -227,6 +227,29 @@ async def test_what_another_job_goes_on_with_counts_with_that_one(gateway: Gatew
     assert (await ann.get("/analytics/usage")).body["total"]["cost_micros"] == 6000
 
 
+@pytest.mark.parametrize("order", ["at once", "one by one", "the last first"])
+async def test_what_was_gone_on_with_and_given_up_counts_no_more(gateway: Gateway, ann: Client, order: str) -> None:
+    """Only the first word of the heir says whose request it is; others may overtake it, or come along with it."""
+    await gateway.hear(reported().model_copy(update=TERMS))
+    lost_task = (await draw(ann)).body["task_id"]
+    await gateway.hear(expected(Voice(await ann.job(lost_task))))
+    await fail(gateway, ann, lost_task, "outcome_unknown")
+    heir = Voice((await ann.post(f"/jobs/{lost_task}/resume", {"request_id": "12345"})).body["job"])
+    waived = heir.states(PaymentWaived, subject_version=2)
+    words = [expected(heir, 1, instead_of=lost_task), waived, expected(heir, 3, samples=1)]
+    if order == "at once":
+        await gateway.hear(*words)
+    else:
+        for word in words if order == "one by one" else reversed(words):
+            await gateway.hear(word)
+    assert await shown(ann) == (0, 3000)
+    await fail(gateway, ann, heir.job["id"], "output_unreadable")
+    assert await shown(ann) == (3000, 0)
+    assert (await ann.get("/analytics/usage")).body["total"]["cost_micros"] == 3000
+    await gateway.hear(heir.states(PaymentWaived, subject_version=4))
+    assert await shown(ann) == (0, 0)
+
+
 async def test_a_picture_that_comes_after_all_is_counted_once(gateway: Gateway, ann: Client) -> None:
     await gateway.hear(reported().model_copy(update=TERMS))
     task = (await draw(ann)).body["task_id"]
