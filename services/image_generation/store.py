@@ -169,8 +169,9 @@ async def upsert_generation_retried(
 ) -> tuple[UUID, Charge] | None:
     """Have a job that does a failed one again go on with what was paid for there, or by one that was done again before.
 
-    That is where the provider has said what it calls the request, and never what became of it. Return whose request it
-    is; None where there is none to go on with, or it goes on with one already.
+    That is where the provider has said what it calls the request, and never what became of it, as far as is known, for
+    tasks are forgotten before. Return whose request it is; None where there is none to go on with, or it goes on with
+    one already.
     """
     row = await connection.fetchrow(
         """
@@ -181,19 +182,22 @@ async def upsert_generation_retried(
             WHERE task.command ? 'retries'
         ), taken AS (
             UPDATE generations SET taken_over_by = $1, let_go_at = now()
-            WHERE job_id IN (SELECT id FROM line JOIN tasks AS task USING (id)
-                             WHERE task.state = 'failed' AND task.error_code <> ALL ($4))
-              AND project_id = $2 AND paid AND generated_at IS NULL AND let_go_at IS NULL AND taken_over_by IS NULL
-              AND request_id IS NOT NULL AND job_id <> $1
+            WHERE job_id = (  -- of one alone, for each was paid for by itself
+                SELECT job_id FROM generations JOIN line ON line.id = job_id LEFT JOIN tasks AS task ON task.id = job_id
+                WHERE (task.id IS NULL OR (task.state = 'failed' AND task.error_code <> ALL ($4)))
+                  AND generations.project_id = $2 AND paid AND generated_at IS NULL AND let_go_at IS NULL
+                  AND taken_over_by IS NULL AND request_id IS NOT NULL AND job_id <> $1
+                ORDER BY asked_at DESC, job_id LIMIT 1
+                FOR UPDATE OF generations)
               AND NOT EXISTS (SELECT FROM generations AS own WHERE own.job_id = $1)
             RETURNING *
         )
         INSERT INTO generations (job_id, project_id, submitted_by, provider, paid, price_micros, width_px, height_px,
                                  samples, payments, asked_at, request_id, resume, kept, failures)
         SELECT $1, $2, submitted_by, provider, paid, price_micros, width_px, height_px, samples, 1, asked_at,
-               request_id, resume, kept, failures FROM taken LIMIT 1
+               request_id, resume, kept, failures FROM taken
         RETURNING payments AS version, asked_at, provider, coalesce(samples, 1) AS samples, price_micros,
-                  (SELECT job_id FROM taken LIMIT 1) AS before
+                  (SELECT job_id FROM taken) AS before
         """,
         job_id,
         project_id,

@@ -75,6 +75,32 @@ async def test_a_retry_of_a_retry_finds_it_too(house: House, painter: Painter) -
     assert painter.asked == 1
 
 
+async def test_a_retry_finds_it_long_after_the_task_was_forgotten(house: House, painter: Painter) -> None:
+    first = wish()
+    await too_slow(house, painter, first)
+    await house.admin.execute("DELETE FROM image_generation.tasks")
+    assert (await end(Shift(house, {"painter": painter}), again(first))).state == "completed"
+    assert painter.asked == 1
+
+
+async def test_of_two_that_were_paid_for_one_is_gone_on_with_and_both_count(house: House, painter: Painter) -> None:
+    """A worker of the version before has taken no heed of what the retry does again."""
+    first = wish()
+    await too_slow(house, painter, first)
+    second = again(first)
+    await too_slow(house, painter, second.model_copy(update={"retries": None}))
+    assert painter.asked == 2
+    told = {"retries": str(first.job_id)}
+    await house.admin.execute(
+        "UPDATE image_generation.tasks SET command = command || $2 WHERE id = $1", second.job_id, told
+    )
+    third = again(second)
+    assert (await end(Shift(house, {"painter": painter}), third)).state == "completed"
+    assert painter.asked == 2
+    rows = await house.rows("SELECT job_id FROM image_generation.generations WHERE paid AND let_go_at IS NULL")
+    assert {row["job_id"] for row in rows} == {first.job_id, third.job_id}
+
+
 async def test_whoever_dies_while_it_goes_on_goes_on_all_the_same(house: House, painter: Painter) -> None:
     for step in range(1, 12):
         first = wish()
