@@ -214,14 +214,17 @@ async def select_standing(connection: Connection, asking: Asking) -> Standing:
     """See how it stands with an account and with today's money (UTC), and keep everybody else from asking meanwhile.
 
     A request counts as being on its way until it is done, let go, or its job has ended; those whose job has ended are
-    noted, so that nobody looks at them again.
+    noted, a page at a time, so that nobody looks at them again once the transaction is kept.
     """
     await connection.execute("SELECT pg_advisory_xact_lock(hashtext('image_generation.money'))")
     row = await connection.fetchrow(
         f"""
         WITH ended AS (
-            UPDATE generations SET ended_at = now()
-            WHERE {_OPEN} AND (SELECT id FROM tasks WHERE id = job_id AND state IN ('pending', 'in_progress')) IS NULL
+            UPDATE generations SET ended_at = now() WHERE job_id = ANY (ARRAY(
+                SELECT job_id FROM generations
+                WHERE {_OPEN}
+                  AND (SELECT id FROM tasks WHERE id = job_id AND state IN ('pending', 'in_progress')) IS NULL
+                LIMIT $4))
         )
         SELECT account.reason, coalesce(account.failures, 0) AS failures,
                CASE WHEN probed_by = $3 THEN 0 ELSE extract(epoch FROM account.closed_until - now()) END::float8
@@ -241,6 +244,7 @@ async def select_standing(connection: Connection, asking: Asking) -> Standing:
         asking.provider,
         asking.submitted_by,
         asking.job_id,
+        _PAGE,
     )
     if row is None:  # an aggregate always gives its row
         raise LookupError(f"nothing is known of {asking.provider}")

@@ -84,6 +84,36 @@ async def test_what_has_ended_is_looked_at_once_and_never_again(house: House, po
     assert read < 50, "and whoever comes later reads of those that are on their way"
 
 
+async def noted(house: House) -> int:
+    count: int = await house.value("SELECT count(*)::int FROM image_generation.generations WHERE ended_at IS NOT NULL")
+    return count
+
+
+async def test_who_is_turned_away_has_noted_it_too(house: House) -> None:
+    """Many wait while an account is full: what each of them finds out is not thrown away."""
+    await asked(house, 30)
+    await asked(house, 1, state="pending")
+    await house.admin.execute(
+        "UPDATE image_generation.tasks SET run_at = now() + interval '1 h' WHERE state = 'pending'"
+    )
+    full = Painter(most_in_flight=1)
+    await Shift(house, {"painter": full}, patient=True).work([wish()])
+    assert full.asked == 0
+    assert await noted(house) == 30
+
+
+async def test_however_many_have_ended_a_look_notes_a_page(
+    house: House, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a year in which nobody noted any, a statement that notes all would never end in time."""
+    monkeypatch.setattr(store, "_PAGE", 40)
+    await asked(house, 100)
+    await asked(house, 3, state="pending")
+    for count in (40, 80, 100, 100):
+        assert (await looked(pool))[0] == 3, "and all are counted rightly"
+        assert await noted(house) == count
+
+
 async def test_what_nobody_notes_is_looked_at_by_everybody(house: House, pool: Pool) -> None:
     """The control."""
     await asked(house, 2000)

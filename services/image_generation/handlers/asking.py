@@ -145,15 +145,19 @@ async def _ask(job: Job[GenerateImage], provider: Provider, wish: Wish, studio: 
     request = request.model_copy(update={"hint_url": studio.hints(job.id), "references": references})
     job.progress(0.05, f"asking {provider.name}")
     asking = _asking(job, provider, request)
+    estimate = 0.0
     async with job.recording() as tx:
-        if is_guarded(can):
-            await _admit(tx.connection, asking, can, studio)
-        charge = await store.upsert_generation(tx.connection, asking)
-        if charge is None:  # its task was forgotten, and came once more
-            raise TryAgain("asked_before", "What became of it is looked up.", retry_after_seconds=0, rate_limited=True)
-        if can.costs_money:
-            _expect_payment(tx, job, charge)
-        estimate = await _estimate(tx.connection, asking, can)
+        refusal = await _admit(tx.connection, asking, can, studio) if is_guarded(can) else None
+        if refusal is None:
+            charge = await store.upsert_generation(tx.connection, asking)
+            if charge is None:  # its task was forgotten, and came once more
+                sentence = "What became of it is looked up."
+                raise TryAgain("asked_before", sentence, retry_after_seconds=0, rate_limited=True)
+            if can.costs_money:
+                _expect_payment(tx, job, charge)
+            estimate = await _estimate(tx.connection, asking, can)
+    if refusal is not None:  # what was noted of others stays
+        raise refusal
     try:
         async with Telling(job, provider.name, estimate).by_the_clock():
             submitted = await provider.submit(request)
@@ -199,8 +203,8 @@ def _asking(job: Job[GenerateImage], provider: Provider, request: GenerationRequ
     )
 
 
-async def _admit(connection: Connection, asking: store.Asking, can: Capabilities, studio: Studio) -> None:
-    """Take a place at the account and a part of today's budget, or raise why there is none."""
+async def _admit(connection: Connection, asking: store.Asking, can: Capabilities, studio: Studio) -> Failure | None:
+    """Take a place at the account and a part of today's budget, or say why there is none."""
     standing = await store.select_standing(connection, asking)
     refusal = objection(
         asking.provider,
@@ -209,10 +213,9 @@ async def _admit(connection: Connection, asking: store.Asking, can: Capabilities
         price_micros=asking.price_micros or 0,
         most_in_flight=can.most_in_flight,
     )
-    if refusal is not None:
-        raise refusal
-    if standing.may_be_tried:
+    if refusal is None and standing.may_be_tried:
         await store.update_account_probed(connection, asking.provider, asking.job_id, PROBE_SECONDS)
+    return refusal
 
 
 async def _estimate(connection: Connection, asking: store.Asking, can: Capabilities) -> float:
