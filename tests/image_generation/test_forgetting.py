@@ -123,6 +123,24 @@ async def test_what_nobody_notes_is_looked_at_by_everybody(house: House, pool: P
         await house.admin.execute("VACUUM ANALYZE image_generation.generations")
 
 
+async def test_the_version_before_finds_what_is_on_its_way_as_well(house: House, pool: Pool) -> None:
+    """It runs beside this one while that is rolled out, and knows nothing of what was noted."""
+    await asked(house, 2000)
+    await house.admin.execute("UPDATE image_generation.generations SET generated_at = now()")
+    await asked(house, 3, state="pending")
+    await house.admin.execute("VACUUM ANALYZE image_generation.generations")
+    async with pool.acquire() as connection, connection.transaction():
+        before = await read_rows(connection)
+        on_their_way = await connection.fetchval(
+            """
+            SELECT count(*) FROM generations g
+            WHERE g.provider = 'painter' AND generated_at IS NULL AND let_go_at IS NULL
+              AND EXISTS (SELECT FROM tasks WHERE id = g.job_id AND state IN ('pending', 'in_progress'))
+            """
+        )
+        assert (on_their_way, await read_rows(connection) - before < 50) == (3, True)
+
+
 async def test_a_name_that_is_said_long_after_the_end_is_still_gone_on_with(house: House, pool: Pool) -> None:
     async with ModelsLabServer() as server, opened(server, most_in_flight=1, price_usd="0.04") as providers:
         shift = Shift(house, {provider.name: provider for provider in providers})
