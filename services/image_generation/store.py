@@ -63,11 +63,13 @@ class Charge:
 
     Attributes:
         version: of what is told.
+        submitted_by: in whose budget it counts; None where that was not noted.
         price_micros: of all its pictures; None where nobody knows it.
 
     """
 
     version: int
+    submitted_by: str | None
     asked_at: datetime
     provider: str
     samples: int
@@ -90,7 +92,7 @@ async def upsert_generation(connection: Connection, asking: Asking) -> Charge | 
             submitted_by = excluded.submitted_by, asked_at = now(), let_go_at = NULL, ended_at = NULL,
             payments = generations.payments + (generations.paid OR excluded.paid)::int
         WHERE (generations.let_go_at IS NOT NULL AND generations.taken_over_by IS NULL) OR NOT generations.paid
-        RETURNING payments AS version, asked_at, provider, samples, price_micros
+        RETURNING payments AS version, submitted_by, asked_at, provider, samples, price_micros
         """,
         asking.job_id,
         asking.project_id,
@@ -154,7 +156,7 @@ async def upsert_generation_taken_over(
                    WHERE other.provider = taken.provider AND other.request_id = $4 AND other.job_id <> $3)),
                jsonb_build_object('track_id', coalesce(resume ->> 'track_id', $3::text)) FROM taken
         ON CONFLICT (job_id) DO NOTHING
-        RETURNING payments AS version, asked_at, provider, coalesce(samples, 1) AS samples, price_micros
+        RETURNING payments AS version, submitted_by, asked_at, provider, coalesce(samples, 1) AS samples, price_micros
         """,
         job_id,
         project_id,
@@ -196,7 +198,7 @@ async def upsert_generation_retried(
                                  samples, payments, asked_at, request_id, resume, kept, failures)
         SELECT $1, $2, submitted_by, provider, paid, price_micros, width_px, height_px, samples, 1, asked_at,
                request_id, resume, kept, failures FROM taken
-        RETURNING payments AS version, asked_at, provider, coalesce(samples, 1) AS samples, price_micros,
+        RETURNING payments AS version, submitted_by, asked_at, provider, coalesce(samples, 1) AS samples, price_micros,
                   (SELECT job_id FROM taken) AS before
         """,
         job_id,

@@ -3,9 +3,11 @@
 from typing import Any
 from uuid import uuid4
 
+import orjson
 import pytest
 
-from contracts.image_generation import GenerateImage
+from contracts.catalogue import open_envelope, understand
+from contracts.image_generation import GenerateImage, PaymentExpected
 from services.image_generation.providers import Pending
 from services.image_generation.rules.trouble import Trouble
 from tests.image_generation.painters import Painter, trouble, wish
@@ -46,6 +48,19 @@ async def test_a_retry_waits_for_what_was_paid_for(house: House, painter: Painte
     assert await house.value(counted) == 20_000, "and its money counts once"
     assert (await end(shift, again(first))).state == "completed"
     assert painter.asked == 2, "whoever does it again once it has come pays"
+
+
+async def test_what_was_paid_for_stays_in_the_budget_of_whoever_asked_for_it(house: House, painter: Painter) -> None:
+    first = wish(submitted_by="ann")
+    await too_slow(house, painter, first)
+    retry = again(first, submitted_by="bob")
+    painter.polls = [trouble(Trouble.FAILED)]  # so that it asks for another one
+    assert (await end(Shift(house, {"painter": painter}), retry)).state == "completed"
+    bodies = await house.rows("SELECT body FROM image_generation.outbox WHERE job_id = $1 ORDER BY id", retry.job_id)
+    told = [understand(open_envelope(orjson.loads(bytes(row["body"])))) for row in bodies]
+    assert [one.submitted_by for one in told if isinstance(one, PaymentExpected)] == ["ann", "bob"]
+    kept = "SELECT submitted_by FROM image_generation.generations WHERE job_id = $1"
+    assert await house.value(kept, retry.job_id) == "bob"
 
 
 async def test_whoever_is_told_nothing_of_the_first_pays_again(house: House, painter: Painter) -> None:

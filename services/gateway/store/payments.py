@@ -13,7 +13,7 @@ from shared.database import Connection
 
 _MOST_RESERVED: Final = 10_000
 _NEWER: Final = "excluded.subject_version > held.subject_version"
-_ASKED: Final = ("provider", "samples", "cost_micros", "asked_at")
+_ASKED: Final = ("provider", "samples", "cost_micros", "asked_at", "submitted_by")
 """What may be otherwise each time that a job asks."""
 
 STANDS: Final = """

@@ -245,11 +245,15 @@ async def let_go(tx: Transaction, job: Job[GenerateImage], *, failed: bool) -> N
 def _expect_payment(
     tx: Transaction, job: Job[GenerateImage], charge: store.Charge, instead_of: UUID | None = None
 ) -> None:
-    """Tell what is spent, in the transaction that counts it against the budget."""
+    """Tell what is spent, in the transaction that counts it against the budget, and in whose.
+
+    What was paid for stays with whoever asked for it, also where somebody else does the job again.
+    """
     price = charge.price_micros
+    lineage = job.command.own_lineage()
     tx.say(
         PaymentExpected(
-            **job.command.own_lineage(),
+            **{**lineage, "submitted_by": charge.submitted_by or lineage["submitted_by"]},
             subject_version=charge.version,
             provider=charge.provider,
             samples=charge.samples,

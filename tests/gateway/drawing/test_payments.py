@@ -250,6 +250,19 @@ async def test_what_was_gone_on_with_and_given_up_counts_no_more(gateway: Gatewa
     assert await shown(ann) == (0, 0)
 
 
+async def test_it_counts_in_the_budget_of_whoever_asked_last(gateway: Gateway, ann: Client, bob: Client) -> None:
+    await gateway.hear(reported().model_copy(update=TERMS))
+    voice = Voice(await ann.job((await draw(ann)).body["task_id"]))
+    await gateway.hear(expected(voice, 1, submitted_by="bob"))
+    assert (await shown(ann), await shown(bob)) == ((0, 0), (0, 6000)), "ann goes on with what bob asked for"
+    await gateway.hear(voice.states(PaymentWaived, subject_version=2))
+    assert (await shown(ann), await shown(bob)) == ((0, 0), (0, 0))
+    await gateway.hear(expected(voice, 3))
+    assert (await shown(ann), await shown(bob)) == ((0, 6000), (0, 0)), (
+        "and asks for another one, as that came to nothing"
+    )
+
+
 async def test_a_picture_that_comes_after_all_is_counted_once(gateway: Gateway, ann: Client) -> None:
     await gateway.hear(reported().model_copy(update=TERMS))
     task = (await draw(ann)).body["task_id"]
