@@ -49,9 +49,9 @@ ctl: bootstrap ## The command line, for the stack that runs here: args="queues",
 check: lint test ## What CI runs
 
 .PHONY: test
-test: bootstrap ## The whole test suite against real parts: [workers=2] [args="tests/shared -k lease"]
+test: bootstrap ## The whole test suite against real parts: [workers=3] [args="tests/shared -k lease"]
 	@$(PYTHON) -m compileall -q contracts deploy services shared
-	@PYTHONDONTWRITEBYTECODE= $(PYTHON) -m pytest --numprocesses=$(or $(workers),3) --dist=loadfile --no-loadscope-reorder $(args)
+	@PYTHONDONTWRITEBYTECODE= $(PYTHON) -m pytest --numprocesses=$(or $(workers),2) --dist=loadfile --no-loadscope-reorder $(args)
 
 .PHONY: lint
 lint: bootstrap ## Style, format and types

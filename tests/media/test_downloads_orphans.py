@@ -51,7 +51,7 @@ async def fled(folder: Path, monkeypatch: pytest.MonkeyPatch, end: str, more: st
     heard: Future[int] = asyncio.get_running_loop().create_future()
 
     async def take_it() -> None:
-        url, hear = "http://example.com/", lambda pid, _: heard.set_result(pid)
+        url, hear = "http://example.com/", lambda pid, _: heard.done() or heard.set_result(pid)
         async with take(SETTINGS, url, folder, proxy=way_out, progress=hear):
             raise AssertionError("there is no video")
 

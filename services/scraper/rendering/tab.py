@@ -204,6 +204,8 @@ class Tab:
         task = asyncio.create_task(self._done(doing))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        # Where the tab is closed before the task has had its first turn, nothing else would end what it was given.
+        task.add_done_callback(lambda _: doing.close())
 
     async def _done(self, doing: Coroutine[Any, Any, None]) -> None:
         try:
