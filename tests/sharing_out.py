@@ -17,19 +17,21 @@ FLOORS: Final = (
     "shared",
     "gateway",
     "deploy",
-    "reliability",
     "journeys",
+    "reliability",
 )
 """The quick ones first: what is wrong in one room should be known before whole stacks are started."""
 
-LONG: Final = (
-    "reliability/figures/test_controls.py",
-    "reliability/test_chaos.py",
-    "reliability/test_crash_points.py",
+LAST: Final = (
     "reliability/test_controls.py",
+    "reliability/test_crash_points.py",
     "reliability/test_figures.py",
+    "reliability/figures/test_controls.py",
+    "reliability/figures/test_instruments.py",
+    "reliability/test_chaos.py",
 )
-"""The long files of their floor, the longest at the end, so that no worker is left alone with one."""
+"""The long ones of the last floor, the longest first, so that no worker is left alone with one in the end. Whoever is
+about to begin the last two tests of a file is given the next one as well: what follows on a file of so few is short."""
 
 TOGETHER: Final = ("journeys",)
 """Floors whose tests share a whole stack, which one worker starts for all of them."""
@@ -38,22 +40,12 @@ TOGETHER: Final = ("journeys",)
 def place(path: Path) -> tuple[int, int]:
     """Give the place of a file: by floors, and each as it was collected but for the long ones."""
     within = path.relative_to(TESTS)
-    long = {TESTS / file: number for number, file in enumerate(LONG, start=1)}
-    return FLOORS.index(within.parts[0]), long.get(path, 0)
+    long = {TESTS / file: number for number, file in enumerate(LAST)}
+    return FLOORS.index(within.parts[0]), long.get(path, len(LAST))
 
 
 class Sharing(LoadFileScheduling):
-    """Gives a file to a worker, or a floor whose tests belong together.
-
-    The newest of several workers begins at the end. There whole stacks are started and broken, and most of the time is
-    waited for; in the rooms it is computed. Side by side each takes what the other leaves of the machine, and the files
-    where they meet are short.
-    """
-
-    def _assign_work_unit(self, node: Any) -> None:
-        if len(self.nodes) > 1 and node is self.nodes[-1]:
-            self.workqueue.move_to_end(next(reversed(self.workqueue)), last=False)
-        super()._assign_work_unit(node)
+    """Gives a file to a worker, or a floor whose tests belong together."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = super()._split_scope(nodeid)

@@ -9,6 +9,7 @@ import pytest
 
 from contracts.jobs import JobCompleted, JobFailed, JobRetryScheduled, JobStarted
 from contracts.media import FetchMedia
+from shared import tasks
 from shared.jobs import Job
 from shared.outbox import Saying
 from tests.living import House, until
@@ -16,19 +17,19 @@ from tests.shared.chores import about, all_ended, all_said, fetch, is_in, reason
 
 
 async def news_of_a_job_that_ends_while_its_start_is_said(house: House, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Its end is worded, and recorded only after its start was worded too: a commit that takes its time."""
+    """Its end is worded, and recorded only after its start was said too: a commit that takes its time."""
     started = asyncio.Event()
-    say_start, settle = Job.started, Job._settle
+    insert_started, settle = tasks.insert_started, Job._settle
 
-    def note_start(job: Job[Any]) -> Saying:
+    async def note_start(*arguments: Any) -> None:
+        await insert_started(*arguments)
         started.set()
-        return say_start(job)
 
     async def settle_late(job: Job[Any], tx: Any, settlement: Any) -> None:
         await asyncio.wait_for(started.wait(), 20)
         await settle(job, tx, settlement)
 
-    monkeypatch.setattr(Job, "started", note_start)
+    monkeypatch.setattr(tasks, "insert_started", note_start)
     monkeypatch.setattr(Job, "_settle", settle_late)
 
     async def complete(job: Job[FetchMedia]) -> None:
