@@ -363,12 +363,13 @@ class Runner:
         let_go_at = time.monotonic() + max(0.0, seconds - _LET_GO_SECONDS)
         with suppress(TimeoutError):
             # What is being claimed at this moment belongs to what runs.
-            async with asyncio.timeout(max(_LET_GO_SECONDS, seconds)), self._claiming:
+            async with asyncio.timeout(max(_LET_GO_SECONDS, seconds - _LET_GO_SECONDS)), self._claiming:
                 pass
         await self._wait_for_running(let_go_at)
         for running in list(self._running.values()):
             self._interrupt(running, "stopping")
-        await self._wait_for_running(let_go_at + _LET_GO_SECONDS)
+        # However long a claim took: what is interrupted now has this time to be given back.
+        await self._wait_for_running(time.monotonic() + _LET_GO_SECONDS)
         for supervisor in list(self._supervised):  # whose ends cannot be recorded any more
             supervisor.cancel()
 

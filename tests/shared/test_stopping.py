@@ -10,7 +10,7 @@ import pytest
 
 from contracts.jobs import JobCompleted
 from contracts.media import FetchMedia
-from shared import relay
+from shared import relay, tasks
 from shared.bus import Bus
 from shared.handling import Works
 from shared.jobs import Job
@@ -57,6 +57,28 @@ async def test_a_handler_that_ignores_its_cancel_does_not_keep_the_process(house
         await asyncio.wait_for(stubborn.begun.wait(), 20)
     assert await is_in(house, "in_progress", command), "its lease will run out"
     stubborn.over.set()
+
+
+async def test_what_runs_is_given_back_also_where_a_claim_hangs_as_the_stop_begins(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, hangs, claim = asyncio.Event(), asyncio.Event(), tasks.claim_tasks
+
+    async def hang_once_one_runs(*arguments: Any, **options: Any) -> Any:
+        if begun.is_set():
+            hangs.set()
+            await asyncio.Event().wait()
+        return await claim(*arguments, **options)
+
+    async def run_for_ever(_job: Job[FetchMedia]) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(tasks, "claim_tasks", hang_once_one_runs)
+    async with a_worker_to_stop(house, {FetchMedia: run_for_ever}):
+        await house.say(command := fetch())
+        await asyncio.wait_for(hangs.wait(), 20)
+    assert await is_in(house, "pending", command)
 
 
 async def test_the_result_of_what_finishes_during_the_stop_is_kept_and_said(house: House) -> None:
