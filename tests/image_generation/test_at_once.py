@@ -14,9 +14,9 @@ from services.image_generation.rules.admission import FAILURES_UNTIL_CLOSED
 from services.image_generation.rules.trouble import Trouble
 from shared.database import Connection, Pool, open_pool
 from tests.image_generation.ateliers import VANISHING, ModelsLabServer, opened
+from tests.image_generation.lost_requests import end, going_on, lose, name_of, paid, wishes
 from tests.image_generation.painters import Painter, made, trouble, wish
 from tests.image_generation.shift import Shift
-from tests.image_generation.test_resuming import end, going_on, lose, name_of, paid, wishes
 from tests.living import House
 
 
@@ -120,18 +120,6 @@ async def test_who_crashes_says_nothing_of_the_account(house: House, painter: Pa
     assert await house.value("SELECT count(*) FROM image_generation.accounts") == 0
     [outcome] = await made(house, painter)
     assert outcome.state == "completed"
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[ModelsLabServer]:
-    async with ModelsLabServer() as server:
-        yield server
-
-
-@pytest.fixture
-async def shift(house: House, server: ModelsLabServer) -> AsyncIterator[Shift]:
-    async with opened(server, most_in_flight=500, price_usd="0.04") as providers:
-        yield Shift(house, {provider.name: provider for provider in providers})
 
 
 async def test_two_that_are_lost_at_once_are_each_found_by_their_own_name(

@@ -12,9 +12,9 @@ from services.image_generation.rules.trouble import Trouble
 from services.image_generation.settings import Settings
 from shared.database import Connection, Pool, open_pool
 from tests.image_generation.ateliers import ModelsLabServer, opened
+from tests.image_generation.lost_requests import end, going_on, lose, name_of, paid
 from tests.image_generation.painters import Painter, trouble, wish
 from tests.image_generation.shift import Shift
-from tests.image_generation.test_resuming import end, going_on, lose, name_of, paid
 from tests.living import House
 
 DAYS = 365

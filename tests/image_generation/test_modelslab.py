@@ -22,12 +22,6 @@ from tests.image_generation.ateliers import HTML, KEY, PICTURE, VANISHING, Model
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[ModelsLabServer]:
-    async with ModelsLabServer() as server:
-        yield server
-
-
-@pytest.fixture
 async def modelslab(server: ModelsLabServer) -> AsyncIterator[Provider]:
     async with opened(server) as [provider]:
         yield provider
