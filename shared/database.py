@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
 import orjson
@@ -70,19 +70,21 @@ def blaming_the_database(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:  # a TimeoutError is one
-        raise DatabaseAway(f"{what} cannot be reached in the database: {error!r}") from error
+        raise DatabaseAway(f"{what} cannot be had from the database: {error!r}") from error
 
 
 async def open_pool(url: str, *, size: int, application_name: str, wait: bool = True) -> Pool:
     """Open a pool whose connections speak Python objects for jsonb.
 
     With `wait` it returns once the database answers, however long that takes; without, a pool that connects when
-    it is first used, so that the caller can start while the database is away.
+    it is first used, so that the caller can start while the database is away. Who takes a connection of it then
+    hears DatabaseAway, and of no OSError.
     """
     pool = asyncpg.create_pool(
         url,
         min_size=0 if not wait else 1,
         max_size=size,
+        connect=_connect,
         timeout=5,
         command_timeout=_COMMAND_SECONDS,
         init=_speak_json,
@@ -129,6 +131,11 @@ async def close_pool(pool: Pool, *, seconds: float = 3) -> None:
 
 async def _open(pool: Pool) -> None:
     await pool
+
+
+async def _connect(*arguments: Any, **options: Any) -> "asyncpg.Connection[asyncpg.Record]":
+    with blaming_the_database("A connection"):
+        return await asyncpg.connect(*arguments, **options)
 
 
 async def _keep_session(_connection: "asyncpg.Connection[asyncpg.Record]") -> None:
