@@ -66,14 +66,25 @@ class Post:
 
     """
 
+    publisher: Publisher
+
     def __init__(self, servers: Stack) -> None:
-        self.publisher = Publisher(servers.rabbitmq_url, "tests", Topology.generated())
         self._url = servers.rabbitmq_url
         self._connection: AbstractConnection | None = None
 
     async def __aenter__(self) -> Self:
-        self._publishing = asyncio.create_task(self.publisher.run())
+        self._begin()
         return self
+
+    async def renew(self) -> None:
+        """Publish from now on through a channel that has never spoken to any queue."""
+        await _end(self._publishing)
+        self._begin()
+        await self.publisher.up.wait()
+
+    def _begin(self) -> None:
+        self.publisher = Publisher(self._url, "tests", Topology.generated())
+        self._publishing = asyncio.create_task(self.publisher.run())
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -2,20 +2,23 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
+from contracts.jobs import CheckWorker
 from contracts.media import FetchMedia
 from contracts.scraper import ImageFound
 from services.media.handlers import on_image_found
 from shared import hearing
+from shared.broker import BROKER_AWAY, Publisher
 from shared.identifiers import uuid7
 from shared.jobs import Job
 from shared.topology import queue_of
 from shared.worker import Worker
 from tests.living import House, lineage, until
-from tests.shared.chores import tell_broker
+from tests.shared.chores import check, is_in, tell_broker
 
 FACTS = 50
 AN_HOUR_SECONDS = 3600
@@ -37,6 +40,17 @@ async def lose_facts_in_a_broken_queue(house: House, scraper: Worker) -> None:
     await break_queue(house, "media")
 
 
+@pytest.fixture(autouse=True)
+async def unspoken(house: House) -> AsyncIterator[None]:
+    """Leave a channel to the tests to come that has not spoken to the queue which was broken.
+
+    RabbitMQ numbers what a channel says to a queue. One without a leader tells no channel that it is deleted, and what
+    takes its place waits for the numbers that the old one has had: nothing is confirmed any more.
+    """
+    yield
+    await house.post.renew()
+
+
 @pytest.fixture
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hearing, "_BROKEN_SECONDS", 0.5)
@@ -48,6 +62,38 @@ async def test_a_queue_without_a_leader_is_replaced_and_what_it_held_is_said_aga
         await lose_facts_in_a_broken_queue(house, scraper)
         async with house.worker("media", hears={ImageFound: on_image_found}, works={FetchMedia: fetch}):
             await until(lambda: _all_fetched(house), seconds=30)
+
+
+@pytest.mark.usefixtures("soon")
+async def test_whoever_has_spoken_to_a_queue_is_heard_by_the_one_that_takes_its_place(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replaced, replace = asyncio.Event(), Publisher.replace
+
+    async def tell(publisher: Publisher, queue: str) -> None:
+        await replace(publisher, queue)
+        replaced.set()
+
+    monkeypatch.setattr(Publisher, "replace", tell)
+    before, after = check(), check()
+    async with house.worker("media") as worker:
+        await house.say(before)
+        await until(lambda: is_in(house, "completed", before))
+        await break_queue(house, "media")
+        await worker.bus._hearing._channel.close()
+        await asyncio.wait_for(replaced.wait(), 60)
+        await until(lambda: _hears(worker))
+        await until(lambda: _has_said(house, after), seconds=60)
+        await until(lambda: is_in(house, "completed", after))
+
+
+async def _has_said(house: House, command: CheckWorker) -> bool:
+    """Say it as the relay does: once more with the same id, as long as nobody confirms it."""
+    try:
+        await house.say(command, message_id=command.job_id)
+    except BROKER_AWAY:
+        return False
+    return True
 
 
 @pytest.mark.parametrize("refused_before_the_broker_left", [False, True])
