@@ -1,6 +1,7 @@
 """`make models`: fetch the weights of the depth model that would be used, and verify them.
 
-That is the model which DEPTH_ESTIMATOR describes, else Depth Anything V2 Small.
+That is the model which DEPTH_ESTIMATOR describes, else Depth Anything V2 Small; none where it names an estimator that
+needs no download.
 """
 
 import argparse
@@ -32,7 +33,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.update(inherited)
     folder = Path(inherited.get("MODELS_DIRECTORY") or load(Settings).models_directory)
     try:
-        model = asyncio.run(_fetch(_wanted(inherited.get("DEPTH_ESTIMATOR"), asked.url), folder))
+        wanted = _wanted(inherited.get("DEPTH_ESTIMATOR"), asked.url)
+        if wanted is None:
+            console.print(f"DEPTH_ESTIMATOR={inherited['DEPTH_ESTIMATOR']} needs no weights but those that it brings.")
+            return 0
+        model = asyncio.run(_fetch(wanted, folder))
     except (Failure, ValueError, OSError) as error:
         console.print(f"[red]No weights:[/] {error.sentence if isinstance(error, Failure) else error}")
         return 1
@@ -40,8 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _wanted(description: str | None, url: str | None) -> OnnxModel:
-    model = OnnxModel.model_validate_json(Path(description).read_bytes()) if description else depth_anything_v2_small()
+def _wanted(named: str | None, url: str | None) -> OnnxModel | None:
+    model = weights.named_by(named) if named else depth_anything_v2_small()
+    if not isinstance(model, OnnxModel):
+        return None
     return model.model_copy(update={"url": url, "path": None, "object_key": None}) if url else model
 
 

@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from services.depth_map import weights
 from services.depth_map.drawing import SPECIMEN, DrawOptions, draw, look
-from services.depth_map.estimators import EstimatorChoice, OnnxModel
+from services.depth_map.estimators import DrawnScenes, EstimatorChoice, OnnxModel
+from services.depth_map.estimators.onnx_sessions import RUNTIME
 from services.depth_map.handlers import REACTIONS, WORK
 from services.depth_map.inference import Inference, infer
 from services.depth_map.mapping import DepthMapping
@@ -52,11 +53,12 @@ def options_of(settings: Settings, estimator: EstimatorChoice) -> DrawOptions:
 def _mappers(settings: Settings, options: DrawOptions) -> Sandbox:
     """Make the processes that read pictures and write maps; each has done so once before it is given real work."""
     first = look if isinstance(options.estimator, OnnxModel) else draw
+    runtime = (RUNTIME,) if isinstance(options.estimator, DrawnScenes) else ()
     return Sandbox(
         processes=settings.concurrency,
         memory_bytes=settings.mapper_memory_bytes,
         seconds=settings.mapper_seconds,
-        preload=("services.depth_map.drawing",),
+        preload=(*runtime, "services.depth_map.drawing"),
         growth_bytes=settings.mapper_growth_bytes,
         rehearsal=Rehearsal(first, SPECIMEN, options.model_dump(mode="json")),
     )
@@ -73,7 +75,7 @@ async def _inference(settings: Settings, model: EstimatorChoice, stack: AsyncExi
         memory_bytes=settings.mapper_memory_bytes,
         # All threads together: that is how the kernel counts.
         seconds=settings.mapper_seconds * threads,
-        preload=("services.depth_map.inference",),
+        preload=(RUNTIME, "services.depth_map.inference"),
         readable=(model.path,) if model.path else (),
         growth_bytes=settings.mapper_growth_bytes,
         rehearsal=Rehearsal(infer, pictures[0], {"model": model.model_dump(mode="json"), "shape": told["shape"]}),

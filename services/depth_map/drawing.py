@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from services.depth_map import maps, quality
 from services.depth_map.edges import edges_of
 from services.depth_map.estimators import (
-    Cues,
+    UNLESS_NAMED,
     Estimator,
     EstimatorChoice,
     OnnxEstimator,
@@ -62,7 +62,7 @@ class DrawOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    estimator: EstimatorChoice = Cues()
+    estimator: EstimatorChoice = Field(default_factory=UNLESS_NAMED)
     edges: EdgeSettings = EdgeSettings()
     flip_check: bool = False
     normals: NormalSettings | None = None
@@ -212,7 +212,7 @@ def _sides(chosen: DrawOptions, seen: NDArray[Any]) -> Iterator[NDArray[Any]]:
 
 def _learned(chosen: DrawOptions) -> OnnxModel:
     if not isinstance(chosen.estimator, OnnxModel):
-        raise TypeError("cues hold no model that another process could")
+        raise TypeError(f"{chosen.estimator.estimator} is not run by another process")
     return chosen.estimator
 
 

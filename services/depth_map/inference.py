@@ -2,8 +2,8 @@
 
 import asyncio
 import math
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import TracebackType
@@ -53,6 +53,18 @@ def infer(payload: bytes, options: Mapping[str, Any]) -> tuple[dict[str, Any], l
 @lru_cache(maxsize=1)
 def _loaded(model: OnnxModel) -> OnnxEstimator:
     return OnnxEstimator(model)
+
+
+@contextmanager
+def waiting_for_the_machine() -> Iterator[None]:
+    """Have whoever asks a model ask again later, in the same words, where weights or accelerator have gone."""
+    try:
+        yield
+    except Refused as refusal:
+        if refusal.code not in _OF_THE_MACHINE:
+            raise
+        wait = _UNTIL_RIGHT_SECONDS
+        raise TryAgain(refusal.code, refusal.sentence, retry_after_seconds=wait, rate_limited=True) from refusal
 
 
 @dataclass(eq=False, slots=True)
@@ -150,13 +162,8 @@ class Inference:
         return shape, maps
 
     async def _asked(self, pictures: bytes, shape: Shape) -> tuple[dict[str, Any], list[bytes]]:
-        try:
+        with waiting_for_the_machine():
             return await self._sandbox.run(infer, pictures, model=self._model, shape=list(shape))
-        except Refused as refusal:
-            if refusal.code not in _OF_THE_MACHINE:
-                raise
-            wait = _UNTIL_RIGHT_SECONDS
-            raise TryAgain(refusal.code, refusal.sentence, retry_after_seconds=wait, rate_limited=True) from refusal
 
     def _disappoint(self, batch: list[_Waiting], error: Exception) -> None:
         """Tell one alone what went wrong; of several it may be the fault of one, so each is tried again alone.

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from contracts.depth_map import StoredMap
 from services.depth_map.drawing import DrawOptions, draw, finish, in_order, look
-from services.depth_map.inference import Inference
+from services.depth_map.inference import Inference, waiting_for_the_machine
 from services.depth_map.maps import size_of
 from shared.database import Pool
 from shared.object_keys import depth_key, edge_key, normals_key, preview_key, sidecar_key
@@ -86,7 +86,8 @@ class DepthMapping:
     async def _drawn(self, original: bytes) -> tuple[dict[str, Any], list[bytes]]:
         """Have the maps of a picture drawn: by one process, or by two between which another asks the model."""
         if self._inference is None:
-            return await self._sandbox.run(draw, original, **self._options)
+            with waiting_for_the_machine():
+                return await self._sandbox.run(draw, original, **self._options)
         told, [*pictures, lines, near] = await self._sandbox.run(look, original, **self._options)
         shown = tuple(told["shape"])
         answers = await asyncio.gather(*(self._inference.map_of(picture, shown) for picture in pictures))

@@ -16,10 +16,10 @@ class Settings(OutboundSettings, ObjectSettings, WorkSettings):
         default=256 * 1024 * 1024, ge=0, description="a process that has grown by more is replaced by a fresh one"
     )
     mapper_seconds: float = Field(default=120, gt=0, description="longest time for one map")
-    depth_estimator: Path | None = Field(
+    depth_estimator: str | None = Field(
         default=None,
-        description="JSON file that describes an ONNX model; absent: Depth Anything V2 Small where its weights are in "
-        "the models' folder, else the estimator without a model",
+        description="cues, drawn_scenes, or a JSON file that describes an ONNX model; absent: Depth Anything V2 Small "
+        "where its weights are in the models' folder, else one of the two that need no download",
     )
     models_directory: Path | None = Field(
         default=None, description="where weights that were fetched are kept; default: the scratch directory"

@@ -11,7 +11,13 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from services.depth_map.estimators import Cues, EstimatorChoice, OnnxModel, depth_anything_v2_small
+from services.depth_map.estimators import (
+    NEEDING_NO_DOWNLOAD,
+    UNLESS_NAMED,
+    EstimatorChoice,
+    OnnxModel,
+    depth_anything_v2_small,
+)
 from shared.errors import Refused
 from shared.fetch import Outbound
 from shared.fetch.answers import Progress
@@ -24,23 +30,33 @@ FETCH_SECONDS: Final = 1800.0
 _PART: Final = ".part"
 
 
-def chosen(description: Path | None, folder: Path | None) -> EstimatorChoice:
-    """Tell who sees the depth: the model that is described, else the default one where it was fetched, else cues.
+def chosen(named: str | None, folder: Path | None) -> EstimatorChoice:
+    """Tell who sees the depth: who is named, else Depth Anything where it was fetched, else one without a download.
 
     Args:
-        description: JSON file of an `OnnxModel`.
+        named: DEPTH_ESTIMATOR.
         folder: where weights are kept.
 
     Raises:
-        Refused: `model_missing`, `model_unfit`, where the file is not there, or describes no model.
+        Refused: `model_missing`, `model_unfit`, where a file is not there, or describes no model.
 
     """
-    if description is not None:
-        return _described(description)
+    if named is not None:
+        return named_by(named)
     default = depth_anything_v2_small()
     if folder is not None and kept_at(default, folder).is_file():
         return default.at(kept_at(default, folder))
-    return Cues()
+    return UNLESS_NAMED()
+
+
+def named_by(name: str) -> EstimatorChoice:
+    """Tell who is meant by DEPTH_ESTIMATOR: an estimator that needs no download, or a JSON file of an `OnnxModel`.
+
+    Raises:
+        Refused: as `chosen` does.
+
+    """
+    return NEEDING_NO_DOWNLOAD[name]() if name in NEEDING_NO_DOWNLOAD else _described(Path(name))
 
 
 def _described(description: Path) -> OnnxModel:

@@ -86,8 +86,7 @@ def _present() -> Iterator[Estimator]:
     threads = {"threads": usable_processors()}
     if FAST_DEPTH.exists():
         yield load(fast_depth(FAST_DEPTH, FAST_DEPTH_SHA256).model_copy(update=threads))
-    description = passed_on(dotenv=True).get("DEPTH_ESTIMATOR")
-    model = chosen(Path(description) if description else None, load_settings(Settings).models_directory)
+    model = chosen(passed_on(dotenv=True).get("DEPTH_ESTIMATOR") or None, load_settings(Settings).models_directory)
     if isinstance(model, OnnxModel) and model.path is not None:
         yield load(model.model_copy(update=threads))
 

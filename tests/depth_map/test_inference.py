@@ -251,9 +251,9 @@ def test_the_environment_says_how_maps_are_drawn() -> None:
         **needed, depth_edges={"high_threshold": 300}, depth_normals=True, depth_field_of_view_degrees=40
     )
 
-    assert options_of(plain, Cues()) == DrawOptions()
+    assert options_of(plain, Cues()) == DrawOptions(estimator=Cues())
     assert options_of(changed, Cues()) == DrawOptions(
-        edges=EdgeSettings(high_threshold=300), normals=NormalSettings(field_of_view_degrees=40)
+        estimator=Cues(), edges=EdgeSettings(high_threshold=300), normals=NormalSettings(field_of_view_degrees=40)
     )
     with pytest.raises(SystemExit, match=r"DEPTH_EDGES: .*low_threshold"):
         options_of(Settings(**needed, depth_edges={"low_threshold": 900}), Cues())

@@ -11,7 +11,16 @@ import pytest
 from pydantic import ValidationError
 
 from deploy import models
-from services.depth_map.estimators import Cues, OnnxEstimator, OnnxModel, depth_anything_v2_small, provenance
+from services.depth_map.estimators import (
+    NEEDING_NO_DOWNLOAD,
+    UNLESS_NAMED,
+    Cues,
+    DrawnScenes,
+    OnnxEstimator,
+    OnnxModel,
+    depth_anything_v2_small,
+    provenance,
+)
 from services.depth_map.weights import at_hand, chosen, folder_for, kept_at
 from shared.errors import Refused, TryAgain
 from shared.fetch import Outbound
@@ -153,15 +162,22 @@ def test_where_weights_come_from_changes_no_map(tmp_path: Path) -> None:
     assert provenance(local) == provenance(remote) == provenance(remote.at(tmp_path / "moved.onnx"))
 
 
-def test_the_default_is_the_learned_model_where_it_was_fetched_and_cues_elsewhere(tmp_path: Path) -> None:
-    assert chosen(None, None) == chosen(None, tmp_path) == Cues()
+def test_the_default_is_the_learned_model_where_it_was_fetched_and_needs_no_download_elsewhere(tmp_path: Path) -> None:
+    assert chosen(None, None) == chosen(None, tmp_path) == UNLESS_NAMED()
     kept_at(depth_anything_v2_small(), tmp_path).write_bytes(b"weights")
     default = chosen(None, tmp_path)
     assert isinstance(default, OnnxModel)
     assert default.name == "Depth Anything V2 Small"
+
+
+def test_who_is_named_sees_the_depth_whatever_was_fetched(tmp_path: Path) -> None:
+    kept_at(depth_anything_v2_small(), tmp_path).write_bytes(b"weights")
     description = tmp_path / "description.json"
     description.write_text(from_url(tmp_path).model_dump_json())
-    assert chosen(description, tmp_path) == from_url(tmp_path)
+
+    assert chosen(str(description), tmp_path) == from_url(tmp_path)
+    assert chosen("cues", tmp_path) == Cues()
+    assert {"cues": Cues, "drawn_scenes": DrawnScenes} == NEEDING_NO_DOWNLOAD
 
 
 @pytest.mark.parametrize("content", [None, "{", '{"name": "nobody"}'])
@@ -170,7 +186,7 @@ def test_a_description_that_is_none_is_told_in_a_sentence(tmp_path: Path, conten
     if content is not None:
         description.write_text(content)
     with pytest.raises(Refused, match=f"DEPTH_ESTIMATOR: {description} "):
-        chosen(description, None)
+        chosen(str(description), None)
 
 
 async def test_what_was_left_by_whoever_was_killed_while_weights_came_in_is_removed(tmp_path: Path) -> None:
@@ -214,3 +230,14 @@ async def test_make_models_fetches_what_is_described_and_says_so_and_fails_loudl
         spoilt = True
         assert await asyncio.to_thread(models.main, ["--url", f"{address}/mirror"]) == 1
         assert "hash" in capsys.readouterr().out
+
+
+def test_make_models_fetches_nothing_for_an_estimator_that_needs_no_download(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DEPTH_ESTIMATOR", "cues")
+    monkeypatch.setenv("MODELS_DIRECTORY", str(tmp_path / "models"))
+
+    assert models.main([]) == 0
+    assert "DEPTH_ESTIMATOR=cues needs no weights" in capsys.readouterr().out
+    assert not (tmp_path / "models").exists()

@@ -29,6 +29,21 @@ def brightness_model(
     return number(1, 7) + part(7, graph) + part(8, part(1, "") + number(2, 13))
 
 
+def four_channel_model(*then: str, channels: int = 4) -> bytes:
+    """A model of opset 13 fed as the network of drawn scenes is, whose nearness is the mean of all channels, then..."""
+    names = ["mean", *(f"after{k}" for k in range(len(then)))]
+    axes = part(1, "axes") + number(8, 1) + number(20, INTS)
+    graph = (
+        part(1, node("ReduceMean", "image", names[0], axes))
+        + b"".join(part(1, node(*step)) for step in zip(then, names, names[1:], strict=False))
+        + part(1, node("Identity", names[-1], "nearness"))
+        + part(2, "four channels")
+        + part(11, tensor("image", ("n", channels, "height", "width")))
+        + part(12, tensor("nearness", tuple(f"out{k}" for k in range(4))))
+    )
+    return number(1, 7) + part(7, graph) + part(8, part(1, "") + number(2, 13))
+
+
 def described(folder: Path, weights: bytes, **changes: object) -> OnnxModel:
     """Store a model and describe it: relative inverse depth, stretched to 32 x 32, unless changed."""
     path = folder / "model.onnx"

@@ -1,12 +1,18 @@
-"""How a depth model in an ONNX file is to be fed and read, as data."""
+"""Which estimator is meant, and how a depth model in an ONNX file is to be fed and read, as data."""
 
 import math
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from services.depth_map.rules import Kind
+from shared.errors import Refused
+
+DRAWN_SCENES: Final = Path(__file__).with_name("drawn_scenes.onnx")
+"""The weights that `make depth-network` trains and that ship with this code; their hash lies beside them."""
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Triple = tuple[float, float, float]
@@ -137,7 +143,43 @@ class Cues(BaseModel):
     estimator: Literal["cues"] = "cues"
 
 
-EstimatorChoice = Annotated[OnnxModel | Cues, Field(discriminator="estimator")]
+def hash_file(weights: Path) -> Path:
+    """Name the file beside weights that tells their SHA-256, as `sha256sum` writes and checks it."""
+    return weights.with_suffix(".sha256")
+
+
+@lru_cache(maxsize=1)
+def drawn_scenes_sha256() -> str:
+    """Tell which weights ship with this code; the same as long as this process lives."""
+    try:
+        return hash_file(DRAWN_SCENES).read_text().split()[0]
+    except (OSError, IndexError) as error:
+        raise Refused("model_missing", f"No hash of weights is at {hash_file(DRAWN_SCENES)}.") from error
+
+
+class DrawnScenes(BaseModel):
+    """The small network that this project trains on scenes it draws.
+
+    Attributes:
+        sha256: of its weights; others are refused. Who chooses it tells whoever draws, so that both mean the same.
+
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    estimator: Literal["drawn_scenes"] = "drawn_scenes"
+    sha256: Sha256 = Field(default_factory=drawn_scenes_sha256)
+
+
+EstimatorChoice = Annotated[OnnxModel | Cues | DrawnScenes, Field(discriminator="estimator")]
+
+NeedingNoDownload = Callable[[], Cues | DrawnScenes]
+
+NEEDING_NO_DOWNLOAD: Final[Mapping[str, NeedingNoDownload]] = {"cues": Cues, "drawn_scenes": DrawnScenes}
+"""What DEPTH_ESTIMATOR may name."""
+
+UNLESS_NAMED: Final[NeedingNoDownload] = Cues
+"""Who sees the depth where nobody is named and no weights were fetched."""
 
 
 DEPTH_ANYTHING_V2_SMALL_URL = (

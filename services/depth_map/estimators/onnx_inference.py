@@ -1,17 +1,16 @@
 """Depth from a learned model, over ONNX Runtime."""
 
 import hashlib
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import onnxruntime
 
 from services.depth_map.estimators.estimator import Plane
 from services.depth_map.estimators.feeding import inverse_of, plane_of, tensor_of
 from services.depth_map.estimators.model_files import OnnxModel
+from services.depth_map.estimators.onnx_sessions import session_of, verified
 from services.depth_map.rules import Kind, Provenance
-from shared.errors import Refused, printable
+from shared.errors import Refused
 
 # What decides where and how fast a model runs, but not what it is.
 _NOT_THE_MODEL = {"path", "object_key", "url", "threads", "batch"}
@@ -76,45 +75,10 @@ def onnx_provenance(model: OnnxModel) -> Provenance:
 def _session(model: OnnxModel) -> Any:
     if model.path is None:
         raise Refused("model_missing", f"The weights of {model.name} have not been fetched.")
-    try:
-        weights = model.path.read_bytes()
-    except OSError as error:
-        raise Refused(
-            "model_missing", f"The weights of {model.name} are not at {model.path}: {error.strerror}."
-        ) from error
-    # The session is made from the bytes that were hashed, so the file cannot change in between.
-    if hashlib.sha256(weights).hexdigest() != model.sha256:
-        raise Refused("model_altered", f"The file {model.path} is not the {model.name} whose hash is configured.")
-    _must_be_accelerated(model, onnxruntime.get_available_providers(), "this build of ONNX Runtime has")
-    if "CUDAExecutionProvider" in model.providers:
-        onnxruntime.preload_dlls()  # from packages beside it, where the system has none
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = model.threads or 1
-    options.inter_op_num_threads = 1
-    # Threads that have nothing to do look for work for 50 ms, on the processors that are to draw what the model saw.
-    options.add_session_config_entry("session.force_spinning_stop", "1")
-    # The arena keeps the peak of every input size it has seen, which a process with limited memory cannot afford; where
-    # its process is given large pages, to take memory anew for every run costs no more.
-    options.enable_cpu_mem_arena = False
-    options.log_severity_level = 3
-    try:
-        session = onnxruntime.InferenceSession(weights, options, providers=list(model.providers))
-    except Exception as error:
-        # The hash is right, so it is no passing damage: ONNX Runtime cannot run this file, and says why at length.
-        raise Refused("model_unfit", f"ONNX Runtime cannot run {model.name}: {printable(str(error), 300)}") from error
-    # It falls back to the processor, with a warning that nobody reads, where an accelerator's libraries do not load.
-    _must_be_accelerated(model, session.get_providers(), "it could start only")
+    weights = verified(model.path, model.sha256, model.name)
+    session = session_of(weights, model.name, threads=model.threads or 1, providers=model.providers)
     _must_fit(session, model)
     return session
-
-
-def _must_be_accelerated(model: OnnxModel, present: Sequence[str], told: str) -> None:
-    if missing := [name for name in model.providers if name not in present]:
-        raise Refused(
-            "accelerator_missing",
-            f"{model.name} is to run on {', '.join(missing)}, but {told} {', '.join(present)}. Install "
-            "its lock in services/depth_map/accelerators and its drivers, or take it out of `providers`.",
-        )
 
 
 def _must_fit(session: Any, model: OnnxModel) -> None:

@@ -1,6 +1,7 @@
 """`make depth-network`: draw scenes, train the small depth network on them, and write it as the service runs it.
 
-Each part goes on where it was stopped. What is drawn and learnt follows from the seeds alone.
+Each part goes on where it was stopped. What is drawn and learnt follows from the seeds alone. With `--examples 0
+--steps 0` nothing is drawn or learnt, and the network is written as the checkpoint has it.
 """
 
 import argparse
@@ -14,11 +15,13 @@ from pathlib import Path
 import cv2
 import torch
 
+from services.depth_map.estimators.model_files import DRAWN_SCENES
 from services.depth_map.training.examples import HELD_OUT, SHARD, TRAINED, write_shard, write_shards
 from services.depth_map.training.exporting import export
 from services.depth_map.training.learning import Lesson, train
 
 _HELD_OUT_EXAMPLES = 300
+_SHIPPED = DRAWN_SCENES.relative_to(Path(__file__).parents[3])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,7 +56,12 @@ def _draw(folder: Path, examples: int, index: int) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make depth-network", description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path(".local/depth-network"), help="examples and checkpoint")
-    parser.add_argument("--to", type=Path, default=Path(".local/depth-network/drawn_scenes.onnx"))
+    parser.add_argument(
+        "--to",
+        type=Path,
+        default=Path(".local/depth-network/drawn_scenes.onnx"),
+        help=f"where the network goes, and its hash beside it; {_SHIPPED} is what the service runs",
+    )
     parser.add_argument("--examples", type=int, default=20000, help="scenes to draw; about 8 a second and core")
     parser.add_argument("--steps", type=int, default=Lesson.steps)
     parser.add_argument("--pictures", type=int, default=Lesson.pictures, help="in one step")

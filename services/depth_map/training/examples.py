@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from services.depth_map.estimators.cues import nearness
+from services.depth_map.estimators.drawn_scenes import CUED_PX, cued
 from services.depth_map.training import held_out, near, outdoors, rooms, views
 from services.depth_map.training.before import laid_before
 from services.depth_map.training.pictures import developed
@@ -20,7 +20,7 @@ from services.depth_map.training.textures import Random, Textures
 
 Builder = Callable[[Scene, tuple[int, int]], None]
 
-SIZE: Final = (144, 108)
+SIZE: Final = (144, CUED_PX)
 """Width and height of an example, in pixels; every fourth shard has them the other way round."""
 
 TRAINED: Final[Mapping[Builder, float]] = {
@@ -145,11 +145,6 @@ def how_likely(inverse: Floats) -> float:
     order = cv2.resize(inverse, _GRID, interpolation=cv2.INTER_AREA).argsort(axis=None).argsort()
     alike = np.corrcoef(order, np.repeat(np.arange(_GRID[1]), _GRID[0]))[0, 1]
     return float(_KEPT[int(np.searchsorted(_ALIKE, alike))])
-
-
-def cued(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Tell what the cues see in a picture, height x width, 255 is nearest."""
-    return np.rint(nearness(np.asarray(picture / 255, np.float32)) * 255).astype(np.uint8)
 
 
 @lru_cache(maxsize=1)

@@ -10,6 +10,7 @@ import torch
 from onnx import helper, numpy_helper
 from torch import Tensor, nn
 
+from services.depth_map.estimators.model_files import hash_file
 from services.depth_map.training.network import DepthNetwork
 
 _LARGE_ENOUGH = 256
@@ -32,7 +33,10 @@ class Mirrored(nn.Module):
 
 
 def export(network: DepthNetwork, path: Path) -> str:
-    """Write the network as ONNX, weights in half precision and arithmetic in single; give the file's SHA-256."""
+    """Write the network as ONNX, weights in half precision and arithmetic in single; give the file's SHA-256.
+
+    Beside it lies its hash, by which the service knows that it is the one.
+    """
     file = io.BytesIO()
     sides = {0: "pictures", 2: "height", 3: "width"}
     torch.onnx.export(
@@ -50,7 +54,9 @@ def export(network: DepthNetwork, path: Path) -> str:
     content = model.SerializeToString()
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
-    return hashlib.sha256(content).hexdigest()
+    sha256 = hashlib.sha256(content).hexdigest()
+    hash_file(path).write_text(f"{sha256}  {path.name}\n")
+    return sha256
 
 
 def _with_half_weights(model: onnx.ModelProto) -> onnx.ModelProto:

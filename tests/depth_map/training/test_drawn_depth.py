@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from services.depth_map.estimators.drawn_scenes import cued
 from services.depth_map.training import near, views
 from services.depth_map.training.before import laid_before
 from services.depth_map.training.cameras import Camera
-from services.depth_map.training.examples import HELD_OUT, TRAINED, cued, example, how_likely, read_shards, write_shards
+from services.depth_map.training.examples import HELD_OUT, TRAINED, example, how_likely, read_shards, write_shards
 from services.depth_map.training.rendering import render, visible
 from services.depth_map.training.scenes import Light, Scene
 from services.depth_map.training.solids import Floats, Solid, distances, turned
