@@ -1,6 +1,7 @@
 """`make bench of=depth`: how good each depth estimator that is here is on every measured pair, and how long it takes.
 
-The table goes to the terminal and to DEPTH.md beside this file.
+The table goes to the terminal and to DEPTH.md beside this file; the means of the photographs go to the card of our own
+network, too.
 """
 
 import asyncio
@@ -18,7 +19,8 @@ import numpy as np
 from rich.console import Console
 
 from deploy.local.settings import Settings, passed_on
-from services.depth_map.estimators import CuesEstimator, Estimator, OnnxModel, Plane, fast_depth, load
+from services.depth_map.estimators import CuesEstimator, DrawnScenes, Estimator, OnnxModel, Plane, fast_depth, load
+from services.depth_map.estimators.model_files import DRAWN_SCENES
 from services.depth_map.processors import usable_processors
 from services.depth_map.rules import Kind, Provenance
 from services.depth_map.weights import chosen
@@ -28,15 +30,23 @@ from tests.depth_map.metrics import Goodness, goodness
 from tests.depth_map.scenes import CORPUS, Pixels, measured_pairs, seen
 
 RESULTS: Final = Path(__file__).with_name("DEPTH.md")
+CARD: Final = DRAWN_SCENES.with_name("MODEL_CARD.md")
+FIGURES: Final = ("<!-- figures: written by `make bench of=depth` -->", "<!-- end of figures -->")
 FAST_DEPTH: Final = CORPUS / "models" / "fastdepth_nyu_int8w.onnx"
 FAST_DEPTH_SHA256: Final = "92df583bd25d9d53946f66d1e1749e5e0258aad268ece93cf480b929eb8199e4"
 ROUNDS: Final = 5
 DRAWN: Final = frozenset({"o3d_synth_00000"})
 """Pairs that are no photographs, and no part of the mean."""
 
+_HEAD: Final = (
+    "| estimator | pair | AbsRel | δ1 | Spearman | AbsRel in metres | ms |",
+    "|---|---|---:|---:|---:|---:|---:|",
+)
+
 TRAINED_ON: Final = {
     "lower is nearer (a ramp)": "nothing",
     "cues (no model)": "nothing; its constants were chosen while these pairs were looked at",
+    "drawn scenes (small network)": "scenes that this project draws, and no photograph; see its MODEL_CARD.md",
     "FastDepth NYU": "NYU Depth v2, of which three of these pairs are (their split is not known)",
     "Depth Anything V2 Small": "drawn scenes, and photographs labelled by a larger model; not NYU Depth v2",
 }
@@ -77,12 +87,14 @@ def main() -> None:
     rows = [_measured(it, name, *pair) for it in _present() for name, pair in pairs.items()]
     text = "\n".join([_told(rows), *depth_timing.told(asyncio.run(depth_timing.measure()))])
     RESULTS.write_text(text)
+    CARD.write_text(carded(CARD.read_text(), _means(rows)))
     Console(highlight=False, soft_wrap=True).print(text, markup=False)
 
 
 def _present() -> Iterator[Estimator]:
     yield Ramp()
     yield CuesEstimator()
+    yield load(DrawnScenes())
     threads = {"threads": usable_processors()}
     if FAST_DEPTH.exists():
         yield load(fast_depth(FAST_DEPTH, FAST_DEPTH_SHA256).model_copy(update=threads))
@@ -116,8 +128,7 @@ def _told(rows: list[Row]) -> str:
             "nearness; the error in metres is told where the estimator gives metres. Only pixels of 0.1 to 10 m are",
             "compared. The mean is that of the photographs, without the drawn room.",
             "",
-            "| estimator | pair | AbsRel | δ1 | Spearman | AbsRel in metres | ms |",
-            "|---|---|---:|---:|---:|---:|---:|",
+            *_HEAD,
             *(line for name in estimators for line in _lines(name, [row for row in rows if row.estimator == name])),
             "",
             "What they were trained on:",
@@ -131,9 +142,26 @@ def _told(rows: list[Row]) -> str:
     )
 
 
+def carded(card: str, means: list[str]) -> str:
+    """Put the means of the photographs into a model card, in the place of those that were there."""
+    begin, end = FIGURES
+    before, _, rest = card.partition(begin)
+    _, _, behind = rest.partition(end)
+    return "\n".join([before + begin, "", *_HEAD, *means, "", end + behind])
+
+
+def _means(rows: list[Row]) -> list[str]:
+    names = dict.fromkeys(row.estimator for row in rows)
+    return [_mean(name, [row for row in rows if row.estimator == name]) for name in names]
+
+
 def _lines(name: str, rows: list[Row]) -> Iterator[str]:
     for row in rows:
         yield _line(name, row.pair + (" (drawn)" if row.pair in DRAWN else ""), row.figures, row.milliseconds)
+    yield _mean(name, rows)
+
+
+def _mean(name: str, rows: list[Row]) -> str:
     real = [row for row in rows if row.pair not in DRAWN]
     metric = [row.figures.metric_error for row in real if row.figures.metric_error is not None]
     mean = Goodness(
@@ -142,7 +170,7 @@ def _lines(name: str, rows: list[Row]) -> Iterator[str]:
         statistics.mean(row.figures.order for row in real),
         statistics.mean(metric) if metric else None,
     )
-    yield _line(f"**{name}**", "**mean of the photographs**", mean, statistics.mean(row.milliseconds for row in real))
+    return _line(f"**{name}**", "**mean of the photographs**", mean, statistics.mean(row.milliseconds for row in real))
 
 
 def _line(name: str, pair: str, figures: Goodness, milliseconds: float) -> str:

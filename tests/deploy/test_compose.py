@@ -2,7 +2,7 @@
 
 import json
 import re
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ from deploy.local.object_store import ObjectStoreAccess
 from deploy.local.passwords import Passwords
 from deploy.local.service_programs import Surroundings, service_environment
 from deploy.local.settings import REPOSITORY
+from tests.house.sources import files_of
 
 COMPOSE: dict[str, Any] = yaml.safe_load((REPOSITORY / "compose.yaml").read_text())
 DOCKERFILE = (REPOSITORY / "deploy" / "Dockerfile").read_text()
@@ -118,3 +119,26 @@ def test_both_brokers_get_the_same_policies_but_for_what_only_the_newer_knows() 
     for queue in queues:
         matching = [policy["name"] for policy in old if re.search(policy["pattern"], queue)]
         assert matching == [queue]
+
+
+def test_what_lies_beside_the_code_of_a_service_comes_into_its_image() -> None:
+    """With its control: a rule that leaves weights out is found."""
+    ignoring = (REPOSITORY / "deploy" / "Dockerfile.dockerignore").read_text().splitlines()
+    kept = [path for path in files_of(REPOSITORY) if path.parts[0] in ("services", "shared", "contracts")]
+    weights = PurePath("services/depth_map/estimators/drawn_scenes.onnx")
+
+    assert [path for path in kept if _is_ignored(path, ignoring)] == []
+    assert re.search(r"^COPY services/\$\{SERVICE\} services/\$\{SERVICE\}$", DOCKERFILE, re.MULTILINE)
+    assert not _is_ignored(weights, ignoring)
+    assert _is_ignored(weights, [*ignoring, "**/*.onnx"])
+    assert _is_ignored(PurePath("tests/conftest.py"), ignoring)
+
+
+def _is_ignored(path: PurePath, patterns: list[str]) -> bool:
+    """Judge as container engines do: the last pattern counts that fits a path or a folder that it lies in."""
+    ignored = False
+    for pattern in patterns:
+        fitting = re.escape(pattern.removeprefix("!")).replace(r"\*\*/", "(?:.*/)?").replace(r"\*", "[^/]*")
+        if any(re.fullmatch(fitting, str(part)) for part in (path, *path.parents)):
+            ignored = not pattern.startswith("!")
+    return ignored

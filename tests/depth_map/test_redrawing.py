@@ -5,8 +5,10 @@ from uuid import UUID
 
 from contracts.depth_map import DepthMapped, MapDepth, StoredMap
 from contracts.jobs import JobCompleted
+from services.depth_map.estimators import Cues, DrawnScenes, provenance
 from services.depth_map.handlers import map_depth
 from services.depth_map.mapping import Maps
+from services.depth_map.rules import EdgeSettings, recipe
 from shared.database import open_pool
 from tests.living import House, lineage, until
 
@@ -18,8 +20,9 @@ class Mapping:
 
     recipe = "cues-1"
 
-    def __init__(self, pool: Any) -> None:
+    def __init__(self, pool: Any, recipe: str = recipe) -> None:
         self.pool = pool
+        self.recipe = recipe
         self.drawn = 0
 
     async def draw(self, *_: Any, **__: Any) -> Maps:
@@ -61,3 +64,18 @@ async def test_the_same_recipe_draws_once_unless_it_is_told_to_draw_anew(house: 
         await pool.close()
     assert depth.drawn == 2
     assert await house.value("SELECT subject_version FROM depth_map.depth_maps") == 2
+
+
+async def test_what_the_cues_have_drawn_is_drawn_again_where_the_network_draws_from_now_on(house: House) -> None:
+    cues, network = (recipe(provenance(choice), EdgeSettings()) for choice in (Cues(), DrawnScenes(sha256="1" * 64)))
+    pool = await open_pool(house.servers.database_url("depth_map"), size=1, application_name="tests")
+    try:
+        for name in (cues, network):
+            depth = Mapping(pool, name)
+            async with house.worker("depth_map", works={MapDepth: map_depth}, crafts={"depth": depth}):
+                fact, told = await mapped(house)
+                assert (fact.recipe, fact.subject_version, told["already_mapped"]) == (name, 1, False)
+                _, told = await mapped(house)
+                assert (told["already_mapped"], depth.drawn) == (True, 1)
+    finally:
+        await pool.close()

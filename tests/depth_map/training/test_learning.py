@@ -14,6 +14,8 @@ REASON = "torch, which trains the depth network, is not installed"
 torch = pytest.importorskip("torch", reason=REASON)
 pytest.importorskip("onnx", reason=REASON)
 
+from services.depth_map.estimators import DrawnScenes, DrawnScenesEstimator  # noqa: E402
+from services.depth_map.estimators.model_files import hash_file  # noqa: E402
 from services.depth_map.training.learning import Learner, Lesson, train  # noqa: E402
 from services.depth_map.training.losses import loss, ranks  # noqa: E402
 from services.depth_map.training.muon import orthogonal  # noqa: E402
@@ -31,7 +33,10 @@ def test_one_command_draws_trains_and_writes_a_network(tmp_path: Path) -> None:
     told = subprocess.run(command, cwd=HOUSE, check=True, capture_output=True, text=True, timeout=300).stdout  # noqa: S603
 
     assert '"step": 1' in told
-    assert hashlib.sha256(file.read_bytes()).hexdigest() in told
+    sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+    assert sha256 in told
+    assert hash_file(file).read_text() == f"{sha256}  network.onnx\n"
+    DrawnScenesEstimator(DrawnScenes(sha256=sha256), file)
     session = onnxruntime.InferenceSession(file.read_bytes())
     for shape in ((1, 4, 96, 128), (2, 4, 128, 96), (1, 4, 32, 64)):
         (seen,) = session.run(None, {"image": np.random.default_rng(0).random(shape, np.float32)})
