@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         default=Path(".local/depth-network/drawn_scenes.onnx"),
         help=f"where the network goes, and its hash beside it; {_SHIPPED} is what the service runs",
     )
-    parser.add_argument("--examples", type=int, default=20000, help="scenes to draw; about 8 a second and core")
+    parser.add_argument("--examples", type=int, default=24600, help="scenes to draw; about 8 a second and core")
     parser.add_argument("--steps", type=int, default=Lesson.steps)
     parser.add_argument("--pictures", type=int, default=Lesson.pictures, help="in one step")
     parser.add_argument("--threads", type=int, default=1)

@@ -40,10 +40,10 @@ class Lesson:
 
     """
 
-    steps: int = 24000
+    steps: int = 7600
     pictures: int = 32
     rate: float = 2.5e-3
-    falling: float = 0.55
+    falling: float = 0.345
     widths: tuple[int, int, int, int] = WIDTHS
     seed: int = 7
     device: str = "cpu"
