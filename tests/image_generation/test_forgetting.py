@@ -10,6 +10,7 @@ from services.image_generation.forgetting import forget_old
 from services.image_generation.rules import Size
 from services.image_generation.rules.trouble import Trouble
 from services.image_generation.settings import Settings
+from services.image_generation.store import accounts, generations
 from shared.database import Connection, Pool, open_pool
 from tests.image_generation.ateliers import ModelsLabServer, opened
 from tests.image_generation.lost_requests import end, going_on, lose, name_of, paid
@@ -106,7 +107,7 @@ async def test_however_many_have_ended_a_look_notes_a_page(
     house: House, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a year in which nobody noted any, a statement that notes all would never end in time."""
-    monkeypatch.setattr(store, "_PAGE", 40)
+    monkeypatch.setattr(accounts, "_PAGE", 40)
     await asked(house, 100)
     await asked(house, 3, state="pending")
     for count in (40, 80, 100, 100):
@@ -179,7 +180,7 @@ async def aged(house: House, job_id: UUID, days: float) -> None:
 async def test_what_was_drawn_long_ago_is_forgotten_with_its_task_and_nothing_else(
     house: House, pool: Pool, painter: Painter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "_PAGE", 2)
+    monkeypatch.setattr(generations, "_PAGE", 2)
     shift = Shift(house, {"painter": painter})
     old, young, remembered = [wish() for _ in range(5)], wish(), wish()
     await shift.work([*old, young, remembered])

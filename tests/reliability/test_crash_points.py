@@ -69,7 +69,7 @@ FORGETS_PAYMENT: Mistakes = {
     "services.image_generation.handlers.asking": [
         ("if known is not None and known.paid and not known.let_go:", "if known is not None and known.failures < 0:")
     ],
-    "services.image_generation.store": [
+    "services.image_generation.store.generations": [
         (
             "WHERE (generations.let_go_at IS NOT NULL AND generations.taken_over_by IS NULL) OR NOT generations.paid",
             "WHERE true",

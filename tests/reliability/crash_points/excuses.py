@@ -39,17 +39,17 @@ EXCUSED: Final[Mapping[str, str]] = {
         "No round has a platform, whose program alone takes a second each time;"
         " tests/media/test_videos_stored.py breaks off before and after the step."
     ),
-    "services.image_generation.store:upsert_generation_taken_over:": (
+    "services.image_generation.store.going_on:upsert_generation_taken_over:": (
         "A round has nothing that is paid for and lost;"
         " tests/image_generation/test_resuming.py dies at any step of whoever goes on with such a picture."
     ),
     "services.gateway.store.resuming:": (
         "The same; the gateway's part is one transaction with what is said, and is told again as often as it is hinted."
     ),
-    "services.image_generation.store:upsert_generation_retried:": (
+    "services.image_generation.store.going_on:upsert_generation_retried:": (
         "Nor one that is done again after it was paid for; tests/image_generation/test_retried.py dies at each step."
     ),
-    "services.image_generation.store:lock_name:": (
+    "services.image_generation.store.going_on:lock_name:": (
         "What is paid for has a round of its own, for a death while it is asked for shall end otherwise."
     ),
     "services.gateway.store.payments:": (
