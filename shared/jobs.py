@@ -142,6 +142,8 @@ class Job(Generic[C]):
         """Set where somebody outside has hinted that there is news; whoever waits for some clears it and looks."""
         self.cancel_requested = False
         """Somebody asked for the job's end; without it a cancelled handler was only stopped or replaced."""
+        self.lease_lost = False
+        """Another process may have the job by now: what a handler does from here on is nobody's loss but its own."""
         self.share: float | None = None
         self.stage: str | None = None
         self._bench = bench
@@ -170,6 +172,15 @@ class Job(Generic[C]):
             yield tx
             if asyncio.get_running_loop().time() > long_after:
                 await tasks.prolong_lease(tx.connection, self.lease)
+
+    @asynccontextmanager
+    async def without_lease(self) -> AsyncIterator[Connection]:
+        """Open a transaction for what is true whoever works on the job now, where the lease was lost.
+
+        It says nothing and no lease guards it: whatever it writes has to be guarded by what it is written onto.
+        """
+        async with self._bench.pool.acquire() as connection, connection.transaction():
+            yield connection
 
     @asynccontextmanager
     async def completing(self) -> AsyncIterator[Completion]:

@@ -355,6 +355,7 @@ class Runner:
         if running.interrupted is None and not running.job.settled and not running.work.done():
             running.interrupted = why
             running.job.cancel_requested = why == "cancelled"
+            running.job.lease_lost = why == "lost"
             running.work.cancel()
 
     async def stop(self, seconds: float) -> None:

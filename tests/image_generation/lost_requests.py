@@ -1,5 +1,6 @@
 """Requests that were paid for and whose answers nobody has heard, and jobs that go on with them."""
 
+from typing import Any
 from uuid import UUID, uuid4
 
 from contracts.image_generation import GenerateImage, PaidRequest
@@ -18,6 +19,13 @@ def going_on(lost: GenerateImage, request_id: str) -> GenerateImage:
     job_id = uuid4()
     told = PaidRequest(job_id=lost.job_id, request_id=request_id)
     return lost.model_copy(update={"job_id": job_id, "root_job_id": job_id, "resumes": told})
+
+
+def again(before: GenerateImage, **changed: Any) -> GenerateImage:
+    """Give the command that the gateway makes of a failed one that somebody does again."""
+    job_id = uuid4()
+    anew = {"job_id": job_id, "root_job_id": job_id, "retries": before.job_id, "resumes": None}
+    return before.model_copy(update={**anew, **changed})
 
 
 def name_of(server: ModelsLabServer, job_id: UUID) -> str:

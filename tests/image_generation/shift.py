@@ -12,7 +12,7 @@ from services.image_generation.handlers import generate_image
 from services.image_generation.providers import Capabilities, Done, GenerationRequest, Pending, Provider, Submitted
 from services.image_generation.studio import Studio
 from shared import tasks
-from shared.database import open_pool
+from shared.database import Connection, open_pool
 from shared.jobs import Bench, Clock, Completion, Job
 from shared.outbox import Outbox, Transaction
 from shared.retry import judge
@@ -47,6 +47,14 @@ class Mortal(Job[GenerateImage]):
         self.life.step()
         async with super().recording() as tx:
             yield tx
+            self.life.step()
+        self.life.step()
+
+    @asynccontextmanager
+    async def without_lease(self) -> AsyncIterator[Connection]:
+        self.life.step()
+        async with super().without_lease() as connection:
+            yield connection
             self.life.step()
         self.life.step()
 
@@ -145,6 +153,7 @@ class Shift:
     steps: dict[UUID, int] = field(default_factory=dict)
     objects: dict[str, bytes] = field(default_factory=dict)
     patient: bool = False
+    shelf: type[Shelf] = Shelf
 
     async def work(self, commands: Sequence[GenerateImage], *, workers: int = 1) -> dict[UUID, Outcome]:
         """Work until every job has ended, or until none is due where the shift is patient."""
@@ -196,14 +205,14 @@ class Shift:
         job.life = Life(0 if job.id in self.died else self.dying.get(job.id, 0))
         studio = Studio(
             providers={name: Hands(provider, job.life) for name, provider in self.providers.items()},
-            objects=Shelf(job.life, self.objects),  # type: ignore[arg-type]  # as much of one as is needed
+            objects=self.shelf(job.life, self.objects),  # type: ignore[arg-type]  # as much of one as is needed
             **{"default": next(iter(self.providers)), "deadline_seconds": 20, **self.options},
         )
         try:
             await generate_image(job, studio)
         except Died:
             self.died.add(job.id)
-            await self._take_over(job)
+            await self.take_over(job.id)
         except Exception as error:  # noqa: BLE001 - as the runner does
             settlement = job.failure(judge(error, job.attempt))
             if not self.patient:
@@ -212,12 +221,12 @@ class Shift:
         if lease.epoch == 1:
             self.steps[job.id] = job.life.steps
 
-    async def _take_over(self, job: Mortal) -> None:
+    async def take_over(self, job_id: UUID) -> None:
         """Let another process have the job, as happens when a lease runs out."""
         await self._pool.execute(
             """
             UPDATE tasks SET state = 'pending', lease_token = NULL, lease_until = NULL, worker = NULL, started_at = NULL
             WHERE id = $1 AND state = 'in_progress'
             """,
-            job.id,
+            job_id,
         )

@@ -1,6 +1,5 @@
 """What was paid for and did not come in time is waited for when its job is done again, and not paid for anew."""
 
-from typing import Any
 from uuid import uuid4
 
 import orjson
@@ -10,22 +9,12 @@ from contracts.catalogue import open_envelope, understand
 from contracts.image_generation import GenerateImage, PaymentExpected
 from services.image_generation.providers import Pending
 from services.image_generation.rules.trouble import Trouble
+from tests.image_generation.lost_requests import again, end
 from tests.image_generation.painters import Painter, trouble, wish
 from tests.image_generation.shift import Outcome, Shift
 from tests.living import House
 
 SHORT = {"deadline_seconds": 0.05}
-
-
-def again(before: GenerateImage, **changed: Any) -> GenerateImage:
-    """Give the command that the gateway makes of a failed one that somebody does again."""
-    job_id = uuid4()
-    anew = {"job_id": job_id, "root_job_id": job_id, "retries": before.job_id, "resumes": None}
-    return before.model_copy(update={**anew, **changed})
-
-
-async def end(shift: Shift, command: GenerateImage) -> Outcome:
-    return (await shift.work([command]))[command.job_id]
 
 
 async def too_slow(house: House, painter: Painter, command: GenerateImage) -> Outcome:

@@ -1,12 +1,13 @@
 """Handing a request in, once: what is paid for is never asked for on a guess."""
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from contracts.image_generation import GenerateImage, PaymentExpected, PaymentWaived
 from services.image_generation import store
 from services.image_generation.handlers.copying import Copies, copied
+from services.image_generation.handlers.hearing_out import heard_out
 from services.image_generation.handlers.showing import shown
 from services.image_generation.handlers.telling import Telling
 from services.image_generation.providers import (
@@ -29,7 +30,7 @@ from services.image_generation.rules.trouble import NOT_TAKEN, Trouble, failure_
 from services.image_generation.studio import Studio
 from shared.database import Connection, until_answered
 from shared.errors import Failure, Refused, TryAgain
-from shared.jobs import Job
+from shared.jobs import Job, LostLease
 from shared.outbox import Transaction
 
 MOST_FAILURES: Final = 3
@@ -75,7 +76,7 @@ async def ask_once(job: Job[GenerateImage], wish: Wish, studio: Studio) -> Asked
     if known is not None and known.request_id is not None:
         return _resumed(known, known.request_id, studio)
     if known is not None and known.paid and not known.let_go:
-        told = "" if job.command.resumes is None else ANOTHERS_NAME
+        told = ANOTHERS_NAME if _is_guessed(known) else ""
         raise failure_of(known.provider, Trouble.UNKNOWN, told)
     failures = known.failures if known is not None else 0
     if failures >= MOST_FAILURES:
@@ -99,13 +100,20 @@ async def _known(job: Job[GenerateImage]) -> store.Generation | None:
             if taken is not None:
                 before, charge = taken
                 _expect_payment(tx, job, charge, instead_of=before)
-        return await store.select_generation(tx.connection, job.id)
+        known = await store.select_generation(tx.connection, job.id)
+        if known is not None and known.told_late:
+            await store.update_generation_gone_on(tx.connection, job.id)
+        return known
 
 
 def _can_go_on(known: store.Generation, studio: Studio) -> bool:
-    """Tell whether who was asked can be asked about a request of which only its name is known."""
+    """Tell whether who was asked can be asked about a request of which nobody but a stranger has told the name."""
     provider = studio.providers.get(known.provider)
-    return provider is None or provider.capabilities.asked_by_name
+    return not _is_guessed(known) or provider is None or provider.capabilities.asked_by_name
+
+
+def _is_guessed(known: store.Generation) -> bool:
+    return "track_id" in known.resume
 
 
 def _resumed(known: store.Generation, request_id: str, studio: Studio) -> Asked:
@@ -128,7 +136,7 @@ async def _ask_in_turn(job: Job[GenerateImage], wish: Wish, studio: Studio) -> A
     passed: list[Failure] = []
     for provider in studio.candidates(job.command.provider, wish):
         try:
-            asked = await _ask(job, provider, wish, studio)
+            asked = await _asked(job, provider, wish, studio)
         except Failure as failure:
             if not passes_on(failure):
                 raise
@@ -138,14 +146,14 @@ async def _ask_in_turn(job: Job[GenerateImage], wish: Wish, studio: Studio) -> A
     raise next((failure for failure in reversed(passed) if isinstance(failure, TryAgain)), passed[-1])
 
 
-async def _ask(job: Job[GenerateImage], provider: Provider, wish: Wish, studio: Studio) -> Asked:
+async def _asked(job: Job[GenerateImage], provider: Provider, wish: Wish, studio: Studio) -> Asked:
     can = provider.capabilities
     request = request_for(provider.name, can, wish, seed=seed_of(job.id), track_id=str(job.id))
     references = await shown(job.command.references, studio)
     request = request.model_copy(update={"hint_url": studio.hints(job.id), "references": references})
     job.progress(0.05, f"asking {provider.name}")
     asking = _asking(job, provider, request)
-    estimate = 0.0
+    version, estimate = 0, 0.0
     async with job.recording() as tx:
         refusal = await _admit(tx.connection, asking, can, studio) if is_guarded(can) else None
         if refusal is None:
@@ -155,32 +163,75 @@ async def _ask(job: Job[GenerateImage], provider: Provider, wish: Wish, studio: 
                 raise TryAgain("asked_before", sentence, retry_after_seconds=0, rate_limited=True)
             if can.costs_money:
                 _expect_payment(tx, job, charge)
+            version = charge.version
             estimate = await _estimate(tx.connection, asking, can)
     if refusal is not None:  # what was noted of others stays
         raise refusal
+    return await heard_out(job, _ask(job, provider, request, studio, version=version, estimate_seconds=estimate))
+
+
+async def _ask(
+    job: Job[GenerateImage],
+    provider: Provider,
+    request: GenerationRequest,
+    studio: Studio,
+    *,
+    version: int,
+    estimate_seconds: float,
+) -> Asked:
+    """Ask, and have what was answered written down; `version` is that of the payment."""
     try:
-        async with Telling(job, provider.name, estimate).by_the_clock():
+        async with Telling(job, provider.name, estimate_seconds).by_the_clock():
             submitted = await provider.submit(request)
     except Failure as failure:
         told = failure
         await until_answered(lambda: _note(job, provider, told), "note what a provider has refused")
         raise
-    copies = None if submitted.done is None else await copied(job, submitted.done, studio)
-    # It is told only once: where the database is away, or its own answer is lost, it is written down when it is back.
-    await until_answered(lambda: _keep(job, provider, submitted, copies), "keep what a provider calls a request")
-    return Asked(provider, submitted, copies, estimate)
+    can, copies = provider.capabilities, None
+    comes_again = submitted.done is None or can.asked_by_name
+    if comes_again:
+        await _write_down(job, provider, submitted, None, version)
+    if submitted.done is not None:
+        copies = await copied(job, submitted.done, studio, only_here=can.costs_money and not comes_again)
+    if not comes_again:
+        await _write_down(job, provider, submitted, copies, version)
+    return Asked(provider, replace(submitted, done=None), copies, estimate_seconds)
 
 
-async def _keep(job: Job[GenerateImage], provider: Provider, submitted: Submitted, copies: Copies | None) -> None:
-    """Write down what a provider calls our request and what came with its answer; twice is as good as once."""
+async def _write_down(
+    job: Job[GenerateImage], provider: Provider, submitted: Submitted, copies: Copies | None, version: int
+) -> None:
+    """Write down what a provider calls our request and what came with its answer, for it is told only once.
+
+    Where the database is away, or its own answer is lost, that is done when it is back. Where the lease is lost it is
+    left for whoever does the job again; this attempt ends with `LostLease` all the same.
+    """
+    kept = None if copies is None else copies.model_dump(mode="json")
+    try:
+        await until_answered(lambda: _keep(job, provider, submitted, kept), "keep what a provider calls a request")
+    except LostLease:
+        if provider.capabilities.costs_money:
+            await until_answered(lambda: _leave(job, submitted, kept, version), "keep what a provider has told late")
+        raise
+
+
+async def _keep(job: Job[GenerateImage], provider: Provider, submitted: Submitted, kept: dict[str, Any] | None) -> None:
+    """Write it down under the lease; twice is as good as once."""
     can = provider.capabilities
     async with job.recording() as tx:
-        kept = None if copies is None else copies.model_dump(mode="json")
         if can.costs_money:
             await store.lock_name(tx.connection, submitted.request_id)
         await store.update_generation_request(tx.connection, job.id, submitted.request_id, dict(submitted.resume), kept)
         if is_guarded(can):
             await store.delete_account_trouble(tx.connection, provider.name)
+
+
+async def _leave(job: Job[GenerateImage], submitted: Submitted, kept: dict[str, Any] | None, version: int) -> None:
+    """Write it down without the lease; what somebody else has done about this payment meanwhile holds."""
+    name, resume = submitted.request_id, dict(submitted.resume)
+    async with job.without_lease() as connection:
+        await store.lock_name(connection, name)
+        await store.update_generation_told_late(connection, job.id, name, version=version, resume=resume, kept=kept)
 
 
 def is_guarded(can: Capabilities) -> bool:

@@ -23,7 +23,6 @@ async def generate_image(job: Job[GenerateImage], studio: Studio) -> None:
     copies = asked.copies
     if copies is None:
         done = await follow(job, asked, studio.deadline_seconds)
-        job.progress(0.95, "storing")
         copies = await copied(job, done, studio)
     seconds = round(time.monotonic() - begun, 3)
     async with job.completing() as tx:

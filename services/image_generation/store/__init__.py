@@ -15,8 +15,10 @@ from services.image_generation.store.generations import (
     delete_old_generations,
     select_generation,
     update_generation_done,
+    update_generation_gone_on,
     update_generation_let_go,
     update_generation_request,
+    update_generation_told_late,
     upsert_generation,
 )
 from services.image_generation.store.going_on import (
@@ -38,8 +40,10 @@ __all__ = [
     "update_account_closed",
     "update_account_probed",
     "update_generation_done",
+    "update_generation_gone_on",
     "update_generation_let_go",
     "update_generation_request",
+    "update_generation_told_late",
     "upsert_account_trouble",
     "upsert_generation",
     "upsert_generation_retried",

@@ -9,6 +9,11 @@ from services.image_generation.rules.wishes import Size
 from shared.database import Connection, Pool
 
 _PAGE: Final = 5000
+_GUESSED_NO_MORE: Final = """
+    UPDATE generations AS guess SET request_id = NULL FROM kept
+    WHERE guess.provider = kept.provider AND guess.request_id = $2 AND guess.job_id <> $1
+      AND guess.resume ? 'track_id' AND guess.generated_at IS NULL
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +24,7 @@ class Generation:
         provider: who was asked.
         request_id: None where it gave no name.
         kept: what came with its answer and lies in our store already.
+        told_late: the provider said its name to whoever had lost the lease, and nobody has gone on with it since.
         let_go: it was not taken, or given up; it may be asked for again.
         failures: how often it was taken and given up.
 
@@ -29,6 +35,7 @@ class Generation:
     request_id: str | None
     resume: dict[str, str]
     kept: dict[str, Any] | None
+    told_late: bool
     let_go: bool
     failures: int
     asked_seconds_ago: float
@@ -105,7 +112,8 @@ async def select_generation(connection: Connection, job_id: UUID) -> Generation 
     """Find what is known of a generation."""
     row = await connection.fetchrow(
         """
-        SELECT provider, paid, request_id, resume, kept, failures,
+        SELECT provider, paid, request_id, resume - 'told_late' AS resume, kept, failures,
+               resume ? 'told_late' AS told_late,
                let_go_at IS NOT NULL AND taken_over_by IS NULL AS let_go,
                extract(epoch FROM now() - asked_at)::float8 AS asked_seconds_ago,
                coalesce(width_px, 1024) AS width_px, coalesce(height_px, 576) AS height_px,
@@ -126,19 +134,55 @@ async def update_generation_request(
     none from then on. Where it is paid for the name is locked.
     """
     await connection.execute(
-        """
+        f"""
         WITH kept AS (
             UPDATE generations SET request_id = $2, resume = $3, kept = $4 WHERE job_id = $1 RETURNING provider
         )
-        UPDATE generations AS guess SET request_id = NULL FROM kept
-        WHERE guess.provider = kept.provider AND guess.request_id = $2 AND guess.job_id <> $1
-          AND guess.resume ? 'track_id' AND guess.generated_at IS NULL
-        """,
+        {_GUESSED_NO_MORE}
+        """,  # noqa: S608 - a statement of this file
         job_id,
         request_id,
         resume,
         kept,
     )
+
+
+async def update_generation_told_late(
+    connection: Connection,
+    job_id: UUID,
+    request_id: str,
+    *,
+    version: int,
+    resume: dict[str, str],
+    kept: dict[str, Any] | None,
+) -> None:
+    """Keep what a provider has told to whoever has no lease any more, where that is news; the name is locked.
+
+    Only of the very payment, by its `version`, that was asked for: whatever was let go, taken over, drawn or named
+    meanwhile is let be.
+    """
+    await connection.execute(
+        f"""
+        WITH kept AS (
+            UPDATE generations
+            SET request_id = $2, resume = $3::jsonb || jsonb_build_object('told_late', 'true'), kept = $4
+            WHERE job_id = $1 AND payments = $5 AND paid AND request_id IS NULL AND generated_at IS NULL
+              AND let_go_at IS NULL AND taken_over_by IS NULL
+            RETURNING provider
+        )
+        {_GUESSED_NO_MORE}
+        """,  # noqa: S608 - a statement of this file
+        job_id,
+        request_id,
+        resume,
+        kept,
+        version,
+    )
+
+
+async def update_generation_gone_on(connection: Connection, job_id: UUID) -> None:
+    """Note that somebody goes on with what was told late: from now on its end is known when its job has ended."""
+    await connection.execute("UPDATE generations SET resume = resume - 'told_late' WHERE job_id = $1", job_id)
 
 
 async def update_generation_done(connection: Connection, job_id: UUID, object_key: str, facts: dict[str, Any]) -> bool:

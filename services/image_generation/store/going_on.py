@@ -23,8 +23,8 @@ async def upsert_generation_taken_over(
     """Have a job go on with the request of another one, of which nobody knew the name, or a wrong one.
 
     Only one job ever does, and only what it costs counts from then on. A name by which the same provider draws for any
-    other job is not taken down: what it leads to belongs to somebody else. Return None where it does not go on, or does
-    so already.
+    other job is not taken down: what it leads to belongs to somebody else. Where the provider has told its name
+    meanwhile, that one holds. Return None where it does not go on, or does so already.
     """
     await lock_name(connection, request_id)
     row = await connection.fetchrow(
@@ -32,16 +32,19 @@ async def upsert_generation_taken_over(
         WITH taken AS (
             UPDATE generations SET taken_over_by = $1, let_go_at = coalesce(let_go_at, now())
             WHERE job_id = $3 AND project_id = $2 AND paid AND generated_at IS NULL AND let_go_at IS NULL
-              AND taken_over_by IS NULL AND (request_id IS NULL OR resume ? 'track_id')
+              AND taken_over_by IS NULL AND (request_id IS NULL OR resume ?| '{track_id,told_late}')
             RETURNING *
         )
         INSERT INTO generations (job_id, project_id, submitted_by, provider, paid, price_micros, width_px, height_px,
-                                 samples, payments, asked_at, request_id, resume)
+                                 samples, payments, asked_at, request_id, resume, kept)
         SELECT $1, $2, submitted_by, provider, paid, price_micros, width_px, height_px, samples, 1, asked_at,
-               (SELECT $4 WHERE NOT EXISTS (
+               CASE WHEN resume ? 'told_late' THEN request_id ELSE (SELECT $4 WHERE NOT EXISTS (
                    SELECT FROM generations AS other
-                   WHERE other.provider = taken.provider AND other.request_id = $4 AND other.job_id <> $3)),
-               jsonb_build_object('track_id', coalesce(resume ->> 'track_id', $3::text)) FROM taken
+                   WHERE other.provider = taken.provider AND other.request_id = $4 AND other.job_id <> $3)) END,
+               CASE WHEN resume ? 'told_late' THEN resume - 'told_late'
+                   ELSE jsonb_build_object('track_id', coalesce(resume ->> 'track_id', $3::text)) END,
+               kept
+        FROM taken
         ON CONFLICT (job_id) DO NOTHING
         RETURNING payments AS version, submitted_by, asked_at, provider, coalesce(samples, 1) AS samples, price_micros
         """,
@@ -59,8 +62,8 @@ async def upsert_generation_retried(
     """Have a job that does a failed one again go on with what was paid for there, or by one that was done again before.
 
     That is where the provider has said what it calls the request, and never what became of it, as far as is known, for
-    tasks are forgotten before. Return whose request it is; None where there is none to go on with, or it goes on with
-    one already.
+    tasks are forgotten before; also where it has said so too late for the job. Return whose request it is; None where
+    there is none to go on with, or it goes on with one already.
     """
     row = await connection.fetchrow(
         """
@@ -73,7 +76,8 @@ async def upsert_generation_retried(
             UPDATE generations SET taken_over_by = $1, let_go_at = now()
             WHERE job_id = (  -- of one alone, for each was paid for by itself
                 SELECT job_id FROM generations JOIN line ON line.id = job_id LEFT JOIN tasks AS task ON task.id = job_id
-                WHERE (task.id IS NULL OR (task.state = 'failed' AND task.error_code <> ALL ($4)))
+                WHERE (task.id IS NULL
+                       OR (task.state = 'failed' AND (task.error_code <> ALL ($4) OR resume ? 'told_late')))
                   AND generations.project_id = $2 AND paid AND generated_at IS NULL AND let_go_at IS NULL
                   AND taken_over_by IS NULL AND request_id IS NOT NULL AND job_id <> $1
                 ORDER BY asked_at DESC, job_id LIMIT 1
@@ -84,7 +88,7 @@ async def upsert_generation_retried(
         INSERT INTO generations (job_id, project_id, submitted_by, provider, paid, price_micros, width_px, height_px,
                                  samples, payments, asked_at, request_id, resume, kept, failures)
         SELECT $1, $2, submitted_by, provider, paid, price_micros, width_px, height_px, samples, 1, asked_at,
-               request_id, resume, kept, failures FROM taken
+               request_id, resume - 'told_late', kept, failures FROM taken
         RETURNING payments AS version, submitted_by, asked_at, provider, coalesce(samples, 1) AS samples, price_micros,
                   (SELECT job_id FROM taken) AS before
         """,

@@ -49,6 +49,14 @@ EXCUSED: Final[Mapping[str, str]] = {
     "services.image_generation.store.going_on:upsert_generation_retried:": (
         "Nor one that is done again after it was paid for; tests/image_generation/test_retried.py dies at each step."
     ),
+    "shared.jobs:Job.without_lease:": (
+        "Nobody freezes in a round while a provider answers him, and loses his job;"
+        " tests/image_generation/test_told_late.py dies at each step of whoever is told something then."
+    ),
+    "services.image_generation.store.generations:update_generation_told_late:": "The same.",
+    "services.image_generation.store.generations:update_generation_gone_on:": (
+        "The same; it is one transaction with the look at what is known."
+    ),
     "services.image_generation.store.going_on:lock_name:": (
         "What is paid for has a round of its own, for a death while it is asked for shall end otherwise."
     ),
