@@ -2,6 +2,8 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
+# ONNX Runtime tells its maker where it runs unless it hears of this; the services see to it themselves.
+export ORT_DISABLE_TELEMETRY := 1
 
 # A container engine that answers and knows compose; asked, because a client on the path proves nothing.
 # `make up engine=` never uses one.

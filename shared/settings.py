@@ -1,5 +1,6 @@
 """Settings that the services share. A missing or wrong variable ends the start with a sentence that names it."""
 
+import os
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -94,6 +95,11 @@ def load(settings_class: type[S]) -> S:
         return settings_class()
     except ValidationError as error:
         raise SystemExit("\n".join(_sentences(settings_class, error))) from None
+
+
+def inherited() -> dict[str, str]:
+    """Give the whole environment, for a process of ours that shall have all of it and more."""
+    return dict(os.environ)
 
 
 def _sentences(settings_class: type[BaseSettings], error: ValidationError) -> list[str]:

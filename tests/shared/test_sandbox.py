@@ -345,6 +345,7 @@ async def test_no_secret_and_no_descriptor_is_inherited(monkeypatch: pytest.Monk
         "MALLOC_TRIM_THRESHOLD_",
         "OMP_NUM_THREADS",
         "OPENBLAS_NUM_THREADS",
+        "ORT_DISABLE_TELEMETRY",
         "PATH",
     }
     assert len(found["sockets"]) == 1

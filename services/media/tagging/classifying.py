@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from pydantic import BaseModel, ConfigDict
@@ -17,6 +16,9 @@ from services.media.tagging.model_files import Classifier
 from shared.errors import Refused
 
 NAME_CHARACTERS: Final = 100
+
+RUNTIME: Final = "onnxruntime"
+"""The module that the limited child imports beforehand."""
 
 _DIGITS: Final = 5
 _SHORTEST_VECTOR: Final = 8
@@ -168,6 +170,8 @@ def _flat(value: Any) -> Vector:
 
 
 def _session(options: ClassifyOptions) -> Any:
+    import onnxruntime  # noqa: PLC0415 - the process of the service, which reads this too, shall not load it
+
     # The session is made from the bytes that were hashed, so the file cannot change in between.
     weights = _checked(options.weights, options.classifier.weights.sha256)
     how = onnxruntime.SessionOptions()

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from contracts.media import Embedding, Tag
-from services.media.tagging.classifying import classify
+from services.media.tagging.classifying import RUNTIME, classify
 from services.media.tagging.model_files import Classifier, ModelFile
 from services.media.tagging.processors import processors
 from services.media.tagging.tagger import Seen
@@ -86,7 +86,7 @@ class LocalTagger:
                         processes=1,
                         memory_bytes=self._bench.memory_bytes,
                         seconds=self._bench.seconds,
-                        preload=("services.media.tagging.classifying",),
+                        preload=(RUNTIME, "services.media.tagging.classifying"),
                         readable=(weights,) if labels is None else (weights, labels),
                     )
                 )
