@@ -31,13 +31,13 @@ _LOW: Final[dict[Maker, tuple[float, float]]] = {
 def lived_in(scene: Scene, size: Size) -> None:
     """A furnished room, seen from one end towards the other or into a corner."""
     random = scene.random
-    plan = _plan(scene, 1.4, 3.3)
+    plan = plan_of(scene, 1.4, 3.3)
     place = _at_the_end(random, plan)
     plan.take(*place, 0.5, 0.6)
     if random.random() < 0.45:
         _before(scene, plan, place)
-    _lined(scene, plan)
-    _strewn(scene, plan, int(random.integers(0, 7)))
+    lined(scene, plan)
+    strewn(scene, plan, int(random.integers(0, 7)))
     scene.camera = _held(random, plan, place, size)
     rooms.lit(scene, plan)
 
@@ -45,7 +45,7 @@ def lived_in(scene: Scene, size: Size) -> None:
 def seated(scene: Scene, size: Size) -> None:
     """The desk or table at which somebody sits, full of things, and what is behind it."""
     random = scene.random
-    plan = _plan(scene, 1.6, 4.0)
+    plan = plan_of(scene, 1.6, 4.0)
     half = (float(random.uniform(0.6, 1.3)), float(random.uniform(0.33, 0.55)), float(random.uniform(0.34, 0.39)))
     y = plan.along - half[1] - 0.05 if random.random() < 0.55 else float(random.uniform(-0.2, 0.5)) * plan.along
     spot = Spot(float(random.uniform(-0.5, 0.5)) * plan.across, y)
@@ -55,25 +55,25 @@ def seated(scene: Scene, size: Size) -> None:
     away, turn = half[1] + float(random.uniform(-0.2, 0.5)), float(random.normal(0, 0.4))
     place = np.array([spot.x + away * np.sin(turn), y - away * np.cos(turn), half[2] * 2 + random.uniform(0.28, 0.85)])
     plan.take(float(place[0]), float(place[1]), 0.4, 0.4)
-    _lined(scene, plan)
-    _strewn(scene, plan, int(random.integers(0, 4)))
+    lined(scene, plan)
+    strewn(scene, plan, int(random.integers(0, 4)))
     down = float(np.clip(random.normal(0.42, 0.17), 0.05, 0.9))
     yaw = -turn + float(random.normal(0, 0.3))
-    scene.camera = _aimed(random, place, yaw, down, size)
+    scene.camera = aimed(random, place, yaw, down, size)
     rooms.lit(scene, plan)
 
 
 def counter(scene: Scene, size: Size) -> None:
     """A kitchen, a bathroom or a workshop: cupboards and tops along its walls, from two steps away."""
     random = scene.random
-    plan = _plan(scene, 1.4, 2.7)
+    plan = plan_of(scene, 1.4, 2.7)
     place = _at_the_end(random, plan)
     plan.take(*place, 0.5, 0.6)
     walls = [0, *([1] if random.random() < 0.45 else []), *([3] if random.random() < 0.35 else [])]
     for wall in walls:
         rooms.cupboards(scene, plan, wall)
-    _lined(scene, plan)
-    _strewn(scene, plan, int(random.integers(0, 4)))
+    lined(scene, plan)
+    strewn(scene, plan, int(random.integers(0, 4)))
     scene.camera = _held(random, plan, place, size)
     rooms.lit(scene, plan)
 
@@ -81,7 +81,7 @@ def counter(scene: Scene, size: Size) -> None:
 def rows(scene: Scene, size: Size) -> None:
     """An office, a class or an eating room: tables in rows with chairs, screens and a few people."""
     random = scene.random
-    plan = _plan(scene, 2.6, 6.0)
+    plan = plan_of(scene, 2.6, 6.0)
     place = _at_the_end(random, plan)
     gap_x, gap_y = float(random.uniform(1.6, 2.6)), float(random.uniform(1.4, 2.2))
     half = (float(random.uniform(0.4, 0.75)), float(random.uniform(0.3, 0.45)), float(random.uniform(0.34, 0.39)))
@@ -91,7 +91,7 @@ def rows(scene: Scene, size: Size) -> None:
             if random.random() < 0.88:
                 _workplace(scene, Spot(float(x), float(y), 0, facing + float(random.normal(0, 0.05))), half)
             plan.take(float(x), float(y), half[0], half[0])
-    _lined(scene, plan)
+    lined(scene, plan)
     scene.camera = _held(random, plan, place, size)
     rooms.lit(scene, plan)
 
@@ -99,7 +99,7 @@ def rows(scene: Scene, size: Size) -> None:
 def close(scene: Scene, size: Size) -> None:
     """One piece of furniture with what belongs to it, filling the picture."""
     random = scene.random
-    plan = _plan(scene, 1.5, 3.0)
+    plan = plan_of(scene, 1.5, 3.0)
     makers = list(furniture.AGAINST_WALLS)
     make = makers[int(random.integers(len(makers)))]
     wide, deep = furniture.AGAINST_WALLS[make]
@@ -112,14 +112,14 @@ def close(scene: Scene, size: Size) -> None:
     place = np.array([x + away * np.sin(turn), y - away * np.cos(turn), high])
     place[:2] = np.clip(place[:2], [-plan.across + 0.3, -plan.along + 0.3], [plan.across - 0.3, plan.along - 0.3])
     plan.take(float(place[0]), float(place[1]), 0.4, 0.4)
-    _lined(scene, plan)
-    _strewn(scene, plan, int(random.integers(0, 5)))
+    lined(scene, plan)
+    strewn(scene, plan, int(random.integers(0, 5)))
     down = float(np.clip((high - 0.55) / (away + deep) + random.normal(0.05, 0.15), 0.0, 1.0))
-    scene.camera = _aimed(random, place, -turn + float(random.normal(0, 0.25)), down, size)
+    scene.camera = aimed(random, place, -turn + float(random.normal(0, 0.25)), down, size)
     rooms.lit(scene, plan)
 
 
-def _plan(scene: Scene, least: float, most: float) -> Plan:
+def plan_of(scene: Scene, least: float, most: float) -> Plan:
     plan = rooms.shell(scene, tuple(float(value) for value in scene.random.uniform(least, most, 2)))
     for _ in range(int(scene.random.integers(2, 9))):
         rooms.hang(scene, plan)
@@ -137,16 +137,16 @@ def _held(random: Random, plan: Plan, place: tuple[float, float], size: Size) ->
     high = float(np.clip(random.normal(1.4, 0.17), 0.85, 1.85))
     target = np.array([random.uniform(-1, 1) * plan.across, random.uniform(0.1, 1) * plan.along]) - place
     down = float(np.clip(random.normal(0.29, 0.14), -0.06, 0.7))
-    return _aimed(random, np.array([*place, high]), float(np.arctan2(-target[0], target[1])), down, size)
+    return aimed(random, np.array([*place, high]), float(np.arctan2(-target[0], target[1])), down, size)
 
 
-def _aimed(random: Random, place: Place, yaw: float, down: float, size: Size) -> Camera:
+def aimed(random: Random, place: Place, yaw: float, down: float, size: Size) -> Camera:
     ahead = np.array([-np.sin(yaw), np.cos(yaw), -np.tan(down)])
     degrees = float(np.clip(random.normal(61, 6), 45, 80)) * (0.8 if size[0] < size[1] else 1.0)
     return Camera.looking(place, place + ahead, float(random.normal(0, 0.03)), degrees, size)
 
 
-def _lined(scene: Scene, plan: Plan) -> None:
+def lined(scene: Scene, plan: Plan) -> None:
     """Stand furniture along all walls but the one behind, with few gaps."""
     random, makers = scene.random, list(furniture.AGAINST_WALLS)
     full = float(random.uniform(0.5, 1.0))
@@ -176,7 +176,7 @@ def _before(scene: Scene, plan: Plan, place: tuple[float, float]) -> None:
         make(scene, Spot(x, y, 0, float(random.choice([0, 0.5, 1, 1.5])) * np.pi + float(random.normal(0, 0.1))))
 
 
-def _strewn(scene: Scene, plan: Plan, count: int) -> None:
+def strewn(scene: Scene, plan: Plan, count: int) -> None:
     """Chairs, bags, boxes, now and then somebody, and a carpet on the floor."""
     random = scene.random
     if random.random() < 0.4:
