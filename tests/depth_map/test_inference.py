@@ -19,6 +19,7 @@ from services.depth_map.rules import EdgeSettings, NormalSettings
 from services.depth_map.settings import Settings
 from shared.errors import Refused, TryAgain
 from shared.sandbox import Rehearsal, Sandbox
+from tests.depth_map.needed import NEEDED
 from tests.depth_map.scenes import file_of, room
 from tests.depth_map.stored import Drawer
 from tests.depth_map.tiny_models import brightness_model, described
@@ -239,16 +240,9 @@ async def test_weights_that_are_wrong_are_told_before_anything_is_asked(tmp_path
 
 
 def test_the_environment_says_how_maps_are_drawn() -> None:
-    needed = {
-        "database_url": "postgresql://x",
-        "rabbitmq_url": "amqp://x",
-        "s3_endpoint_url": "http://x",
-        "s3_access_key_id": "x",
-        "s3_secret_access_key": "x",
-    }
-    plain = Settings(**needed)
+    plain = Settings(**NEEDED)
     changed = Settings(
-        **needed, depth_edges={"high_threshold": 300}, depth_normals=True, depth_field_of_view_degrees=40
+        **NEEDED, depth_edges={"high_threshold": 300}, depth_normals=True, depth_field_of_view_degrees=40
     )
 
     assert options_of(plain, Cues()) == DrawOptions(estimator=Cues())
@@ -256,7 +250,7 @@ def test_the_environment_says_how_maps_are_drawn() -> None:
         estimator=Cues(), edges=EdgeSettings(high_threshold=300), normals=NormalSettings(field_of_view_degrees=40)
     )
     with pytest.raises(SystemExit, match=r"DEPTH_EDGES: .*low_threshold"):
-        options_of(Settings(**needed, depth_edges={"low_threshold": 900}), Cues())
+        options_of(Settings(**NEEDED, depth_edges={"low_threshold": 900}), Cues())
 
 
 async def _until(condition: Callable[[], bool]) -> None:

@@ -15,6 +15,7 @@ from services.depth_map.estimators import CuesEstimator, DrawnScenes, DrawnScene
 from services.depth_map.estimators.model_files import DRAWN_SCENES, hash_file
 from services.depth_map.settings import Settings
 from services.depth_map.weights import chosen
+from tests.depth_map.needed import NEEDED
 from tests.depth_map.scenes import CORPUS, file_of, measured_pairs, rank_correlation, room, seen
 
 LARGEST_BYTES = 8 * 1024 * 1024
@@ -98,14 +99,7 @@ def test_a_map_has_the_size_of_its_picture_whatever_its_shape(
 
 
 async def test_confined_processes_draw_what_any_process_draws_in_a_quarter_gigabyte() -> None:
-    needed = {
-        "database_url": "postgresql://x",
-        "rabbitmq_url": "amqp://x",
-        "s3_endpoint_url": "http://x",
-        "s3_access_key_id": "x",
-        "s3_secret_access_key": "x",
-    }
-    settings = Settings(**needed, concurrency=2, mapper_memory_bytes=256 * 1024**2)
+    settings = Settings(**NEEDED, concurrency=2, mapper_memory_bytes=256 * 1024**2)
     file = file_of(room(1024, 768), "JPEG")
     async with _mappers(settings, DrawOptions(estimator=DrawnScenes())) as mappers:
         first = await mappers.run(draw, file, **OPTIONS)
@@ -140,7 +134,7 @@ def test_a_screen_full_takes_well_below_half_a_second_of_one_core(network: Drawn
 
 
 @pytest.mark.skipif(not CORPUS.exists(), reason="the corpus of measured pairs lies outside the repository")
-def test_on_measured_pairs_the_order_of_depth_is_not_below_what_the_cues_promise(
+def test_on_measured_pairs_the_order_of_depth_is_not_below_that_of_the_weights_that_shipped_first(
     network: DrawnScenesEstimator,
 ) -> None:
     orders = []
