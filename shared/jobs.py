@@ -143,7 +143,9 @@ class Job(Generic[C]):
         self.cancel_requested = False
         """Somebody asked for the job's end; without it a cancelled handler was only stopped or replaced."""
         self.lease_lost = False
-        """Another process may have the job by now: what a handler does from here on is nobody's loss but its own."""
+        """Another attempt may have the job by now; whoever goes on all the same is interrupted again by a stop."""
+        self.overdue = False
+        """Its deadline has passed: a handler may raise Refused then, where it can tell more than that."""
         self.share: float | None = None
         self.stage: str | None = None
         self._bench = bench

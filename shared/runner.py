@@ -61,7 +61,7 @@ class Runner:
         self._settings = settings
         self._pulse = pulse
         self._works: dict[type[Command], BoundWork] = {}
-        self._running: dict[UUID, _Running] = {}
+        self._running: dict[UUID, _Running] = {}  # by the token of its lease: two may have been given for one job
         self._supervised: set[asyncio.Task[None]] = set()
         self._settling = Settling(bench)
         self._claiming = asyncio.Lock()
@@ -228,7 +228,10 @@ class Runner:
     def _start(self, command: Command, lease: Lease, traceparent: str | None) -> None:
         job = Job(command, lease, self._bench, traceparent)
         running = _Running(job, asyncio.create_task(self._work(job)))
-        self._running[job.id] = running
+        for before in self._running.values():
+            if before.job.id == job.id:
+                self._interrupt(before, "lost")
+        self._running[lease.token] = running
         metrics.RUNNING.set(len(self._running))
         supervisor = asyncio.create_task(self._supervise(running))
         self._supervised.add(supervisor)
@@ -254,8 +257,7 @@ class Runner:
             if settlement is not None:
                 await self._settling.settle(running.job, settlement)
         finally:
-            if self._running.get(running.job.id) is running:
-                del self._running[running.job.id]
+            del self._running[running.job.lease.token]
             metrics.RUNNING.set(len(self._running))
             if self._backlog or self._isolation.active:
                 self._wake.set()
@@ -279,7 +281,7 @@ class Runner:
             if error is not None:
                 _log.error("handler_failed_after_its_end", job_id=str(job.id), kind=kind, exc_info=error)
             return None
-        if running.interrupted == "lost" or isinstance(error, LostLease):
+        if job.lease_lost or isinstance(error, LostLease):
             tell_lost(job)
             return None
         return self._settlement_of(running, error)
@@ -290,7 +292,7 @@ class Runner:
             return job.cancellation()
         if error is None and not work.cancelled():
             return job.completion({}, work.result() or {})
-        if running.interrupted == "overdue":
+        if running.interrupted == "overdue" and not isinstance(error, Refused):  # which tells more than the deadline
             return job.failure(Verdict(*DEADLINE_EXCEEDED, None, job.attempt))
         if running.interrupted == "stopping":
             return job.release()
@@ -304,7 +306,7 @@ class Runner:
         """Renew all leases with one statement, now and again, until cancelled."""
         while True:
             await asyncio.sleep(self._settings.heartbeat_seconds)
-            held = list(self._running.values())
+            held = [running for running in self._running.values() if not running.job.lease_lost]
             if not held:
                 continue
             try:
@@ -352,10 +354,13 @@ class Runner:
                 self._interrupt(running, "cancelled")
 
     def _interrupt(self, running: _Running, why: Interruption) -> None:
-        if running.interrupted is None and not running.job.settled and not running.work.done():
+        """Interrupt what runs, once; and once more whoever has gone on with what only its lease was lost for."""
+        goes_on = running.interrupted == "lost" and why in {"cancelled", "stopping"}
+        if (running.interrupted is None or goes_on) and not running.job.settled and not running.work.done():
             running.interrupted = why
             running.job.cancel_requested = why == "cancelled"
-            running.job.lease_lost = why == "lost"
+            running.job.lease_lost |= why == "lost"
+            running.job.overdue = why == "overdue"
             running.work.cancel()
 
     async def stop(self, seconds: float) -> None:

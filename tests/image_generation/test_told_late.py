@@ -1,7 +1,8 @@
 """What a provider tells to whoever has lost the job is not lost: whoever does it again goes on with it."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any, cast
 from uuid import UUID
 
@@ -10,8 +11,9 @@ import pytest
 
 from contracts.catalogue import open_envelope, understand
 from contracts.image_generation import GenerateImage, PaymentExpected, PaymentWaived
+from contracts.jobs import CancelJob
 from services.image_generation import store
-from services.image_generation.handlers import asking, generate_image
+from services.image_generation.handlers import asking, generate_image, hearing_out
 from services.image_generation.rules.trouble import Trouble
 from services.image_generation.studio import Studio
 from shared.jobs import Job
@@ -21,6 +23,8 @@ from tests.image_generation.lost_requests import again, end, going_on
 from tests.image_generation.painters import trouble, wish
 from tests.image_generation.shift import Life, Shelf, Shift
 from tests.living import House, until
+
+GRACE_SECONDS = 6
 
 
 def afterwards(house: House, painter: Slow) -> Shift:
@@ -242,13 +246,19 @@ class Kept:
         return self.first is not None and self.first.lease_lost
 
 
-async def told_after_the_heartbeat(house: House, painter: Slow) -> GenerateImage:
+@asynccontextmanager
+async def losing(
+    house: House, painter: Slow, command: GenerateImage, *, deadline_seconds: float = 20
+) -> AsyncIterator[Kept]:
     """Have a job taken from a real worker, which learns of it while the provider still draws."""
-    command, work = wish(), Kept()
-    shelf = cast("Any", Shelf(Life(), {}))
-    studio = Studio(providers={"painter": painter}, default="painter", objects=shelf, deadline_seconds=20)
+    work, shelf = Kept(), cast("Any", Shelf(Life(), {}))
+    studio = Studio(providers={"painter": painter}, default="painter", objects=shelf, deadline_seconds=deadline_seconds)
     async with house.worker(
-        "image_generation", works={GenerateImage: work}, crafts={"studio": studio}, heartbeat_seconds=0.2
+        "image_generation",
+        works={GenerateImage: work},
+        crafts={"studio": studio},
+        heartbeat_seconds=0.2,
+        grace_seconds=GRACE_SECONDS,
     ):
         await house.say(command)
         await painter.began.wait()
@@ -260,6 +270,12 @@ async def told_after_the_heartbeat(house: House, painter: Slow) -> GenerateImage
             command.job_id,
         )
         await until(work.has_lost)
+        yield work
+
+
+async def told_after_the_heartbeat(house: House, painter: Slow) -> GenerateImage:
+    command = wish()
+    async with losing(house, painter, command) as work:
         painter.answers.set()
         await work.ended.wait()
     return command
@@ -281,10 +297,65 @@ async def test_whoever_breaks_off_where_its_job_is_lost_never_hears_the_provider
 ) -> None:
     """The control."""
 
-    async def broken_off(_job: Job[GenerateImage], work: Coroutine[Any, Any, asking.Asked]) -> asking.Asked:
+    async def broken_off(
+        _job: Job[GenerateImage], _provider: str, work: Coroutine[Any, Any, asking.Asked], _seconds: float
+    ) -> asking.Asked:
         return await work
 
     monkeypatch.setattr(asking, "heard_out", broken_off)
     painter = Slow()
     first = await told_after_the_heartbeat(house, painter)
     assert (await known(house, first))[0] is None
+
+
+async def test_a_stop_ends_whoever_hears_a_provider_out(house: House, capsys: pytest.CaptureFixture[str]) -> None:
+    painter, command = Slow(), wish()
+    async with losing(house, painter, command) as work:
+        pass
+    assert work.ended.is_set()
+    assert "not_heard_out" in capsys.readouterr().out
+
+
+async def test_whoever_cancels_a_job_that_was_lost_ends_it(house: House) -> None:
+    painter, command = Slow(), wish()
+    async with losing(house, painter, command) as work:
+        await house.say(CancelJob(addressee="all", job_id=command.job_id, cancelled_by="somebody"))
+        await asyncio.wait_for(work.ended.wait(), 10)
+    assert not painter.answers.is_set()
+
+
+async def test_nobody_is_heard_out_for_much_longer_than_a_picture_takes(
+    house: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(hearing_out, "_UNTIL_STORED_SECONDS", 0.1)
+    painter, command = Slow(), wish()
+    async with losing(house, painter, command, deadline_seconds=0.1) as work:
+        await asyncio.wait_for(work.ended.wait(), 10)
+    assert not painter.answers.is_set()
+    assert f'"job_id":"{command.job_id}"' in _line_of("not_heard_out", capsys)
+
+
+async def test_who_costs_nothing_is_not_heard_out(house: House) -> None:
+    painter = Slow(costs_money=False)
+    async with losing(house, painter, wish()) as work:
+        await asyncio.wait_for(work.ended.wait(), 10)
+    assert not painter.answers.is_set()
+
+
+async def test_what_fails_while_it_is_heard_out_is_told(
+    house: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def broken(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(store, "update_generation_told_late", broken)
+    command = await told_after_the_heartbeat(house, Slow())
+    told = _line_of("failed_while_heard_out", capsys)
+    assert f'"job_id":"{command.job_id}"' in told
+    assert '"provider":"painter"' in told
+    assert '"level":"error"' in told
+    assert "ZeroDivisionError" in told
+
+
+def _line_of(event: str, capsys: pytest.CaptureFixture[str]) -> str:
+    return next(line for line in capsys.readouterr().out.splitlines() if f'"event":"{event}"' in line)

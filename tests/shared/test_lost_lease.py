@@ -130,6 +130,37 @@ async def test_whose_attempt_ends_after_its_lease_was_lost_tells_that_it_counts_
     assert len([one for one in await house.heard() if isinstance(one, JobCompleted)]) == 1
 
 
+async def test_who_goes_on_with_a_job_that_the_same_process_has_anew_is_told_and_keeps_its_place(house: House) -> None:
+    command, began, thaw, told = fetch(), asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def go_on(job: Job[FetchMedia]) -> None:
+        if began.is_set():
+            return
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            assert job.lease_lost
+            told.set()
+            await thaw.wait()
+            raise
+
+    async with house.worker("media", works={FetchMedia: go_on}, heartbeat_seconds=60) as worker:
+        await house.say(command)
+        await asyncio.wait_for(began.wait(), 20)
+        await house.admin.execute(
+            """
+            UPDATE media.tasks SET state = 'pending', lease_token = NULL, lease_until = NULL, worker = NULL,
+                started_at = NULL WHERE id = $1
+            """,
+            command.job_id,
+        )
+        await until(lambda: _is(house, command, "completed"))
+        await asyncio.wait_for(told.wait(), 20)
+        assert len(worker._runner._running) == 1
+        thaw.set()
+
+
 async def _has_lost(count: float) -> bool:
     return _lost() == count
 

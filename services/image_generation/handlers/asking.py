@@ -167,7 +167,10 @@ async def _asked(job: Job[GenerateImage], provider: Provider, wish: Wish, studio
             estimate = await _estimate(tx.connection, asking, can)
     if refusal is not None:  # what was noted of others stays
         raise refusal
-    return await heard_out(job, _ask(job, provider, request, studio, version=version, estimate_seconds=estimate))
+    work = _ask(job, provider, request, studio, version=version, estimate_seconds=estimate)
+    if not can.costs_money:
+        return await work
+    return await heard_out(job, provider.name, work, studio.deadline_seconds)
 
 
 async def _ask(
