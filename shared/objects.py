@@ -17,7 +17,7 @@ from aiobotocore.config import AioConfig
 from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
 from botocore.exceptions import ConnectionError as NoConnectionError
 
-from shared.errors import Refused, TryAgain
+from shared.errors import Failure, Refused, TryAgain
 from shared.object_keys import check_key
 from shared.scratch import new_file
 from shared.settings import ObjectSettings
@@ -255,6 +255,12 @@ def _opened(body: bytes | Path | BinaryIO) -> Iterator[bytes | BinaryIO]:
             yield file
     else:
         yield body
+
+
+def denial_of(failure: Failure) -> tuple[int, str] | None:
+    """Give the status and the code with which the store itself has denied us; None where it has not answered."""
+    cause = failure.__cause__
+    return (_status(cause), cause.response["Error"]["Code"]) if isinstance(cause, ClientError) else None
 
 
 def _status(error: ClientError) -> int:

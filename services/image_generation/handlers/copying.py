@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from http import HTTPStatus
 from itertools import count
 from typing import Any, Final
 
@@ -10,15 +11,23 @@ from pydantic import BaseModel, ConfigDict
 
 from contracts.image_generation import GenerateImage
 from services.image_generation.providers import Done, GeneratedPicture
+from services.image_generation.rules.trouble import not_stored
 from services.image_generation.studio import Studio
-from shared.errors import TryAgain
+from shared.errors import Failure, Refused, TryAgain
 from shared.jobs import Job
 from shared.object_keys import generated_key
+from shared.objects import denial_of
 
 _TRIES: Final = 8
 _FIRST_PAUSE_SECONDS: Final = 0.25
 _LONGEST_PAUSE_SECONDS: Final = 16.0
 _STORING: Final = 0.95
+_UNTIL_SOMEBODY_ACTS: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+_NO_SUCH_BUCKET: Final = "NoSuchBucket"
+_PASSING: Final = frozenset(
+    {HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS}
+)
+"""Answers to what is stored that are not about it: whoever finds no key where one is put has not asked the store."""
 
 _log = structlog.get_logger(__name__)
 
@@ -51,15 +60,22 @@ class Copies(BaseModel):
 async def copied(job: Job[GenerateImage], done: Done, studio: Studio, *, only_here: bool = False) -> Copies:
     """Tell that the pictures are being stored, and store them; each is tried several times.
 
-    Those that are `only_here`, paid for and never given again, are tried until the object store takes them. Their job
-    keeps its place at the bench meanwhile, so that no more of them lie in memory than jobs run at once.
+    Those that are `only_here`, paid for and never given again, are tried until the object store takes them, or its
+    job's deadline passes. Their job keeps its place at the bench meanwhile, so that no more of them lie in memory than
+    jobs run at once.
+
+    Raises TryAgain (`object_store_unavailable`) after some tries; of what is only here Refused (`outcome_unknown`) at
+    the deadline, and where the store will never take it.
     """
     job.progress(_STORING, "storing")
     pictures = []
     for number, picture in enumerate(done.pictures):
         # Numbered by the lease: whoever lost it can never write where its successor does.
         key = generated_key(job.id, job.lease_epoch, number)
-        await _put(job, studio, key, picture, only_here=only_here)
+        if only_here:
+            await _keep_trying(job, studio, key, picture)
+        else:
+            await _put(studio, key, picture)
         pictures.append(_copy(key, picture))
     return Copies(pictures=tuple(pictures), model=done.model, notes=done.notes, facts=dict(done.provenance))
 
@@ -76,20 +92,50 @@ def _copy(key: str, picture: GeneratedPicture) -> Copy:
     )
 
 
-async def _put(
-    job: Job[GenerateImage], studio: Studio, key: str, picture: GeneratedPicture, *, only_here: bool
-) -> None:
+async def _put(studio: Studio, key: str, picture: GeneratedPicture) -> None:
     pause_seconds = _FIRST_PAUSE_SECONDS
-    for tries in count(1):
+    for left in reversed(range(_TRIES)):
         try:
             await studio.objects.put_once(key, picture.body, content_type=picture.content_type)
-        except TryAgain as failure:
-            if only_here:
-                _log.warning("object_store_away", purpose="keep what was paid for", error=repr(failure))
-                job.progress(_STORING, "waiting for the object store")
-            elif tries == _TRIES:
+        except TryAgain:
+            if not left:
                 raise
             await asyncio.sleep(pause_seconds)
             pause_seconds = min(pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
         else:
             return
+
+
+async def _keep_trying(job: Job[GenerateImage], studio: Studio, key: str, picture: GeneratedPicture) -> None:
+    pause_seconds = _FIRST_PAUSE_SECONDS
+    try:
+        for tries in count(1):
+            try:
+                await studio.objects.put_once(key, picture.body, content_type=picture.content_type)
+            except (TryAgain, Refused) as failure:
+                job.progress(_STORING, _told(failure, tries))
+                await asyncio.sleep(pause_seconds)
+                pause_seconds = min(pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
+            else:
+                return
+    except asyncio.CancelledError:
+        if job.overdue:
+            raise not_stored() from None
+        raise
+
+
+def _told(failure: Failure, tries: int) -> str:
+    """Log why the store has not taken what is only here, and say it; raise where it never will, after some tries."""
+    if isinstance(failure, Refused) and failure.code != "object_missing":
+        raise failure
+    status, code = denial_of(failure) or (0, "")
+    purpose = "keep what was paid for"
+    if status in _UNTIL_SOMEBODY_ACTS or code == _NO_SUCH_BUCKET:
+        _log.error("object_store_refuses", purpose=purpose, status=status, code=code)
+        return "the object store refuses it"
+    is_ours = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR and status not in _PASSING
+    if is_ours and tries >= _TRIES:
+        _log.error("object_store_refuses", purpose=purpose, status=status, code=code)
+        raise not_stored() from failure
+    _log.warning("object_store_away", purpose=purpose, error=repr(failure))
+    return "waiting for the object store"

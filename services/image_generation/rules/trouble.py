@@ -121,6 +121,12 @@ _FOR_NOW: Final = {
 }
 
 
+def not_stored() -> Denied:
+    """Make the failure of what was drawn and paid for, and is lost: nobody can ask for it again."""
+    sentence = "What was drawn and paid for could not be stored, and cannot be asked for again."
+    return Denied(Trouble.UNKNOWN, "outcome_unknown", sentence)
+
+
 def failure_of(name: str, trouble: Trouble, message: str, retry_after_seconds: float | None = None) -> Failure:
     """Make the failure that is raised for a trouble; `message` is what the provider said of it, without any key."""
     code, sentence = (_FOR_GOOD | _FOR_NOW)[trouble]
