@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 from uuid import UUID
 
+import structlog
+
 from contracts.image_generation import GenerateImage, PaymentExpected, PaymentWaived
 from services.image_generation import store
 from services.image_generation.handlers.copying import Copies, copied
@@ -38,6 +40,8 @@ MOST_FAILURES: Final = 3
 
 ANOTHERS_NAME: Final = "By that name it draws for another job."
 _UNTIL_NAMED_SECONDS: Final = 60.0
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +218,8 @@ async def _write_down(
         await until_answered(lambda: _keep(job, provider, submitted, kept), "keep what a provider calls a request")
     except LostLease:
         if provider.capabilities.costs_money:
-            await until_answered(lambda: _leave(job, submitted, kept, version), "keep what a provider has told late")
+            late = "keep what a provider has told late"
+            await until_answered(lambda: _leave(job, provider.name, submitted, kept, version), late)
         raise
 
 
@@ -229,12 +234,18 @@ async def _keep(job: Job[GenerateImage], provider: Provider, submitted: Submitte
             await store.delete_account_trouble(tx.connection, provider.name)
 
 
-async def _leave(job: Job[GenerateImage], submitted: Submitted, kept: dict[str, Any] | None, version: int) -> None:
-    """Write it down without the lease; what somebody else has done about this payment meanwhile holds."""
+async def _leave(
+    job: Job[GenerateImage], provider: str, submitted: Submitted, kept: dict[str, Any] | None, version: int
+) -> None:
+    """Write it down without the lease, for whoever goes on with this payment; where nobody does it is told."""
     name, resume = submitted.request_id, dict(submitted.resume)
     async with job.without_lease() as connection:
         await store.lock_name(connection, name)
-        await store.update_generation_told_late(connection, job.id, name, version=version, resume=resume, kept=kept)
+        known = await store.update_generation_told_late(
+            connection, job.id, provider, name, version=version, resume=resume, kept=kept
+        )
+    if not known:  # a person who looks into the account finds it by this name
+        _log.warning("told_too_late", job_id=str(job.id), provider=provider, request_id=name)
 
 
 def is_guarded(can: Capabilities) -> bool:

@@ -9,11 +9,6 @@ from services.image_generation.rules.wishes import Size
 from shared.database import Connection, Pool
 
 _PAGE: Final = 5000
-_GUESSED_NO_MORE: Final = """
-    UPDATE generations AS guess SET request_id = NULL FROM kept
-    WHERE guess.provider = kept.provider AND guess.request_id = $2 AND guess.job_id <> $1
-      AND guess.resume ? 'track_id' AND guess.generated_at IS NULL
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +129,14 @@ async def update_generation_request(
     none from then on. Where it is paid for the name is locked.
     """
     await connection.execute(
-        f"""
+        """
         WITH kept AS (
             UPDATE generations SET request_id = $2, resume = $3, kept = $4 WHERE job_id = $1 RETURNING provider
         )
-        {_GUESSED_NO_MORE}
-        """,  # noqa: S608 - a statement of this file
+        UPDATE generations AS guess SET request_id = NULL FROM kept
+        WHERE guess.provider = kept.provider AND guess.request_id = $2 AND guess.job_id <> $1
+          AND guess.resume ? 'track_id' AND guess.generated_at IS NULL
+        """,
         job_id,
         request_id,
         resume,
@@ -150,34 +147,50 @@ async def update_generation_request(
 async def update_generation_told_late(
     connection: Connection,
     job_id: UUID,
+    provider: str,
     request_id: str,
     *,
     version: int,
     resume: dict[str, str],
     kept: dict[str, Any] | None,
-) -> None:
+) -> bool:
     """Keep what a provider has told to whoever has no lease any more, where that is news; the name is locked.
 
-    Only of the very payment, by its `version`, that was asked for: whatever was let go, taken over, drawn or named
-    meanwhile is let be.
+    Only of the very payment, by its `version`, that was asked for, and for whoever goes on with it now by no name or by
+    one that somebody else has told; whatever was let go, drawn or named by the provider meanwhile is let be. Whoever
+    was told this name by anybody else has it no more. Return whether what the provider has told is known to anybody.
     """
-    await connection.execute(
-        f"""
-        WITH kept AS (
+    await connection.execute("SELECT FROM generations WHERE job_id = $1 FOR UPDATE", job_id)  # or an heir is not seen
+    known: bool = await connection.fetchval(
+        """
+        WITH RECURSIVE line AS (
+            SELECT job_id, taken_over_by FROM generations WHERE job_id = $1 AND payments = $6
+            UNION
+            SELECT heir.job_id, heir.taken_over_by
+            FROM line JOIN generations AS heir ON heir.job_id = line.taken_over_by
+        ), kept AS (
             UPDATE generations
-            SET request_id = $2, resume = $3::jsonb || jsonb_build_object('told_late', 'true'), kept = $4
-            WHERE job_id = $1 AND payments = $5 AND paid AND request_id IS NULL AND generated_at IS NULL
-              AND let_go_at IS NULL AND taken_over_by IS NULL
-            RETURNING provider
+            SET request_id = $3, resume = $4::jsonb || jsonb_build_object('told_late', 'true'), kept = $5
+            WHERE job_id IN (SELECT job_id FROM line) AND provider = $2 AND paid AND generated_at IS NULL
+              AND (request_id IS NULL OR resume ? 'track_id') AND let_go_at IS NULL AND taken_over_by IS NULL
+            RETURNING job_id
+        ), guessed AS (
+            UPDATE generations SET request_id = NULL
+            WHERE provider = $2 AND request_id = $3 AND job_id NOT IN (SELECT job_id FROM kept)
+              AND resume ? 'track_id' AND generated_at IS NULL
         )
-        {_GUESSED_NO_MORE}
-        """,  # noqa: S608 - a statement of this file
+        SELECT EXISTS (SELECT FROM kept) OR EXISTS (
+            SELECT FROM generations
+            WHERE provider = $2 AND request_id = $3 AND (generated_at IS NOT NULL OR NOT resume ? 'track_id'))
+        """,
         job_id,
+        provider,
         request_id,
         resume,
         kept,
         version,
     )
+    return known
 
 
 async def update_generation_gone_on(connection: Connection, job_id: UUID) -> None:

@@ -62,8 +62,9 @@ async def upsert_generation_retried(
     """Have a job that does a failed one again go on with what was paid for there, or by one that was done again before.
 
     That is where the provider has said what it calls the request, and never what became of it, as far as is known, for
-    tasks are forgotten before; also where it has said so too late for the job. Return whose request it is; None where
-    there is none to go on with, or it goes on with one already.
+    tasks are forgotten before; also where it has said so too late for the job. What the job has asked for itself, and
+    was let go, is no reason not to. Return whose request it is; None where there is none to go on with, or it goes on
+    with one already.
     """
     row = await connection.fetchrow(
         """
@@ -82,13 +83,21 @@ async def upsert_generation_retried(
                   AND taken_over_by IS NULL AND request_id IS NOT NULL AND job_id <> $1
                 ORDER BY asked_at DESC, job_id LIMIT 1
                 FOR UPDATE OF generations)
-              AND NOT EXISTS (SELECT FROM generations AS own WHERE own.job_id = $1)
+              AND NOT EXISTS (SELECT FROM generations AS own
+                              WHERE own.job_id = $1 AND (own.let_go_at IS NULL OR own.taken_over_by IS NOT NULL))
             RETURNING *
         )
         INSERT INTO generations (job_id, project_id, submitted_by, provider, paid, price_micros, width_px, height_px,
                                  samples, payments, asked_at, request_id, resume, kept, failures)
         SELECT $1, $2, submitted_by, provider, paid, price_micros, width_px, height_px, samples, 1, asked_at,
                request_id, resume - 'told_late', kept, failures FROM taken
+        ON CONFLICT (job_id) DO UPDATE  -- what it has let go itself, while nobody knew the name
+        SET submitted_by = excluded.submitted_by, provider = excluded.provider, paid = excluded.paid,
+            price_micros = excluded.price_micros, width_px = excluded.width_px, height_px = excluded.height_px,
+            samples = excluded.samples, payments = generations.payments + 1, asked_at = excluded.asked_at,
+            request_id = excluded.request_id, resume = excluded.resume, kept = excluded.kept,
+            failures = generations.failures + excluded.failures, let_go_at = NULL, ended_at = NULL
+        WHERE generations.let_go_at IS NOT NULL AND generations.taken_over_by IS NULL
         RETURNING payments AS version, submitted_by, asked_at, provider, coalesce(samples, 1) AS samples, price_micros,
                   (SELECT job_id FROM taken) AS before
         """,
