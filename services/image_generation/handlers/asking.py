@@ -186,7 +186,11 @@ async def _ask(
     version: int,
     estimate_seconds: float,
 ) -> Asked:
-    """Ask, and have what was answered written down; `version` is that of the payment."""
+    """Ask, and have what was answered written down; `version` is that of the payment.
+
+    Where the lease is lost meanwhile, that is what a provider calls a request which it has taken; what it has refused
+    then is not written down, and counts as one of which nobody knows the outcome.
+    """
     try:
         async with Telling(job, provider.name, estimate_seconds).by_the_clock():
             submitted = await provider.submit(request)

@@ -75,7 +75,7 @@ async def copied(job: Job[GenerateImage], done: Done, studio: Studio, *, only_he
         if only_here:
             await _keep_trying(job, studio, key, picture)
         else:
-            await _put(studio, key, picture)
+            await _try_for_a_while(studio, key, picture)
         pictures.append(_copy(key, picture))
     return Copies(pictures=tuple(pictures), model=done.model, notes=done.notes, facts=dict(done.provenance))
 
@@ -93,10 +93,14 @@ def _copy(key: str, picture: GeneratedPicture) -> Copy:
 
 
 async def _put(studio: Studio, key: str, picture: GeneratedPicture) -> None:
+    await studio.objects.put_once(key, picture.body, content_type=picture.content_type)
+
+
+async def _try_for_a_while(studio: Studio, key: str, picture: GeneratedPicture) -> None:
     pause_seconds = _FIRST_PAUSE_SECONDS
     for left in reversed(range(_TRIES)):
         try:
-            await studio.objects.put_once(key, picture.body, content_type=picture.content_type)
+            await _put(studio, key, picture)
         except TryAgain:
             if not left:
                 raise
@@ -111,7 +115,7 @@ async def _keep_trying(job: Job[GenerateImage], studio: Studio, key: str, pictur
     try:
         for tries in count(1):
             try:
-                await studio.objects.put_once(key, picture.body, content_type=picture.content_type)
+                await _put(studio, key, picture)
             except (TryAgain, Refused) as failure:
                 job.progress(_STORING, _told(failure, tries))
                 await asyncio.sleep(pause_seconds)

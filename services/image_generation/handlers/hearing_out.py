@@ -21,9 +21,9 @@ _log = structlog.get_logger(__name__)
 async def heard_out(job: Job[GenerateImage], provider: str, work: Coroutine[Any, Any, T], deadline_seconds: float) -> T:
     """Wait for work that has to be heard out where only the lease was lost: nobody else is told what is told to it.
 
-    That is given up a while after `deadline_seconds`, the longest that anybody waits for a picture, for it takes a
-    place at the bench. Whoever cancels the job, or stops this process, ends it at once. Where its deadline does,
-    whatever it is Refused for then is raised.
+    Also where its request has not left yet, for from here that is not to be seen. That is given up a while after
+    `deadline_seconds`, the longest that anybody waits for a picture, for it takes a place at the bench. Whoever cancels
+    the job, or stops this process, ends it at once. Where its deadline does, whatever it is Refused for then is raised.
     """
     task = asyncio.create_task(work)
     try:
