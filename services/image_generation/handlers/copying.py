@@ -24,6 +24,8 @@ _LONGEST_PAUSE_SECONDS: Final = 16.0
 _STORING: Final = 0.95
 _UNTIL_SOMEBODY_ACTS: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _NO_SUCH_BUCKET: Final = "NoSuchBucket"
+_REQUEST_TIMEOUT: Final = "RequestTimeout"
+"""A connection that was too slow, for which S3 answers as for a bad request."""
 _PASSING: Final = frozenset(
     {HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS}
 )
@@ -137,7 +139,8 @@ def _told(failure: Failure, tries: int) -> str:
     if status in _UNTIL_SOMEBODY_ACTS or code == _NO_SUCH_BUCKET:
         _log.error("object_store_refuses", purpose=purpose, status=status, code=code)
         return "the object store refuses it"
-    is_ours = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR and status not in _PASSING
+    is_passing = status in _PASSING or code == _REQUEST_TIMEOUT
+    is_ours = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR and not is_passing
     if is_ours and tries >= _TRIES:
         _log.error("object_store_refuses", purpose=purpose, status=status, code=code)
         raise not_stored() from failure
