@@ -13,9 +13,10 @@ from uuid import UUID
 import pytest
 
 from contracts.envelope import routing_key_of
-from contracts.jobs import CheckWorker, JobCompleted
+from contracts.jobs import CheckWorker, JobCompleted, JobProgressed
 from shared.identifiers import uuid7
 from shared.object_keys import generated_key
+from shared.topology import queue_of
 from tests.deploy.clients import objects
 from tests.journeys.end_state import Books, books_of
 from tests.living import House, lineage
@@ -30,6 +31,7 @@ from tests.reliability.figures.results import written
 from tests.reliability.figures.witnessed import END, RECORD, RENEWAL, START
 
 LOOKS = 300
+ON_THEIR_WAY = 30
 OWN = Path("/proc/self")
 
 
@@ -273,6 +275,37 @@ def test_a_service_that_hears_less_often_or_takes_in_more_often_is_noticed(of_on
     lines = tripled.hearing({"scraper": heard(30, 20), "media": of_one}, {"scraper": 10, "media": known})
 
     assert not all(line.met for line in lines)
+
+
+async def test_what_is_on_its_way_when_the_shuffling_ends_is_delivered_as_often_as_the_rest(house: House) -> None:
+    async with tripled.tripled(house.servers, spread_seconds=0.5):
+        for _ in range(ON_THEIR_WAY):
+            await house.say(_event())
+
+    assert await _deliveries(house, "gateway") == ON_THEIR_WAY * tripled.TIMES
+
+
+async def test_after_the_shuffling_everything_is_delivered_once(house: House) -> None:
+    async with tripled.tripled(house.servers, spread_seconds=0):
+        pass
+    await house.say(_event())
+
+    assert await _deliveries(house, "gateway") == 1
+
+
+def _event() -> JobProgressed:
+    of_the_job = lineage() | {"kind": CheckWorker.wire_name, "service": "media"}
+    return JobProgressed(**of_the_job, lease_epoch=1, sequence=1, at=datetime.now(UTC))
+
+
+async def _deliveries(house: House, service: str) -> int:
+    """Take everything that waits in a service's queue; tell how often something was delivered."""
+    async with house.post.channel() as channel:
+        queue = await channel.get_queue(queue_of(service), ensure=False)
+        deliveries = 0
+        while (delivery := await queue.get(no_ack=True, fail=False)) is not None:
+            deliveries += delivery.type == JobProgressed.wire_name
+        return deliveries
 
 
 def test_what_processes_tell_of_their_hearing_is_added_up() -> None:

@@ -29,6 +29,7 @@ _DELIVERIES = TIMES - 0.1
 """Once is heard what is sent to one queue alone, as the answers of which the gateway asks when a job is silent."""
 
 _SHUFFLED = "figures.shuffled"
+_LAST = "figures.last"
 _SEED = 1
 _PATIENCE_SECONDS = 600.0
 _SCENE_SEED = 7
@@ -62,17 +63,32 @@ class Shuffle:
         self._spread_seconds = spread_seconds
         self._chance = random.Random(_SEED)  # noqa: S311 - an order is no secret
         self._deliveries: set[asyncio.Task[None]] = set()
+        self._heard_last = asyncio.Event()
         self.taken = 0
         self.overtaken = 0
         self._latest = 0
 
     async def take(self, event: AbstractIncomingMessage) -> None:
+        if event.type == _LAST:
+            self._heard_last.set()
+            return
         self.taken += 1
         number = self.taken
         for _ in range(TIMES):
             task = asyncio.create_task(self._deliver(event, number))
             self._deliveries.add(task)
-            task.add_done_callback(self._deliveries.discard)
+            task.add_done_callback(self._forget)
+
+    def _forget(self, delivery: asyncio.Task[None]) -> None:
+        """Keep those that failed: whoever waits for all of them is told."""
+        if delivery.cancelled() or delivery.exception() is None:
+            self._deliveries.discard(delivery)
+
+    async def finish(self) -> None:
+        """Wait until the last event was taken, and all were delivered as often as they should be."""
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            await self._heard_last.wait()
+            await asyncio.gather(*self._deliveries)
 
     async def _deliver(self, event: AbstractIncomingMessage, number: int) -> None:
         await asyncio.sleep(self._chance.uniform(0, self._spread_seconds))
@@ -104,22 +120,29 @@ async def tripled(stack: Stack, spread_seconds: float) -> AsyncIterator[Shuffle]
         tap = await channel.declare_queue(exclusive=True)
         shuffle = Shuffle(shuffled, spread_seconds)
         await tap.consume(shuffle.take, no_ack=True)
+        # What is published while the queues hear both exchanges is heard once more, and nothing is missed.
         await tap.bind(EVENTS, "#")
-        await _move(channel, bindings, EVENTS, _SHUFFLED)
+        await _bind(channel, bindings, _SHUFFLED)
+        await _unbind(channel, bindings, EVENTS)
         try:
             yield shuffle
         finally:
-            await _move(channel, bindings, _SHUFFLED, EVENTS)
+            await _bind(channel, bindings, EVENTS)
             await tap.unbind(EVENTS, "#")
-            await until(shuffle.is_idle)
+            await channel.default_exchange.publish(aio_pika.Message(b"", type=_LAST), tap.name)
+            await shuffle.finish()
+            # With its last binding the exchange is gone, and nothing can be delivered through it any more.
+            await _unbind(channel, bindings, _SHUFFLED)
 
 
-async def _move(channel: AbstractChannel, bindings: list[tuple[str, str]], from_: str, to: str) -> None:
-    """Bind queues to one exchange instead of the other; what is published meanwhile is heard twice, never missed."""
+async def _bind(channel: AbstractChannel, bindings: list[tuple[str, str]], exchange: str) -> None:
     for queue_name, key in bindings:
-        queue = await channel.get_queue(queue_name, ensure=False)
-        await queue.bind(to, key)
-        await queue.unbind(from_, key)
+        await (await channel.get_queue(queue_name, ensure=False)).bind(exchange, key)
+
+
+async def _unbind(channel: AbstractChannel, bindings: list[tuple[str, str]], exchange: str) -> None:
+    for queue_name, key in bindings:
+        await (await channel.get_queue(queue_name, ensure=False)).unbind(exchange, key)
 
 
 async def measure(ground: Ground, size: Size) -> list[Line]:
