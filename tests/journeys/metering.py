@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import aio_pika
 
@@ -50,6 +50,9 @@ class Cost:
     commits: int
     publishes: int
 
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(self.statements + other.statements, self.commits + other.commits, self.publishes + other.publishes)
+
     def exceeds(self, allowed: "Cost") -> bool:
         return (
             self.statements > allowed.statements or self.commits > allowed.commits or self.publishes > allowed.publishes
@@ -58,10 +61,17 @@ class Cost:
 
 @dataclass(frozen=True)
 class Window:
-    """What was counted while one thing was done."""
+    """What was counted while one thing was done.
+
+    Attributes:
+        statements: how often each was executed.
+        commits: how many there were of each schema, and of none.
+        said: how many messages there were of each routing key.
+
+    """
 
     statements: Counter[Statement]
-    commits: int
+    commits: Counter[str]
     said: Counter[str]
 
     @property
@@ -69,17 +79,18 @@ class Window:
         return bool(self.said[routing_key_of(JobStarted)])
 
     def least_of(self, other: "Window") -> "Window":
-        return Window(self.statements & other.statements, min(self.commits, other.commits), self.said & other.said)
+        return Window(self.statements & other.statements, self.commits & other.commits, self.said & other.said)
 
     def cost(self) -> Cost:
-        return Cost(self.statements.total(), self.commits, self.said.total())
+        return Cost(self.statements.total(), self.commits.total(), self.said.total())
 
 
 class Meter:
     """Counts in a house in which nothing else goes on.
 
     What services do by the clock is not counted. Whatever happens to fall into a window is kept out by taking of
-    several windows the least of each statement: what a job needs is in every one of them.
+    several windows the least of each statement, and of each service's commits: what a job needs is in every one of
+    them.
     """
 
     def __init__(self, stack: Stack, books: Books) -> None:
@@ -132,11 +143,7 @@ class Meter:
             while not (await done() and await self._all_is_said()):
                 await asyncio.sleep(_POLL_SECONDS)
         calls = await self._calls()
-        commits = await self._books.value(
-            "SELECT count(*) FROM pg_get_wal_records_info($1, pg_current_wal_flush_lsn())"
-            " WHERE resource_manager = 'Transaction' AND record_type LIKE 'COMMIT%'",
-            begun_at,
-        )
+        commits = await self._commits(begun_at)
         for statement in list(calls):
             if statement in self._by_the_clock or _is_left_out(self._texts[statement]):
                 del calls[statement]
@@ -152,6 +159,34 @@ class Meter:
         )
         self._texts |= {(row["rolname"], row["queryid"]): " ".join(row["query"].split()) for row in rows}
         return Counter({(row["rolname"], row["queryid"]): row["calls"] for row in rows})
+
+    async def _commits(self, begun_at: Any) -> Counter[str]:
+        """Count the commits that the log on disk holds since a place in it, by the schema that they wrote to.
+
+        What keeps house in the catalogue alone, as a vacuum does, is nobody's.
+        """
+        rows = await self._books.rows(
+            """
+            WITH log AS (SELECT $1::pg_lsn AS begin, pg_current_wal_flush_lsn() AS "end"),
+            committed AS (
+                SELECT record.xid::text FROM log, pg_get_wal_records_info("begin", "end") record
+                WHERE record.resource_manager = 'Transaction' AND record.record_type LIKE 'COMMIT%'
+            ),
+            wrote AS (
+                SELECT block.xid::text, max(name) FILTER (WHERE NOT starts_with(name, 'pg_')) AS schema
+                FROM log, pg_get_wal_block_info("begin", "end") block
+                LEFT JOIN pg_class class ON pg_relation_filenode(class.oid) = block.relfilenode,
+                LATERAL coalesce(class.relnamespace::regnamespace::text, 'none') AS name
+                GROUP BY block.xid::text
+            )
+            SELECT coalesce(wrote.schema, 'none') AS schema, count(*) AS commits
+            FROM committed LEFT JOIN wrote USING (xid)
+            WHERE wrote.xid IS NULL OR wrote.schema IS NOT NULL
+            GROUP BY 1
+            """,
+            begun_at,
+        )
+        return Counter({row["schema"]: row["commits"] for row in rows})
 
     async def _every_mark_was_looked_at(self) -> bool:
         """The rarest of what is done by the clock."""
