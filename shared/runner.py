@@ -229,7 +229,7 @@ class Runner:
         job = Job(command, lease, self._bench, traceparent)
         running = _Running(job, asyncio.create_task(self._work(job)))
         for before in self._running.values():
-            if before.job.id == job.id:
+            if before.job.id == job.id and before.job.lease_epoch < job.lease_epoch:  # a commit may be heard of late
                 self._interrupt(before, "lost")
         self._running[lease.token] = running
         metrics.RUNNING.set(len(self._running))

@@ -87,7 +87,16 @@ async def test_who_gives_up_after_a_while_has_lost_what_was_paid_for(
 
 @pytest.mark.parametrize(
     ("status", "code"),
-    [(404, "404"), (307, "307"), (400, "RequestTimeout"), (408, "408"), (409, "409"), (429, "SlowDown"), (502, "502")],
+    [
+        (404, "404"),
+        (307, "307"),
+        (400, "RequestTimeout"),
+        (408, "408"),
+        (409, "409"),
+        (425, "425"),
+        (429, "SlowDown"),
+        (502, "502"),
+    ],
 )
 async def test_an_answer_that_is_not_about_the_picture_is_tried_again(house: House, status: int, code: str) -> None:
     painter = AtOnce()

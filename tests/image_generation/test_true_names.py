@@ -1,11 +1,14 @@
 """What a provider calls a request, told too late, reaches whoever goes on with it by then, and nobody else."""
 
+import asyncio
+
 import pytest
 import structlog
 from structlog.testing import capture_logs
 
 from contracts.image_generation import GenerateImage, PaymentExpected, PaymentWaived
 from services.image_generation.handlers import asking
+from services.image_generation.providers import Done, GenerationRequest, Pending, Submitted
 from services.image_generation.rules.trouble import Trouble
 from shared.errors import TryAgain
 from tests.image_generation.frozen import Slow, frozen
@@ -13,7 +16,7 @@ from tests.image_generation.lost_requests import again, end, going_on
 from tests.image_generation.painters import trouble, wish
 from tests.image_generation.shift import Shift
 from tests.image_generation.test_told_late import known, said
-from tests.living import House
+from tests.living import House, until
 
 
 @pytest.fixture(autouse=True)
@@ -119,3 +122,62 @@ async def test_a_retry_that_was_asked_for_patience_goes_on_with_what_was_told_me
     last = (await said(house, retry.job_id))[-1]
     assert isinstance(last, PaymentExpected)
     assert last.instead_of == first.job_id
+
+
+class Guarded(Slow):
+    """Tells what became of a guess only once the true name was told."""
+
+    def __init__(self, house: House) -> None:
+        super().__init__(asked_by_name=True)
+        self._house = house
+
+    async def poll(self, submitted: Submitted) -> Pending | Done:
+        if submitted.request_id == "a guess":
+            self.answers.set()
+            told = "SELECT EXISTS (SELECT FROM image_generation.generations WHERE resume ? 'told_late')"
+            await until(lambda: self._house.value(told))
+            raise trouble(Trouble.FAILED)
+        return await super().poll(submitted)
+
+
+async def test_what_becomes_of_a_guess_lets_nobody_go_of_the_true_name(house: House) -> None:
+    painter, first = Guarded(house), wish()
+    async with frozen(house, painter, first) as successor:
+        assert (await end(successor, first)).code == "outcome_unknown"
+        heir = going_on(first, "a guess")
+        assert (await end(successor, heir)).state == "completed"
+    assert (await known(house, heir))[0] == str(first.job_id)
+    assert painter.asked == 1, "or it is paid for twice, and the name of the first payment is lost"
+    assert [type(one) for one in await said(house, heir.job_id)] == [PaymentExpected]
+
+
+class Twice(Slow):
+    """Says what it calls the second request, too, only when it is let."""
+
+    def __init__(self) -> None:
+        super().__init__(asked_by_name=True)
+        self.second, self.answers_again = asyncio.Event(), asyncio.Event()
+
+    async def submit(self, request: GenerationRequest) -> Submitted:
+        is_second = self.asked == 1
+        submitted = await super().submit(request)
+        if is_second:
+            self.second.set()
+            await self.answers_again.wait()
+        return submitted
+
+
+async def test_a_name_told_late_is_not_that_of_what_the_heir_has_paid_for_since(house: House) -> None:
+    painter, first = Twice(), wish()
+    with capture_logs() as logs:
+        async with frozen(house, painter, first) as successor:
+            assert (await end(successor, first)).code == "outcome_unknown"
+            painter.polls = [trouble(Trouble.FAILED)]
+            heir = going_on(first, "a guess")
+            working = asyncio.create_task(end(successor, heir))
+            await asyncio.wait_for(painter.second.wait(), 20)
+        name = (await known(house, heir))[0]
+        painter.answers_again.set()
+        assert (await working).state == "completed"
+    assert name is None
+    assert [one["request_id"] for one in logs if one["event"] == "told_too_late"] == [str(first.job_id)]

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from prometheus_client import REGISTRY
@@ -159,6 +161,27 @@ async def test_who_goes_on_with_a_job_that_the_same_process_has_anew_is_told_and
         await asyncio.wait_for(told.wait(), 20)
         assert len(worker._runner._running) == 1
         thaw.set()
+
+
+async def test_a_lease_that_is_heard_of_late_ends_nobody_who_has_a_later_one(house: House) -> None:
+    command, thaw, jobs = fetch(), asyncio.Event(), list[Job[FetchMedia]]()
+
+    async def go_on(job: Job[FetchMedia]) -> None:
+        jobs.append(job)
+        await thaw.wait()
+
+    async def begun() -> bool:
+        return bool(jobs)
+
+    async with house.worker("media", works={FetchMedia: go_on}, heartbeat_seconds=60) as worker:
+        await house.say(command)
+        await until(begun)
+        before = replace(jobs[0].lease, token=uuid4(), epoch=jobs[0].lease_epoch - 1)
+        worker._runner._start(command, before, None)
+        lost = jobs[0].lease_lost
+        thaw.set()
+        assert not lost
+        await until(lambda: _is(house, command, "completed"))
 
 
 async def _has_lost(count: float) -> bool:

@@ -1,5 +1,6 @@
 """Handing a request in, once: what is paid for is never asked for on a guess."""
 
+import asyncio
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from uuid import UUID
@@ -198,6 +199,10 @@ async def _ask(
         told = failure
         await until_answered(lambda: _note(job, provider, told), "note what a provider has refused")
         raise
+    except asyncio.CancelledError:
+        if job.overdue and provider.capabilities.costs_money:  # it may be taken, and a retry would pay once more
+            raise failure_of(provider.name, Trouble.UNKNOWN, "") from None
+        raise
     can, copies = provider.capabilities, None
     comes_again = submitted.done is None or can.asked_by_name
     if comes_again:
@@ -219,11 +224,17 @@ async def _write_down(
     """
     kept = None if copies is None else copies.model_dump(mode="json")
     try:
-        await until_answered(lambda: _keep(job, provider, submitted, kept), "keep what a provider calls a request")
-    except LostLease:
+        try:
+            await until_answered(lambda: _keep(job, provider, submitted, kept), "keep what a provider calls a request")
+        except LostLease:
+            if provider.capabilities.costs_money:
+                late = "keep what a provider has told late"
+                await until_answered(lambda: _leave(job, provider.name, submitted, kept, version), late)
+            raise
+    except asyncio.CancelledError:  # a person who looks into the account finds it by this name
         if provider.capabilities.costs_money:
-            late = "keep what a provider has told late"
-            await until_answered(lambda: _leave(job, provider.name, submitted, kept, version), late)
+            name = submitted.request_id
+            _log.warning("name_not_kept", job_id=str(job.id), provider=provider.name, request_id=name)
         raise
 
 

@@ -27,7 +27,8 @@ _NO_SUCH_BUCKET: Final = "NoSuchBucket"
 _REQUEST_TIMEOUT: Final = "RequestTimeout"
 """A connection that was too slow, for which S3 answers as for a bad request."""
 _PASSING: Final = frozenset(
-    {HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS}
+    {HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT}
+    | {HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
 )
 """Answers to what is stored that are not about it: whoever finds no key where one is put has not asked the store."""
 

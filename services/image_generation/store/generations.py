@@ -164,10 +164,10 @@ async def update_generation_told_late(
     known: bool = await connection.fetchval(
         """
         WITH RECURSIVE line AS (
-            SELECT job_id, taken_over_by FROM generations WHERE job_id = $1 AND payments = $6
+            SELECT job_id, taken_over_by, asked_at FROM generations WHERE job_id = $1 AND payments = $6
             UNION
-            SELECT heir.job_id, heir.taken_over_by
-            FROM line JOIN generations AS heir ON heir.job_id = line.taken_over_by
+            SELECT heir.job_id, heir.taken_over_by, heir.asked_at  -- of this payment, and none of its own since
+            FROM line JOIN generations AS heir ON heir.job_id = line.taken_over_by AND heir.asked_at = line.asked_at
         ), kept AS (
             UPDATE generations
             SET request_id = $3, resume = $4::jsonb || jsonb_build_object('told_late', 'true'), kept = $5
@@ -216,6 +216,8 @@ async def update_generation_done(connection: Connection, job_id: UUID, object_ke
 async def update_generation_let_go(connection: Connection, job_id: UUID, *, failed: bool) -> int | None:
     """Let a request go that the provider did not take, or `failed` to draw, so that it may be made again.
 
+    Not where its true name was told late: what was heard of it was heard of a guess.
+
     Return the version of what is told of its cost; None where it would have cost nothing, or was let go before.
     """
     version: int | None = await connection.fetchval(
@@ -223,7 +225,7 @@ async def update_generation_let_go(connection: Connection, job_id: UUID, *, fail
         UPDATE generations
         SET let_go_at = now(), request_id = NULL, resume = '{}', kept = NULL, failures = failures + $2::int,
             payments = payments + paid::int
-        WHERE job_id = $1 AND let_go_at IS NULL
+        WHERE job_id = $1 AND let_go_at IS NULL AND NOT resume ? 'told_late'
         RETURNING CASE WHEN paid THEN payments END
         """,
         job_id,
