@@ -11,7 +11,7 @@ from contracts.image_generation import GenerateImage
 from services.image_generation.handlers import asking, generate_image
 from services.image_generation.studio import Studio
 from shared.database import DatabaseAway
-from shared.jobs import LostLease
+from shared.jobs import Job, LostLease
 from tests.image_generation.frozen import Slow
 from tests.image_generation.painters import wish
 from tests.image_generation.shift import Life, Shelf
@@ -70,3 +70,29 @@ async def test_a_stop_while_the_name_cannot_be_written_down_tells_the_name(
         painter.answers.set()
         await asyncio.wait_for(tried.wait(), 10)
     assert f'"request_id":"{command.job_id}"' in capsys.readouterr().out
+
+
+async def test_where_the_deadline_passes_while_the_name_is_written_down_it_is_known_and_not_paid_for_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep, tried = asking._keep, asyncio.Event()
+
+    async def away_until_then(job: Job[GenerateImage], *rest: Any) -> None:
+        tried.set()
+        if not job.overdue:
+            raise DatabaseAway
+        await keep(job, *rest)
+
+    async def failed() -> bool:
+        return bool(await house.value("SELECT state = 'failed' FROM image_generation.tasks"))
+
+    monkeypatch.setattr(asking, "_keep", away_until_then)
+    painter, command = Slow(), wish()
+    async with working(house, painter, command):
+        painter.answers.set()
+        await asyncio.wait_for(tried.wait(), 10)
+        await house.admin.execute("UPDATE image_generation.tasks SET deadline_at = now() - interval '1 s'")
+        await until(failed)
+
+    assert await house.value("SELECT error_code FROM image_generation.tasks") == "deadline_exceeded"
+    assert await house.value("SELECT request_id FROM image_generation.generations") == str(command.job_id)

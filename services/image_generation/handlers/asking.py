@@ -41,6 +41,7 @@ MOST_FAILURES: Final = 3
 
 ANOTHERS_NAME: Final = "By that name it draws for another job."
 _UNTIL_NAMED_SECONDS: Final = 60.0
+_OVERDUE_SECONDS: Final = 5.0
 
 _log = structlog.get_logger(__name__)
 
@@ -220,21 +221,35 @@ async def _write_down(
     """Write down what a provider calls our request and what came with its answer, for it is told only once.
 
     Where the database is away, or its own answer is lost, that is done when it is back. Where the lease is lost it is
-    left for whoever does the job again; this attempt ends with `LostLease` all the same.
+    left for whoever does the job again; this attempt ends with `LostLease` all the same. Where the deadline passes
+    meanwhile a few seconds more are taken, since whoever retries what nobody has written down would pay once more.
     """
     kept = None if copies is None else copies.model_dump(mode="json")
+    writing = asyncio.create_task(_written_down(job, provider, submitted, kept, version))
     try:
-        try:
-            await until_answered(lambda: _keep(job, provider, submitted, kept), "keep what a provider calls a request")
-        except LostLease:
-            if provider.capabilities.costs_money:
-                late = "keep what a provider has told late"
-                await until_answered(lambda: _leave(job, provider.name, submitted, kept, version), late)
-            raise
-    except asyncio.CancelledError:  # a person who looks into the account finds it by this name
+        await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        if job.overdue:
+            await asyncio.wait((writing,), timeout=_OVERDUE_SECONDS)
+        raise
+    finally:
+        if not writing.done():
+            writing.cancel()
+            if provider.capabilities.costs_money:  # a person who looks into the account finds it by this name
+                name = submitted.request_id
+                _log.warning("name_not_kept", job_id=str(job.id), provider=provider.name, request_id=name)
+            await asyncio.wait((writing,))
+
+
+async def _written_down(
+    job: Job[GenerateImage], provider: Provider, submitted: Submitted, kept: dict[str, Any] | None, version: int
+) -> None:
+    try:
+        await until_answered(lambda: _keep(job, provider, submitted, kept), "keep what a provider calls a request")
+    except LostLease:
         if provider.capabilities.costs_money:
-            name = submitted.request_id
-            _log.warning("name_not_kept", job_id=str(job.id), provider=provider.name, request_id=name)
+            late = "keep what a provider has told late"
+            await until_answered(lambda: _leave(job, provider.name, submitted, kept, version), late)
         raise
 
 
