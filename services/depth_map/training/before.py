@@ -31,7 +31,7 @@ def laid_before(random: Random, picture: Pixels, inverse: Floats, surface: Pixel
     for _ in range(1 if random.random() < 0.6 else 2):
         cover = _outline(random, picture.shape[1], picture.shape[0])
         if 0.01 < float(cover.mean()) < 0.6:
-            lit = _surface(random, surface) * _rounded(random, cover)[..., None]
+            lit = surface_of(random, surface) * rounded(random, cover)[..., None]
             shown += cover[..., None] * (lit - shown)
             near = _nearer(random, near, cv2.resize(cover, near.shape[::-1], interpolation=cv2.INTER_AREA) > 0.5)
     return np.clip(shown, 0, 255).astype(np.uint8), near
@@ -124,7 +124,7 @@ def _leaves(random: Random, mask: Pixels) -> None:
         cv2.line(mask, root, tip, _FULL, int(random.uniform(0.01, 0.04) * width))
 
 
-def _surface(random: Random, other: Pixels) -> Floats:
+def surface_of(random: Random, other: Pixels) -> Floats:
     """Take a part of another picture, enlarged, or one colour with a little of it."""
     height, width = other.shape[:2]
     part = float(random.uniform(0.15, 0.8))
@@ -136,7 +136,7 @@ def _surface(random: Random, other: Pixels) -> Floats:
     return np.asarray(even + share * (grown - even), np.float32)
 
 
-def _rounded(random: Random, cover: Floats) -> Floats:
+def rounded(random: Random, cover: Floats) -> Floats:
     """Darken one side and the rim, as on what bulges."""
     inside = cv2.distanceTransform((cover > 0.5).astype(np.uint8), cv2.DIST_L2, 3)
     bulge = np.sqrt(np.minimum(inside / max(float(inside.max()), 1.0), 1))

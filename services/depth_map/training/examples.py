@@ -16,6 +16,7 @@ from services.depth_map.training.pictures import developed
 from services.depth_map.training.rendering import render
 from services.depth_map.training.scenes import Scene
 from services.depth_map.training.solids import Floats
+from services.depth_map.training.standing import stood_before
 from services.depth_map.training.textures import Random, Textures
 
 Builder = Callable[[Scene, tuple[int, int]], None]
@@ -48,7 +49,10 @@ HELD_OUT: Final[Mapping[Builder, float]] = {
 }
 
 LAID: Final = 0.3
-"""Share of the scenes that are trained on before which something is held or stands."""
+"""Share of the scenes that are trained on before which something is held."""
+
+STOOD: Final = 0.45
+"""Share of the scenes that are trained on into which things are stood that reach up before what is behind them."""
 
 _GRID: Final = (16, 12)
 _ALIKE: Final = (0.0, 0.3, 0.5)
@@ -108,8 +112,8 @@ def write_shard(
 ) -> None:
     """Draw one shard, unless it is there.
 
-    `as_photographed` keeps mostly what is near at its bottom and far at its top, and holds or stands something before
-    a share of the scenes.
+    `as_photographed` keeps mostly what is near at its bottom and far at its top, and holds something before a share of
+    the scenes and stands things into another.
     """
     folder.mkdir(parents=True, exist_ok=True)
     pictures, cues, inverses = (folder / f"{index:05}.{part}.npy" for part in _PARTS)
@@ -135,8 +139,9 @@ def _photographed(
         picture, inverse = example(textures, random, builders, size)
         if random.random() > how_likely(inverse):
             continue
-        if kept and random.random() < LAID:
-            picture, inverse = laid_before(random, picture, inverse, kept[int(random.integers(len(kept)))][0])
+        for share, covered in ((LAID, laid_before), (STOOD, stood_before)):
+            if kept and random.random() < share:
+                picture, inverse = covered(random, picture, inverse, kept[int(random.integers(len(kept)))][0])
         kept.append((picture, inverse))
     return kept
 

@@ -11,6 +11,7 @@ from services.depth_map.training.examples import HELD_OUT, TRAINED, example, how
 from services.depth_map.training.rendering import render, visible
 from services.depth_map.training.scenes import Light, Scene
 from services.depth_map.training.solids import Floats, Solid, distances, turned
+from services.depth_map.training.standing import stood_before
 from services.depth_map.training.textures import Textures
 from tests.depth_map.scenes import rank_correlation
 
@@ -201,6 +202,40 @@ def test_what_is_laid_before_a_scene_is_nearer_than_all_that_it_hides_and_change
             assert np.mean((picture != behind).any(2)[covered]) > 0.95
             assert np.mean((picture != behind).any(2)[~covered]) < 0.25
     assert changed > 20, "hardly anything was laid"
+
+
+def test_what_stands_in_a_scene_is_as_far_as_the_floor_at_its_foot_and_is_hidden_by_what_is_nearer() -> None:
+    random = np.random.default_rng(5)
+    behind = random.integers(0, 256, (96, 128, 3), np.uint8)
+    inverse = np.full((96, 128), 0.1, np.float32)
+    inverse[48:] = np.linspace(0.1, 0.8, 48, dtype=np.float32)[:, None]
+    inverse[24:45, 40:90] = 5
+    reached_up, stood = 0, 0
+
+    for _ in range(60):
+        picture, near = stood_before(random, behind, inverse, behind[::-1])
+        covered = near != inverse
+        assert (near[24:45, 40:90] == 5).all()
+        assert (picture[24:45, 40:90] == behind[24:45, 40:90]).all()
+        assert (near > inverse * 0.95).all()
+        assert np.mean((picture != behind).any(2)[~covered]) < 0.05
+        if covered.any():
+            stood += 1
+            reached_up += bool(covered[:24].any())
+            assert np.mean((picture != behind).any(2)[covered]) > 0.95
+            assert np.mean(near[covered] / inverse[covered] > 1.1) > 0.4
+    assert stood > 40, "hardly anything stood"
+    assert reached_up > stood / 3, "hardly anything reached up before the wall"
+
+
+def test_nothing_stands_where_it_would_not_stand_out() -> None:
+    behind = np.full((96, 128, 3), 90, np.uint8)
+    wall = np.full((96, 128), 0.5, np.float32)
+
+    picture, near = stood_before(np.random.default_rng(6), behind, wall, behind)
+
+    assert (picture == behind).all()
+    assert (near == wall).all()
 
 
 def test_scenes_that_are_near_at_their_top_are_kept_seldom() -> None:
