@@ -51,7 +51,7 @@ HELD_OUT: Final[Mapping[Builder, float]] = {
 LAID: Final = 0.3
 """Share of the scenes that are trained on before which something is held."""
 
-STOOD: Final = 0.45
+STOOD: Final = 0.6
 """Share of the scenes that are trained on into which things are stood that reach up before what is behind them."""
 
 _GRID: Final = (16, 12)
