@@ -107,12 +107,19 @@ async def open_pool(url: str, *, size: int, application_name: str, wait: bool = 
 
 
 async def until_answered(attempt: Callable[[], Awaitable[object]], purpose: str) -> None:
-    """Repeat an attempt, with growing pauses of at most 2 s, until the database is there to answer it."""
+    """Repeat an attempt, with growing pauses of at most 2 s, until the database is there to answer it.
+
+    Raises:
+        CancelledError: it was cancelled, also where a rollback that failed for it says something else.
+
+    """
     pause_seconds = 0.1
     while True:
         try:
             await attempt()
         except AWAY as error:
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise asyncio.CancelledError from error
             _log.warning("database_away", purpose=purpose, error=repr(error))
             await asyncio.sleep(pause_seconds)
             pause_seconds = min(pause_seconds * 2, 2)

@@ -1,10 +1,12 @@
 """A database that cannot be reached is told from all else that cannot be, and costs nobody an attempt."""
 
+import asyncio
+
 import asyncpg
 import pytest
 
 from shared import database
-from shared.database import DatabaseAway, close_pool, open_pool
+from shared.database import DatabaseAway, close_pool, open_pool, until_answered
 from shared.retry import ATTEMPTS, judge
 from tests.shared.object_server import a_free_port
 
@@ -34,3 +36,24 @@ async def test_without_a_name_of_its_own_it_would_be_a_defect_of_ours_and_use_an
     monkeypatch.setattr(database, "_connect", asyncpg.connect)
     verdict = judge(await the_error_of_a_question_to_nobody(), ATTEMPTS)
     assert (verdict.code, verdict.attempts_used, verdict.retry_in_seconds) == ("unexpected_error", ATTEMPTS, None)
+
+
+async def test_who_waits_for_the_database_ends_when_it_is_cancelled_also_where_the_rollback_fails() -> None:
+    asked, attempts = asyncio.Event(), 0
+
+    async def attempt() -> None:
+        nonlocal attempts
+        attempts += 1
+        asked.set()
+        try:
+            await asyncio.Event().wait()
+        finally:  # as a transaction does whose connection has broken
+            raise DatabaseAway
+
+    waiting = asyncio.create_task(until_answered(attempt, "be cancelled"))
+    await asked.wait()
+    waiting.cancel()
+
+    await asyncio.wait((waiting,), timeout=5)
+    assert waiting.cancelled()
+    assert attempts == 1
