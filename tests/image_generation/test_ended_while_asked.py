@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any, cast
 
 import pytest
+from asyncpg import QueryCanceledError
 
 from contracts.image_generation import GenerateImage
 from services.image_generation.handlers import asking, generate_image
@@ -70,6 +71,25 @@ async def test_a_stop_while_the_name_cannot_be_written_down_tells_the_name(
         painter.answers.set()
         await asyncio.wait_for(tried.wait(), 10)
     assert f'"request_id":"{command.job_id}"' in capsys.readouterr().out
+
+
+async def test_an_error_while_the_name_is_written_down_tells_the_name(
+    house: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def too_slow(*_: Any, **__: Any) -> None:
+        raise QueryCanceledError
+
+    async def tried_again() -> bool:
+        return bool(await house.value("SELECT state <> 'running' FROM image_generation.tasks"))
+
+    monkeypatch.setattr(asking, "_keep", too_slow)
+    painter, command = Slow(), wish()
+    async with working(house, painter, command):
+        painter.answers.set()
+        await until(tried_again)
+    told = [line for line in capsys.readouterr().out.splitlines() if '"name_not_kept"' in line]
+    assert len(told) == 1
+    assert f'"request_id":"{command.job_id}"' in told[0]
 
 
 async def test_where_the_deadline_passes_while_the_name_is_written_down_it_is_known_and_not_paid_for_again(

@@ -233,12 +233,16 @@ async def _write_down(
             await asyncio.wait((writing,), timeout=_OVERDUE_SECONDS)
         raise
     finally:
-        if not writing.done():
-            writing.cancel()
-            if provider.capabilities.costs_money:  # a person who looks into the account finds it by this name
-                name = submitted.request_id
-                _log.warning("name_not_kept", job_id=str(job.id), provider=provider.name, request_id=name)
-            await asyncio.wait((writing,))
+        writing.cancel()
+        await asyncio.wait((writing,))
+        if provider.capabilities.costs_money and not _is_written(writing):
+            # A person who looks into the account finds it by this name.
+            name = submitted.request_id
+            _log.warning("name_not_kept", job_id=str(job.id), provider=provider.name, request_id=name)
+
+
+def _is_written(writing: asyncio.Task[None]) -> bool:
+    return not writing.cancelled() and (writing.exception() is None or isinstance(writing.exception(), LostLease))
 
 
 async def _written_down(
