@@ -122,7 +122,8 @@ def train(
     learner = Learner(lesson)
     if checkpoint.exists():
         learner.load(checkpoint)
-    random, begun, total = np.random.default_rng([lesson.seed, learner.step]), time.monotonic(), 0.0
+    random, begun = np.random.default_rng([lesson.seed, learner.step]), time.monotonic()
+    total, told_at = 0.0, learner.step
     resident = None if lesson.device == "cpu" else Resident(lesson.device)
     while learner.step < lesson.steps:
         if learner.step % 100 == 0 or total == 0:
@@ -134,10 +135,10 @@ def train(
         if learner.step % every == 0 or learner.step == lesson.steps:
             learner.save(checkpoint)
             orders = {name: round(order(learner.steady, read_shards(folder)), 4) for name, folder in held_out.items()}
-            seconds = round(time.monotonic() - begun)
-            told = {"step": learner.step, "seconds": seconds, "loss": round(total / every, 4), "shards": len(found)}
+            seconds, mean = round(time.monotonic() - begun), round(total / (learner.step - told_at), 4)
+            told = {"step": learner.step, "seconds": seconds, "loss": mean, "shards": len(found)}
             tell(json.dumps(told | orders))
-            total = 0.0
+            total, told_at = 0.0, learner.step
     return learner
 
 
