@@ -29,6 +29,8 @@ def divided(scene: Scene, size: Size) -> None:
     aims = [aim for _ in range(int(random.integers(1, 5))) if (aim := _stood(scene, plan, place)) is not None]
     views.lined(scene, plan)
     views.strewn(scene, plan, int(random.integers(1, 8)))
+    if random.random() < 0.35:
+        _overhead(scene, plan)
     yaw = aims[0] if aims else 0.0
     high = float(np.clip(random.normal(1.4, 0.17), 0.85, 1.85))
     down = float(np.clip(random.normal(0.14, 0.12), -0.08, 0.5))
@@ -78,13 +80,8 @@ def _tall(scene: Scene, spot: Spot, half: tuple[float, float, float], high: floa
     elif kind < 0.87:  # a pillar or a post
         slim = float(random.uniform(0.04, 0.25))
         spot.put(scene, "box" if random.random() < 0.5 else "tube", (slim, slim, high / 2), furniture.anything(scene))
-    else:  # boxes on each other
-        up = 0.0
-        for _ in range(int(random.integers(3, 7))):
-            side = float(random.uniform(0.12, 0.3))
-            place = spot.by(float(random.normal(0, 0.05)), 0, up, float(random.normal(0, 0.2)))
-            place.put(scene, "box", (float(random.uniform(0.2, 0.45)), 0.25, side), furniture.anything(scene))
-            up += side * 2
+    else:
+        furniture.stack(scene, spot)
     if kind < 0.6 and random.random() < 0.5:
         furniture.clutter(scene, spot.by(0, 0, half[2] * 2), half[0], half[1], int(random.integers(1, 5)))
 
@@ -103,3 +100,22 @@ def _opening(scene: Scene, plan: Plan, y: float) -> None:
             plan.take(side * (plan.across - half), y, half, 0.2)
     lintel = float(random.uniform(0.05, 0.3))
     Spot(centre, y, plan.high - lintel * 2).put(scene, "box", (wide, 0.06, lintel), wall)
+
+
+def _overhead(scene: Scene, plan: Plan) -> None:
+    """Hang beams, pipes and ducts under the ceiling, as in cellars and halls."""
+    random = scene.random
+    skin, apart = furniture.anything(scene), float(random.uniform(0.4, 1.2))
+    if random.random() < 0.6:
+        low = float(random.uniform(0.05, 0.14))
+        for share in np.arange(-plan.along, plan.along, apart):
+            Spot(0, float(share), plan.high - low * 2).put(scene, "box", (plan.across, 0.04, low), skin)
+    for _ in range(int(random.integers(0, 5))):
+        slim, along = float(random.uniform(0.03, 0.16)), random.random() < 0.5
+        x, y = float(random.uniform(-0.9, 0.9)) * plan.across, float(random.uniform(-0.9, 0.9)) * plan.along
+        spot = Spot(x, 0, 0) if along else Spot(0, y, 0, np.pi / 2)
+        half = plan.along if along else plan.across
+        pipe = furniture.anything(scene)
+        spot.by(0, 0, plan.high - float(random.uniform(0.2, 0.4)) - half).put(
+            scene, "tube", (slim, slim, half), pipe, spin=np.pi / 2
+        )

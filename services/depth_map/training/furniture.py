@@ -161,15 +161,31 @@ def potted(scene: Scene, spot: Spot) -> None:
 
 
 def chair(scene: Scene, spot: Spot) -> None:
+    """A chair on four legs or on one with a star of feet; some have rounded backs, rungs or rests for the arms."""
     random = scene.random
     seat, frame = (cloth(scene) if random.random() < 0.5 else wooden(scene)), wooden(scene)
     wide, high, back = _some(random, 0.18, 0.27), _some(random, 0.2, 0.25), _some(random, 0.15, 0.35)
     spot.by(0, 0, high * 2).put(scene, "box", (wide, wide, _some(random, 0.015, 0.05)), seat)
     rest = spot.by(0, wide, high * 2 + (0.0 if random.random() < 0.5 else 0.15))
-    rest.put(scene, "box", (wide, 0.02, back), seat, spin=random.normal(-0.1, 0.05))
+    lean, kind = float(random.normal(-0.1, 0.05)), random.random()
+    if kind < 0.45:
+        rest.put(scene, "box", (wide, 0.02, back), seat, spin=lean)
+    elif kind < 0.75:
+        rest.put(scene, "ball", (wide, _some(random, 0.02, 0.07), back), seat, spin=lean)
+    else:
+        for across in np.linspace(-1, 1, int(random.integers(3, 7))):
+            rest.by(float(across) * wide * 0.92, 0).put(scene, "box", (0.012, 0.012, back), frame, spin=lean)
+        rest.by(0, 0, back * 2 - 0.05).put(scene, "box", (wide, 0.015, 0.04), frame)
     if random.random() < 0.3:
-        spot.put(scene, "tube", (0.03, 0.03, high), frame)
-        spot.put(scene, "tube", (wide, wide, 0.03), frame, top=0.3)
+        for side in (-1, 1):
+            arm = spot.by(side * (wide + 0.02), 0, high * 2 + _some(random, 0.15, 0.22))
+            arm.put(scene, "box", (0.02, wide * 0.8, 0.015), frame)
+            arm.by(0, -wide * 0.6, -0.18).put(scene, "box", (0.015, 0.015, 0.09), frame)
+    if random.random() < 0.35:
+        spot.by(0, 0, 0.08).put(scene, "tube", (0.03, 0.03, high - 0.04), frame)
+        for turn in np.linspace(0, 2 * np.pi, 5, endpoint=False):
+            foot = spot.by(0, 0, 0.03, float(turn)).by(0, wide * 0.6)
+            foot.put(scene, "box", (0.02, wide * 0.6, 0.02), frame)
         return
     for across in (-1, 1):
         for along in (-1, 1):
@@ -253,6 +269,20 @@ def lamp(scene: Scene, spot: Spot) -> None:
     spot.by(0, 0, tall * 2).put(scene, "tube", (0.2, 0.2, 0.13), shade, top=_some(random, 0.4, 1))
 
 
+def stack(scene: Scene, spot: Spot) -> None:
+    """Boxes, cases or sacks on each other, up to the height of somebody."""
+    random, up = scene.random, 0.0
+    alike = anything(scene) if random.random() < 0.4 else None
+    for _ in range(int(random.integers(2, 7))):
+        half = (_some(random, 0.18, 0.42), _some(random, 0.15, 0.3), _some(random, 0.1, 0.26))
+        shape: Shape = "ball" if random.random() < 0.12 else "box"
+        place = spot.by(float(random.normal(0, 0.04)), 0, up, float(random.normal(0, 0.12)))
+        place.put(scene, shape, half, alike or anything(scene))
+        up += half[2] * (1.6 if shape == "ball" else 2)
+        if up > 1.9:
+            return
+
+
 def person(scene: Scene, spot: Spot, *, sits: bool = False) -> None:
     """Someone who stands or sits, of about human proportions."""
     random, size = scene.random, _some(scene.random, 0.75, 1.08)
@@ -285,5 +315,6 @@ AGAINST_WALLS: Final[dict[Callable[[Scene, Spot], None], tuple[float, float]]] =
     potted: (0.3, 0.3),
     lamp: (0.2, 0.2),
     chair: (0.27, 0.27),
+    stack: (0.42, 0.3),
 }
 """What stands with its back to a wall, and the half sides of the floor that it takes."""
