@@ -38,18 +38,20 @@ async def map_depth(job: Job[MapDepth], depth: DepthMapping) -> None:
     known = await store.select_depth_map(depth.pool, command.asset_id, depth.recipe)
     if known is not None and not command.redraw:
         async with job.completing() as tx:
-            tx.say(_mapped(command, known["subject_version"], depth.recipe, known["maps"], known["facts"]))
+            tx.say(_mapped(command, depth.recipe, known))
             tx.result(recipe=depth.recipe, already_mapped=True)
         return
     if not command.original_key.endswith(_PICTURES):  # a video would be read as a whole, to be refused then
         raise Refused("not_an_image", "Maps are drawn of images alone; this is a video.")
     maps = await depth.draw(command.asset_id, command.original_key, report=job.progress)
     async with job.completing() as tx:
-        version = await store.upsert_depth_map(
-            tx.connection, command.asset_id, command.project_id, depth.recipe, maps=_as_row(maps), facts=maps.facts
+        about, drawn = (command.asset_id, command.project_id, depth.recipe), _as_row(maps)
+        current = await store.upsert_depth_map(
+            tx.connection, *about, maps=drawn, facts=maps.facts, redraw=command.redraw
         )
-        tx.say(_mapped(command, version, depth.recipe, _as_row(maps), maps.facts))
-        tx.result(recipe=depth.recipe, already_mapped=False)
+        tx.say(_mapped(command, depth.recipe, current))
+        # Another job may have drawn the same meanwhile.
+        tx.result(recipe=depth.recipe, already_mapped=not current["recorded"])
 
 
 def _as_row(maps: Maps) -> dict[str, Any]:
@@ -59,11 +61,12 @@ def _as_row(maps: Maps) -> dict[str, Any]:
     return {**{name: stored.model_dump() for name, stored in pictures.items()}, "sidecar_key": maps.sidecar_key}
 
 
-def _mapped(command: MapDepth, version: int, recipe: str, maps: dict[str, Any], facts: dict[str, Any]) -> DepthMapped:
+def _mapped(command: MapDepth, recipe: str, current: dict[str, Any]) -> DepthMapped:
+    maps, facts = current["maps"], current["facts"]
     return DepthMapped(
         **command.own_lineage(),
         asset_id=command.asset_id,
-        subject_version=version,
+        subject_version=current["subject_version"],
         depth=StoredMap.model_validate(maps["depth"]),
         edges=StoredMap.model_validate(maps["edges"]),
         preview=StoredMap.model_validate(maps["preview"]),

@@ -24,23 +24,31 @@ async def upsert_depth_map(
     *,
     maps: dict[str, Any],
     facts: dict[str, Any],
-) -> int:
-    """Make these the current maps; return the version, which counts how often they were drawn."""
-    version: int = await connection.fetchval(
+    redraw: bool,
+) -> dict[str, Any]:
+    """Make these the current maps; return what is current, with its version, which counts how often it was drawn.
+
+    What somebody else has recorded meanwhile stays unless it is to be drawn anew, for it may have been reviewed; then
+    `recorded` is false.
+    """
+    row: Any = await connection.fetchrow(
         """
-        INSERT INTO depth_maps (asset_id, recipe, project_id, maps, facts) VALUES ($1, $2, $3, $4, $5)
+        INSERT INTO depth_maps AS held (asset_id, recipe, project_id, maps, facts) VALUES ($1, $2, $3, $4, $5)
         ON CONFLICT (asset_id, recipe) DO UPDATE
-        SET maps = excluded.maps, facts = excluded.facts, mapped_at = now(),
-            subject_version = depth_maps.subject_version + 1
-        RETURNING subject_version
+        SET maps = CASE WHEN $6 THEN excluded.maps ELSE held.maps END,
+            facts = CASE WHEN $6 THEN excluded.facts ELSE held.facts END,
+            mapped_at = CASE WHEN $6 THEN now() ELSE held.mapped_at END,
+            subject_version = held.subject_version + $6::int
+        RETURNING subject_version, maps, facts, xmax = 0 OR $6 AS recorded
         """,
         asset_id,
         recipe,
         project_id,
         maps,
         facts,
+        redraw,
     )
-    return version
+    return dict(row)
 
 
 async def upsert_review(

@@ -1,5 +1,6 @@
 """What a recipe has drawn is not drawn again, unless somebody wants just that."""
 
+import asyncio
 from typing import Any
 from uuid import UUID
 
@@ -64,6 +65,45 @@ async def test_the_same_recipe_draws_once_unless_it_is_told_to_draw_anew(house: 
         await pool.close()
     assert depth.drawn == 2
     assert await house.value("SELECT subject_version FROM depth_map.depth_maps") == 2
+
+
+class Slow(Mapping):
+    """Draws only once so many are being drawn at the same time."""
+
+    def __init__(self, pool: Any, together: int) -> None:
+        super().__init__(pool)
+        self._together = asyncio.Barrier(together)
+
+    async def draw(self, *_: Any, **__: Any) -> Maps:
+        await self._together.wait()
+        return await super().draw()
+
+
+async def test_of_two_batches_that_draw_an_image_at_the_same_time_only_one_counts(house: House) -> None:
+    """What was reviewed in between would else await another review, of maps that nobody has asked for."""
+    pool = await open_pool(house.servers.database_url("depth_map"), size=1, application_name="tests")
+    try:
+        depth = Slow(pool, together=2)
+        async with house.worker("depth_map", works={MapDepth: map_depth}, crafts={"depth": depth}):
+            commands = [MapDepth(**lineage(), asset_id=ASSET, original_key="o.png", sha256="0" * 64) for _ in range(2)]
+            for command in commands:
+                await house.say(command)
+            said: list[Any] = []
+
+            async def done() -> bool:
+                said.extend(await house.heard())
+                return len([one for one in said if isinstance(one, DepthMapped | JobCompleted)]) == 2 * 2
+
+            await until(done)
+    finally:
+        await pool.close()
+    facts = [one for one in said if isinstance(one, DepthMapped)]
+    assert depth.drawn == 2
+    assert {fact.job_id for fact in facts} == {command.job_id for command in commands}
+    assert {fact.subject_version for fact in facts} == {1}
+    assert len({fact.depth.key for fact in facts}) == 1
+    told = [one.result["already_mapped"] for one in said if isinstance(one, JobCompleted)]
+    assert sorted(told) == [False, True]
 
 
 async def test_what_the_cues_have_drawn_is_drawn_again_where_the_network_draws_from_now_on(house: House) -> None:
