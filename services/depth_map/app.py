@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from services.depth_map import weights
 from services.depth_map.drawing import SPECIMEN, DrawOptions, draw, look
 from services.depth_map.estimators import DrawnScenes, EstimatorChoice, OnnxModel
+from services.depth_map.estimators.model_files import MOST_THREADS
 from services.depth_map.estimators.onnx_sessions import RUNTIME
 from services.depth_map.handlers import REACTIONS, WORK
 from services.depth_map.inference import Inference, infer
@@ -102,4 +103,4 @@ async def _estimator(settings: Settings, objects: ObjectStore) -> EstimatorChoic
             found = await weights.at_hand(estimator, folder, outbound=outbound, objects=objects)
     except Failure as failure:
         raise SystemExit(failure.sentence) from None
-    return found.model_copy(update={"threads": found.threads or usable_processors()})
+    return found.model_copy(update={"threads": found.threads or min(usable_processors(), MOST_THREADS)})

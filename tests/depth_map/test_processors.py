@@ -2,10 +2,17 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from services.depth_map import app
+from services.depth_map.drawing import SPECIMEN, DrawOptions, look
+from services.depth_map.estimators import OnnxModel
 from services.depth_map.processors import usable_processors
+from services.depth_map.settings import Settings
+from tests.depth_map.needed import NEEDED
+from tests.depth_map.tiny_models import brightness_model, described
 
 HERE = len(os.sched_getaffinity(0))
 
@@ -41,3 +48,19 @@ def test_the_quota_of_the_narrowest_cgroup_counts(
 
 def test_no_more_are_counted_than_the_scheduler_lets_us_on() -> None:
     assert 1 <= usable_processors() <= HERE
+
+
+@pytest.mark.parametrize("processors", [1, 64, 65, 384])
+async def test_a_model_is_drawn_with_however_many_processors_there_are(
+    tmp_path: Path, processors: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "usable_processors", lambda: processors)
+    description = tmp_path / "model.json"
+    description.write_text(described(tmp_path, brightness_model()).model_dump_json())
+    objects: Any = None
+
+    model = await app._estimator(Settings(**NEEDED, depth_estimator=str(description)), objects)
+    assert isinstance(model, OnnxModel)
+    assert model.threads == min(processors, 64)
+    told, _ = look(SPECIMEN, DrawOptions(estimator=model).model_dump(mode="json"))
+    assert told["shape"] == [32, 32, 3]

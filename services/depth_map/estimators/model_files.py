@@ -17,6 +17,9 @@ DRAWN_SCENES: Final = Path(__file__).with_name("drawn_scenes.onnx")
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Triple = tuple[float, float, float]
 
+MOST_THREADS: Final = 64
+"""Of one inference; a larger machine draws no picture faster by more of them."""
+
 # Longest side over shortest, beyond which a panorama is narrowed before a model sees it: the cost of a
 # transformer grows with the square of its input.
 _WIDEST_ASPECT = 3
@@ -110,7 +113,7 @@ class OnnxModel(BaseModel):
     layout: Literal["nchw", "nhwc"] = "nchw"
     kind: Kind
     nearest_metres: float = Field(default=0.1, gt=0)
-    threads: int | None = Field(default=None, ge=1, le=64)
+    threads: int | None = Field(default=None, ge=1, le=MOST_THREADS)
     providers: tuple[str, ...] = Field(default=("CPUExecutionProvider",), min_length=1)
     batch: int = Field(default=1, ge=1, le=64)
 
