@@ -4,6 +4,7 @@ import io
 import warnings
 
 import numpy as np
+import pi_heif
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
@@ -11,13 +12,17 @@ from shared.errors import Refused
 
 Pixels = NDArray[np.uint8]
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "TIFF", "BMP")
+# All that are stored as images: HEIF is what telephones write as HEIC, PPM is every Netpbm.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "HEIF", "TIFF", "BMP", "PPM")
 # Three bytes a pixel while it is drawn; the same bound as the most used image proxies have.
 MOST_PIXELS = 50_000_000
 # Smaller pictures show no scene, and no estimator takes them.
 LEAST_SIDE_PX = 16
 
 _WHITE_OF_16_BITS = 65_535
+
+# Of a HEIC its main picture is read alone, and by one thread, since the process may not start others.
+pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=1)
 
 
 def opened(file: bytes) -> Pixels:

@@ -14,7 +14,10 @@ from PIL import Image
 from services.depth_map import pictures
 from services.depth_map.pictures import opened
 from shared.errors import Refused
+from shared.image_formats import IMAGE_FORMATS, ImageFormat, image_format
 from tests.depth_map.scenes import CORPUS, file_of, room
+from tests.media.heic import heic
+from tests.media.samples import exif_with_place
 
 VERDICTS = {"opened", "picture_unreadable", "picture_too_large", "picture_too_small"}
 
@@ -34,7 +37,7 @@ def _verdict(file: bytes) -> str:
     return "opened"
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "AVIF", "TIFF", "BMP"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "AVIF", "TIFF", "BMP", "PPM"])
 def test_every_format_that_is_promised_is_opened(kind: str) -> None:
     rgb = opened(file_of(room(160, 120), kind))
 
@@ -43,7 +46,39 @@ def test_every_format_that_is_promised_is_opened(kind: str) -> None:
     assert np.abs(rgb.astype(int) - room(160, 120)).mean() < 12
 
 
-@pytest.mark.parametrize("kind", ["PPM", "ICO", "TGA", "PCX", "JPEG2000"])
+@pytest.mark.parametrize("known", IMAGE_FORMATS.values(), ids=str)
+def test_whatever_is_stored_as_an_image_is_opened(known: ImageFormat) -> None:
+    picture = Image.fromarray(room(96, 64))
+    kinds = {"netpbm": "PPM", "heic": None}
+    kind = kinds.get(known.name, known.name.upper())
+    file = heic(picture) if kind is None else file_of(room(96, 64), kind)
+    assert image_format(file) is known
+
+    rgb = opened(file)
+    assert rgb.shape == (64, 96, 3)
+    assert np.abs(rgb.astype(int) - room(96, 64)).mean() < 12
+
+
+@pytest.mark.parametrize("quarter_turns", range(4))
+def test_a_photo_of_a_telephone_is_turned_once_whatever_its_camera_also_wrote(quarter_turns: int) -> None:
+    upright = room(96, 64)
+    stored = Image.fromarray(upright).rotate(-90 * quarter_turns, expand=True)
+
+    rgb = opened(heic(stored, quarter_turns=quarter_turns, exif=exif_with_place(6).tobytes()[6:]))
+    assert rgb.shape == upright.shape
+    assert np.abs(rgb.astype(int) - upright).mean() < 12
+
+
+@pytest.mark.parametrize("white", [255, 65_535])
+def test_grey_without_compression_is_scaled_by_its_white(white: int) -> None:
+    slope = np.linspace(0, white, 64 * 64).reshape(64, 64)
+    file = b"P5 64 64 %d\n" % white + slope.astype(">u2" if white > 255 else "u1").tobytes()
+
+    rgb = opened(file)
+    assert np.abs(rgb[..., 0].astype(int) - slope * 255 / white).max() <= 1
+
+
+@pytest.mark.parametrize("kind", ["ICO", "TGA", "PCX", "JPEG2000"])
 def test_a_format_that_is_not_promised_is_refused_though_pillow_could_open_it(kind: str) -> None:
     file = file_of(room(64, 64), kind)
     Image.open(io.BytesIO(file)).load()
@@ -192,7 +227,7 @@ def test_broken_exif_does_not_cost_the_picture() -> None:
 
 def test_bytes_turned_over_at_random_are_opened_or_refused_and_nothing_else() -> None:
     chance = np.random.default_rng(11)
-    for kind in ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "TIFF", "BMP"):
+    for kind in ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "TIFF", "BMP", "PPM"):
         whole = np.frombuffer(file_of(room(64, 48), kind), np.uint8)
         for _ in range(40):
             spoilt = whole.copy()
