@@ -1,6 +1,7 @@
 """Handing in work: pages to scrape, images to keep, maps to draw, and probes of the workers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -89,8 +90,11 @@ async def post_maps(request: Request, caller: Calling, asked: MapsAsked) -> Resp
     What the recipe has drawn already is not drawn again: its job ends at once and says `already_mapped`, unless
     `redraw` is true. Where a filter finds more, `more` is true: call again once these are done, with `mapped: false`,
     or with `without_recipe` where all have maps by another recipe.
+
+    A filter finds no videos unless it asks for them, and last of all what could not be drawn before. Its `map_state` is
+    that of the maps that were drawn last.
     """
-    originals, more = await _originals(request, caller, asked)
+    originals, more = await _originals(request, caller, asked, _one_after_the_other)
     commands = [
         MapDepth(
             **new_job(caller, caller.writing(original["project_id"]), ("depth", "edges")),
@@ -143,14 +147,32 @@ async def _show_only_job(told: Mapping[str, Any], job: Row) -> dict[str, Any]:
     return {**told, "items": [job_reply(job)]}
 
 
-async def _originals(request: Request, caller: Caller, asked: ImagesMeant) -> tuple[list[Row], bool]:
+def _one_after_the_other(wanted: ImageFilter) -> Sequence[ImageFilter]:
+    """Say of which images maps are drawn first, and of which then: what failed before is in nobody's way."""
+    stills = False if wanted.video is None else wanted.video
+    found = replace(wanted, video=stills, map_state=None, newest_map_state=wanted.map_state)
+    return [replace(found, map_failed=failed) for failed in (False, True)]
+
+
+def _all_at_once(wanted: ImageFilter) -> Sequence[ImageFilter]:
+    return [wanted]
+
+
+async def _originals(
+    request: Request,
+    caller: Caller,
+    asked: ImagesMeant,
+    in_order: Callable[[ImageFilter], Sequence[ImageFilter]] = _all_at_once,
+) -> tuple[list[Row], bool]:
     named = [asked.image_id] if asked.image_id else asked.image_ids
-    wanted = ImageFilter(ids=list(named)) if named is not None else ImageFilter(**_fields(asked))
+    wanted = [ImageFilter(ids=list(named))] if named is not None else in_order(ImageFilter(**_fields(asked)))
     # Whom a filter finds is only looked for where something may be changed.
     found_everywhere = named is not None or asked.project_id is not None
     projects = caller.seeing(asked.project_id) if found_everywhere else caller.writable
     async with as_tenant(parts_of(request).pool, caller.memberships) as connection:
-        found = await select_originals(connection, projects, wanted, MAPS_LIMIT + 1)
+        found: list[Row] = []
+        for each in wanted:
+            found += await select_originals(connection, projects, each, MAPS_LIMIT + 1 - len(found))
     if named is not None:
         _check_all_found(named, found)
     return found[:MAPS_LIMIT], len(found) > MAPS_LIMIT

@@ -84,6 +84,8 @@ class ImageFilter:
     mapped: bool | None = None
     described: bool | None = None
     map_state: str | None = None
+    newest_map_state: str | None = None
+    map_failed: bool | None = None
     without_recipe: str | None = None
     chapter_id: str | None = None
     content_type: str | None = None
@@ -94,7 +96,10 @@ class ImageFilter:
     tag: Sequence[str] | None = None
 
     def conditions(self, *arguments: object) -> Conditions:
-        """Write the filter as conditions on `asset`; `job_id` names a job or the root of a tree."""
+        """Write the filter as conditions on `asset`.
+
+        `job_id` names a job or the root of a tree; `map_failed` tells whether a job that was to draw maps has failed.
+        """
         conditions = Conditions(*arguments)
         conditions.add("asset.id = ANY ({})", self.ids)
         conditions.add(
@@ -106,6 +111,13 @@ class ImageFilter:
         conditions.add("EXISTS (SELECT 1 FROM descriptions WHERE asset_id = asset.id) = {}", self.described)
         conditions.add(
             "EXISTS (SELECT 1 FROM maps WHERE maps.asset_id = asset.id AND maps.review_state = {})", self.map_state
+        )
+        conditions.add(
+            "(SELECT review_state FROM maps WHERE maps.asset_id = asset.id ORDER BY at DESC LIMIT 1) = {}",
+            self.newest_map_state,
+        )
+        conditions.add(
+            "EXISTS (SELECT FROM jobs WHERE jobs.asset_id = asset.id AND jobs.state = 'failed') = {}", self.map_failed
         )
         conditions.add(
             "NOT EXISTS (SELECT 1 FROM maps WHERE maps.asset_id = asset.id AND maps.recipe = {})", self.without_recipe

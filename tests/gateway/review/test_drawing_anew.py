@@ -1,11 +1,15 @@
 """Batches of maps: of a chapter, of what was rejected, and of what a recipe has not drawn yet."""
 
+from hashlib import sha256
 from typing import Any
 
+import pytest
+
 from contracts.depth_map import MapDepth
+from contracts.jobs import JobFailed
 from tests.gateway.living import Client, Gateway, Voice
 from tests.gateway.review.mapped import decide, mapped
-from tests.gateway.sayings import depth_mapped, media_stored
+from tests.gateway.sayings import depth_mapped, media_stored, video_stored
 from tests.living import House, until
 
 
@@ -54,3 +58,56 @@ async def test_the_maps_of_a_chapter_are_drawn_with_one_call(ann: Client, gatewa
     assert await drawn(ann, {"chapter_id": "dawn"}) == {str(scene.asset_id)}
     assert await drawn(ann, {"chapter_id": "noon"}) == set()
     assert (await ann.post("/maps", {"filter": {"map_state": "odd"}})).status == 422
+
+
+async def stored(client: Client, gateway: Gateway, name: str, *, video: bool = False) -> str:
+    wish = {"url": "https://example.org/a.jpg", "pipeline": []}
+    voice = Voice((await client.post("/media/store", wish)).body)
+    fact = (video_stored if video else media_stored)(voice, sha256=sha256(name.encode()).hexdigest())
+    await gateway.hear(fact)
+    return str(fact.asset_id)
+
+
+async def test_a_batch_passes_over_videos_of_which_no_maps_are_drawn(
+    ann: Client, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They would come first each time, and once there are as many as one batch has, nothing else would ever come."""
+    monkeypatch.setattr("services.gateway.routes.work.MAPS_LIMIT", 1)
+    await stored(ann, gateway, "film", video=True)
+    picture = await stored(ann, gateway, "picture")
+
+    assert await drawn(ann, {"mapped": False}) == {picture}
+    assert (await ann.post("/maps", {"filter": {"mapped": False}})).body["more"] is False
+
+
+async def test_what_cannot_be_drawn_is_in_nobody_s_way(
+    ann: Client, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.gateway.routes.work.MAPS_LIMIT", 1)
+    broken, whole = await stored(ann, gateway, "broken"), await stored(ann, gateway, "whole")
+    reply = await ann.post("/maps", {"filter": {"mapped": False}})
+    assert (reply.body["items"][0]["image_id"], reply.body["more"]) == (broken, True)
+    voice = Voice(reply.body["items"][0])
+    await gateway.hear(voice.says(JobFailed, attempt=1, code="picture_unreadable", sentence="It is broken."))
+
+    reply = await ann.post("/maps", {"filter": {"mapped": False}})
+    assert (reply.body["items"][0]["image_id"], reply.body["more"]) == (whole, True)
+    monkeypatch.setattr("services.gateway.routes.work.MAPS_LIMIT", 2)
+    assert await drawn(ann, {"mapped": False}) == {broken, whole}, "it is tried again, behind the others"
+
+
+async def test_maps_that_were_rejected_and_have_newer_ones_beside_them_are_not_drawn_anew(
+    ann: Client, gateway: Gateway
+) -> None:
+    """Else those that another recipe has drawn in their place would lose their approval with each such batch."""
+    old = await mapped(ann, gateway, "a", recipe="cues")
+    await decide(ann, old, "reject", {"reasons": ["flat"]})
+    assert await drawn(ann, {"map_state": "rejected"}, redraw=True) == {str(old.asset_id)}
+    new = await mapped(ann, gateway, "a", recipe="onnx")
+    assert await drawn(ann, {"map_state": "rejected"}, redraw=True) == set()
+    await decide(ann, new, "approve")
+    assert await drawn(ann, {"map_state": "rejected"}, redraw=True) == set()
+    await decide(ann, new, "reject", {"reasons": ["inverted"]})
+    assert await drawn(ann, {"map_state": "rejected"}, redraw=True) == {str(new.asset_id)}
+    shown = (await ann.get("/images", params={"map_state": "rejected"})).body["items"]
+    assert [image["id"] for image in shown] == [str(new.asset_id)]
