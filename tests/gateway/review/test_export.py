@@ -160,6 +160,23 @@ async def test_a_data_set_is_flat_rows_of_equal_columns_and_never_half_of_itself
         await export(ann, layout="dataset")
 
 
+async def test_rows_of_a_data_set_have_equal_columns_where_an_image_is_not_handed_out_yet(
+    ann: Client, gateway: Gateway
+) -> None:
+    copied = await mapped(ann, gateway, "copied")
+    voice = Voice((await ann.post("/media/store", {"url": "https://example.org/b.jpg", "pipeline": []})).body)
+    stored = media_stored(voice, sha256="b" * 64, clean_copy=None)
+    bare = depth_mapped(voice, stored)
+    await gateway.hear(stored, bare)
+    for fact in (copied, bare):
+        await decide(ann, fact, "approve")
+
+    first, second = await export(ann, layout="dataset")
+    assert first.keys() == second.keys()
+    assert (first["url"] > "", second["url"], second["file_name"]) == (True, "", stored.original_key)
+    assert bare.depth.key in second["depth_url"]
+
+
 async def test_a_long_export_comes_while_it_is_read(ann: Client, gateway: Gateway, house: House) -> None:
     fact = await mapped(ann, gateway)
     await decide(ann, fact, "approve")

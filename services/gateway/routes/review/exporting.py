@@ -82,9 +82,10 @@ async def get_export(request: Request, caller: Calling, asked: Annotated[ExportA
 
     With `layout=dataset` every line is a row, flat, with the same columns and types: what tools for data sets read as
     `metadata.jsonl`. `file_name`, `depth_file_name` and `edges_file_name` are keys in the store, so beside a copy of it
-    the files are found; without one, `url`, `depth_url` and `edges_url` lead to them for a while. Normals of surfaces
-    are not drawn of every image: `normals_key` and `normals_url` are empty where there are none. Such a stream that is
-    cut off ends in an error of the connection.
+    the files are found; without one, `url`, `depth_url` and `edges_url` lead to them for a while. An image has no `url`
+    until a copy was made of it that may be handed out. Normals of surfaces are not drawn of every image: `normals_key`
+    and `normals_url` are empty where there are none. Images are in the format that they came in, for which readers may
+    need help, as Pillow does for HEIC. Such a stream that is cut off ends in an error of the connection.
     """
     parts, projects = parts_of(request), caller.seeing(asked.project_id)
     place = read_place(asked.cursor, _ORDER, instant, identifier, words)
@@ -189,12 +190,12 @@ def _flat(told_of: Mapping[str, Any]) -> dict[str, Any]:
     words_of = {name: image[name] or "" for name in ("title", "alt", "caption", "credit", "licence", "page_url")}
     # Readers of data sets take every `file_name` for a file that is there.
     normals = told_of.get("normals", {})
-    without = ("key", "sha256", "url") if "url" in told_of["depth"] else ("key", "sha256")
+    columns = ("key", "sha256", "url") if "url" in told_of["depth"] else ("key", "sha256")
     return {
         **{f"{prefix}file_name": told_of[name]["key"] for prefix, name in files},
         **{f"{prefix}sha256": told_of[name]["sha256"] for prefix, name in files},
-        **{f"{prefix}url": told_of[name]["url"] for prefix, name in files if "url" in told_of[name]},
-        **{f"normals_{name}": normals.get(name, "") for name in without},
+        **{f"{prefix}url": told_of[name].get("url", "") for prefix, name in files if "url" in columns},
+        **{f"normals_{name}": normals.get(name, "") for name in columns},
         "text": words_of["caption"] or words_of["alt"] or words_of["title"],
         **words_of,
         "tags": image["tags"],
