@@ -35,9 +35,11 @@ def part(field: int, content: bytes | str) -> bytes:
     return _varint(field << 3 | 2) + _varint(len(raw)) + raw
 
 
-def tensor(name: str, sides: tuple[int | str, ...]) -> bytes:
-    dims = b"".join(part(1, part(2, s) if isinstance(s, str) else number(1, s)) for s in sides)
-    return part(1, name) + part(2, part(1, number(1, FLOAT) + part(2, dims)))
+def tensor(name: str, sides: tuple[int | str, ...] | None, numbers: int = FLOAT) -> bytes:
+    """Write what an input or output is; nothing of its sides where there are none."""
+    dims = [part(1, part(2, s) if isinstance(s, str) else number(1, s)) for s in sides or ()]
+    shape = b"" if sides is None else part(2, b"".join(dims))
+    return part(1, name) + part(2, part(1, number(1, numbers) + shape))
 
 
 def node(operator: str, source: str | Sequence[str], target: str, *attributes: bytes) -> bytes:

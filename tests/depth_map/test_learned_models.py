@@ -20,8 +20,8 @@ from services.depth_map.estimators import (
 )
 from shared.errors import Refused
 from tests.depth_map.metrics import relative_error, share_within_a_quarter
-from tests.depth_map.scenes import CORPUS, measured_pairs, rank_correlation, seen
-from tests.depth_map.tiny_models import brightness_model, described
+from tests.depth_map.scenes import CORPUS, measured_pairs, rank_correlation, room, seen
+from tests.depth_map.tiny_models import brightness_model, described, model_taking
 
 FAST_DEPTH = CORPUS / "models" / "fastdepth_nyu_int8w.onnx"
 FAST_DEPTH_SHA256 = "92df583bd25d9d53946f66d1e1749e5e0258aad268ece93cf480b929eb8199e4"
@@ -128,6 +128,31 @@ def test_a_model_that_is_not_as_described_is_refused_when_it_is_loaded(
     with pytest.raises(Refused) as refusal:
         OnnxEstimator(described(tmp_path, weights, **(fitting | changes)))
     assert refusal.value.code == "model_unfit"
+
+
+@pytest.mark.parametrize(
+    ("numbers", "sides", "word"),
+    [
+        (10, (1, 3, "height", "width"), "float16"),
+        (11, (), "double"),
+        (1, (1, 3, "height"), "3 axes"),
+        (1, (1, 1, 3, "height", "width"), "5 axes"),
+    ],
+)
+def test_a_model_that_takes_no_pictures_is_refused_in_a_sentence_that_says_so(
+    tmp_path: Path, numbers: int, sides: tuple[int | str, ...], word: str
+) -> None:
+    with pytest.raises(Refused) as refusal:
+        OnnxEstimator(described(tmp_path, model_taking(numbers, *sides)))
+    assert refusal.value.code == "model_unfit"
+    assert word in refusal.value.sentence
+
+
+def test_a_model_that_does_not_tell_what_it_takes_is_run_all_the_same(tmp_path: Path) -> None:
+    estimator = OnnxEstimator(described(tmp_path, model_taking(1)))
+
+    inverse = estimator.estimate(seen(room(64, 48)))
+    assert np.abs(inverse - seen(room(64, 48)).mean(axis=2)).mean() < 0.1
 
 
 @pytest.mark.parametrize("provider", ["CUDAExecutionProvider", "OpenVINOExecutionProvider", "ACCELERATOR"])

@@ -29,6 +29,24 @@ def brightness_model(
     return number(1, 7) + part(7, graph) + part(8, part(1, "") + number(2, 13))
 
 
+def model_taking(numbers: int, *sides: int | str) -> bytes:
+    """A model of opset 13 whose depth is the mean of the second axis of what it takes; told no sides, it tells none.
+
+    Args:
+        numbers: of which kind, as `TensorProto.DataType` counts them.
+        sides: of its input.
+
+    """
+    axes = part(1, "axes") + number(8, 1) + number(20, INTS)
+    graph = (
+        part(1, node("ReduceMean", "image", "depth", axes))
+        + part(2, "taking")
+        + part(11, tensor("image", sides or None, numbers))
+        + part(12, tensor("depth", None, numbers))
+    )
+    return number(1, 7) + part(7, graph) + part(8, part(1, "") + number(2, 13))
+
+
 def four_channel_model(*then: str, channels: int = 4) -> bytes:
     """A model of opset 13 fed as the network of drawn scenes is, whose nearness is the mean of all channels, then..."""
     names = ["mean", *(f"after{k}" for k in range(len(then)))]

@@ -1,7 +1,7 @@
 """Depth from a learned model, over ONNX Runtime."""
 
 import hashlib
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from services.depth_map.estimators.onnx_sessions import session_of, verified
 from services.depth_map.rules import Kind, Provenance
 from shared.errors import Refused
 
+_NUMBERS: Final = "tensor(float)"
+_AXES: Final = 4
 # What decides where and how fast a model runs, but not what it is.
 _NOT_THE_MODEL = {"path", "object_key", "url", "threads", "batch"}
 
@@ -82,7 +84,7 @@ def _session(model: OnnxModel) -> Any:
 
 
 def _must_fit(session: Any, model: OnnxModel) -> None:
-    inputs = {tensor.name: tensor.shape for tensor in session.get_inputs()}
+    inputs = {tensor.name: (tensor.type, tensor.shape) for tensor in session.get_inputs()}
     outputs = [tensor.name for tensor in session.get_outputs()]
     if list(inputs) != [model.input_name] or model.output_name not in outputs:
         raise Refused(
@@ -90,7 +92,13 @@ def _must_fit(session: Any, model: OnnxModel) -> None:
             f"{model.name} takes {sorted(inputs)} and gives {outputs}, "
             f"not {model.input_name} and {model.output_name} as configured.",
         )
-    shape = inputs[model.input_name]
+    numbers, shape = inputs[model.input_name]
+    if numbers != _NUMBERS:
+        raise Refused("model_unfit", f"{model.name} takes {numbers}, and pictures are given as {_NUMBERS}.")
+    if not shape:
+        return  # it tells nothing of what it takes
+    if len(shape) != _AXES:
+        raise Refused("model_unfit", f"{model.name} takes tensors of {len(shape)} axes, and pictures have {_AXES}.")
     if isinstance(shape[0], int) and (shape[0], model.batch) != (1, 1):  # nobody waits for a batch to fill
         raise Refused(
             "model_unfit", f"{model.name} takes {shape[0]} pictures at once, and not 1 to {model.batch} as configured."
