@@ -66,6 +66,11 @@ def edge_key(asset_id: UUID, sha256: str) -> str:
     return f"training-data/maps/edge/{asset_id}/{_checked(_SHA256, sha256)}.png"
 
 
+def map_folders(asset_id: UUID) -> tuple[str, ...]:
+    """Name what all keys begin with that were ever given to maps of an asset, and to what lies beside them."""
+    return f"training-data/maps/depth/{asset_id}/", f"training-data/maps/edge/{asset_id}/"
+
+
 def normals_key(key: str) -> str:
     """Name the PNG of surface normals that lies beside a depth map."""
     return f"{key.rpartition('.')[0]}.normals.png"

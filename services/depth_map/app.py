@@ -15,6 +15,7 @@ from services.depth_map.handlers import REACTIONS, WORK
 from services.depth_map.inference import Inference, infer
 from services.depth_map.mapping import DepthMapping
 from services.depth_map.processors import usable_processors
+from services.depth_map.removals import remove_forsaken
 from services.depth_map.rules import EdgeSettings, NormalSettings
 from services.depth_map.settings import Settings
 from services.depth_map.turns import Turns
@@ -37,6 +38,7 @@ async def serve(settings: Settings) -> None:
             inference = await _inference(settings, estimator, stack)
         except Failure as failure:
             raise SystemExit(failure.sentence) from None
+        worker.alongside(lambda: remove_forsaken(worker.pool, objects))
         await worker.run(depth=DepthMapping(worker.pool, objects, sandbox, options, inference))
 
 

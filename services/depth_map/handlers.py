@@ -1,10 +1,10 @@
-"""What depth mapping hears: stored images whose pipeline asks for depth, and commands to map one and to review maps."""
+"""What depth mapping hears: images that were stored and deleted, and commands to map one and to review maps."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from contracts.depth_map import DepthMapped, DepthMapReviewed, MapDepth, ReviewDepthMap, StoredMap
-from contracts.media import MediaStored
+from contracts.media import MediaDeleted, MediaStored
 from services.depth_map import store
 from services.depth_map.mapping import DepthMapping, Maps
 from shared.errors import Refused
@@ -16,16 +16,31 @@ from shared.outbox import Transaction
 
 DEFAULT_RECIPE = "default"
 _PICTURES = tuple(known.extension for known in IMAGE_FORMATS.values())
+_FIRST = 1  # version of what was never deleted
 STEP = "depth"
 """The step of a pipeline that is ours."""
 
 
 async def on_media_stored(tx: Transaction, stored: Sequence[Heard[MediaStored]]) -> None:
-    """Map stored images whose pipeline asks for it."""
-    for image in (heard.message for heard in stored):
+    """Map stored images whose pipeline asks for it, and keep the maps of those that were deleted before."""
+    images = [heard.message for heard in stored]
+    back = [(image.asset_id, image.subject_version) for image in images if image.subject_version > _FIRST]
+    if back:
+        await store.upsert_deletions(tx.connection, back, deleted=False)
+    for image in (image for image in images if STEP in image.pipeline):
         job_id = child_id(image.job_id, MapDepth.wire_name, str(image.asset_id), DEFAULT_RECIPE)
         lineage = image.child_lineage(job_id)
         tx.work(MapDepth(**lineage, asset_id=image.asset_id, original_key=image.original_key, sha256=image.sha256))
+
+
+async def on_media_deleted(tx: Transaction, deleted: Sequence[Heard[MediaDeleted]]) -> None:
+    """Condemn the maps of deleted images."""
+    gone = [(heard.message.asset_id, heard.message.subject_version) for heard in deleted]
+    await store.upsert_deletions(tx.connection, gone, deleted=True)
+
+
+def _concerns(image: MediaStored) -> bool:
+    return STEP in image.pipeline or image.subject_version > _FIRST
 
 
 async def map_depth(job: Job[MapDepth], depth: DepthMapping) -> None:
@@ -111,5 +126,5 @@ def _reviewed(command: ReviewDepthMap, held: dict[str, Any]) -> DepthMapReviewed
     )
 
 
-REACTIONS: Reactions = {MediaStored: Selective(on_media_stored, lambda image: STEP in image.pipeline)}
+REACTIONS: Reactions = {MediaStored: Selective(on_media_stored, _concerns), MediaDeleted: on_media_deleted}
 WORK: Works = {MapDepth: map_depth, ReviewDepthMap: review_depth_map}

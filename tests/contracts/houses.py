@@ -56,5 +56,5 @@ def tables() -> dict[str, Table]:
         ),
         "media": ([ImageFound, ImageGenerated], [FetchMedia, AcceptUpload, DescribeMedia, DrawRendition, DeleteMedia]),
         "image_generation": ([], [GenerateImage]),
-        "depth_map": ([MediaStored], [MapDepth, ReviewDepthMap]),
+        "depth_map": ([MediaStored, MediaDeleted], [MapDepth, ReviewDepthMap]),
     }

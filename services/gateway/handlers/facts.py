@@ -84,6 +84,7 @@ async def _write_deleted(tx: Transaction, facts: Sequence[Heard[MediaDeleted]]) 
     await store.upsert_deleted_assets(tx.connection, [rows.tombstone_of(heard.message, heard.time) for heard in newest])
     gone = [heard.message.asset_id for heard in newest]
     await edits.delete_edits_of_deleted(tx.connection, gone)
+    await store.delete_maps_of_deleted(tx.connection, gone)
     if showing := await pictures.select_scenes_that_show(tx.connection, gone):
         await pictures.update_shown_pictures(tx.connection, showing)
 

@@ -184,7 +184,9 @@ async def _edit(tx: Transaction, caller: Caller, row: Row, asked: ImageEdited) -
     ),
 )
 async def delete_image(request: Request, caller: Calling, image_id: UUID) -> Response:
-    """Delete an image with its maps. It is gone for the next look; the job removes what is stored of it.
+    """Delete an image with its maps. It is gone for the next look, and its job ends once it is deleted.
+
+    What is stored of it goes a day later, and its maps after two, unless it is stored again until then.
 
     Should the job fail, or be cancelled, the image is there again, and its `deletion` says why.
     """

@@ -81,6 +81,20 @@ async def upsert_deleted_assets(connection: Connection, rows: Rows) -> None:
     )
 
 
+async def delete_maps_of_deleted(connection: Connection, ids: Sequence[UUID]) -> None:
+    """Forget the maps of those of these assets that are gone, but for what was drawn since they came back.
+
+    Depth mapping tells again of maps that it still has of an asset that comes back; what was decided of them is kept.
+    """
+    await connection.execute(
+        """
+        DELETE FROM maps USING assets
+        WHERE maps.asset_id = assets.id AND assets.id = ANY ($1) AND maps.at <= assets.deleted_at
+        """,
+        list(ids),
+    )
+
+
 async def insert_asset_sources(connection: Connection, rows: Rows) -> None:
     """Note which jobs stored which assets; those that nobody has tagged yet get the tags of their rows of an import."""
     await connection.execute(

@@ -7,6 +7,8 @@ import pytest
 
 from contracts.depth_map import MapDepth
 from contracts.jobs import JobFailed
+from contracts.media import FetchMedia, MediaDeleted
+from shared.identifiers import uuid7
 from tests.gateway.living import Client, Gateway, Voice
 from tests.gateway.review.mapped import decide, mapped
 from tests.gateway.sayings import depth_mapped, media_stored, video_stored
@@ -111,3 +113,20 @@ async def test_maps_that_were_rejected_and_have_newer_ones_beside_them_are_not_d
     assert await drawn(ann, {"map_state": "rejected"}, redraw=True) == {str(new.asset_id)}
     shown = (await ann.get("/images", params={"map_state": "rejected"})).body["items"]
     assert [image["id"] for image in shown] == [str(new.asset_id)]
+
+
+async def test_maps_of_a_deleted_image_are_gone_until_depth_mapping_tells_of_them_again(
+    ann: Client, gateway: Gateway
+) -> None:
+    """They are removed where the image stays away, and what leads to nothing is not shown."""
+    fact = await mapped(ann, gateway)
+    await decide(ann, fact, "approve")
+    voice = Voice((await ann.get("/jobs", params={"limit": "1", "kind": FetchMedia.wire_name})).body["items"][0])
+    await gateway.hear(voice.states(MediaDeleted, asset_id=fact.asset_id, subject_version=2))
+    await gateway.hear(media_stored(voice, version=3, sha256=sha256(b"a").hexdigest()))
+    assert (await ann.get(f"/images/{fact.asset_id}/maps")).body["items"] == []
+    assert await drawn(ann, {"mapped": False}) == {str(fact.asset_id)}
+
+    await gateway.hear(fact.model_copy(update={"job_id": uuid7()}))
+    [shown] = (await ann.get(f"/images/{fact.asset_id}/maps")).body["items"]
+    assert shown["review"]["state"] == "approved"
