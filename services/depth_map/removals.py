@@ -36,7 +36,8 @@ async def remove_page(pool: Pool, objects: ObjectStore) -> bool:
         forsaken = await store.select_condemned(connection, _AT_ONCE)
         for asset_id in forsaken:
             await _remove(objects, asset_id)
-        await store.update_removed(connection, forsaken)
+        if forsaken:
+            await store.update_removed(connection, forsaken)
     return len(forsaken) == _AT_ONCE
 
 

@@ -35,6 +35,7 @@ def test_a_worker_hears_its_commands_what_it_reacts_to_and_what_every_worker_is_
         "jobs.report_jobs.depth_map",
         "jobs.resume_work.all",
         "jobs.resume_work.depth_map",
+        "media.media_deleted",
         "media.media_stored",
     ]
 

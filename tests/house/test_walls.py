@@ -99,6 +99,7 @@ def test_the_crafts_that_know_no_tables_are_all_the_crafts() -> None:
         "library",
         "manners",
         "reconciling",
+        "removals",
         "store",
         "rules",
         "settings",

@@ -32,6 +32,7 @@ SMALL: Final[Mapping[str, str]] = {
     "services.gateway.rounds": "_LOOK_SECONDS, LAST_ASK_SECONDS = 0.2, 0.5",
     "services.gateway.rounds.uploads": "_PAUSE_SECONDS = 0.5",
     "services.gateway.rules.webhooks": "LEASE_SECONDS, _RETRY_SECONDS = 3.0, (3600,) * 9",
+    "services.depth_map.removals": "_LOOK_SECONDS = 0.5",
     "services.media.library": "_COLLECT_SECONDS = 0.5",
     "services.media.manners": "_CLEAN_SECONDS = 0.5",
     "services.scraper.forgetting": "_CLEAN_SECONDS = 0.5",

@@ -12,6 +12,7 @@ from contracts.image_generation import GenerateImage
 from contracts.jobs import CancelJob, CheckWorker, JobAccepted, JobUnknown, ReplayOutbox, ReportJobs
 from contracts.media import AcceptUpload, DeleteMedia, DrawRendition, FetchMedia
 from deploy.database import SERVICES, WORKERS
+from shared.object_keys import map_folders
 from shared.topology import Topology, queue_of
 from tests.journeys.gallery import draw
 from tests.journeys.visitors import SCENE
@@ -25,7 +26,7 @@ from tests.reliability.crash_points.crawling import (
     read_a_manifest,
     read_a_manifest_that_breaks_off,
 )
-from tests.reliability.crash_points.hands import USER, Hands, Piece, lineage
+from tests.reliability.crash_points.hands import PROJECT, USER, Hands, Piece, lineage
 from tests.reliability.crash_points.hired import BUSY
 from tests.reliability.crash_points.operating import (
     abandon_a_job,
@@ -204,6 +205,26 @@ async def condemn_bytes(hands: Hands) -> None:
     await hands.until("SELECT count(*) = 0 FROM media.blobs WHERE sha256 = $1", _CONDEMNED)
 
 
+async def condemn_maps(hands: Hands) -> None:
+    """Leave the maps of an image behind that was deleted days ago."""
+    asset_id = same_id("condemned maps")
+    for folder in map_folders(asset_id):
+        await hands.s3.put_object(Bucket=hands.bucket, Key=f"{folder}{_CONDEMNED}.png", Body=b"condemned")
+    await hands.books.rows(
+        """
+        WITH drawn AS (
+            INSERT INTO depth_map.depth_maps (asset_id, recipe, project_id, maps, facts)
+            VALUES ($1, 'r', $2, '{}', '{}')
+        )
+        INSERT INTO depth_map.deletions (asset_id, subject_version, condemned_at)
+        VALUES ($1, 2, now() - interval '3 days')
+        """,
+        asset_id,
+        PROJECT,
+    )
+    await hands.until("SELECT condemned_at IS NULL FROM depth_map.deletions WHERE asset_id = $1", asset_id)
+
+
 PIECES: Final[Sequence[Piece]] = (
     scrape_two_pages,
     keep_an_image_and_map_it_twice,
@@ -223,6 +244,7 @@ PIECES: Final[Sequence[Piece]] = (
     say_what_nobody_hears,
     leave_what_cannot_be_read,
     condemn_bytes,
+    condemn_maps,
     send_files_and_edit_them,
     keep_a_project,
     keep_customers,
