@@ -154,16 +154,13 @@ class Inference:
 
     async def _run(self, batch: list[_Waiting]) -> tuple[Shape, list[bytes]]:
         pictures = b"".join(each.picture for each in batch)
-        async with self._turns.mine() if self._turns else nullcontext():
-            facts, maps = await self._asked(pictures, batch[0].shape)
+        with waiting_for_the_machine():
+            async with self._turns.mine() if self._turns else nullcontext():
+                facts, maps = await self._sandbox.run(infer, pictures, model=self._model, shape=list(batch[0].shape))
         shape = tuple(facts["shape"])
         if len(maps) != len(batch) or any(len(plane) != _FLOAT_BYTES * math.prod(shape) for plane in maps):
             raise Refused("model_unfit", "The model did not give one map for each picture.")
         return shape, maps
-
-    async def _asked(self, pictures: bytes, shape: Shape) -> tuple[dict[str, Any], list[bytes]]:
-        with waiting_for_the_machine():
-            return await self._sandbox.run(infer, pictures, model=self._model, shape=list(shape))
 
     def _disappoint(self, batch: list[_Waiting], error: Exception) -> None:
         """Tell one alone what went wrong; of several it may be the fault of one, so each is tried again alone.

@@ -42,7 +42,7 @@ class Turns:
 
     @asynccontextmanager
     async def mine(self) -> AsyncIterator[None]:
-        """Wait for the turn, and have it until the context is left."""
+        """Wait for the turn, and have it until the context is left; raises Refused (`model_missing`)."""
         with _opened(self._turn) as turn:
             # Who has just had it queues up behind whoever is next, and so starves nobody.
             with _opened(self._next) as next_:
@@ -53,7 +53,10 @@ class Turns:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[int]:
-    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError as error:
+        raise Refused("model_missing", f"The weights by which replicas take turns are not at {path}.") from error
     try:
         yield descriptor
     finally:

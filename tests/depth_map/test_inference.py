@@ -17,6 +17,7 @@ from services.depth_map.inference import Inference, infer
 from services.depth_map.mapping import DepthMapping
 from services.depth_map.rules import EdgeSettings, NormalSettings
 from services.depth_map.settings import Settings
+from services.depth_map.turns import Turns
 from shared.errors import Refused, TryAgain
 from shared.sandbox import Rehearsal, Sandbox
 from tests.depth_map.needed import NEEDED
@@ -112,6 +113,19 @@ async def test_weights_that_are_gone_when_the_process_is_replaced_end_nobodys_jo
     model = described(tmp_path, brightness_model())
     assert model.path is not None
     async with _holder(model, calls_per_process=1) as holder, Inference(holder, model) as inference:
+        assert told(await inference.map_of(grey(4), SMALL)) == 4
+        model.path.rename(tmp_path / "moved")
+        with pytest.raises(TryAgain, match="model_missing") as failure:
+            await inference.map_of(grey(4), SMALL)
+        assert failure.value.rate_limited
+        (tmp_path / "moved").rename(model.path)
+        assert told(await inference.map_of(grey(5), SMALL)) == 5
+
+
+async def test_who_takes_turns_waits_for_weights_that_are_gone_too(tmp_path: Path) -> None:
+    model = described(tmp_path, brightness_model())
+    turns = Turns(model.path)
+    async with _holder(model, calls_per_process=200) as holder, Inference(holder, model, turns) as inference:
         assert told(await inference.map_of(grey(4), SMALL)) == 4
         model.path.rename(tmp_path / "moved")
         with pytest.raises(TryAgain, match="model_missing") as failure:
