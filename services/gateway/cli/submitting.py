@@ -94,7 +94,7 @@ def draw_maps(
     images: Annotated[list[UUID] | None, typer.Argument(help="Images; or say which by options.")] = None,
     *,
     unmapped: Annotated[bool, typer.Option("--unmapped", help="All images that have no maps.")] = False,
-    rejected: Annotated[bool, typer.Option("--rejected", help="All images of which maps were rejected.")] = False,
+    rejected: Annotated[bool, typer.Option("--rejected", help="All images whose newest maps were rejected.")] = False,
     chapter: Annotated[str | None, typer.Option(help="Only images of this chapter's scenes; alone: all.")] = None,
     recipe: Annotated[str | None, typer.Option()] = None,
     redraw: Annotated[bool, typer.Option("--redraw", help="Also what the recipe has drawn already.")] = False,

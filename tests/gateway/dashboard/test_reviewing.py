@@ -5,13 +5,14 @@ from typing import Final
 
 import pytest
 
+from contracts.depth_map import MapDepth
 from services.gateway.rules.reviewing import REASONS
 from tests.gateway.browser import Page
 from tests.gateway.dashboard.conftest import enter
 from tests.gateway.dashboard.pictures import RED, Shown, show_maps, show_picture
 from tests.gateway.living import Client, Gateway
 from tests.gateway.review.mapped import BANDED, FLAT, SOUND, queue
-from tests.living import until
+from tests.living import House, until
 
 _STATUS: Final = "document.querySelector('.review-status').innerText"
 _NAME: Final = "document.querySelector('.review-name').innerText"
@@ -102,6 +103,34 @@ async def test_keys_approve_reject_and_take_back_and_nothing_is_loaded_anew(boar
 
 
 @pytest.mark.usefixtures("three")
+async def _told_to_draw(house: House) -> MapDepth:
+    said: list[MapDepth] = []
+
+    async def told() -> bool:
+        said.extend(one for one in await house.heard("depth_map") if isinstance(one, MapDepth))
+        return bool(said)
+
+    await until(told)
+    [command] = said
+    return command
+
+
+async def test_what_is_to_be_drawn_again_is_drawn_though_it_was_drawn_before(
+    board: Page, three: dict[str, Shown], house: House
+) -> None:
+    await board.press("g", code=71)
+    await _says(board, "drawn again")
+    command = await _told_to_draw(house)
+    assert (str(command.asset_id), command.recipe, command.redraw) == (three["Flat"].image_id, "default", True)
+
+    await board.press("o", code=79)
+    words = "[...document.querySelectorAll('button')].find((one) => one.innerText === 'Draw the maps again')"
+    await board.until(f"{words} !== undefined")
+    await board.run(f"{words}.click()")
+    command = await _told_to_draw(house)
+    assert (str(command.asset_id), command.redraw) == (three["Flat"].image_id, True)
+
+
 async def test_the_map_shows_while_d_is_held_and_digits_choose_it(board: Page) -> None:
     assert await board.run(_PIXEL) == list(RED)
     await board.press("3", code=51)

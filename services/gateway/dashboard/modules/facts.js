@@ -145,7 +145,7 @@ function drawAgain(image, api) {
   const draw = async (event) => {
     event.currentTarget.disabled = true;
     try {
-      await api.post("/maps", { image_id: image.id });
+      await api.post("/maps", { image_id: image.id, redraw: state !== "not_requested" });
       toast("The maps will be drawn.");
     } catch (problem) {
       toastProblem(problem);

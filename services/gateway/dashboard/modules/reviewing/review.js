@@ -240,7 +240,7 @@ export class Review {
     const item = this.#current;
     if (!item) return;
     await this.#attempt(async () => {
-      await this.#api.post("/maps", { image_id: item.image.id, recipe: item.recipe });
+      await this.#api.post("/maps", { image_id: item.image.id, redraw: true });
       this.side.say(`The maps of ${titleOf(item.image)} will be drawn again, and wait for a review then.`);
     });
   }
