@@ -71,13 +71,12 @@ async def _inference(settings: Settings, model: EstimatorChoice, stack: AsyncExi
     """Start the one process that holds the model; it has run it once when this returns."""
     if not isinstance(model, OnnxModel):
         return None
-    threads = model.threads or 1
     told, pictures = look(SPECIMEN, DrawOptions(estimator=model).model_dump(mode="json"))
     sandbox = Sandbox(
         processes=1,
         memory_bytes=settings.mapper_memory_bytes,
-        # All threads together: that is how the kernel counts.
-        seconds=settings.mapper_seconds * threads,
+        seconds=settings.mapper_seconds * model.batch,
+        threads=model.threads or 1,
         preload=(RUNTIME, "services.depth_map.inference"),
         readable=(model.path,) if model.path else (),
         growth_bytes=settings.mapper_growth_bytes,

@@ -35,6 +35,7 @@ class Sandbox:
         processes: how many calls run at a time.
         memory_bytes: what one call may map beyond the preloaded modules; its payload counts.
         seconds: of one call, without the waits for a free process and for a processor.
+        threads: in how many a call works at once, each of which may be given so much time of a processor.
         calls_per_process: after so many a process is replaced.
         answer_bytes: how large all blobs of an answer may be together.
         preload: modules that every process imports before its first call.
@@ -62,12 +63,13 @@ class Sandbox:
         rehearsal: Rehearsal | None = None,
         confined: bool = True,
         large_pages: bool = False,
+        threads: int = 1,
     ) -> None:
         self._processes = processes
         self._calls_per_process = calls_per_process
         self._growth_bytes = growth_bytes
         self._rehearsal = rehearsal
-        self._limits = Limits(memory_bytes, seconds, answer_bytes, preload, readable, confined, large_pages)
+        self._limits = Limits(memory_bytes, seconds, answer_bytes, preload, readable, confined, large_pages, threads)
         self._free: asyncio.LifoQueue[Child] = asyncio.LifoQueue()
         self._children: set[Child] = set()
 

@@ -70,6 +70,7 @@ class Limits:
         readable: files that may be read beside the program.
         confined: False: only `seconds` and `answer_bytes` count.
         large_pages: memory comes in large pages.
+        threads: that work at once; the kernel counts their processor time together.
 
     """
 
@@ -80,6 +81,7 @@ class Limits:
     readable: Sequence[Path]
     confined: bool = True
     large_pages: bool = False
+    threads: int = 1
 
 
 class Child:
@@ -182,7 +184,8 @@ class Child:
                 if spent >= self._limits.seconds:
                     raise self._too_long()
                 before, processor = processor, processor_seconds(self.pid)
-                spent += min(processor - before, slice_seconds) if is_runnable(self.pid) else slice_seconds
+                share = (processor - before) / self._limits.threads
+                spent += min(share, slice_seconds) if is_runnable(self.pid) else slice_seconds
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
@@ -238,7 +241,7 @@ def _spawn(wire: socket.socket, limits: Limits) -> subprocess.Popen[bytes]:
         "preload": list(limits.preload),
         "readable": [str(path.resolve()) for path in limits.readable],
         "memory_bytes": limits.memory_bytes,
-        "seconds": limits.seconds,
+        "seconds": limits.seconds * limits.threads,
         "confined": limits.confined,
     }
     paths = [str(Path(entry).resolve()) for entry in sys.path]

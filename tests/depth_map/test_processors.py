@@ -1,8 +1,9 @@
 """Threads follow what a container may use, and not what the machine has."""
 
 import os
+from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -64,3 +65,25 @@ async def test_a_model_is_drawn_with_however_many_processors_there_are(
     assert model.threads == min(processors, 64)
     told, _ = look(SPECIMEN, DrawOptions(estimator=model).model_dump(mode="json"))
     assert told["shape"] == [32, 32, 3]
+
+
+async def test_a_model_that_stands_still_is_given_up_as_soon_with_many_threads_as_with_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: dict[str, Any] = {}
+
+    class Noting:
+        def __init__(self, **limits: Any) -> None:
+            told.update(limits)
+
+        async def __aenter__(self) -> Self:
+            return self
+
+        async def __aexit__(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setattr(app, "Sandbox", Noting)
+    model = described(tmp_path, brightness_model(batch="n"), threads=16, batch=2)
+    async with AsyncExitStack() as stack:
+        await app._inference(Settings(**NEEDED, mapper_seconds=7), model, stack)
+    assert (told["seconds"], told["threads"]) == (2 * 7, 16), "each of a batch has the time of one"
