@@ -187,19 +187,6 @@ async def test_a_call_that_takes_too_long_is_killed_with_all_it_started(function
         assert (await sandbox.run(hostile.echo, b""))[0]["pid"] != pid
 
 
-async def test_a_call_of_many_threads_that_stands_still_is_killed_as_soon_as_any_other() -> None:
-    async with a_sandbox(seconds=1.0, threads=16) as sandbox:
-        started = time.monotonic()
-        assert (await refusal(sandbox, hostile.sleep)).code == "takes_too_long"
-        assert time.monotonic() - started < 5
-
-
-async def test_processor_time_is_counted_for_all_threads_of_a_call_together() -> None:
-    async with a_sandbox(seconds=2.0, threads=16) as sandbox:
-        used = (await sandbox.run(hostile.labour, b"", until=0))[0]["seconds"]
-        assert (await sandbox.run(hostile.labour, b"", until=used + 2.4))[0]["seconds"] >= used + 2.4
-
-
 async def test_what_is_answered_while_this_process_is_frozen_is_heard() -> None:
     async with a_sandbox(seconds=1.0) as sandbox:
         (child,) = sandbox._children
