@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from shared.errors import Refused
+from shared.png_chunks import PNG_START, without_torn_end
 
 Pixels = NDArray[np.uint8]
 
@@ -48,7 +49,9 @@ def opened(file: bytes) -> Pixels:
 
 def _decoded(file: bytes) -> Pixels:
     try:
-        with Image.open(io.BytesIO(file), formats=FORMATS) as image:
+        # What a browser shows is opened, too, and so stored.
+        whole = without_torn_end(file) if file.startswith(PNG_START) else file
+        with Image.open(io.BytesIO(whole), formats=FORMATS) as image:
             _must_be_drawable(*image.size)
             image.load()
             # A frame may turn out larger than the header said.

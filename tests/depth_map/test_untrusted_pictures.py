@@ -15,6 +15,7 @@ from services.depth_map import pictures
 from services.depth_map.pictures import opened
 from shared.errors import Refused
 from shared.image_formats import IMAGE_FORMATS, ImageFormat, image_format
+from shared.png_chunks import PNG_END, png_chunk
 from tests.depth_map.scenes import CORPUS, file_of, room
 from tests.media.heic import heic
 from tests.media.samples import exif_with_place
@@ -219,6 +220,14 @@ def test_a_picture_that_was_cut_short_is_refused(kind: str) -> None:
     assert _refused(whole[: len(whole) // 2]) == "picture_unreadable"
 
 
+@pytest.mark.parametrize("kind", [b"tEXt", b"eXIf", b"IEND"])
+def test_a_png_that_is_torn_behind_its_pixels_is_whole_all_the_same(kind: bytes) -> None:
+    whole = file_of(room(64, 48), "PNG")
+    torn = whole.removesuffix(PNG_END) + png_chunk(kind, bytes(200))[:100]
+
+    assert (opened(torn) == opened(whole)).all()
+
+
 def test_broken_exif_does_not_cost_the_picture() -> None:
     file = file_of(room(64, 48), "JPEG", exif=b"Exif\x00\x00II*\x00\xff\xff\xff\xff\x00garbage")
 
@@ -251,6 +260,7 @@ def test_every_hostile_file_of_the_corpus_is_opened_or_refused_with_a_code() -> 
         "crash-5762152299364352.fli": "picture_unreadable",
         "16383x16383.png": "picture_too_large",
         "9643x10328.jpg": "picture_too_large",
+        "truncated_end_chunk.png": "opened",
         "1x1.png": "picture_too_small",
         "hopper_bad_exif.jpg": "opened",
     }

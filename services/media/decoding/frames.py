@@ -11,11 +11,10 @@ from services.media.decoding.containers import (
     GIF_EXTENSION,
     GIF_HEADER_BYTES,
     GIF_IMAGE,
-    MAX_PARTS,
     colour_table_bytes,
-    png_chunks,
     riff_chunks,
 )
+from shared.png_chunks import MAX_PARTS, png_chunks
 
 LONGEST_MS: Final = 2**31 - 1
 """Some 24 days: whatever a file claims beyond counts as this."""

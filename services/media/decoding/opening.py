@@ -19,12 +19,12 @@ from PIL.PpmImagePlugin import PpmImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from services.media.decoding.containers import without_torn_end
 from services.media.decoding.frames import Frames, measure_frames
 from services.media.decoding.metadata import Metadata, read_metadata
 from services.media.decoding.pixels import eight_bit, to_srgb, upright
 from shared.errors import Refused
 from shared.image_formats import ImageFormat, image_format
+from shared.png_chunks import without_torn_end
 
 MAX_JPEG_PIXEL_PASSES: Final = 2_000_000_000
 """Scans of a progressive JPEG times its pixels: about 2 s of decoding. Cameras write about ten scans."""

@@ -8,7 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from services.media.decoding.containers import Part, iso_boxes
+from services.media.decoding.containers import iso_boxes
+from shared.png_chunks import Part
 
 STILLS: Final = frozenset({"avif", "heic"})
 """The formats that can be copied so, by name."""

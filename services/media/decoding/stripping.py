@@ -11,14 +11,11 @@ from services.media.decoding.containers import (
     GIF_EXTENSION,
     GIF_HEADER_BYTES,
     GIF_IMAGE,
-    Part,
     colour_table_bytes,
-    png_chunk,
-    png_chunks,
     riff_chunks,
-    without_torn_end,
 )
 from services.media.decoding.metadata import UPRIGHT
+from shared.png_chunks import Part, png_chunk, png_chunks, without_torn_end
 
 _JPEG_START, _JPEG_END, _JPEG_SCAN = 0xD8, 0xD9, 0xDA
 _JPEG_KEPT: Final = frozenset(range(0xC0, 0xE0))
