@@ -12,7 +12,8 @@ Rows = Sequence[dict[str, Any]]
 async def insert_pictures(connection: Connection, rows: Rows) -> None:
     """Keep each picture; those of a scene become versions of it.
 
-    A scene shows its newest version, the first of its job, until somebody chooses one.
+    A scene shows its newest version, the first of its job, until somebody chooses one; what is deleted counts for
+    neither.
     """
     await connection.execute(
         """
@@ -54,10 +55,15 @@ async def insert_pictures(connection: Connection, rows: Rows) -> None:
             generation_time_seconds = newest.generation_seconds, updated_at = newest.generated_at
         FROM newest
         WHERE scene.record_id = newest.record_id
-          AND NOT EXISTS (SELECT FROM picture_choices AS choice
-                          WHERE choice.record_id = scene.record_id AND choice.undone_at IS NULL)
+          AND NOT EXISTS (SELECT FROM pictures AS chosen LEFT JOIN assets AS image ON image.id = chosen.asset_id
+                          WHERE chosen.record_id = scene.record_id AND image.deleted_at IS NULL AND chosen.number = (
+                              SELECT number FROM picture_choices AS choice
+                              WHERE choice.record_id = scene.record_id AND choice.undone_at IS NULL
+                              ORDER BY ordinal DESC LIMIT 1))
           AND NOT EXISTS (SELECT FROM pictures AS other JOIN drawings AS drawn USING (task_id)
-                          WHERE other.record_id = scene.record_id AND drawn.created_at > newest.drawn_at)
+                          LEFT JOIN assets AS image ON image.id = other.asset_id
+                          WHERE other.record_id = scene.record_id AND drawn.created_at > newest.drawn_at
+                            AND image.deleted_at IS NULL)
         """,
         rows,
     )

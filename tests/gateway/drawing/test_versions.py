@@ -4,7 +4,7 @@ from typing import Any
 
 from contracts.image_generation import GenerateImage
 from contracts.media import MediaDeleted
-from tests.gateway.drawing.studios import complete, draw, fail, keep, reported, status
+from tests.gateway.drawing.studios import complete, draw, drawn, fail, keep, reported, status
 from tests.gateway.living import Client, Gateway, Voice
 from tests.gateway.people.asking import let_in, project, refused
 from tests.gateway.sayings import said_to
@@ -145,6 +145,33 @@ async def test_a_version_whose_image_is_deleted_is_not_shown(gateway: Gateway, a
     assert [(one["deleted"], one["image_url"] is None) for one in listed["items"]] == [(True, True), (False, False)]
     await ann.post(f"{VERSIONS}/1/choose")
     assert refused(await ann.post(f"{VERSIONS}/2/choose")) == (409, "version_deleted")
+
+
+async def test_where_the_chosen_version_is_deleted_a_scene_shows_what_is_drawn_after_it(
+    gateway: Gateway, ann: Client
+) -> None:
+    first = await complete(gateway, ann, (await draw(ann)).body["task_id"])
+    old = await keep(gateway, first)
+    await ann.post(f"{VERSIONS}/1/choose")
+    await gateway.hear(first.states(MediaDeleted, asset_id=old.asset_id, subject_version=2))
+    assert (await status(ann))["image_url"] is None
+
+    second = await complete(gateway, ann, (await draw(ann, style="ink")).body["task_id"])
+    new = await keep(gateway, second, sha256="cd" * 32)
+    assert (await versions(ann))["shown"] == 2
+    assert (await status(ann))["image_id"] == str(new.asset_id)
+
+
+async def test_a_picture_that_comes_late_is_shown_where_all_that_is_newer_was_deleted(
+    gateway: Gateway, ann: Client
+) -> None:
+    late = (await draw(ann)).body["task_id"]
+    await fail(gateway, ann, late)
+    second = await complete(gateway, ann, (await draw(ann, style="ink")).body["task_id"])
+    new = await keep(gateway, second)
+    await gateway.hear(second.states(MediaDeleted, asset_id=new.asset_id, subject_version=2))
+    await gateway.hear(drawn(Voice(await ann.job(late))))
+    assert (await versions(ann))["shown"] == 2
 
 
 async def test_a_version_is_drawn_anew_from_another_seed_and_tells_where_it_comes_from(
