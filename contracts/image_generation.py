@@ -26,6 +26,9 @@ class GenerateImage(Command):
     negative_prompt: str | None = Field(default=None, max_length=2000)
     seed: int | None = Field(default=None, ge=0, lt=2**32)
     provider: str | None = Field(default=None, max_length=40, description="null: the configured default")
+    seed_asked_for: bool = Field(
+        default=True, description="false: nobody has named this seed, and whoever heeds no seeds may draw all the same"
+    )
     samples: int = Field(default=1, ge=1, le=8, description="pictures of one request, each with a seed of its own")
     references: tuple[ObjectKey, ...] = Field(
         default=(), max_length=4, description="stored pictures that are shown as an example; said by the gateway alone"
@@ -176,7 +179,7 @@ class ProvidersReported(Report):
             by_name[name].lack(
                 aspect_ratio=asked.aspect_ratio,
                 negative_prompt=asked.negative_prompt or "",
-                seed=asked.seed,
+                seed=asked.seed if asked.seed_asked_for else None,
                 samples=asked.samples,
                 references=len(asked.references),
             )

@@ -31,6 +31,18 @@ async def test_nobody_else_is_asked_for_what_may_be_paid_for_or_may_not_be_drawn
     assert stand_in.asked == 0
 
 
+async def test_a_seed_that_nobody_named_keeps_nobody_from_drawing(house: House, painter: Painter) -> None:
+    careless, command = Painter("careless", seeds=False), wish(seed=4, seed_asked_for=False)
+    outcomes = await Shift(house, {"careless": careless, "painter": painter}).work([command])
+    assert (outcomes[command.job_id].provider, outcomes[command.job_id].state) == ("careless", "completed")
+
+    painter.troubles = [trouble(Trouble.PASSING), trouble(Trouble.PASSING)]
+    providers, options = {"painter": painter, "careless": careless}, {"fallbacks": ("careless",)}
+    unnamed, named = wish(seed=4, seed_asked_for=False), wish(seed=4)
+    outcomes = await Shift(house, providers, options, patient=True).work([unnamed, named])
+    assert [outcomes[one.job_id].provider for one in (unnamed, named)] == ["careless", "painter"]
+
+
 async def test_whoever_is_named_draws_or_nobody(house: House, painter: Painter) -> None:
     painter.troubles = [trouble(Trouble.CREDIT)]
     stand_in = Painter("stand-in")

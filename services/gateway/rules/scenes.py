@@ -18,7 +18,7 @@ BATCH_KIND: Final = "gateway.draw_chapter.v1"
 """Of the job that is the parent of all that are begun by one request; the gateway itself does it, at once."""
 
 _NOT_DRAWN: Final = {"job_id", "parent_job_id", "root_job_id", "project_id", "submitted_by", "priority"} | {
-    *("resumes", "retries")
+    *("resumes", "retries", "seed_asked_for")
 }
 
 

@@ -54,6 +54,7 @@ def _wish(command: GenerateImage) -> Wish:
         negative_prompt,
         command.samples,
         len(command.references),
+        command.seed_asked_for,
     )
 
 

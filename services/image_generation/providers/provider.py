@@ -188,7 +188,14 @@ class Watched(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What somebody would like to have drawn, before it is known who draws it; `seed` None: any."""
+    """What somebody would like to have drawn, before it is known who draws it.
+
+    Attributes:
+        seed: None: any.
+        seed_asked_for: False: somebody who heeds no seeds may draw it too.
+        references: how many pictures are shown as an example.
+
+    """
 
     description: str
     style: str = ""
@@ -197,6 +204,7 @@ class Wish:
     negative_prompt: str = ""
     samples: int = 1
     references: int = 0
+    seed_asked_for: bool = True
 
 
 def offer_of(name: str, can: Capabilities) -> Offer:
@@ -223,7 +231,7 @@ def shortcoming(name: str, can: Capabilities, wish: Wish) -> Refused | None:
     lack = offer_of(name, can).lack(
         aspect_ratio=wish.aspect_ratio,
         negative_prompt=wish.negative_prompt,
-        seed=wish.seed,
+        seed=wish.seed if wish.seed_asked_for else None,
         samples=wish.samples,
         references=wish.references,
     )

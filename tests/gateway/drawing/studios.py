@@ -17,10 +17,16 @@ SEEDING = Offer(
 RANDOM = Offer(name="random", aspect_ratios=("1:1",), seeds=False, negative_prompts=False, most_samples=1)
 
 
-def reported(default: str = "seeding") -> ProvidersReported:
+def reported(default: str = "seeding", *fallbacks: str) -> ProvidersReported:
     at = "2025-01-01T00:00:00Z"
     return ProvidersReported.model_validate(
-        {"service": "image_generation", "at": at, "default": default, "offers": (SEEDING, RANDOM)}
+        {
+            "service": "image_generation",
+            "at": at,
+            "default": default,
+            "fallbacks": fallbacks,
+            "offers": (SEEDING, RANDOM),
+        }
     )
 
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from contracts.image_generation import GenerateImage
 from tests.gateway.drawing.studios import complete, draw, fail, reported
 from tests.gateway.living import Client, Gateway, Reply
@@ -126,6 +128,25 @@ async def test_who_heeds_no_seed_is_told_of_none(gateway: Gateway, ann: Client, 
     await draw_all(ann)
     [said] = await commands(house)
     assert said.seed is None
+
+
+@pytest.mark.parametrize("order", [("random", "seeding"), ("seeding", "random")])
+async def test_a_seed_that_nobody_named_decides_nothing_of_who_draws(
+    gateway: Gateway, ann: Client, house: House, order: tuple[str, str]
+) -> None:
+    await gateway.hear(reported(*order))
+    await chapter(ann, "A pier")
+    [scene] = (await draw_all(ann)).body["items"]
+    [drawn] = await commands(house)
+    assert (drawn.seed is not None, drawn.seed_asked_for) == (True, False)
+    await complete(gateway, ann, scene["task_id"])
+    await ann.post("/chapters/dawn/images/scenes/1/versions/1/regenerate", {})
+    [anew] = await commands(house)
+    assert (anew.seed not in {None, drawn.seed}, anew.seed_asked_for) == (True, False)
+    await draw_all(ann, again=True, scenes=[{"number": 2, "scene_description": "A quay"}], seed=5)
+    await draw(ann, 3, seed=7)
+    family, named = await commands(house)
+    assert (family.seed_asked_for, named.seed, named.seed_asked_for) == (False, 7, True)
 
 
 async def test_what_nobody_draws_begins_no_scene_of_a_chapter(gateway: Gateway, ann: Client) -> None:

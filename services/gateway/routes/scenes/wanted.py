@@ -24,7 +24,6 @@ from shared.database import Connection
 from shared.identifiers import uuid7
 
 _USUAL: Final = {"style": "", "aspect_ratio": "1:1"}
-_UNSEEDED: Final = "seed_unsupported"
 
 
 @dataclass(frozen=True)
@@ -111,10 +110,10 @@ def of_family(command: GenerateImage, look: Mapping[str, Any], place: Place, off
 
 
 def with_seed(command: GenerateImage, seed: int, offers: ProvidersReported | None) -> GenerateImage:
-    """Give a picture a seed that nobody has asked for, where that can be heeded."""
-    member = command.model_copy(update={"seed": seed})
-    lack = None if offers is None else offers.lack(member)
-    return command if lack is not None and lack.code == _UNSEEDED else member
+    """Give a picture a seed that nobody has asked for, where that can be heeded; it decides nothing of who draws."""
+    if offers is not None and offers.lack(command.model_copy(update={"seed": seed})) is not None:
+        return command
+    return command.model_copy(update={"seed": seed, "seed_asked_for": False})
 
 
 def look_of(look: Mapping[str, Any], asked: DrawingAsked) -> dict[str, Any]:
