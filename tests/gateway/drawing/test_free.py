@@ -45,6 +45,24 @@ async def test_it_is_drawn_anew_by_what_was_said_before(
     assert refused(await ann.post("/images/generate", {"from_job_id": probe})) == (404, "job_not_found")
 
 
+async def test_what_is_left_out_is_as_it_was_before_and_what_is_said_is_not(
+    gateway: Gateway, ann: Client, house: House
+) -> None:
+    await gateway.hear(reported())
+    first = (await ann.post("/images/generate", {"description": "A hill"})).body["job"]["id"]
+    image = str((await keep(gateway, await complete(gateway, ann, first))).asset_id)
+    asked = {"description": "A lake", "samples": 2, "user_tier": "pro", "pipeline": ["describe"], "references": [image]}
+    before = (await ann.post("/images/generate", asked)).body["job"]["id"]
+    await said_to(house, "image_generation")
+
+    await ann.post("/images/generate", {"from_job_id": before})
+    otherwise = {"samples": 1, "user_tier": "free", "pipeline": [], "references": []}
+    await ann.post("/images/generate", {"from_job_id": before, **otherwise})
+    same, other = [one for one in await said_to(house, "image_generation") if isinstance(one, GenerateImage)]
+    assert (same.samples, same.priority, same.pipeline, len(same.references)) == (2, 20, ("describe",), 1)
+    assert (other.samples, other.priority, other.pipeline, other.references) == (1, 0, (), ())
+
+
 async def test_what_nobody_draws_is_refused_and_what_says_nothing_too(gateway: Gateway, ann: Client) -> None:
     await gateway.hear(reported())
     for wrong in ({}, {"description": ""}, {"description": "x", "samples": 9}, {"description": "x", "samples": "2"}):

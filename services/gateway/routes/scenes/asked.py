@@ -81,6 +81,13 @@ class GenerationAsked(DrawingAsked):
             raise ValueError("give `description`, or `from_job_id`")
         return self
 
+    def after(self, before: Mapping[str, Any]) -> Self:
+        """Give what is asked for where what has a usual value is left out, and is as it was before."""
+        kept = ("samples", "pipeline")
+        return self.model_copy(
+            update={name: before[name] for name in kept if name in before and name not in self.model_fields_set}
+        )
+
 
 class RegenerationAsked(BaseModel):
     """What shall be otherwise than in the version that it goes back to; the seed is another one in any case."""

@@ -62,10 +62,15 @@ async def post_generation(request: Request, caller: Calling, asked: GenerationAs
         origin = await _origin(tx.connection, caller, asked.from_job_id)
         project_id = caller.writing(asked.project_id or (origin.project_id if origin else None))
         before = dict(origin.request) if origin else {}
-        references = await references_of(tx.connection, project_id, asked.references) or before.get("references", ())
+        references = tuple(before.get("references", ()))
+        if "references" in asked.model_fields_set:
+            references = await references_of(tx.connection, project_id, asked.references)
         look = {name: before[name] for name in _LOOK if name in before}
-        job = new_job(caller, project_id, asked.pipeline)
-        command = told(job, asked.description or before.get("description", ""), look, asked, references)
+        wanted = asked.after(before)
+        job = new_job(caller, project_id, wanted.pipeline)
+        command = told(job, asked.description or before.get("description", ""), look, wanted, references)
+        if asked.user_tier is None and "priority" in before:
+            command = command.model_copy(update={"priority": before["priority"]})
         prospect = await select_prospect(tx.connection, None, command.provider, command.aspect_ratio, command.samples)
         if command.seed is None and before.get("seed") is not None:
             command = with_seed(command, _another_seed(before["seed"], command.job_id), prospect.offers)
