@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 
 from services.image_generation import store
-from services.image_generation.providers import Pending
+from services.image_generation.providers import GenerationRequest, Pending, Submitted
 from services.image_generation.rules import Size
 from services.image_generation.rules.admission import FAILURES_UNTIL_CLOSED, Budgets
 from services.image_generation.rules.trouble import Trouble
@@ -147,6 +147,30 @@ async def test_samples_are_all_paid_and_each_is_said_with_its_cost(house: House,
     assert len(bodies) == 3
     assert all(b'"cost_micros":10000' in bytes(row["body"]) for row in bodies)
     assert await house.value("SELECT price_micros FROM image_generation.generations") == 30_000
+
+
+class Miscounting(Painter):
+    """Draws another number of pictures than it was asked for."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self._count = count
+
+    async def submit(self, request: GenerationRequest) -> Submitted:
+        return await super().submit(request.model_copy(update={"samples": self._count}))
+
+
+@pytest.mark.parametrize(("drawn", "kept"), [(4, 2), (1, 1)])
+async def test_no_more_is_kept_than_was_asked_for_and_what_is_missing_is_said(
+    house: House, drawn: int, kept: int
+) -> None:
+    command = wish(samples=2)
+    outcomes = await Shift(house, {"painter": Miscounting(drawn)}).work([command])
+    assert outcomes[command.job_id].state == "completed"
+    bodies = await house.rows("SELECT body FROM image_generation.outbox WHERE routing_key LIKE '%image_generated'")
+    assert len(bodies) == kept
+    missing = "SELECT count(*) FROM image_generation.outbox WHERE convert_from(body, 'UTF8') LIKE '%only 1 came%'"
+    assert await house.value(missing) == (drawn < command.samples)
 
 
 async def test_a_day_s_money_is_not_spent_on_what_was_not_taken(house: House, painter: Painter) -> None:

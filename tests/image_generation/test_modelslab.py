@@ -133,6 +133,33 @@ async def test_a_seed_that_nobody_can_write_down_is_left_out(server: ModelsLabSe
     assert done.pictures[0].seed == 4, "the one that was asked for"
 
 
+async def test_samples_have_seeds_that_can_be_asked_for(server: ModelsLabServer, modelslab: Provider) -> None:
+    server.output = [f"{server.origin}/out/{name}.png" for name in "ab"]
+    two = lake(modelslab).model_copy(update={"samples": 2})
+    told: dict[str, list[int | None]] = {str(2**32 - 1): [2**32 - 1, 0], str(2**63 - 1): [None, None]}
+    for server.seed, seeds in told.items():
+        done = await ended(modelslab, await modelslab.submit(two))
+        assert [picture.seed for picture in done.pictures] == seeds
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_no_more_is_copied_than_was_asked_for(
+    server: ModelsLabServer, modelslab: Provider, *, at_once: bool
+) -> None:
+    server.ready_at_once, server.output = at_once, [f"{server.origin}/out/{number}.png" for number in range(50)]
+    done = await ended(modelslab, await modelslab.submit(lake(modelslab)))
+    assert len(done.pictures) == 1
+    assert sum("/out/" in seen for seen in server.seen) == 1
+
+
+async def test_pictures_that_are_whole_are_kept_where_others_are_not(
+    server: ModelsLabServer, modelslab: Provider
+) -> None:
+    server.output = [f"{server.origin}/out/a.png", "no picture", f"{server.origin}/out/c.png"]
+    done = await ended(modelslab, await modelslab.submit(lake(modelslab).model_copy(update={"samples": 3})))
+    assert [picture.seed for picture in done.pictures] == [77, 79]
+
+
 async def test_a_link_that_leads_nowhere_yet_is_waited_for(server: ModelsLabServer, modelslab: Provider) -> None:
     server.missing_pictures = 2
     submitted = await modelslab.submit(lake(modelslab))

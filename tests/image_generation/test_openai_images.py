@@ -1,5 +1,6 @@
 """Endpoints that speak OpenAI's images, over real HTTP."""
 
+import base64
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -33,6 +34,17 @@ async def test_pictures_that_come_with_the_answer_are_all_there(server: OpenAISe
     assert submitted.done is not None
     assert [picture.body for picture in submitted.done.pictures] == [PICTURE, PICTURE]
     assert server.keys == {f"Bearer {KEY}"}
+
+
+async def test_no_more_is_read_than_was_asked_for_and_what_is_whole_is_kept(
+    server: OpenAIServer, openai: Provider
+) -> None:
+    one = {"b64_json": base64.b64encode(PICTURE).decode()}
+    server.next += [Reply({"data": [one] * 9}), Reply({"data": [one, {"b64_json": "AAAA"}]})]
+    for samples in (1, 2):
+        submitted = await openai.submit(lake(openai, samples=samples))
+        assert submitted.done is not None
+        assert [picture.body for picture in submitted.done.pictures] == [PICTURE]
 
 
 async def test_links_are_kept_and_their_pictures_copied_without_the_key(server: OpenAIServer, openai: Provider) -> None:

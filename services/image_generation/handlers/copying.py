@@ -71,8 +71,8 @@ async def copied(job: Job[GenerateImage], done: Done, studio: Studio, *, only_he
     the deadline, and where the store will never take it.
     """
     job.progress(_STORING, "storing")
-    pictures = []
-    for number, picture in enumerate(done.pictures):
+    pictures, asked = [], job.command.samples
+    for number, picture in enumerate(done.pictures[:asked]):
         # Numbered by the lease: whoever lost it can never write where its successor does.
         key = generated_key(job.id, job.lease_epoch, number)
         if only_here:
@@ -80,7 +80,10 @@ async def copied(job: Job[GenerateImage], done: Done, studio: Studio, *, only_he
         else:
             await _try_for_a_while(studio, key, picture)
         pictures.append(_copy(key, picture))
-    return Copies(pictures=tuple(pictures), model=done.model, notes=done.notes, facts=dict(done.provenance))
+    fewer = (f"Of the {asked} pictures that were asked for only {len(pictures)} came.",) if len(pictures) < asked else ()
+    return Copies(
+        pictures=tuple(pictures), model=done.model, notes=(*done.notes, *fewer), facts=dict(done.provenance)
+    )
 
 
 def _copy(key: str, picture: GeneratedPicture) -> Copy:

@@ -12,6 +12,7 @@ import orjson
 from pydantic import Field
 
 from services.image_generation.providers.confined import RunConfined
+from services.image_generation.providers.gathering import SAMPLES, gathered
 from services.image_generation.providers.provider import (
     Capabilities,
     Done,
@@ -115,7 +116,7 @@ class ComfyUI:
         request_id = document.get("prompt_id")
         if not isinstance(request_id, str) or not request_id:
             raise self._wire.trouble(Trouble.UNKNOWN, "It gave the request no name.")
-        return Submitted(request_id, {"client": client, "seed": str(request.seed)})
+        return Submitted(request_id, {"client": client, "seed": str(request.seed), SAMPLES: str(request.samples)})
 
     async def poll(self, submitted: Submitted) -> Pending | Done:
         """Ask for the result, and where there is none for the place in the queue."""
@@ -178,10 +179,9 @@ class ComfyUI:
         if not files:
             raise self._wire.trouble(Trouble.BROKEN, "It left no picture behind.")
         seed = whole_number(submitted.resume.get("seed"), None)
-        pictures = [await self._picture(file, seed) for file in files]
+        pictures = await gathered(files, submitted.resume, lambda file, _: self._picture(file, seed))
         model = f"comfyui {self._settings.checkpoint}"
-        there = tuple(picture for picture in pictures if picture is not None)
-        return Done(there, model, provenance={"seed": seed}) if len(there) == len(files) else Pending()
+        return Pending() if pictures is None else Done(pictures, model, provenance={"seed": seed})
 
     async def _picture(self, file: Mapping[str, Any], seed: int | None) -> GeneratedPicture | None:
         place = {name: str(file.get(name, "")) for name in ("filename", "subfolder", "type")}

@@ -9,6 +9,7 @@ import orjson
 from pydantic import Field, SecretStr
 
 from services.image_generation.providers.confined import RunConfined
+from services.image_generation.providers.gathering import SAMPLES, gathered, seed_of_sample
 from services.image_generation.providers.provider import (
     Capabilities,
     Done,
@@ -78,7 +79,7 @@ class ModelsLab:
         answer = await self._wire.hand_in(self._settings.base_url + path, self._document(request))
         self._check(answer, own_words=request.words)
         document = answer.document or {}
-        resume = {"seed": str(request.seed)}
+        resume = {"seed": str(request.seed), SAMPLES: str(request.samples)}
         if isinstance(document.get("fetch_result"), str):
             resume["fetch_result"] = document["fetch_result"][:_LINK_CHARACTERS]
         if eta := number(document.get("eta")):
@@ -97,7 +98,7 @@ class ModelsLab:
         """Ask once, and copy the pictures as soon as it tells where they are."""
         seed = whole_number(submitted.resume.get("seed"), None)
         if told := submitted.resume.get("outputs"):
-            return await self._copied(orjson.loads(told), seed)
+            return await self._copied(orjson.loads(told), seed, submitted)
         answer = await self._fetch(submitted)
         self._check_whose(answer, submitted)
         self._check(answer, polled=True)
@@ -107,7 +108,7 @@ class ModelsLab:
             return Pending(eta_seconds=number(document.get("eta")))
         meta = document.get("meta")
         drawn_from = whole_number(meta.get("seed"), seed) if isinstance(meta, dict) else seed
-        return await self._copied(outputs, drawn_from)
+        return await self._copied(outputs, drawn_from, submitted)
 
     async def cancel(self, submitted: Submitted) -> None:
         """Nothing can be taken back there; it draws to the end, and what it has drawn is not fetched."""
@@ -130,14 +131,15 @@ class ModelsLab:
         except Refused:
             return False
 
-    async def _copied(self, outputs: object, seed: int | None) -> Pending | Done:
-        pictures = []
-        for number_, output in enumerate(outputs if isinstance(outputs, list) else [outputs]):
-            picture = await self._picture(output, None if seed is None else seed + number_)
-            if picture is None:
-                return Pending()
-            pictures.append(picture)
-        return Done(tuple(pictures), f"modelslab {self._settings.model}", provenance={"model": self._settings.model})
+    async def _copied(self, outputs: object, seed: int | None, submitted: Submitted) -> Pending | Done:
+        pictures = await gathered(
+            outputs if isinstance(outputs, list) else [outputs],
+            submitted.resume,
+            lambda output, number_: self._picture(output, seed_of_sample(seed, number_)),
+        )
+        if pictures is None:
+            return Pending()
+        return Done(pictures, f"modelslab {self._settings.model}", provenance={"model": self._settings.model})
 
     async def _picture(self, output: object, seed: int | None) -> GeneratedPicture | None:
         """Copy one output: a link, as is usual, or an object that holds one, or the bytes themselves as base64."""
@@ -207,4 +209,5 @@ def _links(document: Mapping[str, Any]) -> list[str]:
     if document.get("status") != "success" or not isinstance(outputs, list):
         return []
     links = [one for one in outputs if isinstance(one, str) and one.startswith(("http://", "https://"))]
-    return [link for link in links if len(link) <= _LINK_CHARACTERS] if len(links) == len(outputs) else []
+    links = [link for link in links if len(link) <= _LINK_CHARACTERS]
+    return links if len(links) == len(outputs) else []

@@ -7,6 +7,7 @@ import orjson
 from pydantic import Field
 
 from services.image_generation.providers.confined import RunConfined
+from services.image_generation.providers.gathering import SAMPLES, gathered
 from services.image_generation.providers.provider import (
     Capabilities,
     Done,
@@ -75,29 +76,29 @@ class OpenAIImages:
         self._check(answer, request.words)
         given = [one for one in (answer.document or {}).get("data") or [] if isinstance(one, dict)]
         links = [one["url"] for one in given if isinstance(one.get("url"), str)]
-        request_id = request.track_id or "without a name"
+        request_id, resume = request.track_id or "without a name", {SAMPLES: str(request.samples)}
         if given and len(links) == len(given):
-            return Submitted(request_id, {"outputs": orjson.dumps(links).decode()})
+            return Submitted(request_id, {**resume, "outputs": orjson.dumps(links[: request.samples]).decode()})
         texts = [one["b64_json"] for one in given if isinstance(one.get("b64_json"), str)]
         if not texts:
             raise self._wire.trouble(Trouble.UNKNOWN, "It answered without a picture.")
-        return Submitted(request_id, done=self._done([await self._wire.decoded(text, None) for text in texts]))
+        pictures = await gathered(texts, resume, lambda text, _: self._decoded(text))
+        return Submitted(request_id, done=self._done(pictures or ()))
 
     async def poll(self, submitted: Submitted) -> Pending | Done:
         """Copy the pictures that the answer led to."""
-        pictures = []
-        for link in orjson.loads(submitted.resume.get("outputs", "[]")):
-            picture = await self._wire.picture(link, None)
-            if picture is None:
-                return Pending()
-            pictures.append(picture)
-        return self._done(pictures)
+        links = orjson.loads(submitted.resume.get("outputs", "[]"))
+        pictures = await gathered(links, submitted.resume, lambda link, _: self._wire.picture(link, None))
+        return Pending() if pictures is None else self._done(pictures)
 
     async def cancel(self, submitted: Submitted) -> None:
         """Nothing can be taken back: what has a name here is drawn already."""
 
-    def _done(self, pictures: list[GeneratedPicture]) -> Done:
-        return Done(tuple(pictures), self._settings.model, provenance={"model": self._settings.model})
+    async def _decoded(self, text: str) -> GeneratedPicture | None:
+        return await self._wire.decoded(text, None)
+
+    def _done(self, pictures: tuple[GeneratedPicture, ...]) -> Done:
+        return Done(pictures, self._settings.model, provenance={"model": self._settings.model})
 
     def _check(self, answer: Answer, own_words: Sequence[str]) -> None:
         document = answer.document or {}
