@@ -1,16 +1,21 @@
 """What a person is told while a picture is drawn, and when it will be there."""
 
+import asyncio
+from typing import Any
+
 import pytest
 
 from contracts.image_generation import GenerateImage
 from services.image_generation import store
+from services.image_generation.handlers.telling import Telling
+from services.image_generation.providers import GenerationRequest, Pending, Submitted
 from services.image_generation.rules import Size
 from services.image_generation.rules.admission import closed_seconds
 from services.image_generation.rules.advance import Advance, advance
 from services.image_generation.rules.trouble import Trouble
-from tests.image_generation.painters import Painter
+from tests.image_generation.painters import Painter, wish
 from tests.image_generation.shift import Shift
-from tests.living import House, lineage
+from tests.living import House, lineage, until
 
 
 def told(
@@ -91,3 +96,75 @@ def test_nobody_asks_for_as_long_as_follows_from_a_trouble(
     trouble: Trouble, failures: int, patience: float | None, seconds: float | None
 ) -> None:
     assert closed_seconds(trouble, failures, patience) == seconds
+
+
+class Listener:
+    """A job that remembers what was told of it."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[float, str]] = []
+
+    def progress(self, share: float, stage: str) -> None:
+        self.told.append((share, stage))
+
+
+def telling(listener: Listener, elapsed_seconds: float = 0.0) -> Telling:
+    return Telling(listener, "lab", 20, elapsed_seconds)  # type: ignore[arg-type]  # as much of a job as is needed
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [Pending(progress=0.75), Pending(ahead=0), Pending(progress=0.8)],
+        [Pending(progress=1.0), Pending(progress=0.1)],
+        [Pending(eta_seconds=1), Pending(), Pending(eta_seconds=40)],
+        [Pending(), Pending(ahead=2), Pending(ahead=0)],
+    ],
+)
+def test_whatever_a_provider_tells_nothing_goes_back(answers: list[Pending]) -> None:
+    listener = Listener()
+    tells = telling(listener, elapsed_seconds=5)
+    for answer in answers:
+        tells.report(answer)
+    shares = [share for share, _ in listener.told]
+    assert shares == sorted(shares)
+
+
+async def test_who_waits_for_an_answer_is_told_what_the_provider_told_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.image_generation.handlers.telling._EVERY_SECONDS", 0.001)
+    for pending, stage in (
+        (Pending(ahead=3), "waiting at lab, 3 before it"),
+        (Pending(progress=0.5), "lab is drawing, about 1"),
+        (Pending(eta_seconds=95), "lab is drawing, about 9"),
+    ):
+        listener = Listener()
+        tells = telling(listener, elapsed_seconds=10)
+        tells.report(pending)
+        async with tells.by_the_clock():
+            await until(lambda: _several(listener))
+        assert all(told.startswith(stage) for _, told in listener.told), listener.told
+
+
+async def _several(listener: Listener) -> bool:
+    return len(listener.told) > 3
+
+
+class Pondering(Painter):
+    """Takes its time before it takes a request."""
+
+    async def submit(self, request: GenerationRequest) -> Submitted:
+        await asyncio.sleep(0.1)
+        return await super().submit(request)
+
+
+async def test_the_time_that_asking_took_counts(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    elapsed: list[float] = []
+
+    class Noting(Telling):
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args)
+            elapsed.extend(args[3:])
+
+    monkeypatch.setattr("services.image_generation.handlers.following.Telling", Noting)
+    await Shift(house, {"painter": Pondering()}).work([wish()])
+    assert elapsed[0] >= 0.1

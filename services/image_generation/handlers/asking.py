@@ -1,6 +1,7 @@
 """Handing a request in, once: what is paid for is never asked for on a guess."""
 
 import asyncio
+import time
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from uuid import UUID
@@ -53,7 +54,7 @@ class Asked:
     Attributes:
         copies: its pictures, where they came with the answer and are stored already.
         notes: who could not be asked before, and why.
-        asked_seconds_ago: when this attempt began to wait for it.
+        asked_seconds_ago: when it was asked for.
         estimate_seconds: how long such a picture takes.
         failures: how often it was given up before.
 
@@ -193,6 +194,7 @@ async def _ask(
     Where the lease is lost meanwhile, that is what a provider calls a request which it has taken; what it has refused
     then is not written down, and counts as one of which nobody knows the outcome.
     """
+    begun = time.monotonic()
     try:
         async with Telling(job, provider.name, estimate_seconds).by_the_clock():
             submitted = await provider.submit(request)
@@ -212,7 +214,7 @@ async def _ask(
         copies = await copied(job, submitted.done, studio, only_here=can.costs_money and not comes_again)
     if not comes_again:
         await _write_down(job, provider, submitted, copies, version)
-    return Asked(provider, replace(submitted, done=None), copies, estimate_seconds)
+    return Asked(provider, replace(submitted, done=None), copies, estimate_seconds, time.monotonic() - begun)
 
 
 async def _write_down(
