@@ -207,6 +207,25 @@ async def select_originals(connection: Connection, projects: list[UUID], wanted:
     )
 
 
+async def select_examples(connection: Connection, project_id: UUID, ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Give the keys of what strangers may be shown of these images: never an original, which may tell where it was taken.
+
+    That is the clean copy, and of a video, or as long as there is no copy, the largest of the pictures made of it.
+    """
+    rows = await fetch(
+        connection,
+        f"""
+        SELECT asset.id, coalesce(asset.clean_copy ->> 'key', (
+                   SELECT one ->> 'key' FROM jsonb_array_elements(asset.renditions) AS one
+                   WHERE one ->> 'name' ~ '^[0-9]+$' ORDER BY (one ->> 'width_px')::integer DESC LIMIT 1)) AS key
+        FROM assets AS asset WHERE asset.project_id = $1 AND asset.id = ANY ($2) AND {VISIBLE}
+        """,  # noqa: S608 - a condition of this file
+        project_id,
+        list(ids),
+    )
+    return {row["id"]: row["key"] for row in rows if row["key"] is not None}
+
+
 async def select_scene_media(
     connection: Connection, projects: list[UUID], scene_id: str, place: tuple[object, ...] | None, limit: int
 ) -> list[Row]:

@@ -2,9 +2,9 @@
 
 from contracts.image_generation import GenerateImage
 from tests.gateway.drawing.studios import complete, keep, reported
-from tests.gateway.living import Client, Gateway
+from tests.gateway.living import Client, Gateway, Voice
 from tests.gateway.people.asking import refused
-from tests.gateway.sayings import said_to
+from tests.gateway.sayings import media_stored, said_to, video_stored
 from tests.living import House
 
 
@@ -61,6 +61,22 @@ async def test_what_is_left_out_is_as_it_was_before_and_what_is_said_is_not(
     same, other = [one for one in await said_to(house, "image_generation") if isinstance(one, GenerateImage)]
     assert (same.samples, same.priority, same.pipeline, len(same.references)) == (2, 20, ("describe",), 1)
     assert (other.samples, other.priority, other.pipeline, other.references) == (1, 0, (), ())
+
+
+async def test_nobody_is_shown_an_original_as_an_example(gateway: Gateway, ann: Client, house: House) -> None:
+    photograph, film = [
+        Voice((await ann.post("/media/store", {"url": f"https://example.org/{name}"})).body) for name in ("a", "b")
+    ]
+    stored = media_stored(photograph)
+    assert stored.clean_copy is not None
+    copy = stored.clean_copy.model_copy(update={"key": "media/renditions/a/clean.jpg"})
+    stored = stored.model_copy(update={"clean_copy": copy})
+    filmed = video_stored(film, sha256="cd" * 32)
+    await gateway.hear(stored, filmed)
+    shown = [str(one.asset_id) for one in (filmed, stored)]
+    await ann.post("/images/generate", {"description": "A lake", "references": shown})
+    said = [one for one in await said_to(house, "image_generation") if isinstance(one, GenerateImage)]
+    assert [key.rpartition("/")[2] for key in said[0].references] == ["250.webp", "clean.jpg"]
 
 
 async def test_what_nobody_draws_is_refused_and_what_says_nothing_too(gateway: Gateway, ann: Client) -> None:

@@ -18,7 +18,7 @@ from services.gateway.rules.scenes import (
     recipe_of,
     seed_in_family,
 )
-from services.gateway.store.images import ImageFilter, select_originals
+from services.gateway.store.images import select_examples
 from services.gateway.store.submissions import SceneWanted
 from shared.database import Connection
 from shared.identifiers import uuid7
@@ -122,11 +122,10 @@ def look_of(look: Mapping[str, Any], asked: DrawingAsked) -> dict[str, Any]:
 
 
 async def references_of(connection: Connection, project_id: UUID, ids: Sequence[UUID]) -> tuple[str, ...]:
-    """Give the keys of images of a project, in the order in which they were named."""
+    """Give the keys of what may be shown of images of a project, in the order in which they were named."""
     if not ids:
         return ()
-    rows = await select_originals(connection, [project_id], ImageFilter(ids=list(ids)), len(ids))
-    keys = {row["id"]: row["original_key"] for row in rows}
+    keys = await select_examples(connection, project_id, ids)
     if missing := [image_id for image_id in ids if image_id not in keys]:
         raise _missing(missing)
     return tuple(keys[image_id] for image_id in ids)
