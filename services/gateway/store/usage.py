@@ -86,7 +86,8 @@ async def upsert_usage(connection: Connection, limit: int) -> int:
                    count(*) FILTER (WHERE type = 'image.stored'),
                    coalesce(sum((data ->> 'size_bytes')::bigint) FILTER (WHERE type = 'image.stored'), 0),
                    count(*) FILTER (WHERE type = 'image.generated'),
-                   coalesce(sum((data ->> 'generation_seconds')::float8) FILTER (WHERE type = 'image.generated'), 0),
+                   coalesce(sum((data ->> 'generation_seconds')::float8) FILTER (
+                       WHERE type = 'image.generated' AND coalesce((data ->> 'sample')::integer, 0) = 0), 0),
                    count(*) FILTER (WHERE type = 'image.generated' AND (data ->> 'paid')::boolean),
                    coalesce(sum((data ->> 'cost_micros')::bigint) FILTER (WHERE type = 'image.generated'), 0)
             FROM page LEFT JOIN jobs AS job ON job.id = page.job_id

@@ -44,6 +44,12 @@ async def test_costs_are_counted_by_user_and_day(gateway: Gateway, ann: Client, 
     assert (await oz.get("/analytics/usage")).body["total"]["cost_micros"] == 6000
 
 
+async def test_the_time_of_a_job_counts_once_however_many_pictures_it_drew(gateway: Gateway, ann: Client) -> None:
+    await complete(gateway, ann, (await draw(ann, samples=4)).body["task_id"], samples=4, generation_seconds=2.5)
+    total = (await ann.get("/analytics/usage")).body["total"]
+    assert (total["images_generated"], total["generation_seconds"]) == (4, 2.5)
+
+
 async def test_how_long_it_takes_and_what_waits_before_it_is_told(gateway: Gateway, ann: Client) -> None:
     await gateway.hear(reported())
     for number in range(3):

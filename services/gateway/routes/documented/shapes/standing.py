@@ -193,7 +193,7 @@ class UsageCounts(Shape):
     images_stored: Count = Field(description="without those that the project had already")
     bytes_stored: Count
     images_generated: Count
-    generation_seconds: Amount
+    generation_seconds: Amount = Field(description="those of each job once, however many pictures it drew")
     paid_calls: Count = Field(description="pictures whose provider is paid for each, also where none came of it")
     cost_micros: Count = Field(description="of those whose price is known, in millionths of a US dollar")
 
