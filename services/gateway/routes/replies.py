@@ -108,11 +108,11 @@ def job_reply(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def drawing_reply(row: Mapping[str, Any]) -> dict[str, Any]:
     """Give what a job has drawn, what that cost, and how long it will take."""
-    costs = [picture["cost_micros"] for picture in row["pictures"]]
+    costs, paid = [picture["cost_micros"] for picture in row["pictures"]], row["payment_micros"]
     same = ("chapter_id", "scene_number", "from_task_id", "pictures", "left_seconds", "waiting_before")
     return {
         **{name: row[name] for name in same},
-        "cost_micros": row["payment_micros"] if not costs else None if None in costs else sum(costs),
+        "cost_micros": paid if not costs else None if None in costs else max(sum(costs), paid or 0),
         "estimated_seconds": row["seconds"],
     }
 

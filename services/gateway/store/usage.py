@@ -21,7 +21,7 @@ GROUPS: Final = {"day": "day", "project": "project_id", "user": "submitted_by", 
 """By what usage can be told apart, and the columns that hold it."""
 
 _PAGE: Final = 2000
-_TURNS: Final = "'job.failed', 'job.revived', 'job.cancelled', 'image.generated'"
+_TURNS: Final = "'job.completed', 'job.failed', 'job.revived', 'job.cancelled', 'image.generated'"
 _ADDED: Final = ", ".join(f"{name} = held.{name} + excluded.{name}" for name in COUNTS)
 _SUMS: Final = ", ".join(f"sum({name}) AS {name}" for name in COUNTS)
 
@@ -112,7 +112,7 @@ async def upsert_usage(connection: Connection, limit: int) -> int:
 
 
 async def _upsert_losses(connection: Connection, after: int, until: int, limit: int) -> None:
-    """Count what was paid for and came to no picture, or take it back where it did after all or was waived.
+    """Count the pictures that were paid for and never came, or take them back where they did or were waived.
 
     Looked at again is whatever something was told of, and whose job began or ended anew. What nobody knows the outcome
     of is not counted before that is known.
@@ -132,14 +132,14 @@ async def _upsert_losses(connection: Connection, after: int, until: int, limit: 
         ), lost AS (
             SELECT payment.task_id, payment.project_id, payment.asked_at, payment.submitted_by,
                    payment.counted_micros, payment.counted_calls, coalesce(job.kind, '') AS kind,
-                   CASE WHEN away.away THEN payment.samples ELSE 0 END AS calls,
-                   CASE WHEN away.away THEN coalesce(payment.cost_micros * payment.samples, 0) ELSE 0 END AS micros
+                   away.pictures AS calls, coalesce(payment.cost_micros, 0) * away.pictures AS micros
             FROM held AS payment LEFT JOIN jobs AS job ON job.id = payment.task_id
             CROSS JOIN LATERAL (
-                SELECT coalesce({STANDS} AND job.state IN ('failed', 'cancelled')
-                                AND job.error_code IS DISTINCT FROM $4
-                                AND NOT EXISTS (SELECT FROM pictures WHERE pictures.task_id = payment.task_id), false)
-                       AS away) AS away
+                SELECT CASE WHEN {STANDS} AND job.state IN ('completed', 'failed', 'cancelled')
+                                 AND job.error_code IS DISTINCT FROM $4
+                       THEN greatest(0, payment.samples - (
+                           SELECT count(*) FROM pictures WHERE pictures.task_id = payment.task_id)) ELSE 0 END
+                       AS pictures) AS away
         ), counted AS (
             UPDATE payments SET counted_micros = lost.micros, counted_calls = lost.calls, uncounted = false
             FROM lost WHERE lost.task_id = payments.task_id

@@ -11,10 +11,10 @@ import pytest
 from contracts.catalogue import open_envelope, understand
 from contracts.envelope import Message
 from contracts.image_generation import GenerateImage, PaymentExpected, PaymentWaived
-from contracts.jobs import JobCancelled
+from contracts.jobs import JobCancelled, JobCompleted
 from services.gateway.handlers import facts
 from services.image_generation.rules.trouble import Trouble
-from tests.gateway.drawing.studios import SEEDING, complete, draw, drawn, fail, reported
+from tests.gateway.drawing.studios import BEGAN, SEEDING, complete, draw, drawn, fail, reported
 from tests.gateway.living import Client, Gateway, Voice
 from tests.gateway.sayings import said_to
 from tests.image_generation.painters import Painter, trouble
@@ -184,6 +184,23 @@ async def test_what_was_cancelled_after_it_was_asked_for_is_spent(gateway: Gatew
     usage = (await ann.get("/analytics/usage")).body["total"]
     assert (usage["cost_micros"], usage["paid_calls"], usage["images_generated"]) == (6000, 2, 0)
     assert (await ann.job(voice.job["id"]))["drawing"]["cost_micros"] == 6000
+
+
+@pytest.mark.parametrize("late", [True, False])
+async def test_a_picture_that_was_paid_for_and_is_missing_among_others_is_counted(
+    gateway: Gateway, ann: Client, *, late: bool
+) -> None:
+    await gateway.hear(reported().model_copy(update=TERMS))
+    voice = Voice(await ann.job((await draw(ann, samples=3)).body["task_id"]))
+    await gateway.hear(expected(voice, samples=3))
+    pictures, done = [drawn(voice, sample) for sample in range(2)], voice.says(JobCompleted, **BEGAN)
+    for fact in ([done], pictures) if late else (pictures, [done]):
+        await gateway.hear(*fact)
+        await ann.get("/analytics/usage")
+    usage = (await ann.get("/analytics/usage")).body["total"]
+    assert (usage["cost_micros"], usage["paid_calls"], usage["images_generated"]) == (9000, 3, 2)
+    assert await shown(ann) == (9000, 0)
+    assert (await ann.job(voice.job["id"]))["drawing"]["cost_micros"] == 9000
 
 
 @pytest.mark.parametrize("late", [True, False])
