@@ -60,9 +60,9 @@ class Settings(OutboundSettings, ObjectSettings, WorkSettings):
     @property
     def providers(self) -> Mapping[str, Mapping[str, Any]]:
         """The settings of all providers, with what older names of variables say."""
-        if self.modelslab_api_key is None:
-            return self.image_providers
         own = self.image_providers.get("modelslab", {})
+        if self.modelslab_api_key is None or own.get("kind", "modelslab") != "modelslab":  # whose key it is not
+            return self.image_providers
         return {**self.image_providers, "modelslab": {"key": self.modelslab_api_key, **own}}
 
     @model_validator(mode="after")

@@ -153,6 +153,14 @@ def test_a_provider_that_is_not_there_is_refused_by_name() -> None:
         chosen(open_providers({"sketch": {}}, Means(run_confined=run_here)), "flux", "sketch")
 
 
+def test_each_is_called_as_the_settings_call_it() -> None:
+    told = {"small": {"kind": "sketch", "pixels": 64 * 64}, "sketch": {"name": "other"}}
+    providers = open_providers(told, Means(run_confined=run_here))
+    assert {name: provider.name for name, provider in providers.items()} == {"small": "small", "sketch": "sketch"}
+    with pytest.raises(ValidationError):
+        open_providers({"not a name": {"kind": "sketch"}}, Means(run_confined=run_here))
+
+
 def test_settings_that_make_no_sense_are_refused_at_the_start() -> None:
     with pytest.raises(ValidationError):
         sketch(pixels=3)

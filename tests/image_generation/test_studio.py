@@ -50,3 +50,6 @@ def test_settings_name_providers_budgets_and_hide_keys(monkeypatch: pytest.Monke
     assert settings.providers["modelslab"]["key"].get_secret_value() == "a-secret"
     assert settings.providers["modelslab"]["price_usd"] == "0.005"
     assert "a-secret" not in repr(settings)
+
+    monkeypatch.setenv("IMAGE_PROVIDERS", '{"modelslab": {"kind": "openai", "base_url": "https://elsewhere.example"}}')
+    assert "key" not in Settings().providers["modelslab"], "nobody else is told it"  # type: ignore[call-arg]  # as above

@@ -80,10 +80,9 @@ def open_providers(settings: Mapping[str, ProviderSettings], means: Means) -> di
 
 
 def _opened(name: str, own: ProviderSettings, means: Means) -> Provider:
-    if _KIND not in own:
-        return _maker(name)(own, means)
-    kind, rest = own[_KIND], {key: value for key, value in own.items() if key != _KIND}
-    return _maker(kind)({**rest, "name": name} if name != kind else rest, means)
+    rest = {key: value for key, value in own.items() if key != _KIND}
+    # By the same name it is found again, whatever it was asked for before.
+    return _maker(own.get(_KIND, name))({**rest, "name": name}, means)
 
 
 def chosen(providers: Mapping[str, Provider], wish: str | None, default: str) -> Provider:

@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from shared.addresses import parse_allow_list
 
+NAME: Final = r"^[a-z0-9][a-z0-9_\-]{0,39}$"
+
 _MICROS: Final = 1_000_000
 
 
@@ -15,7 +17,7 @@ class Terms(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_\-]{0,39}$")
+    name: str = Field(pattern=NAME)
     base_url: str = Field(pattern=r"^https?://[^/?#]+(/[^?#]*)?$")
     key: SecretStr | None = None
     allow: frozenset[tuple[str, int]] = Field(

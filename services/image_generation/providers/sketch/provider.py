@@ -16,6 +16,7 @@ from services.image_generation.providers.provider import (
 )
 from services.image_generation.providers.sketch.picture import MODEL_NAME, draw
 from services.image_generation.providers.sketch.styles import STYLES
+from services.image_generation.providers.terms import NAME
 from services.image_generation.rules import PICTURE_PIXELS, SEED_LIMIT, Pace
 
 CONTENT_TYPE = "image/png"
@@ -26,6 +27,7 @@ class SketchSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    name: str = Field(default="sketch", pattern=NAME)
     pixels: int = Field(default=PICTURE_PIXELS, ge=64 * 64, le=4_000_000)
 
 
@@ -59,9 +61,8 @@ def render(payload: bytes, options: Mapping[str, Any]) -> tuple[dict[str, Any], 
 class SketchProvider:
     """Keeps nothing between calls: the request itself travels in `Submitted.resume`."""
 
-    name = "sketch"
-
     def __init__(self, settings: SketchSettings, run_confined: RunConfined) -> None:
+        self.name = settings.name
         self._run_confined = run_confined
         self._capabilities = Capabilities(
             costs_money=False,
