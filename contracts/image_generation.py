@@ -111,6 +111,7 @@ class Offer(Record):
     negative_prompts: bool = Field(description="it listens to what should not be in the picture")
     most_samples: int = Field(ge=1, description="pictures of one request")
     most_references: int = Field(default=0, ge=0, description="pictures that it can be shown as an example")
+    least_references: int = Field(default=0, ge=0, description="so many it has to be shown")
     styles: tuple[str, ...] = Field(
         default=(), max_length=200, description="names that it knows by itself; to others they are further words"
     )
@@ -138,6 +139,10 @@ class Offer(Record):
         if references > self.most_references:
             sentence = f"{self.name} takes at most {self.most_references} pictures as an example."
             return Lack("references_unsupported", "references", sentence)
+        if references < self.least_references:
+            pictures = "a picture" if self.least_references == 1 else f"{self.least_references} pictures"
+            sentence = f"{self.name} has to be shown {pictures} as an example."
+            return Lack("references_needed", "references", sentence)
         return None
 
 

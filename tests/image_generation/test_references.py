@@ -5,8 +5,17 @@ from typing import Any
 import pytest
 
 from contracts.image_generation import GenerateImage
-from services.image_generation.providers import Done, GenerationRequest, Provider, Reference, Wish, request_for
+from services.image_generation.providers import (
+    Done,
+    GenerationRequest,
+    Provider,
+    Reference,
+    Wish,
+    offer_of,
+    request_for,
+)
 from services.image_generation.providers.comfyui import WORKFLOW
+from shared.errors import Refused
 from tests.image_generation.ateliers import PICTURE, ComfyServer, ModelsLabServer, OpenAIServer, drawn, opened
 from tests.image_generation.painters import Painter
 from tests.image_generation.shift import Outcome, Shift
@@ -50,6 +59,17 @@ async def test_comfyui_loads_what_was_laid_into_its_inputs() -> None:
     [(name, body)] = server.uploads.items()
     assert body == FIRST.body
     assert server.workflows[0]["example"]["inputs"]["image"] == f"inputs/{name}"
+
+
+async def test_a_workflow_that_loads_a_picture_is_not_begun_without_one() -> None:
+    load = {"class_type": "LoadImage", "inputs": {"image": "$reference"}}
+    async with ComfyServer() as server, opened(server, workflow={**WORKFLOW, "example": load}) as [provider]:
+        with pytest.raises(Refused, match="has to be shown a picture") as refusal:
+            shown(provider)
+        assert (refusal.value.code, offer_of("comfyui", provider.capabilities).least_references) == (
+            "references_needed",
+            1,
+        )
 
 
 @pytest.mark.parametrize(("server", "most"), [(OpenAIServer(), 4), (ModelsLabServer(), 0), (ComfyServer(), 0)])

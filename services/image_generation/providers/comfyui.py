@@ -94,6 +94,7 @@ class ComfyUI:
             deadline_seconds=settings.deadline_seconds,
         )
         told = orjson.dumps(settings.workflow)
+        references = sum(f'"{name}"'.encode() in told for name in _REFERENCES)
         self.capabilities = Capabilities(
             costs_money=settings.paid,
             seeds=b'"$seed"' in told,
@@ -102,7 +103,8 @@ class ComfyUI:
             pace=Pace(start_seconds=2, megapixel_seconds=10),
             most_in_flight=settings.most_in_flight,
             price_micros=settings.price_micros,
-            most_references=sum(f'"{name}"'.encode() in told for name in _REFERENCES),
+            most_references=references,
+            least_references=references,
         )
 
     async def submit(self, request: GenerationRequest) -> Submitted:

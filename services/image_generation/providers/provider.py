@@ -28,6 +28,7 @@ class Capabilities:
         side_multiple_px: both sides are multiples of it.
         styles: names it knows by itself; to others a style is only more words of the description.
         most_references: pictures that it can be shown as an example.
+        least_references: so many it has to be shown.
         most_in_flight: requests of one account at a time, over all replicas; none where only the machine is the limit.
         price_micros: of one picture, in millionths of a US dollar; None where nobody has told it.
         pace: how fast it is, before anything has been measured.
@@ -47,6 +48,7 @@ class Capabilities:
     pixels: int = PICTURE_PIXELS
     styles: tuple[str, ...] = ()
     most_references: int = 0
+    least_references: int = 0
     most_in_flight: int | None = None
     price_micros: int | None = None
 
@@ -216,6 +218,7 @@ def offer_of(name: str, can: Capabilities) -> Offer:
         negative_prompts=can.negative_prompts,
         most_samples=can.most_samples,
         most_references=can.most_references,
+        least_references=can.least_references,
         styles=can.styles,
         paid=can.costs_money,
         price_micros=can.price_micros,
@@ -226,7 +229,7 @@ def shortcoming(name: str, can: Capabilities, wish: Wish) -> Refused | None:
     """Tell what a provider lacks for a wish, the first that is missing; None: it can do all of it.
 
     The codes are `aspect_ratio_unsupported`, `negative_prompt_unsupported`, `seed_unsupported`,
-    `samples_unsupported` and `references_unsupported`.
+    `samples_unsupported`, `references_unsupported` and `references_needed`.
     """
     lack = offer_of(name, can).lack(
         aspect_ratio=wish.aspect_ratio,

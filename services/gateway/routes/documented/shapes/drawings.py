@@ -52,6 +52,7 @@ class ProviderOffer(Shape):
     negative_prompts: bool
     most_samples: int = Field(ge=1)
     most_references: Count
+    least_references: Count = Field(description="so many it has to be shown")
     styles: list[str] = Field(description="presets; to others a style is only more words")
     paid: bool
     price_micros: Count | None = Field(description=f"of one picture, {_MICROS}; null: nobody knows it")
