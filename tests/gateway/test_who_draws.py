@@ -9,6 +9,7 @@ from contracts.image_generation import GenerateImage, ImageGenerated, Offer, Pro
 from contracts.jobs import JobCompleted
 from services.gateway.rules.scenes import UNMEASURED_SECONDS
 from tests.gateway.living import Client, Gateway, Voice
+from tests.gateway.people.asking import made
 from tests.gateway.sayings import media_stored
 from tests.living import House, until
 
@@ -65,6 +66,27 @@ async def test_an_event_that_asks_for_more_is_refused_and_so_is_its_batch(gatewa
     assert reply.body["errors"][0]["pointer"] == "/body/1/data/samples"
     assert (await ann.get("/jobs")).body["items"] == []
     assert (await ann.post("/events", events[:1], headers=headers)).status == 202
+
+
+async def test_what_says_nothing_of_a_picture_is_refused_wherever_it_is_said(gateway: Gateway, ann: Client) -> None:
+    await gateway.hear(reported("able"))
+    await made(ann, "/chapters", {"id": "ch-1"})
+    await made(ann, "/chapters/ch-1/scenes", {"number": 3, "description": " "})
+    event = {"specversion": "1.0", "source": "shop", "type": GenerateImage.wire_name, "id": "1"}
+    headers = {"Content-Type": "application/cloudevents+json"}
+    for nothing in (" ", "\n\t", "\u200b"):
+        for path, asked in (
+            (SCENE, {"scene_description": nothing}),
+            ("/images/generate", {"description": nothing}),
+            ("/chapters/ch-1/images", {"scenes": [{"number": 3, "scene_description": nothing}]}),
+        ):
+            assert (await ann.post(path, asked)).body["code"] == "validation_failed", (path, nothing)
+        reply = await ann.post("/events", {**event, "data": {"description": nothing}}, headers=headers)
+        assert reply.body["code"] == "validation_failed"
+    assert (await ann.post(SCENE, {})).body["code"] == "validation_failed", "as it is registered"
+    [scene] = (await ann.post("/chapters/ch-1/images", {})).body["items"]
+    assert (scene["outcome"], scene["code"]) == ("skipped", "not_described")
+    assert (await ann.get("/jobs")).body["items"] == []
 
 
 async def test_what_a_stand_in_can_draw_is_taken(gateway: Gateway, ann: Client) -> None:

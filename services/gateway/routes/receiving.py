@@ -32,6 +32,7 @@ from services.gateway.routes.replies import API, job_location, plain
 from services.gateway.routes.second_looks import SecondLook
 from services.gateway.routes.submitting import check_sizes, new_job
 from services.gateway.rules.outsiders import MAY_SAY, command_class_of, holds_nul, own_words
+from services.gateway.rules.scenes import says_something
 from services.gateway.store.audit import AuditEntry, insert_audit
 from services.gateway.store.images import ImageFilter, select_originals
 from services.gateway.store.offers import select_offers
@@ -255,6 +256,8 @@ def _check_urls(command: Command) -> None:
 def _check_drawable(offers: ProvidersReported | None, heard: Sequence[_Heard]) -> None:
     for one in heard:
         if isinstance(one.command, GenerateImage):
+            if not says_something(one.command.description):
+                raise invalid("it says nothing of what the picture should show", *one.place, "data", "description")
             check_drawable(offers, one.command, *one.place, "data")
 
 

@@ -22,6 +22,11 @@ _NOT_DRAWN: Final = {"job_id", "parent_job_id", "root_job_id", "project_id", "su
 }
 
 
+def says_something(description: str) -> bool:
+    """Tell whether there is anything in a description that somebody could draw, as those judge who draw."""
+    return any(character.isprintable() and not character.isspace() for character in description)
+
+
 def drawing_of(command: GenerateImage) -> str:
     """Give a digest of what an image shall be and what shall happen with it, whoever asks and however urgently."""
     return sha256(command.model_dump_json(exclude=_NOT_DRAWN).encode()).hexdigest()

@@ -4,14 +4,36 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final, Self
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StringConstraints,
+    model_validator,
+)
 
 from services.gateway.routes.looks import AspectRatio, Look, NegativePrompt, Provider, Seed, Style
 from services.gateway.routes.models import DEFAULT_PIPELINE, MANY, Asked, Name, Pipeline, Words, as_number
-from services.gateway.rules.scenes import LARGEST_NUMBER
+from services.gateway.rules.scenes import LARGEST_NUMBER, says_something
 
 MOST_SAMPLES: Final = 8
-Description = Annotated[Words, StringConstraints(min_length=1, max_length=4000)]
+
+
+def _something(description: str) -> str:
+    if not says_something(description):
+        raise ValueError("say in a few words what the picture should show")
+    return description
+
+
+Description = Annotated[
+    Words,
+    StringConstraints(min_length=1, max_length=4000),
+    AfterValidator(_something),
+    Field(json_schema_extra={"pattern": r"^[^\u0000]*[^\s\u0000][^\u0000]*$"}),
+]
 
 _EXAMPLE: Final[dict[str, Any]] = {
     "scene_description": "Hills at dusk, a red house in the foreground",

@@ -27,7 +27,7 @@ from services.gateway.routes.second_looks import SecondLook
 from services.gateway.routes.submitting import check_sizes, new_job
 from services.gateway.rules.happenings import job_happening
 from services.gateway.rules.jobs import JobRow
-from services.gateway.rules.scenes import BATCH_KIND, UNMEASURED_SECONDS
+from services.gateway.rules.scenes import BATCH_KIND, UNMEASURED_SECONDS, says_something
 from services.gateway.store import chapters as chapter_store
 from services.gateway.store import projection
 from services.gateway.store import scenes as store
@@ -140,7 +140,7 @@ async def _decide(
     meant: dict[int, tuple[Meant, Place]] = {}
     for row in rows:
         number = row["number"]
-        if description := described.get(number) or row["description"]:
+        if says_something(description := described.get(number) or row["description"]):
             meant[number] = _meant(batch, asked, row, description, references)
         batch.skip(number, "not_described", _NOT_DESCRIBED)
     home: UUID = batch.root["project_id"]

@@ -24,7 +24,7 @@ from services.gateway.routes.scenes.wanted import Meant, Place, of_family, refer
 from services.gateway.routes.second_looks import SecondLook
 from services.gateway.routes.submitting import hand_in, new_job
 from services.gateway.rules.jobs import ENDED, JobRow
-from services.gateway.rules.scenes import UNMEASURED_SECONDS, priority_of, seed_in_family
+from services.gateway.rules.scenes import UNMEASURED_SECONDS, priority_of, says_something, seed_in_family
 from services.gateway.store.reading import Row
 from services.gateway.store.scene_versions import select_version
 from services.gateway.store.scenes import Prospect, select_generation, select_prospect
@@ -89,7 +89,7 @@ async def _look(request: Request, caller: Caller, place: tuple[str, int], asked:
             connection, (project_id, *place), asked.provider, asked.aspect_ratio, asked.samples
         )
         references = await references_of(connection, project_id, asked.references)
-    if not asked.scene_description and not prospect.description:
+    if not asked.scene_description and not says_something(prospect.description):
         sentence = "Describe the scene; it is not registered with a description."
         errors = [{"pointer": "/body/scene_description", "message": sentence}]
         raise Problem(422, "validation_failed", sentence, errors=errors)
