@@ -130,23 +130,28 @@ def test_whatever_a_provider_tells_nothing_goes_back(answers: list[Pending]) -> 
     assert shares == sorted(shares)
 
 
-async def test_who_waits_for_an_answer_is_told_what_the_provider_told_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.image_generation.handlers.telling._EVERY_SECONDS", 0.001)
-    for pending, stage in (
+@pytest.mark.parametrize(
+    ("pending", "stage"),
+    [
         (Pending(ahead=3), "waiting at lab, 3 before it"),
         (Pending(progress=0.5), "lab is drawing, about 1"),
         (Pending(eta_seconds=95), "lab is drawing, about 9"),
-    ):
-        listener = Listener()
-        tells = telling(listener, elapsed_seconds=10)
-        tells.report(pending)
-        async with tells.by_the_clock():
-            await until(lambda: _several(listener))
-        assert all(told.startswith(stage) for _, told in listener.told), listener.told
+    ],
+)
+async def test_who_waits_for_an_answer_is_told_what_the_provider_told_before(
+    monkeypatch: pytest.MonkeyPatch, pending: Pending, stage: str
+) -> None:
+    monkeypatch.setattr("services.image_generation.handlers.telling._EVERY_SECONDS", 0.001)
+    listener = Listener()
+    tells = telling(listener, elapsed_seconds=10)
+    tells.report(pending)
 
+    async def several() -> bool:
+        return len(listener.told) > 3
 
-async def _several(listener: Listener) -> bool:
-    return len(listener.told) > 3
+    async with tells.by_the_clock():
+        await until(several)
+    assert all(told.startswith(stage) for _, told in listener.told), listener.told
 
 
 class Pondering(Painter):

@@ -208,7 +208,7 @@ async def select_originals(connection: Connection, projects: list[UUID], wanted:
 
 
 async def select_examples(connection: Connection, project_id: UUID, ids: Sequence[UUID]) -> dict[UUID, str]:
-    """Give the keys of what strangers may be shown of these images: never an original, which may tell where it was taken.
+    """Give the keys of what strangers may be shown of these images: no original, which may tell where it was taken.
 
     That is the clean copy, and of a video, or as long as there is no copy, the largest of the pictures made of it.
     """

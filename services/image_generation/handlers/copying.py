@@ -80,10 +80,9 @@ async def copied(job: Job[GenerateImage], done: Done, studio: Studio, *, only_he
         else:
             await _try_for_a_while(studio, key, picture)
         pictures.append(_copy(key, picture))
-    fewer = (f"Of the {asked} pictures that were asked for only {len(pictures)} came.",) if len(pictures) < asked else ()
-    return Copies(
-        pictures=tuple(pictures), model=done.model, notes=(*done.notes, *fewer), facts=dict(done.provenance)
-    )
+    missing = f"Of the {asked} pictures that were asked for only {len(pictures)} came."
+    fewer = (missing,) if len(pictures) < asked else ()
+    return Copies(pictures=tuple(pictures), model=done.model, notes=(*done.notes, *fewer), facts=dict(done.provenance))
 
 
 def _copy(key: str, picture: GeneratedPicture) -> Copy:
