@@ -136,6 +136,9 @@ class Offer(Record):
         if samples > self.most_samples:
             sentence = f"{self.name} draws at most {self.most_samples} at a time; {samples} were asked for."
             return Lack("samples_unsupported", "samples", sentence)
+        return self._lack_of_references(references)
+
+    def _lack_of_references(self, references: int) -> Lack | None:
         if references > self.most_references:
             sentence = f"{self.name} takes at most {self.most_references} pictures as an example."
             return Lack("references_unsupported", "references", sentence)
