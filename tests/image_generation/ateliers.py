@@ -260,6 +260,7 @@ class ComfyServer(Atelier):
         self.uploads: dict[str, bytes] = {}
         self.workflows: list[Any] = []
         self.steps = 4
+        self.pictures = 1
         self._works: dict[str, int] = {}
         self._ears: dict[str, web.WebSocketResponse] = {}
         self._clients: dict[str, str] = {}
@@ -311,7 +312,7 @@ class ComfyServer(Atelier):
         status = {"status_str": "error" if self.error else "success", "completed": not self.error}
         file = {"filename": "a.png", "subfolder": "", "type": "output"}
         preview = {"filename": "b.png", "subfolder": "", "type": "temp"}
-        outputs = {} if self.error else {"saved": {"images": [preview, file]}}
+        outputs = {} if self.error else {"saved": {"images": [preview, *[file] * self.pictures]}}
         return web.json_response({name: {"outputs": outputs, "status": {**status, "messages": messages}}})
 
     async def _queue(self, request: web.Request) -> web.Response:

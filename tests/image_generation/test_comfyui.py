@@ -14,6 +14,7 @@ from services.image_generation.providers import (
     Wish,
     request_for,
 )
+from services.image_generation.providers.comfyui import WORKFLOW
 from services.image_generation.rules.trouble import Delayed, Denied, Trouble
 from tests.image_generation.ateliers import HTML, PICTURE, VANISHING, ComfyServer, Reply, opened
 
@@ -30,8 +31,8 @@ async def comfyui(server: ComfyServer) -> AsyncIterator[Provider]:
         yield provider
 
 
-def lake(provider: Provider) -> GenerationRequest:
-    wish = Wish("a lake", seed=4, negative_prompt="birds")
+def lake(provider: Provider, *, seed_asked_for: bool = True) -> GenerationRequest:
+    wish = Wish("a lake", seed=4, negative_prompt="birds", seed_asked_for=seed_asked_for)
     return request_for(provider.name, provider.capabilities, wish, seed=1)
 
 
@@ -45,6 +46,19 @@ async def test_a_workflow_is_filled_in_and_its_picture_copied(server: ComfyServe
     assert [picture.body for picture in done.pictures] == [PICTURE], "previews are no output"
     for told in ('"text":"a lake"', '"text":"birds"', '"seed":4', '"ckpt_name":"small.safetensors"'):
         assert told in server.seen[0]
+
+
+@pytest.mark.parametrize(("seed", "told"), [("$seed", [4, None]), (5, [None, None])])
+async def test_a_seed_is_told_where_it_leads_to_the_picture(
+    server: ComfyServer, seed: object, told: list[int | None]
+) -> None:
+    sampler = {**WORKFLOW["sampler"], "inputs": {**WORKFLOW["sampler"]["inputs"], "seed": seed}}
+    server.polls_until_done, server.pictures = 0, 2
+    async with opened(server, workflow={**WORKFLOW, "sampler": sampler}) as [provider]:
+        request = lake(provider, seed_asked_for=False).model_copy(update={"samples": 2})
+        done = await provider.poll(await provider.submit(request))
+    assert isinstance(done, Done)
+    assert [picture.seed for picture in done.pictures] == told
 
 
 async def test_the_sampler_s_steps_are_heard_and_nobody_else_s(comfyui: Provider) -> None:

@@ -180,8 +180,11 @@ class ComfyUI:
         ]
         if not files:
             raise self._wire.trouble(Trouble.BROKEN, "It left no picture behind.")
-        seed = whole_number(submitted.resume.get("seed"), None)
-        pictures = await gathered(files, submitted.resume, lambda file, _: self._picture(file, seed))
+        seed = whole_number(submitted.resume.get("seed"), None) if self.capabilities.seeds else None
+        # All grow from one seed: whoever asks for one picture with it gets the first, and no seed gives the others.
+        pictures = await gathered(
+            files, submitted.resume, lambda file, number: self._picture(file, None if number else seed)
+        )
         model = f"comfyui {self._settings.checkpoint}"
         return Pending() if pictures is None else Done(pictures, model, provenance={"seed": seed})
 
