@@ -68,6 +68,21 @@ async def test_an_event_that_asks_for_more_is_refused_and_so_is_its_batch(gatewa
     assert (await ann.post("/events", events[:1], headers=headers)).status == 202
 
 
+async def test_who_asks_again_by_the_same_key_is_told_the_same_whoever_draws_by_now(
+    gateway: Gateway, ann: Client
+) -> None:
+    await gateway.hear(reported("able"))
+    asked, key = {**ASKED, "aspect_ratio": "16:9"}, {"Idempotency-Key": "k"}
+    first = await ann.post(SCENE, asked, headers=key)
+    await gateway.hear(reported("square"))
+    again = await ann.post(SCENE, asked, headers=key)
+    assert (again.status, again.body["task_id"]) == (202, first.body["task_id"])
+    for headers in ({}, {"Idempotency-Key": "another"}):
+        other = await ann.post("/chapters/ch-1/images/scenes/4", asked, headers=headers)
+        assert (other.status, other.body["code"]) == (422, "beyond_provider")
+    assert len((await ann.get("/jobs")).body["items"]) == 1
+
+
 async def test_what_says_nothing_of_a_picture_is_refused_wherever_it_is_said(gateway: Gateway, ann: Client) -> None:
     await gateway.hear(reported("able"))
     await made(ann, "/chapters", {"id": "ch-1"})

@@ -52,6 +52,7 @@ class Submission:
     Attributes:
         answer: tells the client what became of the jobs; of a scene also which record it has.
         remember: where the request had an Idempotency-Key.
+        refusal: why it is not taken in, unless it was before.
 
     """
 
@@ -61,9 +62,9 @@ class Submission:
     remember: Remembered | None = None
     scene: SceneWanted | None = None
     scene_media: dict[str, Any] | None = None
+    refusal: Problem | None = None
     jobs: list[JobRow] = field(init=False)
     held: SceneHeld | None = field(init=False, default=None)
-    refusal: Problem | None = field(init=False, default=None)
     outcome: Answer | Exception | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:

@@ -9,7 +9,13 @@ def check_drawable(offers: ProvidersReported | None, command: GenerateImage, *pl
 
     While nothing was heard of those who draw, they judge for themselves.
     """
+    if (refusal := beyond_provider(offers, command, *place)) is not None:
+        raise refusal
+
+
+def beyond_provider(offers: ProvidersReported | None, command: GenerateImage, *place: str | int) -> Problem | None:
+    """Give the problem that nobody who may be asked can draw this; None: somebody can, or nobody is known yet."""
     if offers is None or (lack := offers.lack(command)) is None:
-        return
+        return None
     errors = [{"pointer": "/".join(["/body", *map(str, place), lack.field]), "message": lack.sentence}]
-    raise Problem(422, "beyond_provider", lack.sentence, errors=errors)
+    return Problem(422, "beyond_provider", lack.sentence, errors=errors)

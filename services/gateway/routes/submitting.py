@@ -47,12 +47,16 @@ async def hand_in(
     show: Shown = show_job,
     scene: SceneWanted | None = None,
     scene_media: dict[str, Any] | None = None,
+    refusal: Problem | None = None,
 ) -> Response:
     """Hand commands in, and answer once they are written: 202 with where to look and when to look first.
 
-    Where the client would rather wait, `show` tells what became of the job: 200 if it has ended by then.
+    Where the client would rather wait, `show` tells what became of the job: 200 if it has ended by then. What there is
+    a `refusal` of is answered so, but for whoever asks again by an Idempotency-Key what was taken in before.
     """
     check_sizes(commands)
+    if refusal is not None and _KEY_HEADER not in request.headers:
+        raise refusal
     submission = Submission(
         commands=commands,
         answer=answer or _tell_job,
@@ -60,6 +64,7 @@ async def hand_in(
         remember=await remembered(request, caller),
         scene=scene,
         scene_media=scene_media,
+        refusal=refusal,
     )
     told = await parts_of(request).desk.hand_in(submission)
     return await accepted_or_ended(request, caller, told, show=show)

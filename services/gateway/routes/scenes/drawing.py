@@ -13,7 +13,7 @@ from services.gateway.routes.desk import Answer
 from services.gateway.routes.documented import told as documented
 from services.gateway.routes.documented.operations import SUBMITTING, TASK_LINKS
 from services.gateway.routes.documented.shapes.images import Generation, SceneTaken
-from services.gateway.routes.drawing import check_drawable
+from services.gateway.routes.drawing import beyond_provider
 from services.gateway.routes.people.fields import ChapterId, SceneNumber
 from services.gateway.routes.people.homes import known_chapter
 from services.gateway.routes.problems import Problem, not_found
@@ -67,7 +67,6 @@ async def post_scene(
     job = new_job(caller, seen.project_id, asked.pipeline)
     command = told(job, asked.scene_description or prospect.description, prospect.look, asked, seen.references)
     meant = of_family(command, prospect.look, place, prospect.offers) if prospect.look else Meant(command)
-    check_drawable(prospect.offers, meant.command)
     scene = meant.at(place, script_id=asked.script_id, user_tier=asked.user_tier)
     return await _hand_in(request, caller, meant.command, scene, prospect)
 
@@ -145,7 +144,6 @@ async def post_regeneration(
     command = GenerateImage(**{**job, **drawn})
     if command.seed is None and before.get("seed") is not None:
         command = with_seed(command, seed_in_family(before["seed"], scene_number, record["take"]), prospect.offers)
-    check_drawable(prospect.offers, command)
     scene = Meant(command).at(
         Place(home, chapter_id, scene_number),
         script_id=record["script_id"],
@@ -182,7 +180,8 @@ async def _hand_in(
             return dict(told)
         return await generation_reply(row, parts_of(request).links)
 
-    return await hand_in(request, caller, [command], answer=tell, show=show, scene=scene)
+    refusal = beyond_provider(prospect.offers, command)
+    return await hand_in(request, caller, [command], answer=tell, show=show, scene=scene, refusal=refusal)
 
 
 def _tell_scene(scene: SceneWanted, held: SceneHeld, seconds: float) -> Answer:
