@@ -1,5 +1,6 @@
 """A whole chapter is drawn with one request: in one look, each scene once, and each fails alone."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from tests.gateway.drawing.studios import complete, draw, fail, reported
 from tests.gateway.living import Client, Gateway, Reply
 from tests.gateway.people.asking import made, patch, refused
 from tests.gateway.sayings import said_to
-from tests.living import House
+from tests.living import House, until
 
 CHAPTER = "/chapters/dawn/images"
 
@@ -128,6 +129,21 @@ async def test_who_heeds_no_seed_is_told_of_none(gateway: Gateway, ann: Client, 
     await draw_all(ann)
     [said] = await commands(house)
     assert said.seed is None
+
+
+async def test_what_somebody_else_says_of_a_chapters_look_meanwhile_is_kept(ann: Client, house: House) -> None:
+    await chapter(ann, "A pier")
+
+    async def waits() -> bool:
+        return bool(await house.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"))
+
+    async with house.admin.acquire() as admin:
+        async with admin.transaction():
+            await admin.execute("""UPDATE gateway.chapters SET look = '{"seed": 9}' WHERE id = 'dawn'""")
+            drawing = asyncio.create_task(draw_all(ann, style="ink"))
+            await until(waits)
+        await drawing
+    assert (await ann.get("/chapters/dawn")).body["look"] == {"style": "ink", "seed": 9}
 
 
 @pytest.mark.parametrize("order", [("random", "seeding"), ("seeding", "random")])

@@ -20,6 +20,7 @@ from services.gateway.routes.drawing import check_drawable
 from services.gateway.routes.models import MANY
 from services.gateway.routes.people.fields import ChapterId
 from services.gateway.routes.people.homes import chapter_of
+from services.gateway.routes.problems import not_found
 from services.gateway.routes.replies import API, job_location, job_reply, plain, submitted_job
 from services.gateway.routes.scenes.asked import ChapterImagesAsked
 from services.gateway.routes.scenes.wanted import Meant, Place, look_of, of_family, references_of, told
@@ -105,8 +106,11 @@ async def post_chapter_images(
     """
 
     async def act(tx: Transaction) -> Answer:
-        chapter = await chapter_of(tx.connection, caller, chapter_id, asked.project_id)
-        home = caller.writing(chapter["project_id"])
+        found = await chapter_of(tx.connection, caller, chapter_id, asked.project_id)
+        home = caller.writing(found["project_id"])
+        chapter = await chapter_store.select_locked_chapter(tx.connection, home, chapter_id)
+        if chapter is None:
+            raise not_found("chapter")
         look = look_of(chapter["look"], asked)
         place = (home, chapter_id, None)
         prospect = await store.select_prospect(
