@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import orjson
 import pytest
 
 from contracts.image_generation import GenerateImage
@@ -13,7 +14,7 @@ from services.image_generation.rules import Size
 from services.image_generation.rules.admission import closed_seconds
 from services.image_generation.rules.advance import Advance, advance
 from services.image_generation.rules.trouble import Trouble
-from tests.image_generation.painters import Painter, wish
+from tests.image_generation.painters import AtOnce, Painter, wish
 from tests.image_generation.shift import Shift
 from tests.living import House, lineage, until
 
@@ -160,6 +161,22 @@ class Pondering(Painter):
     async def submit(self, request: GenerationRequest) -> Submitted:
         await asyncio.sleep(0.1)
         return await super().submit(request)
+
+
+class PonderingAtOnce(Pondering, AtOnce):
+    """Takes its time, and gives the pictures with its answer."""
+
+
+async def test_what_is_gone_on_with_took_as_long_as_since_it_was_asked_for(house: House) -> None:
+    whole, taken_over = wish(), wish()
+    shift = Shift(house, {"painter": PonderingAtOnce()})
+    await shift.work([whole])
+    shift.dying[taken_over.job_id] = shift.steps[whole.job_id] - 2  # its picture lies there, and nothing was said
+    await shift.work([taken_over])
+    assert shift.died == {taken_over.job_id}
+    rows = await house.rows("SELECT body FROM image_generation.outbox WHERE routing_key LIKE '%image_generated'")
+    assert all(orjson.loads(bytes(row["body"]))["data"]["generation_seconds"] >= 0.1 for row in rows)
+    assert len(rows) == 2
 
 
 async def test_the_time_that_asking_took_counts(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

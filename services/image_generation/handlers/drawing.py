@@ -18,8 +18,9 @@ from shared.jobs import Completion, Job
 
 async def generate_image(job: Job[GenerateImage], studio: Studio) -> None:
     """Have a provider make images, copy them into our own store, and hand them to media."""
-    begun = time.monotonic()
     asked = await ask_once(job, _wish(job.command), studio)
+    # Also of what another attempt has asked for; but nobody waits so long for a picture as one may lie forgotten.
+    begun = time.monotonic() - min(max(0.0, asked.asked_seconds_ago), studio.deadline_seconds)
     copies = asked.copies
     if copies is None:
         done = await follow(job, asked, studio.deadline_seconds)
