@@ -147,6 +147,19 @@ async def test_errors_are_sorted(server: ComfyServer, comfyui: Provider, reply: 
     assert failure.value.trouble == trouble
 
 
+async def test_what_is_wrong_with_a_workflow_is_said(server: ComfyServer, comfyui: Provider) -> None:
+    wrong = {"type": "value_not_in_list", "message": "Value not in list", "details": "ckpt_name: 'small' not in []"}
+    error = {"type": "prompt_outputs_failed_validation", "message": "Prompt outputs failed validation", "details": ""}
+    errors = {"model": {"errors": [wrong], "dependent_outputs": ["saved"], "class_type": "CheckpointLoaderSimple"}}
+    for node_errors in (errors, {"model": 5}, [], None):
+        server.next.append(Reply({"error": error, "node_errors": node_errors}, 400))
+        with pytest.raises(Denied, match="Prompt outputs failed validation") as failure:
+            await comfyui.submit(lake(comfyui))
+        assert (failure.value.trouble, failure.value.code) == (Trouble.WISH, "provider_refused")
+        told = "Value not in list: ckpt_name: 'small' not in []" in failure.value.sentence
+        assert told == (node_errors is errors)
+
+
 async def test_a_request_can_be_taken_back(server: ComfyServer, comfyui: Provider) -> None:
     await comfyui.cancel(await comfyui.submit(lake(comfyui)))
 

@@ -207,7 +207,8 @@ class ComfyUI:
         said = message_in(error, "message", "details") if isinstance(error, dict) else str(error or "")
         if answer.status == HTTPStatus.BAD_REQUEST and not said:
             said = message_in(answer.document, "node_errors")
-        self._wire.check(answer, said, may_be_repeated=asked, own_words=own_words)
+        details = _first_wrong((answer.document or {}).get("node_errors"))
+        self._wire.check(answer, said, may_be_repeated=asked, own_words=own_words, details=details)
 
     def _history_of(self, submitted: Submitted) -> str:
         return self._url(f"/history/{quote(submitted.request_id, safe='')}")
@@ -261,6 +262,15 @@ def _names(entries: object) -> list[str]:
 def _reason(status: Mapping[str, Any]) -> str:
     told = [one[1] for one in status.get("messages") or [] if isinstance(one, list) and len(one) == _LISTED]
     return next((said for one in told if isinstance(one, dict) and (said := message_in(one, "exception_message"))), "")
+
+
+def _first_wrong(node_errors: object) -> str:
+    """Say what is wrong with the first node of a workflow that it does not take."""
+    nodes = node_errors.values() if isinstance(node_errors, dict) else ()
+    listed = [errors for node in nodes if isinstance(node, dict) and isinstance(errors := node.get("errors"), list)]
+    for first in [error for errors in listed for error in errors if isinstance(error, dict)][:1]:
+        return ": ".join(filter(None, (message_in(first, "message"), message_in(first, "details"))))
+    return ""
 
 
 def _heard(message: str, request_id: str, report: Callable[[Pending], None]) -> bool:

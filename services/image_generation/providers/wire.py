@@ -181,6 +181,7 @@ class Wire:
         *,
         may_be_repeated: bool = False,
         own_words: Sequence[str] = (),
+        details: str = "",
     ) -> None:
         """Raise what an answer that is no success means.
 
@@ -190,6 +191,7 @@ class Wire:
             retry_after: how long its body asks for patience, in seconds.
             may_be_repeated: it is a question, so that whatever is unclear passes.
             own_words: what was asked for: where the message quotes that, it says nothing of the provider.
+            details: whatever else is for people alone, and says nothing of what follows.
 
         """
         if answer.is_success and not message:
@@ -199,7 +201,8 @@ class Wire:
         if (may_be_repeated and unclear) or (trouble is Trouble.UNKNOWN and not self._paid):
             trouble = Trouble.PASSING
         seconds = _seconds(retry_after)
-        raise self.trouble(trouble, message, answer.retry_after_seconds if seconds is None else seconds)
+        told = f"{message} {details}".strip()
+        raise self.trouble(trouble, told, answer.retry_after_seconds if seconds is None else seconds)
 
     def trouble(self, trouble: Trouble, message: str = "", retry_after_seconds: float | None = None) -> Failure:
         """Make a failure of this provider, whose words never hold the key."""
