@@ -85,6 +85,7 @@ class Atelier(ABC):
         self.seen: list[str] = []
         self.polls_until_done = 1
         self.missing_pictures = 0
+        self.never_there: set[str] = set()
         self.picture = PICTURE
 
     async def __aenter__(self) -> Self:
@@ -119,7 +120,8 @@ class Atelier(ABC):
         return response
 
     async def _output(self, request: web.Request) -> web.Response:
-        del request
+        if request.match_info.get("name") in self.never_there:
+            return web.Response(status=404)
         if self.missing_pictures > 0:
             self.missing_pictures -= 1
             return web.Response(status=404)

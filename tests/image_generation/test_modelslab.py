@@ -160,6 +160,24 @@ async def test_pictures_that_are_whole_are_kept_where_others_are_not(
     assert [picture.seed for picture in done.pictures] == [77, 79]
 
 
+@pytest.mark.parametrize("all_missing", [True, False])
+async def test_pictures_that_are_there_are_not_lost_for_one_that_never_comes(
+    server: ModelsLabServer, modelslab: Provider, monkeypatch: pytest.MonkeyPatch, *, all_missing: bool
+) -> None:
+    server.output = [f"{server.origin}/out/{name}.png" for name in "abc"]
+    server.never_there = {"a.png", "b.png", "c.png"} if all_missing else {"b.png"}
+    submitted = await modelslab.submit(lake(modelslab).model_copy(update={"samples": 3}))
+    assert isinstance(await modelslab.poll(submitted), Pending)
+
+    monkeypatch.setattr("services.image_generation.providers.gathering._MISSING_SECONDS", 0)
+    answer = await modelslab.poll(submitted)
+    if all_missing:
+        assert isinstance(answer, Pending)
+    else:
+        assert isinstance(answer, Done)
+        assert [picture.seed for picture in answer.pictures] == [77, 79]
+
+
 async def test_a_link_that_leads_nowhere_yet_is_waited_for(server: ModelsLabServer, modelslab: Provider) -> None:
     server.missing_pictures = 2
     submitted = await modelslab.submit(lake(modelslab))

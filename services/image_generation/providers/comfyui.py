@@ -12,7 +12,7 @@ import orjson
 from pydantic import Field
 
 from services.image_generation.providers.confined import RunConfined
-from services.image_generation.providers.gathering import SAMPLES, gathered
+from services.image_generation.providers.gathering import SAMPLES, Patience, gathered
 from services.image_generation.providers.provider import (
     Capabilities,
     Done,
@@ -83,6 +83,7 @@ class ComfyUI:
     def __init__(self, settings: ComfySettings, outbound: Outbound, run_confined: RunConfined) -> None:
         self.name = settings.name
         self._settings = settings
+        self._patience = Patience()
         key = settings.key.get_secret_value() if settings.key else ""
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._wire = Wire(
@@ -183,7 +184,7 @@ class ComfyUI:
         seed = whole_number(submitted.resume.get("seed"), None) if self.capabilities.seeds else None
         # All grow from one seed: whoever asks for one picture with it gets the first, and no seed gives the others.
         pictures = await gathered(
-            files, submitted.resume, lambda file, number: self._picture(file, None if number else seed)
+            files, submitted, lambda file, number: self._picture(file, None if number else seed), self._patience
         )
         model = f"comfyui {self._settings.checkpoint}"
         return Pending() if pictures is None else Done(pictures, model, provenance={"seed": seed})

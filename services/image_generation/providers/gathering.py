@@ -1,9 +1,11 @@
 """Copying the pictures of one request: no more than were asked for, and those that are whole where others are not."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
-from services.image_generation.providers.provider import MOST_SAMPLES, GeneratedPicture
+from services.image_generation.providers.provider import MOST_SAMPLES, GeneratedPicture, Submitted
 from services.image_generation.providers.wire import whole_number
 from services.image_generation.rules import SEED_LIMIT
 from services.image_generation.rules.trouble import Denied, Trouble
@@ -14,16 +16,38 @@ SAMPLES: Final = "samples"
 """Under this name it is kept how many pictures were asked for, beside the provider's name of the request."""
 
 
+_MISSING_SECONDS: Final = 120.0
+_REMEMBERED: Final = 1000
+
+
+class Patience:
+    """Remembers, in this process, since when each request has pictures of which some are not there yet."""
+
+    def __init__(self) -> None:
+        self._since: OrderedDict[str, float] = OrderedDict()
+
+    def is_over(self, submitted: Submitted) -> bool:
+        """Tell whether what is missing was waited for long enough, from the first time that this is asked."""
+        now = time.monotonic()
+        since = self._since.setdefault(submitted.request_id, now)
+        if len(self._since) > _REMEMBERED:
+            self._since.popitem(last=False)
+        return now - since >= _MISSING_SECONDS
+
+
 async def gathered(
-    outputs: Sequence[T], resume: Mapping[str, str], copy: Callable[[T, int], Awaitable[GeneratedPicture | None]]
+    outputs: Sequence[T],
+    submitted: Submitted,
+    copy: Callable[[T, int], Awaitable[GeneratedPicture | None]],
+    patience: Patience,
 ) -> tuple[GeneratedPicture, ...] | None:
     """Copy each output by its number, from 0; None where one is not there yet.
 
     Whatever a provider gives beyond what was asked for is let lie. What was paid for and is whole is not lost for what
-    came with it: raises `Denied` (`output_unreadable`) only where no picture can be read.
+    came with it, or never does: raises `Denied` (`output_unreadable`) only where no picture can be read.
     """
     pictures, unreadable = [], None
-    for number, output in enumerate(outputs[: whole_number(resume.get(SAMPLES), None) or MOST_SAMPLES]):
+    for number, output in enumerate(outputs[: whole_number(submitted.resume.get(SAMPLES), None) or MOST_SAMPLES]):
         try:
             picture = await copy(output, number)
         except Denied as failure:
@@ -31,12 +55,13 @@ async def gathered(
                 raise
             unreadable = failure
             continue
-        if picture is None:
+        if picture is not None:
+            pictures.append(picture)
+        elif not patience.is_over(submitted):
             return None
-        pictures.append(picture)
     if unreadable is not None and not pictures:
         raise unreadable
-    return tuple(pictures)
+    return tuple(pictures) or None
 
 
 def seed_of_sample(first: int | None, number: int) -> int | None:

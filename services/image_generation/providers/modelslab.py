@@ -9,7 +9,7 @@ import orjson
 from pydantic import Field, SecretStr
 
 from services.image_generation.providers.confined import RunConfined
-from services.image_generation.providers.gathering import SAMPLES, gathered, seed_of_sample
+from services.image_generation.providers.gathering import SAMPLES, Patience, gathered, seed_of_sample
 from services.image_generation.providers.provider import (
     Capabilities,
     Done,
@@ -56,6 +56,7 @@ class ModelsLab:
     def __init__(self, settings: ModelsLabSettings, outbound: Outbound, run_confined: RunConfined) -> None:
         self.name = settings.name
         self._settings = settings
+        self._patience = Patience()
         self._wire = Wire(
             settings.name, outbound, run_confined, key=settings.key, deadline_seconds=settings.deadline_seconds
         )
@@ -134,8 +135,9 @@ class ModelsLab:
     async def _copied(self, outputs: object, seed: int | None, submitted: Submitted) -> Pending | Done:
         pictures = await gathered(
             outputs if isinstance(outputs, list) else [outputs],
-            submitted.resume,
+            submitted,
             lambda output, number_: self._picture(output, seed_of_sample(seed, number_)),
+            self._patience,
         )
         if pictures is None:
             return Pending()

@@ -7,7 +7,7 @@ import orjson
 from pydantic import Field
 
 from services.image_generation.providers.confined import RunConfined
-from services.image_generation.providers.gathering import SAMPLES, gathered
+from services.image_generation.providers.gathering import SAMPLES, Patience, gathered
 from services.image_generation.providers.provider import (
     Capabilities,
     Done,
@@ -46,6 +46,7 @@ class OpenAIImages:
     def __init__(self, settings: OpenAISettings, outbound: Outbound, run_confined: RunConfined) -> None:
         self.name = settings.name
         self._settings = settings
+        self._patience = Patience()
         self._wire = Wire(
             settings.name,
             outbound,
@@ -82,13 +83,14 @@ class OpenAIImages:
         texts = [one["b64_json"] for one in given if isinstance(one.get("b64_json"), str)]
         if not texts:
             raise self._wire.trouble(Trouble.UNKNOWN, "It answered without a picture.")
-        pictures = await gathered(texts, resume, lambda text, _: self._decoded(text))
+        submitted = Submitted(request_id, resume)
+        pictures = await gathered(texts, submitted, lambda text, _: self._decoded(text), self._patience)
         return Submitted(request_id, done=self._done(pictures or ()))
 
     async def poll(self, submitted: Submitted) -> Pending | Done:
         """Copy the pictures that the answer led to."""
         links = orjson.loads(submitted.resume.get("outputs", "[]"))
-        pictures = await gathered(links, submitted.resume, lambda link, _: self._wire.picture(link, None))
+        pictures = await gathered(links, submitted, lambda link, _: self._wire.picture(link, None), self._patience)
         return Pending() if pictures is None else self._done(pictures)
 
     async def cancel(self, submitted: Submitted) -> None:
