@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from services.image_generation.providers import Done, GenerationRequest, Provider, Wish, request_for, wire
+from services.image_generation.providers.openai_images import OpenAISettings
 from services.image_generation.rules.trouble import Delayed, Denied, Trouble
 from shared.errors import Failure, Refused, TryAgain
 from tests.image_generation.ateliers import HTML, KEY, PICTURE, VANISHING, OpenAIServer, Reply, opened
@@ -56,6 +58,13 @@ async def test_links_are_kept_and_their_pictures_copied_without_the_key(server: 
     done = await openai.poll(submitted)
     assert isinstance(done, Done)
     assert done.pictures[0].body == PICTURE
+
+
+@pytest.mark.parametrize("size", ["auto", "1024*1024", "1000x300"])
+def test_sizes_in_which_nothing_can_be_drawn_end_the_start(size: str) -> None:
+    with pytest.raises(ValidationError, match="name a size"):
+        OpenAISettings(sizes=(size,))
+    assert OpenAISettings(sizes=(size, "1024x1024")).sizes[1] == "1024x1024"
 
 
 async def test_the_size_is_one_that_the_model_draws(server: OpenAIServer, openai: Provider) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import orjson
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from services.image_generation.providers.confined import RunConfined
 from services.image_generation.providers.gathering import SAMPLES, Patience, gathered
@@ -38,6 +38,13 @@ class OpenAISettings(Terms):
     )
     paid: bool = Field(default=True, description="false for a server of one's own")
     deadline_seconds: float = Field(default=240, gt=0, le=600)
+
+    @field_validator("sizes")
+    @classmethod
+    def _some_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not any(map(ratio_of, value)):
+            raise ValueError(f"name a size as in 1536x1024 that has one of the shapes {', '.join(ASPECT_RATIOS)}")
+        return value
 
 
 class OpenAIImages:
