@@ -3,8 +3,9 @@
 from typing import Any
 
 from contracts.image_generation import GenerateImage
+from contracts.jobs import JobCompleted
 from contracts.media import MediaDeleted
-from tests.gateway.drawing.studios import complete, draw, drawn, fail, keep, reported, status
+from tests.gateway.drawing.studios import BEGAN, complete, draw, drawn, fail, keep, reported, status
 from tests.gateway.living import Client, Gateway, Voice
 from tests.gateway.people.asking import let_in, project, refused
 from tests.gateway.sayings import said_to
@@ -199,6 +200,21 @@ async def test_a_version_is_drawn_anew_from_another_seed_and_tells_where_it_come
     [said] = await said_to(house, "image_generation")
     assert (said.seed, said.style) == (7, "ink")  # type: ignore[attr-defined]
     assert refused(await ann.post(f"{VERSIONS}/9/regenerate")) == (404, "version_not_found")
+
+
+async def test_each_sample_is_drawn_anew_from_its_own_seed(gateway: Gateway, ann: Client, house: House) -> None:
+    await gateway.hear(reported())
+    first = Voice(await ann.job((await draw(ann, samples=2, seed=7)).body["task_id"]))
+    pictures = [drawn(first, sample, seed=7 + sample) for sample in range(2)]
+    await gateway.hear(*pictures, first.says(JobCompleted, **BEGAN))
+    await said_to(house, "image_generation")
+    taken = await ann.post(f"{VERSIONS}/2/regenerate")
+    assert refused(await ann.post(f"{VERSIONS}/1/regenerate")) == (409, "generation_in_progress")
+    [said] = await said_to(house, "image_generation")
+    assert isinstance(said, GenerateImage)
+    assert said.seed not in {None, 7, 8}
+    await complete(gateway, ann, taken.body["task_id"])
+    assert (await versions(ann))["items"][0]["from_version"] == 2
 
 
 async def test_a_deleted_scene_begins_anew(gateway: Gateway, ann: Client, house: House) -> None:

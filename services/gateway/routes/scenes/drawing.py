@@ -159,7 +159,7 @@ def _request_of(version: Row) -> dict[str, Any]:
     command = GenerateImage.model_validate(version["request"])
     names = {"style", "aspect_ratio", "negative_prompt", "seed", "provider", "references", "pipeline", "description"}
     said = command.model_dump(include=names)
-    if said["seed"] is None:
+    if version["seed"] is not None:  # each sample grew from its own
         said["seed"] = version["seed"]
     return said
 
