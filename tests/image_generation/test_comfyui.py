@@ -17,6 +17,9 @@ from services.image_generation.providers import (
 from services.image_generation.providers.comfyui import WORKFLOW
 from services.image_generation.rules.trouble import Delayed, Denied, Trouble
 from tests.image_generation.ateliers import HTML, PICTURE, VANISHING, ComfyServer, Reply, opened
+from tests.image_generation.painters import wish
+from tests.image_generation.shift import Shift
+from tests.living import House
 
 
 @pytest.fixture
@@ -145,6 +148,15 @@ async def test_errors_are_sorted(server: ComfyServer, comfyui: Provider, reply: 
         await comfyui.submit(lake(comfyui))
 
     assert failure.value.trouble == trouble
+
+
+async def test_a_checkpoint_may_have_a_long_name(house: House) -> None:
+    name = f"{'folder/' * 26}small.safetensors"
+    async with ComfyServer() as server:
+        server.polls_until_done = 0
+        async with opened(server, checkpoint=name) as [provider]:
+            outcomes = await Shift(house, {"comfyui": provider}).work([command := wish()])
+    assert (outcomes[command.job_id].state, outcomes[command.job_id].code) == ("completed", None)
 
 
 async def test_what_is_wrong_with_a_workflow_is_said(server: ComfyServer, comfyui: Provider) -> None:

@@ -1,6 +1,7 @@
 """From the command to pictures that lie in our own store."""
 
 import time
+from typing import Final
 
 from contracts.image_generation import GenerateImage, ImageGenerated
 from contracts.media import AcceptUpload
@@ -14,6 +15,9 @@ from services.image_generation.rules.trouble import Trouble, failure_of
 from services.image_generation.studio import Studio
 from shared.identifiers import child_id
 from shared.jobs import Completion, Job
+
+_MODEL_CHARACTERS: Final = 120
+"""So many of a model's name are told; the path of a checkpoint may have more."""
 
 
 async def generate_image(job: Job[GenerateImage], studio: Studio) -> None:
@@ -74,7 +78,7 @@ def _say(tx: Completion, command: GenerateImage, asked: Asked, copies: Copies, s
                 width_px=picture.width_px,
                 height_px=picture.height_px,
                 provider=asked.provider.name,
-                model=copies.model,
+                model=copies.model[:_MODEL_CHARACTERS],
                 seed=picture.seed,
                 generation_seconds=seconds,
                 description=command.description,
