@@ -49,6 +49,14 @@ async def test_no_more_is_read_than_was_asked_for_and_what_is_whole_is_kept(
         assert [picture.body for picture in submitted.done.pictures] == [PICTURE]
 
 
+async def test_what_is_said_beside_the_pictures_is_no_refusal(server: OpenAIServer, openai: Provider) -> None:
+    one = {"b64_json": base64.b64encode(PICTURE).decode()}
+    server.next.append(Reply({"data": [one], "error": None, "detail": "drawn in 3 s"}))
+    submitted = await openai.submit(lake(openai))
+    assert submitted.done is not None
+    assert len(submitted.done.pictures) == 1
+
+
 async def test_links_are_kept_and_their_pictures_copied_without_the_key(server: OpenAIServer, openai: Provider) -> None:
     server.links, server.missing_pictures = True, 1
     submitted = await openai.submit(lake(openai))

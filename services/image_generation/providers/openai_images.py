@@ -113,7 +113,8 @@ class OpenAIImages:
         document = answer.document or {}
         error = document.get("error")
         said = f"{message_in(error, 'message')} {message_in(error, 'code')}" if isinstance(error, dict) else error
-        message = str(said).strip() if said else message_in(document, "detail")
+        detail = "" if answer.is_success and document.get("data") else message_in(document, "detail")
+        message = str(said).strip() if said else detail
         self._wire.check(answer, message, own_words=own_words)
 
     def _asked(self, request: GenerationRequest) -> tuple[str, dict[str, Any] | Form]:
