@@ -6,24 +6,26 @@ from uuid import UUID
 
 from services.gateway.rules.scenes import LARGEST_NUMBER
 from services.gateway.store.changes import Changes
+from services.gateway.store.images import VISIBLE
 from services.gateway.store.pages import Conditions
 from services.gateway.store.reading import Row, fetch, fetch_one
 from shared.database import Connection
 
 EDITED: Final = frozenset({"title", "description", "position"})
-_SHOWN: Final = """
+_SHOWN: Final = f"""
     scene.project_id, scene.chapter_id, scene.number, scene.title, scene.description, scene.position, scene.version,
     scene.created_at, scene.updated_at, generation.record_id, generation.task_id, generation.status,
-    generation.retry_count, generation.progress, generation.scene_description, generation.object_key,
-    generation.error_code, generation.error_sentence, generation.updated_at AS drawn_at,
-    image.id AS image_id, image.renditions
+    generation.retry_count, generation.progress, generation.scene_description, generation.error_code,
+    generation.error_sentence, generation.updated_at AS drawn_at,
+    CASE WHEN {VISIBLE} THEN generation.object_key END AS object_key, CASE WHEN {VISIBLE} THEN asset.id END AS image_id,
+    CASE WHEN {VISIBLE} THEN asset.renditions END AS renditions
 """
 _WITH_IMAGE: Final = """
     FROM scenes AS scene
     LEFT JOIN image_generations AS generation
         ON (generation.project_id, generation.chapter_id, generation.scene_number)
          = (scene.project_id, scene.chapter_id, scene.number)
-    LEFT JOIN assets AS image ON image.id = generation.asset_id AND image.deleted_at IS NULL
+    LEFT JOIN assets AS asset ON asset.id = generation.asset_id
 """
 
 

@@ -3,15 +3,16 @@
 from typing import Final
 from uuid import UUID
 
+from services.gateway.store.images import VISIBLE
 from services.gateway.store.pages import Conditions
 from services.gateway.store.reading import Row, fetch, fetch_one
 from shared.database import Connection
 
-_SHOWN: Final = """
+_SHOWN: Final = f"""
     picture.record_id, picture.project_id, picture.number, picture.task_id, picture.sample, picture.asset_id,
     picture.object_key, picture.width_px, picture.height_px, picture.provider, picture.model, picture.seed,
     picture.paid, picture.cost_micros, picture.generation_seconds, picture.generated_at,
-    image.renditions, image.clean_copy ->> 'key' AS copy_key, image.deleted_at IS NOT NULL AS deleted,
+    asset.renditions, asset.clean_copy ->> 'key' AS copy_key, NOT {VISIBLE} AS deleted,
     drawn.from_task_id, origin.number AS from_number, job.request, job.submitted_by,
     coalesce(drawn.created_at, job.created_at) AS requested_at,
     (scene.shown_task_id, scene.shown_sample) = (picture.task_id, picture.sample) AS shown
@@ -24,7 +25,7 @@ _FROM: Final = """
         ON origin.task_id = drawn.from_task_id AND origin.sample = drawn.from_sample
        AND origin.record_id = picture.record_id
     LEFT JOIN jobs AS job ON job.id = picture.task_id
-    LEFT JOIN assets AS image ON image.id = picture.asset_id
+    LEFT JOIN assets AS asset ON asset.id = picture.asset_id
 """
 
 

@@ -6,16 +6,21 @@ from typing import Any, Final
 from uuid import UUID
 
 from contracts.image_generation import ProvidersReported
+from services.gateway.store.images import VISIBLE
 from services.gateway.store.pages import Conditions
 from services.gateway.store.reading import Row, fetch, fetch_one
 from shared.database import Connection
 
-_GENERATION: Final = """
-    record_id, project_id, task_id, chapter_id, scene_number, script_id, image_type, status, retry_count, progress,
-    object_key, asset_id, model_used, provider, generation_time_seconds, last_attempted_at, error_code, error_sentence,
-    created_at, updated_at,
-    (SELECT clean_copy ->> 'key' FROM assets WHERE assets.id = image_generations.asset_id) AS copy_key
-"""
+_GENERATION: Final = f"""
+    scene.record_id, scene.project_id, scene.task_id, scene.chapter_id, scene.scene_number, scene.script_id,
+    scene.image_type, scene.status, scene.retry_count, scene.progress, scene.model_used, scene.provider,
+    scene.generation_time_seconds, scene.last_attempted_at, scene.error_code, scene.error_sentence, scene.created_at,
+    scene.updated_at,
+    CASE WHEN {VISIBLE} THEN scene.object_key END AS object_key,
+    CASE WHEN {VISIBLE} THEN scene.asset_id END AS asset_id,
+    CASE WHEN {VISIBLE} THEN asset.clean_copy ->> 'key' END AS copy_key
+    FROM image_generations AS scene LEFT JOIN assets AS asset ON asset.id = scene.asset_id
+"""  # a picture that is not in the library yet has no asset, and is shown
 
 
 async def select_generation(
@@ -25,10 +30,10 @@ async def select_generation(
     return await fetch_one(
         connection,
         f"""
-        SELECT {_GENERATION} FROM image_generations
-        WHERE project_id = ANY ($1) AND chapter_id = $2 AND scene_number = $3
-        ORDER BY updated_at DESC LIMIT 1
-        """,  # noqa: S608 - columns of this file
+        SELECT {_GENERATION}
+        WHERE scene.project_id = ANY ($1) AND scene.chapter_id = $2 AND scene.scene_number = $3
+        ORDER BY scene.updated_at DESC LIMIT 1
+        """,
         projects,
         chapter_id,
         scene_number,
@@ -40,14 +45,14 @@ async def select_generations(
 ) -> list[Row]:
     """Select a page of the records of a chapter and one more, in the order of the scenes."""
     conditions = Conditions(projects, chapter_id, limit + 1)
-    conditions.behind("(scene_number, record_id)", place)
+    conditions.behind("(scene.scene_number, scene.record_id)", place)
     return await fetch(
         connection,
         f"""
-        SELECT {_GENERATION} FROM image_generations
-        WHERE project_id = ANY ($1) AND chapter_id = $2 {conditions}
-        ORDER BY scene_number, record_id LIMIT $3
-        """,  # noqa: S608 - columns and conditions are texts of this file
+        SELECT {_GENERATION}
+        WHERE scene.project_id = ANY ($1) AND scene.chapter_id = $2 {conditions}
+        ORDER BY scene.scene_number, scene.record_id LIMIT $3
+        """,
         *conditions.arguments,
     )
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from contracts.image_generation import GenerateImage
-from contracts.jobs import JobCompleted
+from contracts.jobs import JobCompleted, JobFailed
 from contracts.media import MediaDeleted
 from tests.gateway.drawing.studios import BEGAN, complete, draw, drawn, fail, keep, reported, status
 from tests.gateway.living import Client, Gateway, Voice
@@ -173,6 +173,25 @@ async def test_a_picture_that_comes_late_is_shown_where_all_that_is_newer_was_de
     await gateway.hear(second.states(MediaDeleted, asset_id=new.asset_id, subject_version=2))
     await gateway.hear(drawn(Voice(await ann.job(late))))
     assert (await versions(ann))["shown"] == 2
+
+
+async def test_an_image_that_is_being_deleted_is_shown_by_no_scene_until_that_has_failed(
+    gateway: Gateway, ann: Client
+) -> None:
+    first, second = await twice_drawn(gateway, ann)
+    await keep(gateway, first)
+    new = await keep(gateway, second, sha256="cd" * 32)
+    job = Voice((await ann.send("DELETE", f"/api/v1/images/{new.asset_id}")).body)
+    scenes = [*(await ann.get("/chapters/c/images")).body["items"], await status(ann)]
+    assert [(one["image_id"], one["image_url"]) for one in scenes] == [(None, None)] * 2
+    [cell] = (await ann.get("/chapters/c/grid")).body["items"]
+    assert (cell["image_id"], cell["thumb_url"]) == (None, None)
+    listed = await versions(ann)
+    assert [(one["deleted"], one["image_url"] is None) for one in listed["items"]] == [(True, True), (False, False)]
+    assert refused(await ann.post(f"{VERSIONS}/2/choose")) == (409, "version_deleted")
+    await gateway.hear(job.says(JobFailed, attempt=3, code="no_disk", sentence="The disk is gone."))
+    assert (await status(ann))["image_id"] == str(new.asset_id)
+    assert (await status(ann))["image_url"]
 
 
 async def test_a_version_is_drawn_anew_from_another_seed_and_tells_where_it_comes_from(
