@@ -98,7 +98,8 @@ Tag = Annotated[
 Tags = Annotated[
     tuple[Tag, ...], Field(max_length=4 * TAGS_LIMIT, description=f"at most {TAGS_LIMIT}"), AfterValidator(distinct)
 ]
-Cursor = Annotated[str, Field(max_length=200, json_schema_extra={"pattern": r"^[A-Za-z0-9_=-]*$"})]
+# A place may hold an id, a name or a tag of its list, in any script.
+Cursor = Annotated[str, Field(max_length=2000, json_schema_extra={"pattern": r"^[A-Za-z0-9_=-]*$"})]
 WebUrl = Annotated[
     Words,
     StringConstraints(min_length=1, max_length=4096),

@@ -18,7 +18,8 @@ Read = Callable[[Any], Any]
 
 def write_place(order: str, *values: object) -> str:
     """Give the cursor of a place in a list; `order` names the list's order, for a place in one is none in another."""
-    return urlsafe_b64encode(json.dumps([order, *map(_plain, values)]).encode()).decode()
+    said = json.dumps([order, *map(_plain, values)], ensure_ascii=False)  # escapes would make it several times as long
+    return urlsafe_b64encode(said.encode()).decode()
 
 
 def _plain(value: object) -> object:

@@ -113,6 +113,18 @@ async def test_images_are_found_by_all_of_their_tags_and_tags_are_counted(
     assert [job["image_id"] for job in mapped.body["items"]] == [images[0]]
 
 
+async def test_a_page_of_tags_goes_on_behind_the_longest_tag_in_any_script(ann: Client, gateway: Gateway) -> None:
+    tags = sorted(("достопримечательности города", "\N{MUSICAL SYMBOL G CLEF}" * 80, '"' * 80))
+    await _patch(ann, await image_of(ann, gateway), {"tags": tags})
+    listed, cursor = [], None
+    for _ in tags:
+        reply = await ann.get("/tags", params={"limit": "1", **({"cursor": cursor} if cursor else {})})
+        assert reply.status == 200, reply.body
+        listed += [item["tag"] for item in reply.body["items"]]
+        cursor = reply.body["next_cursor"]
+    assert (sorted(listed), cursor) == (tags, None)
+
+
 async def test_a_deleted_image_is_gone_at_once_and_said_to_media(ann: Client, gateway: Gateway, house: House) -> None:
     image_id = await image_of(ann, gateway)
     async with ann.events() as events:
