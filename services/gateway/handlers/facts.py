@@ -59,6 +59,9 @@ def _newest(facts: Iterable[Heard[E]], key: Callable[[E], Any], version: Callabl
 
 async def _write_stored(tx: Transaction, facts: Sequence[Heard[MediaStored]]) -> None:
     newest = _newest(facts, lambda fact: fact.asset_id, lambda fact: fact.subject_version)
+    versions = {heard.message.asset_id: heard.message.subject_version for heard in newest}
+    if again := {image_id: version for image_id, version in versions.items() if version > _FIRST_STORED}:
+        await edits.delete_edits_of_stored_again(tx.connection, again)
     await store.upsert_assets(tx.connection, [rows.asset_of(heard.message, heard.time) for heard in newest])
     await store.insert_asset_sources(tx.connection, [rows.source_of(heard.message, heard.time) for heard in facts])
     generated = [heard.message for heard in facts if heard.message.parent_job_id is not None]
@@ -137,6 +140,9 @@ async def _write_payments(tx: Transaction, facts: Sequence[Heard[PaymentExpected
         tx.connection, [{**row, "instead_of": instead_of.get(row["task_id"])} for row in told]
     )
 
+
+_FIRST_STORED: Final = 1
+"""The version of what was never deleted."""
 
 _NOT_TOLD: Final = (DepthMapReviewed, PaymentExpected, PaymentWaived)
 """Of these clients are told otherwise: by the writer itself, or when they ask what is left of a budget."""

@@ -132,6 +132,26 @@ async def delete_edits_of_deleted(connection: Connection, ids: Sequence[UUID]) -
     await connection.execute(f"DELETE FROM image_tags WHERE asset_id IN {gone}", list(ids))  # noqa: S608 - see above
 
 
+async def delete_edits_of_stored_again(connection: Connection, versions: Mapping[UUID, int]) -> None:
+    """Forget what people said of those of these images that were gone meanwhile, which has not been heard of yet.
+
+    Versions are those that are heard of now: each deletion counts one, and so does each return.
+    """
+    await connection.execute(
+        """
+        WITH back AS (
+            SELECT assets.id FROM unnest($1::uuid[], $2::integer[]) AS heard (id, version) JOIN assets USING (id)
+            WHERE heard.version > assets.stored_version + 1 AND assets.deleted_at IS NULL
+        ), edits AS (
+            DELETE FROM image_edits WHERE asset_id IN (SELECT id FROM back)
+        )
+        DELETE FROM image_tags WHERE asset_id IN (SELECT id FROM back)
+        """,
+        list(versions),
+        list(versions.values()),
+    )
+
+
 async def update_deleting(connection: Connection, jobs: Mapping[UUID, UUID]) -> None:
     """Show images no more which jobs shall delete; images with their jobs."""
     await connection.execute(

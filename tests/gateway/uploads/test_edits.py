@@ -190,6 +190,23 @@ async def test_what_is_stored_again_after_its_deletion_is_there_again_without_it
             assert (image["title"], image["tags"]) == ("found", [])
 
 
+async def test_what_is_stored_again_is_without_its_edits_also_where_its_deletion_is_heard_with_it_or_later(
+    ann: Client, gateway: Gateway
+) -> None:
+    job = (await ann.post("/media/store", {"url": "https://example.org/a.jpg", "pipeline": []})).body
+    for at, together in ((1, True), (3, False)):
+        old, new = (media_stored(Voice(job), context=FOUND, version=version) for version in (at, at + 2))
+        await gateway.hear(old)
+        await _patch(ann, str(old.asset_id), {"title": "Mine", "tags": ["sea"]})
+        await _delete(ann, str(old.asset_id))
+        deleted = Voice(job).states(MediaDeleted, asset_id=old.asset_id, subject_version=at + 1)
+        await (gateway.hear(deleted, new) if together else gateway.hear(new))
+        image = (await ann.get(f"/images/{old.asset_id}")).body
+        assert (image["title"], image["tags"], image["version"]) == ("found", [], 1), together
+        await gateway.hear(deleted)
+        assert (await ann.get(f"/images/{old.asset_id}")).body["title"] == "found"
+
+
 async def test_what_is_deleted_under_a_key_is_deleted_once(ann: Client, gateway: Gateway) -> None:
     image_id = await image_of(ann, gateway)
     first, again = [await _delete(ann, image_id, **{"Idempotency-Key": "k"}) for _ in range(2)]
