@@ -81,6 +81,56 @@ async def test_pages_follow_until_a_tall_screen_is_full(board: Page, gateway: Ga
     assert await board.run(_TITLES) == titles
 
 
+async def test_what_somebody_says_of_a_picture_of_a_later_page_does_not_make_it_new(
+    board: Page, gateway: Gateway, ann: Client
+) -> None:
+    titles = await _show_more_than_a_page(gateway, ann)
+    await board.run("window.isOld = true; location.reload()")
+    await board.until("!window.isOld && document.querySelectorAll('.tile').length === 60")
+    await board.until("document.querySelector('#connection')?.dataset.state === 'live'")
+    await board.run(
+        "new MutationObserver(() => (window.said = (window.said ?? '') + document.querySelector('#news').textContent))"
+        ".observe(document.querySelector('#news'), { childList: true })"
+    )
+    oldest = (await ann.get("/images", params={"limit": "200"})).body["items"][-1]
+    assert oldest["title"] == titles[-1] == "Picture 0"
+    await ann.send("PATCH", f"/api/v1/images/{oldest['id']}", json={"tags": ["sea"]})
+    await board.until(f"performance.getEntriesByType('resource').some(({{ name }}) => name.endsWith('{oldest['id']}'))")
+    await show_picture(gateway, ann, title="Newest", mapped=False)
+    await board.until(f"{_TITLES}[0] === 'Newest'")
+    await board.until("window.said?.includes('Newest')")
+    assert "Picture 0" not in await board.run("window.said")
+    assert await board.run(_TITLES) == ["Newest", *titles[:-1]]
+
+
+async def test_a_new_picture_that_is_deleted_before_it_is_shown_is_offered_no_more(
+    board: Page, gateway: Gateway, ann: Client
+) -> None:
+    await _show_more_than_a_page(gateway, ann)
+    await board.run("window.isOld = true; location.reload()")
+    await board.until("!window.isOld && document.querySelectorAll('.tile').length === 60")
+    await board.until("document.querySelector('#connection')?.dataset.state === 'live'")
+    await board.run("scrollTo(0, 400)")
+    shown = await show_picture(gateway, ann, title="Newest", mapped=False)
+    fresh = "document.querySelector('.is-fresh')"
+    await board.until(f"!{fresh}.hidden && {fresh}.innerText.includes('1 new picture')")
+    await ann.send("DELETE", f"/api/v1/images/{shown.image_id}")
+    await board.until(f"{fresh}.hidden")
+    board.complaints.clear()  # a browser reports that the picture is not found any more
+
+
+async def test_a_gallery_counts_what_is_left_when_a_picture_is_deleted(
+    board: Page, gateway: Gateway, ann: Client
+) -> None:
+    for title in ("One", "Other"):
+        shown = await show_picture(gateway, ann, title=title, mapped=False)
+    await board.until("document.querySelector('.gallery-below').innerText.startsWith('2 pictures')")
+    await ann.send("DELETE", f"/api/v1/images/{shown.image_id}")
+    await board.until("document.querySelectorAll('.tile').length === 1")
+    await board.until("document.querySelector('.gallery-below').innerText.startsWith('1 picture,')")
+    board.complaints.clear()  # as above
+
+
 async def _show_more_than_a_page(gateway: Gateway, ann: Client) -> list[str]:
     """Have one picture more than a page holds, and give their titles, the newest first."""
     first = await show_picture(gateway, ann, title="Picture 0", mapped=False)

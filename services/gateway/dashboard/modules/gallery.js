@@ -196,7 +196,15 @@ export class Gallery {
   }
 
   #remove(id) {
-    if (this.#tiles.delete(id)) this.#arrange();
+    const held = this.#held.filter((image) => image.id !== id);
+    if (held.length < this.#held.length) {
+      this.#held = held;
+      this.#offer();
+    }
+    if (!this.#tiles.delete(id)) return;
+    this.#arrange();
+    const isDone = !this.#loading && !this.#cursor && !this.below.querySelector(".problem");
+    if (isDone) this.#showEnd();
   }
 
   async #refresh(ids) {
@@ -230,7 +238,7 @@ export class Gallery {
   }
 
   #take(images) {
-    const fresh = images.filter((image) => !this.#tiles.has(image.id));
+    const fresh = images.filter((image) => !this.#tiles.has(image.id) && this.#belongsHere(image));
     images.filter((image) => this.#tiles.has(image.id)).forEach((image) => this.#put(image));
     for (const image of images) this.onChange(image);
     if (!fresh.length) return;
@@ -238,18 +246,27 @@ export class Gallery {
     this.#held = [...held.values()];
     // A filtered gallery is a question that was asked: news are not mixed into its answer.
     if (this.#question?.isNarrow) {
-      this.#offer(`${count(this.#held.length, "picture")} changed since you asked. Ask again?`);
+      this.#offer();
       return;
     }
     const many = this.#held.length > 1;
     announce(many ? count(this.#held.length, "new picture") : `New picture: ${titleOf(fresh[0])}`, "pictures");
     if (this.#isAtTop()) this.#release();
-    else this.#offer(count(this.#held.length, "new picture"));
+    else this.#offer();
   }
 
-  #offer(words) {
-    this.fresh.hidden = false;
-    this.fresh.replaceChildren(icon("up"), words);
+  /** What has changed behind the last picture that was loaded is not new, and comes with its page. */
+  #belongsHere(image) {
+    if (this.#question?.isNarrow || !this.#cursor) return true;
+    const last = this.#ordered().at(-1);
+    return !last || image.created_at >= last.image.created_at;
+  }
+
+  #offer() {
+    const number = this.#held.length;
+    const changed = () => `${count(number, "picture")} changed since you asked. Ask again?`;
+    this.fresh.hidden = number === 0;
+    this.fresh.replaceChildren(icon("up"), this.#question?.isNarrow ? changed() : count(number, "new picture"));
   }
 
   #release({ scroll = false } = {}) {
