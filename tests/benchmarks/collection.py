@@ -82,9 +82,9 @@ async def fill(admin: Admin, project_id: UUID, ids: Sequence[UUID], vectors: Vec
             await admin.execute("SELECT gateway.refresh_looks($1)", named)
     await admin.execute(
         """
-        INSERT INTO gateway.near_duplicates (asset_id, project_id, group_id, group_at, tier, at)
+        INSERT INTO gateway.near_duplicates (asset_id, project_id, group_id, group_at, tier, at, picture_id, picture_at)
         SELECT one.asset_id, one.project_id, first.asset_id, first.created_at,
-               CASE WHEN one.asset_id <> first.asset_id THEN 'similar' END, one.created_at
+               CASE WHEN one.asset_id <> first.asset_id THEN 'similar' END, one.created_at, one.asset_id, one.created_at
         FROM unnest($1::uuid[], $2::uuid[]) AS copied (original, copy)
         JOIN gateway.asset_search AS first ON first.asset_id = copied.original
         JOIN gateway.asset_search AS one ON one.asset_id IN (copied.original, copied.copy)

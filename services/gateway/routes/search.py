@@ -35,7 +35,6 @@ _LARGEST_FILE: Final = 2**63 - 1
 _MEMBERS: Final = 10
 _SIMILAR: Final = "similar"
 _SAME_BYTES: Final = "exact"
-_NEAR: Final = ("resized", "similar")
 _PLACES: Final[dict[Order, tuple[Read, ...]]] = {
     "relevance": (number, moment, identifier),
     "colour": (number, identifier),
@@ -229,9 +228,8 @@ async def search_duplicates(request: Request, caller: Calling, asked: Annotated[
             place = read_place(asked.cursor, _SAME_BYTES, words)
             groups = await duplicates.select_same_bytes(connection, projects, place, asked.limit)
         else:
-            tiers = _NEAR[: _NEAR.index(asked.tier) + 1]
             place = read_place(asked.cursor, asked.tier, moment, identifier)
-            groups = await duplicates.select_groups(connection, projects, tiers, place, asked.limit)
+            groups = await duplicates.select_groups(connection, projects, asked.tier, place, asked.limit)
         listed = {row["id"]: row["members"][:_MEMBERS] for row in groups[: asked.limit]}
         pairs = [] if asked.tier == _SAME_BYTES else await duplicates.select_pairs(connection, _pairs(listed.values()))
         shown = await select_images_by_id(connection, [one for members in listed.values() for one in members])

@@ -33,22 +33,24 @@ async def select_same_bytes(
 
 
 async def select_groups(
-    connection: Connection, projects: Sequence[UUID], tiers: Sequence[str], place: Sequence[Any] | None, limit: int
+    connection: Connection, projects: Sequence[UUID], tier: str, place: Sequence[Any] | None, limit: int
 ) -> list[Row]:
     """Select a page of groups and one more, by their first images from the newest: `id`, `group_at` and `members`.
 
-    A group holds its first image, and those that are in it by one of these tiers.
+    A group of the tier `resized` is one picture, and any other all that looks alike.
     """
-    conditions = Conditions(list(projects), limit + 1, list(tiers))
-    conditions.behind("(group_at, group_id)", place, descending=True)
+    first, at = ("picture_id", "picture_at") if tier == "resized" else ("group_id", "group_at")
+    conditions = Conditions(list(projects), limit + 1)
+    conditions.behind(f"({at}, {first})", place, descending=True)
     return await fetch(
         connection,
         f"""
-        SELECT group_id AS id, group_at, array_agg(asset_id ORDER BY tier IS NOT NULL, at, asset_id) AS members
+        SELECT {first} AS id, {at} AS group_at,
+               array_agg(asset_id ORDER BY asset_id <> {first}, at, asset_id) AS members
         FROM near_duplicates
-        WHERE project_id = ANY ($1) AND (tier IS NULL OR tier = ANY ($3)) {conditions}
-        GROUP BY group_id, group_at HAVING count(*) > 1
-        ORDER BY group_at DESC, group_id DESC LIMIT $2
+        WHERE project_id = ANY ($1) {conditions}
+        GROUP BY {first}, {at} HAVING count(*) > 1
+        ORDER BY {at} DESC, {first} DESC LIMIT $2
         """,  # noqa: S608 - the conditions are texts of this file
         *conditions.arguments,
     )

@@ -101,6 +101,28 @@ async def test_copies_form_groups_in_tiers_with_the_scores_of_their_pairs(ann: C
     )
 
 
+async def test_one_picture_at_several_sizes_is_a_group_whatever_looks_like_it(ann: Client, gateway: Gateway) -> None:
+    voice = await fetching(ann)
+    crop, other_crop = leaning(1.0, 0.45), leaning(1.0, -0.1, 0.45)
+    for exhibit in (
+        Exhibit("photo", vector=leaning(1.0), perceptual_hash=PHOTO),
+        Exhibit("crop", vector=crop, perceptual_hash="c3d4e5f6f8e7d6c5"),
+        Exhibit("small crop", vector=crop, perceptual_hash="c3d4e5f6f8e7d6c4"),
+        Exhibit("other crop", vector=other_crop, perceptual_hash="3c2b1a0907182930"),
+        Exhibit("small other crop", vector=other_crop, perceptual_hash="3c2b1a0907182931"),
+        Exhibit("smaller crop", vector=crop, perceptual_hash="c3d4e5f6f8e7d6c5"),
+    ):
+        await show(gateway, voice, exhibit)
+    assert [len(group) for group in await _groups(ann)] == [6]
+    told = await found(ann, "/search/images/duplicates", tier="resized")
+    assert [[image["title"] for image in group["images"]] for group in told] == [
+        ["other crop", "small other crop"],
+        ["crop", "small crop", "smaller crop"],
+    ]
+    assert {pair["tier"] for group in told for pair in group["pairs"]} == {"resized"}
+    assert [group["id"] for group in told] == [group["images"][0]["id"] for group in told]
+
+
 async def test_pictures_that_are_not_alike_are_in_no_group(ann: Client, gateway: Gateway) -> None:
     """Neither by a hash alone that happens to be near, nor by colours alone, nor for want of both."""
     voice = await fetching(ann)
