@@ -41,11 +41,14 @@ def png_with_texts() -> bytes:
 
 def jpeg_with_comment() -> bytes:
     whole = told("JPEG", 6, xmp=XMP, comment=b"secret", progressive=True)
-    return whole[:2] + segment(0xED, b"Photoshop 3.0\0secret") + segment(0xEE, b"secret") + whole[2:] + TRAILER
+    return whole[:2] + segment(0xED, b"Photoshop 3.0\0secret") + segment(0xEE, b"secret") + ADOBE + whole[2:] + TRAILER
 
 
 def segment(kind: int, content: bytes) -> bytes:
     return bytes((0xFF, kind)) + (len(content) + 2).to_bytes(2, "big") + content
+
+
+ADOBE = segment(0xEE, b"Adobe\0d\0\0\0\0\1secret")  # how colours are coded, and more than that
 
 
 def animated_webp() -> bytes:

@@ -22,7 +22,9 @@ _JPEG_KEPT: Final = frozenset(range(0xC0, 0xE0))
 """Tables, frames and scans; a colour profile, how Adobe codes colours, and the density of the pixels besides."""
 _JPEG_DENSITY: Final = b"JFIF\0"
 _JPEG_DENSITY_BYTES: Final = 14
-_JPEG_NAMES_KEPT: Final = {0xE2: b"ICC_PROFILE\0", 0xEE: b"Adobe"}
+_JPEG_CODING: Final = b"Adobe"
+_JPEG_CODING_BYTES: Final = 12
+_JPEG_PROFILE: Final = b"ICC_PROFILE\0"
 # Fill bytes before a marker are left where they are: a pattern that took them in would look at each one anew.
 _JPEG_MARKER: Final = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])")
 
@@ -75,19 +77,24 @@ def _jpeg(payload: bytes, orientation: int) -> Iterator[bytes]:
         if kind == _JPEG_SCAN:
             following = _JPEG_MARKER.search(payload, stop)
             stop = following.start() if following else len(payload)
-        name = _JPEG_NAMES_KEPT.get(kind)
-        if kind in _JPEG_KEPT or (name is not None and payload.startswith(name, start + 4)):
+        content = b"" if kind in _JPEG_KEPT else payload[start + 4 : stop]
+        if kind in _JPEG_KEPT or (kind == 0xE2 and content.startswith(_JPEG_PROFILE)):  # noqa: PLR2004
             yield payload[start:stop]
-        if kind == 0xE0 and payload.startswith(_JPEG_DENSITY, start + 4):  # noqa: PLR2004
-            yield _without_preview(payload[start + 4 : stop])
+        elif kind == 0xE0 and content.startswith(_JPEG_DENSITY):  # noqa: PLR2004
+            yield _without_preview(content)
+        elif kind == 0xEE and content.startswith(_JPEG_CODING):  # noqa: PLR2004
+            yield _jpeg_segment(kind, content[:_JPEG_CODING_BYTES])
         at = stop
     yield bytes((0xFF, _JPEG_END))
 
 
 def _without_preview(density: bytes) -> bytes:
     """Give a JFIF segment without the small picture in it, which may show what was cut off since."""
-    kept = density[: _JPEG_DENSITY_BYTES - 2] + bytes(2)
-    return b"\xff\xe0" + struct.pack(">H", len(kept) + 2) + kept
+    return _jpeg_segment(0xE0, density[: _JPEG_DENSITY_BYTES - 2] + bytes(2))
+
+
+def _jpeg_segment(kind: int, content: bytes) -> bytes:
+    return bytes((0xFF, kind)) + struct.pack(">H", len(content) + 2) + content
 
 
 def _png(payload: bytes, orientation: int) -> Iterator[bytes]:
