@@ -6,6 +6,7 @@ from contracts.media import NamedColour
 from tests.gateway.browser import Page
 from tests.gateway.dashboard.pictures import show_picture
 from tests.gateway.living import Client, Gateway
+from tests.gateway.search.exhibits import Exhibit, found, leaning, show
 
 _TITLES: Final = "[...document.querySelectorAll('.tile-title')].map((title) => title.textContent).sort().join()"
 _FRESH: Final = "(fresh => !fresh.hidden && fresh.innerText)(document.querySelector('.is-fresh'))"
@@ -122,3 +123,24 @@ async def test_a_picture_leads_to_its_colours_its_tags_and_what_is_like_it(
     await board.run(f"document.querySelector('.tile[data-image=\"{copy.image_id}\"] a').click()")
     await board.until("document.querySelector('.swatch-search')?.click() ?? location.hash.includes('color')")
     await _finds(board, "A copy", "A red barn")
+
+
+async def test_a_copy_that_its_group_does_not_show_is_not_said_to_be_alone(
+    board: Page, gateway: Gateway, ann: Client
+) -> None:
+    first = await show_picture(gateway, ann, title="First", mapped=False)
+    copy = Exhibit("Copy", vector=leaning(1.0), perceptual_hash="c3d4e5f60718293a")
+    await show(gateway, first.fetch, *[copy] * 11)
+    (group,) = [one for one in await found(ann, "/search/images/duplicates") if one["total"] > len(one["images"])]
+    listed = {image["id"] for image in group["images"]}
+    images = (await ann.get("/images", params={"limit": "50"})).body["items"]
+    hidden = next(image["id"] for image in images if image["title"] == "Copy" and image["id"] not in listed)
+    await board.run(f"location.hash = '#image={hidden}'")
+    await board.until("document.querySelector('#viewer-title')?.textContent === 'Copy'")
+    await board.run("document.querySelector('.alike details:last-of-type').open = true")
+    told = await board.until(
+        "(hint => hint && !hint.startsWith('Looking') && hint)"
+        "(document.querySelector('.alike details:last-of-type .hint')?.textContent)"
+    )
+    assert told.startswith("There are more copies"), told
+    board.complaints.clear()  # a browser reports that no file lies where these pictures are said to

@@ -9,6 +9,7 @@ const SIMILAR = 12;
 const GROUPS = 50;
 const MOST_PAGES = 6;
 const TIERS = { exact: "same bytes", resized: "resized", similar: "retouched or cropped" };
+const NOT_SEEN = "There are more copies than are looked through here, and this picture is not among the first of them.";
 const NO_VECTOR = "This picture cannot be compared yet: that comes with its description.";
 
 export class Alike {
@@ -60,8 +61,8 @@ export class Alike {
   }
 
   async #duplicates(id) {
-    const group = await this.#groupOf(id);
-    if (!group) return hint("There is no other copy of this picture.");
+    const { group, sawAll } = await this.#groupOf(id);
+    if (!group) return hint(sawAll ? "There is no other copy of this picture." : NOT_SEEN);
     const cards = group.images.filter((image) => image.id !== id).map((image) => {
       const pair = group.pairs.find(({ image_ids: ids }) => ids.includes(id) && ids.includes(image.id));
       const size = `${image.width_px} × ${image.height_px}`;
@@ -70,16 +71,18 @@ export class Alike {
     return list(cards);
   }
 
-  /** Find the group with a picture in it among the groups of its project. */
+  /** Find the group that shows a picture among the groups of its project; tell whether all pictures were seen. */
   async #groupOf(id) {
     let cursor = null;
+    let sawAll = true;
     for (let page = 0; page < MOST_PAGES; page += 1) {
       const { items, next_cursor: next } = await this.#api.get("/search/images/duplicates", { limit: GROUPS, cursor });
       const found = items.find(({ images }) => images.some((image) => image.id === id));
-      if (found || !next) return found ?? null;
+      sawAll &&= items.every(({ images, total }) => images.length === total);
+      if (found || !next) return { group: found, sawAll };
       cursor = next;
     }
-    return null;
+    return { group: null, sawAll: false };
   }
 }
 
