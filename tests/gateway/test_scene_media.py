@@ -4,6 +4,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from contracts.jobs import JobFailed
 from services.gateway.routes.scenes import looking
 from tests.gateway.living import Client, Gateway, Voice
 from tests.gateway.sayings import media_stored
@@ -61,6 +62,16 @@ async def test_each_is_on_one_page_also_where_a_job_has_led_to_several_images(
         ids = sorted(str(one.asset_id) for one in stored)
         images += [(voice.job["id"], image_id) for image_id in ids] or [(voice.job["id"], None)]
     assert await walked(ann, limit) == images
+
+
+async def test_of_a_deleted_image_the_job_is_told_and_no_image(gateway: Gateway, ann: Client) -> None:
+    voice = await store(ann, 0)
+    stored = media_stored(voice)
+    await gateway.hear(stored)
+    deletion = Voice((await ann.send("DELETE", f"/api/v1/images/{stored.asset_id}")).body)
+    assert await walked(ann, 1) == [(voice.job["id"], None)]
+    await gateway.hear(deletion.says(JobFailed, attempt=3, code="no_disk", sentence="The disk is gone."))
+    assert await walked(ann, 1) == [(voice.job["id"], str(stored.asset_id))]
 
 
 async def test_what_is_more_than_a_page_is_behind_a_cursor(ann: Client, house: House) -> None:

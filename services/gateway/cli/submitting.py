@@ -94,7 +94,7 @@ def draw_maps(
     images: Annotated[list[UUID] | None, typer.Argument(help="Images; or say which by options.")] = None,
     *,
     unmapped: Annotated[bool, typer.Option("--unmapped", help="All images that have no maps.")] = False,
-    rejected: Annotated[bool, typer.Option("--rejected", help="All images whose newest maps were rejected.")] = False,
+    rejected: Annotated[bool, typer.Option("--rejected", help="All whose newest maps were rejected, anew.")] = False,
     chapter: Annotated[str | None, typer.Option(help="Only images of this chapter's scenes; alone: all.")] = None,
     recipe: Annotated[str | None, typer.Option()] = None,
     redraw: Annotated[bool, typer.Option("--redraw", help="Also what the recipe has drawn already.")] = False,
@@ -108,7 +108,7 @@ def draw_maps(
     if bool(images) == bool(found):
         raise typer.BadParameter("give images, or --unmapped, --rejected, --chapter: one way to say which")
     meant: dict[str, Any] = {"image_ids": [str(one) for one in images]} if images else {"filter": found}
-    body = {**meant, **given(recipe=recipe, project_id=project, redraw=redraw)}
+    body = {**meant, **given(recipe=recipe, project_id=project, redraw=redraw or rejected)}
     answer = ask(lambda gateway: gateway.post("/maps", body))
     if unmapped and not answer["items"] and not as_json:
         tell("All images have their maps, or will have them soon.")

@@ -231,7 +231,8 @@ async def select_scene_media(
 ) -> list[Row]:
     """Select a page of the media of a scene and one more, the oldest first, with the state of each one's job.
 
-    A job that has led to several images is there once for each. `place_id` tells those apart, for a place in the list.
+    A job that has led to several images is there once for each, also once they are deleted. `place_id` tells those
+    apart, for a place in the list.
     """
     conditions = Conditions(projects, scene_id, limit + 1)
     # What lies behind a place cannot be told by the index alone, but where to begin to look can.
@@ -241,10 +242,11 @@ async def select_scene_media(
         connection,
         f"""
         SELECT media.job_id, media.url, media.created_at, job.state, job.error_code, job.error_sentence,
-               source.asset_id, {_PLACE_ID} AS place_id
+               CASE WHEN {VISIBLE} THEN asset.id END AS asset_id, {_PLACE_ID} AS place_id
         FROM scene_media AS media
         JOIN jobs AS job ON job.id = media.job_id
         LEFT JOIN asset_sources AS source ON source.job_id = media.job_id
+        LEFT JOIN assets AS asset ON asset.id = source.asset_id
         WHERE media.project_id = ANY ($1) AND media.scene_id = $2 {conditions}
         ORDER BY media.created_at, media.job_id, place_id LIMIT $3
         """,  # noqa: S608 - columns and conditions are texts of this file

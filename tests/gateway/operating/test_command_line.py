@@ -18,6 +18,7 @@ from services.gateway.cli.watching import share_of
 from shared.identifiers import uuid7
 from tests.deploy.commands import run
 from tests.gateway.living import Client, Gateway, Voice, gateway_settings
+from tests.gateway.review.mapped import decide, mapped
 from tests.gateway.sayings import media_stored
 from tests.living import House, until
 from tests.media.samples import SMALL_FILES
@@ -95,6 +96,16 @@ async def test_what_is_submitted_is_a_job_and_can_be_looked_at_and_cancelled(typ
     assert (await typed("submit", "map", str(stored.asset_id), "--rejected", user="ann")).status == 2
     anew = await typed("submit", "map", "--rejected", "--chapter", "one", "--redraw", "--json", user="ann")
     assert anew.told == []
+
+
+async def test_what_was_rejected_is_drawn_anew_without_another_word(
+    typed: Typed, gateway: Gateway, ann: Client
+) -> None:
+    fact = await mapped(ann, gateway)
+    await decide(ann, fact, "reject", {"reasons": ["flat"]})
+    [anew] = (await typed("submit", "map", "--rejected", "--json", user="ann")).told
+    assert anew["image_id"] == str(fact.asset_id)
+    assert (await ann.job(anew["id"]))["request"]["redraw"] is True
 
 
 async def test_files_are_uploaded_and_what_is_no_image_is_refused(typed: Typed, ann: Client, tmp_path: Path) -> None:
