@@ -102,7 +102,6 @@ async def test_keys_approve_reject_and_take_back_and_nothing_is_loaded_anew(boar
     await board.until("!document.querySelector('.review').open && location.hash === ''")
 
 
-@pytest.mark.usefixtures("three")
 async def _told_to_draw(house: House) -> MapDepth:
     said: list[MapDepth] = []
 
@@ -131,6 +130,7 @@ async def test_what_is_to_be_drawn_again_is_drawn_though_it_was_drawn_before(
     assert (str(command.asset_id), command.redraw) == (three["Flat"].image_id, True)
 
 
+@pytest.mark.usefixtures("three")
 async def test_the_map_shows_while_d_is_held_and_digits_choose_it(board: Page) -> None:
     assert await board.run(_PIXEL) == list(RED)
     await board.press("3", code=51)
