@@ -19,7 +19,7 @@ class Settings(OutboundSettings, ObjectSettings, WorkSettings):
     depth_estimator: str | None = Field(
         default=None,
         description="cues, drawn_scenes, or a JSON file that describes an ONNX model; absent: Depth Anything V2 Small "
-        "where its weights are in the models' folder, else one of the two that need no download",
+        "where its weights are in the models' folder, else drawn_scenes",
     )
     models_directory: Path | None = Field(
         default=None, description="where weights that were fetched are kept; default: the scratch directory"

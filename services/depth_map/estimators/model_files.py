@@ -181,7 +181,7 @@ NeedingNoDownload = Callable[[], Cues | DrawnScenes]
 NEEDING_NO_DOWNLOAD: Final[Mapping[str, NeedingNoDownload]] = {"cues": Cues, "drawn_scenes": DrawnScenes}
 """What DEPTH_ESTIMATOR may name."""
 
-UNLESS_NAMED: Final[NeedingNoDownload] = Cues
+UNLESS_NAMED: Final[NeedingNoDownload] = DrawnScenes
 """Who sees the depth where nobody is named and no weights were fetched."""
 
 

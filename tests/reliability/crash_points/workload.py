@@ -46,6 +46,7 @@ from tests.reliability.crash_points.site import LISTED, OTHER_PAGE, PAGE, SINGLE
 from tests.reliability.crash_points.voice import same_id
 
 UPLOAD: Final = draw("upload", 0)
+RETURNED: Final = draw("returned", 0)
 _CONDEMNED: Final = "c0" * 32
 _LONG_AGO: Final = timedelta(days=60)
 _NOBODY_HEARS: Final = "nobody.hears"
@@ -150,6 +151,22 @@ async def upload_and_delete(hands: Hands) -> None:
     await hands.voice.say(DeleteMedia(**lineage("delete"), asset_id=image_id))
 
 
+async def store_again_what_was_deleted(hands: Hands) -> None:
+    image = "SELECT {} FROM gateway.assets WHERE sha256 = $1"
+    await _accept(hands, "first")
+    asset_id = await hands.until(image.format("min(id::text)"), RETURNED.sha256)
+    await hands.voice.say(DeleteMedia(**lineage("delete for a while"), asset_id=UUID(str(asset_id))))
+    await hands.until(image.format("bool_or(deleted_at IS NOT NULL)"), RETURNED.sha256)
+    await _accept(hands, "second")
+    await hands.until(image.format("bool_and(deleted_at IS NULL)"), RETURNED.sha256)
+
+
+async def _accept(hands: Hands, which: str) -> None:
+    key = f"uploads/{same_id(f'returned {which}')}"
+    await hands.s3.put_object(Bucket=hands.bucket, Key=key, Body=RETURNED.body)
+    await hands.voice.say(AcceptUpload(**lineage(f"returned {which}"), object_key=key))
+
+
 async def say_what_cannot_be_taken_in(hands: Hands) -> None:
     """Nonsense for everyone, what the broker gave up delivering, and a command that is too old."""
     await hands.voice.say_nonsense("jobs.job_unknown")
@@ -240,6 +257,7 @@ PIECES: Final[Sequence[Piece]] = (
     abandon_a_job,
     cancel_what_is_not_yet_known,
     upload_and_delete,
+    store_again_what_was_deleted,
     say_what_cannot_be_taken_in,
     say_what_nobody_hears,
     leave_what_cannot_be_read,
