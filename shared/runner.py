@@ -67,6 +67,9 @@ class Runner:
         self._claiming = asyncio.Lock()
         self._wake = asyncio.Event()
         self._reserved = 0
+        self._taking = 0  # transactions that lease tasks as they take them
+        self._taken = asyncio.Event()
+        self._taken.set()
         self._backlog = True
         self._isolation = Isolation()
         self._stopping = False
@@ -83,8 +86,9 @@ class Runner:
     async def take(self, tx: Transaction, commands: Sequence[Command]) -> None:
         """Make tasks of commands; where slots are free and nothing waits, they start as soon as this commits."""
         reserved = self._free() if tx.eager and not self._backlog else 0
-        self._reserved += reserved
-        tx.at_end(lambda: self._unreserve(reserved))
+        if reserved:
+            self._begin_taking(reserved)
+            tx.at_end(lambda: self._end_taking(reserved))
         traces = [tx.trace_of(command) for command in commands]
         rows = await tasks.insert_tasks(
             tx.connection,
@@ -99,9 +103,20 @@ class Runner:
         # Of two commands under one id the first was written, so it is the one that runs.
         by_id = {command.job_id: (command, trace) for command, trace in zip(commands[::-1], traces[::-1], strict=True)}
         for row in rows:
-            self._taken(tx, row, *by_id[row["id"]])
+            self._note_taken(tx, row, *by_id[row["id"]])
 
-    def _taken(self, tx: Transaction, row: Any, command: Command, traceparent: str | None) -> None:
+    def _begin_taking(self, count: int) -> None:
+        self._reserved += count
+        self._taking += 1
+        self._taken.clear()
+
+    def _end_taking(self, count: int) -> None:
+        self._reserved -= count
+        self._taking -= 1
+        if not self._taking:
+            self._taken.set()
+
+    def _note_taken(self, tx: Transaction, row: Any, command: Command, traceparent: str | None) -> None:
         if row["state"] == "cancelled":
             tx.say(self._news(JobCancelled, command, epoch=1, sequence=0))
             return
@@ -221,9 +236,6 @@ class Runner:
         if self._stopping or self._isolation.active:
             return 0
         return max(0, self._settings.concurrency - len(self._running) - self._reserved)
-
-    def _unreserve(self, count: int) -> None:
-        self._reserved -= count
 
     def _start(self, command: Command, lease: Lease, traceparent: str | None) -> None:
         job = Job(command, lease, self._bench, traceparent)
@@ -368,9 +380,9 @@ class Runner:
         self._stopping = True
         let_go_at = time.monotonic() + max(0.0, seconds - _LET_GO_SECONDS)
         with suppress(TimeoutError):
-            # What is being claimed at this moment belongs to what runs.
+            # What is being claimed or taken in at this moment belongs to what runs.
             async with asyncio.timeout(max(_LET_GO_SECONDS, seconds - _LET_GO_SECONDS)), self._claiming:
-                pass
+                await self._taken.wait()
         await self._wait_for_running(let_go_at)
         for running in list(self._running.values()):
             self._interrupt(running, "stopping")

@@ -176,6 +176,27 @@ async def test_what_is_taken_in_while_the_stop_begins_is_given_back(
         await until(lambda: is_in(house, "completed", *commands))
 
 
+async def test_a_stop_waits_for_what_is_leased_in_a_transaction_that_has_not_ended(house: House) -> None:
+    """Where it did not, that might be cancelled within its commit, and stay leased to nobody."""
+
+    async def stay(_job: Job[FetchMedia]) -> None:
+        await asyncio.Event().wait()
+
+    command = fetch()
+    async with a_worker_to_stop(house, {FetchMedia: stay}) as worker:
+        runner = worker._runner
+        runner._backlog = False
+        async with worker.bus.outbox.transaction(worker.pool, eager=True) as tx:
+            await runner.take(tx, [command])
+            stopping = asyncio.create_task(runner.stop(GRACE_SECONDS))
+            for _ in range(20):  # rounds of the loop, in which whoever waits for nothing is done
+                await asyncio.sleep(0)
+            assert not stopping.done()
+        await stopping
+        assert await is_in(house, "pending", command)
+    assert [row["attempt"] for row in await house.rows("SELECT attempt FROM media.tasks")] == [0]
+
+
 LOOPS = {
     "relay": "shared.relay.Relay.relay_batch",
     "intake": "shared.intake.Intake._take_in",
