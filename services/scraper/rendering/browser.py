@@ -35,6 +35,8 @@ _ENVIRONMENT: Final = {"HOME": "/nonexistent", "LANG": "C.UTF-8", "PATH": os.def
 _UNWANTED: Final = (
     *("DialMediaRouteProvider", "MediaRouter", "OptimizationHints", "AutofillServerCommunication", "Translate"),
     *("CertificateTransparencyComponentUpdater", "NetworkTimeServiceQuerying"),
+    # A frame in a process of its own asks before anybody can decide on it: what is written into one does not wait.
+    "IsolateSandboxedIframes",
 )
 _FLAGS: Final = (
     *("--headless", "--remote-debugging-pipe", "--no-startup-window", "--no-first-run", "--no-default-browser-check"),

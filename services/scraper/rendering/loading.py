@@ -93,7 +93,9 @@ class Loading:
 
     async def _judge(self, paused: dict[str, Any], frame: str) -> None:
         kind = paused["resourceType"]
-        if kind == "Document" and paused["frameId"] == frame:
+        if paused["frameId"] != frame:
+            await self._refuse(paused, "BlockedByClient")
+        elif kind == "Document":
             await self._give_document(paused)
         elif kind == "Image":
             headers = [{"name": "Content-Type", "value": "image/gif"}, _ANYBODY]

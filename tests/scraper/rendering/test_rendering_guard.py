@@ -11,7 +11,6 @@ import pytest
 
 from services.scraper.rendering import loading
 from services.scraper.rendering.loading import Loading
-from services.scraper.rendering.tab import Tab
 from shared.errors import Refused
 from tests.living import until
 from tests.scraper.rendering.windows import Window, needs_chromium, outside, window
@@ -21,6 +20,7 @@ from tests.shared.strangers import PUBLIC_ADDRESS, Stranger, StubResolver, answe
 pytestmark = needs_chromium
 
 SCRIPT = "text/javascript"
+judge = Loading._judge
 ATTACKS = """
 const told = {};
 const note = (name, doing) => doing.then(() => told[name] = 'came', () => told[name] = 'refused');
@@ -53,6 +53,25 @@ waits.push(note('turns inward', get('http://rebinding.example/').then(() => get(
 waits.push(note('control', get('http://example.com/')));
 Promise.all(waits).then(() => { document.title = JSON.stringify(told) });
 """
+
+FRAME_COUNT = 8
+# Each frame asks in the moment in which it begins, and the page itself goes on asking until all have told what came.
+FRAMES = """
+<title>none</title><body><script>
+const told = {}, asking = setInterval(() => fetch('http://example.com/page').then(() => note('page', 'came')), 100);
+const note = (name, came) => {
+  told[name] = came;
+  document.title = JSON.stringify(told);
+  if (Object.keys(told).length > COUNT) clearInterval(asking);
+};
+addEventListener('message', event => note(...event.data));
+for (let i = 0; i < COUNT; i++) {
+  const tell = came => `() => parent.postMessage(['frame ${i}', '${came}'], '*')`;
+  const srcdoc = `<script>fetch('http://example.com/frame').then(${tell('came')}, ${tell('refused')})</` + 'script>';
+  document.body.append(Object.assign(document.createElement('iframe'), {sandbox: 'allow-scripts', srcdoc}));
+}
+</script>
+""".replace("COUNT", str(FRAME_COUNT))
 
 
 @contextmanager
@@ -94,11 +113,18 @@ def told(html: str) -> dict[str, str]:
 
 
 async def let_pass(page: Any, paused: dict[str, Any], frame: str) -> None:
-    """Judge documents alone, as if nothing else were held back in the browser."""
-    if paused["resourceType"] == "Document" and paused["frameId"] == frame:
-        await page._give_document(paused)
+    """Judge documents and frames alone, as if nothing else were held back in the browser."""
+    if paused["resourceType"] == "Document" or paused["frameId"] != frame:
+        await judge(page, paused, frame)
     else:
         await page._let_out(paused)
+
+
+async def let_frames_pass(page: Any, paused: dict[str, Any], frame: str) -> None:
+    if paused["resourceType"] != "Document" and paused["frameId"] != frame:
+        await page._let_out(paused)
+    else:
+        await judge(page, paused, frame)
 
 
 @pytest.mark.parametrize("held_back", [True, False])
@@ -124,13 +150,24 @@ async def test_no_way_leads_inward(monkeypatch: pytest.MonkeyPatch, *, held_back
         assert {refused.code for refused in shown.proxies[0].refused} >= {"address_refused"}
 
 
+async def test_frames_ask_for_nothing_from_their_first_breath_on() -> None:
+    dialled: list[str] = []
+    async with Site() as site, outside(StubResolver({"example.com": [PUBLIC_ADDRESS]}), dialled) as (public, options):
+        public.otherwise = answer(b"here", headers=[("Access-Control-Allow-Origin", "*")])
+        site.say("/", FRAMES)
+        async with window(site, **options) as shown:
+            html = (await shown.shown()).html
+        assert told(html) == {f"frame {number}": "refused" for number in range(FRAME_COUNT)} | {"page": "came"}
+        assert {one.target for one in public.asked} == {"/page"}
+
+
 async def test_the_policy_is_what_keeps_the_trap_untouched(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The control: where the allow list has the trap, and frames begin unheld, the same page reaches more."""
-    monkeypatch.setattr(Tab, "_begin_frame", Tab._go_on)
+    """The control: where the allow list has the trap, and frames may ask, the same page reaches more."""
+    monkeypatch.setattr(Loading, "_judge", let_frames_pass)
     async with attacked([], allow_trap=True) as (shown, trap, public, _):
 
         async def its_frame_reaches_out() -> bool:
-            """On a busy machine the page may be read before the process of its frame has begun."""
+            """On a busy machine the page may be read before its frame has begun."""
             assert told((await shown.shown()).html)["at "] == "came"
             return any(one.target == "/framed" for one in public.asked)
 
