@@ -165,7 +165,7 @@ def test_other_weights_and_other_estimators_have_other_recipes() -> None:
     assert recipes[0].startswith("drawn_scenes-")
     assert all(len(name) <= 57 for name in recipes)
     assert (one.weights_sha256, one.kind) == ("1" * 64, "inverse_relative")
-    assert one.input_size == "shorter sides 96, 112, 128 px, multiples of 16; cues at 108 px"
+    assert one.input_size == "shorter sides 96, 112, 128 px, multiples of 16; cues at 108 px; no frame, not dark"
 
 
 async def test_weights_that_are_not_what_they_were_end_nobodys_job_and_a_broken_picture_does() -> None:

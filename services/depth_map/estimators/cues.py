@@ -4,6 +4,8 @@ import cv2
 import numpy as np
 
 from services.depth_map.estimators.estimator import Plane
+from services.depth_map.estimators.feeding import Pixels
+from services.depth_map.estimators.frames import drawn_within_frame
 from services.depth_map.estimators.resampling import guided_enlarged
 from services.depth_map.estimators.segments import Segments, segmented
 from services.depth_map.rules import Kind, Provenance
@@ -42,7 +44,7 @@ class CuesEstimator:
             model=self.name,
             weights_sha256=None,
             kind=self.kind,
-            input_size=f"long side {_LONG_SIDE_PX} px",
+            input_size=f"long side {_LONG_SIDE_PX} px, without a frame",
         )
 
     def input_size(self, width_px: int, height_px: int) -> tuple[int, int]:
@@ -54,12 +56,14 @@ class CuesEstimator:
 
     def estimate(self, rgb: Plane) -> Plane:
         """Draw relative inverse depth, 0 to 1; zero everywhere where the picture has no contrast."""
-        height, width = rgb.shape[:2]
         if not shows_anything(rgb):
-            return np.zeros((height, width), np.float32)
-        grey = np.rint(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY) * 255).astype(np.uint8)
-        small = cv2.resize(rgb, self.input_size(width, height), interpolation=cv2.INTER_AREA)
-        return guided_enlarged(nearness(np.asarray(small, np.float32)), grey)
+            return np.zeros(rgb.shape[:2], np.float32)
+        return drawn_within_frame(np.asarray(cv2.convertScaleAbs(rgb, alpha=255), np.uint8), self._drawn)
+
+    def _drawn(self, levels: Pixels) -> Plane:
+        grey = np.asarray(cv2.cvtColor(levels, cv2.COLOR_RGB2GRAY), np.uint8)
+        small = cv2.resize(levels, self.input_size(*levels.shape[1::-1]), interpolation=cv2.INTER_AREA)
+        return guided_enlarged(nearness(np.asarray(small / 255, np.float32)), grey)
 
 
 def shows_anything(rgb: Plane) -> bool:

@@ -9,6 +9,8 @@ import numpy as np
 from services.depth_map.estimators.cues import nearness, shows_anything
 from services.depth_map.estimators.estimator import Plane
 from services.depth_map.estimators.feeding import Pixels, plane_of
+from services.depth_map.estimators.frames import drawn_within_frame
+from services.depth_map.estimators.lighting import brightening
 from services.depth_map.estimators.model_files import DRAWN_SCENES, DrawnScenes, InputSize
 from services.depth_map.estimators.onnx_sessions import session_of, verified
 from services.depth_map.estimators.resampling import guided_enlarged
@@ -30,8 +32,9 @@ _WHITE: Final = np.float32(255)
 class DrawnScenesEstimator:
     """Corrects what the cues see by a small network; needs no download, and ONNX Runtime in this very process.
 
-    The network sees a picture and its cues at three sizes; each of the maps comes to mean 0 and spread 1, and their
-    mean is enlarged along the edges of the picture. MODEL_CARD.md tells what it was trained on and how good it is.
+    The network sees a picture, brightened where it is dark and without a frame that is painted round it, and its cues,
+    at three sizes; each of the maps comes to mean 0 and spread 1, and their mean is enlarged along the edges of the
+    picture. A frame is as near as what it borders on. MODEL_CARD.md tells what it was trained on and how good it is.
 
     Args:
         choice: which weights.
@@ -63,10 +66,12 @@ class DrawnScenesEstimator:
         """
         if not shows_anything(rgb):
             return np.zeros(rgb.shape[:2], np.float32)
-        levels = np.asarray(cv2.convertScaleAbs(rgb, alpha=255), np.uint8)
+        return drawn_within_frame(np.asarray(cv2.convertScaleAbs(rgb, alpha=255), np.uint8), self._drawn)
+
+    def _drawn(self, levels: Pixels) -> Plane:
         near = self.nearness(levels)
         if near is None:
-            return np.full(rgb.shape[:2], np.nan, np.float32)
+            return np.full(levels.shape[:2], np.nan, np.float32)
         between = (near - near.min()) / max(float(np.ptp(near)), _LEAST_SPREAD)
         grey = np.asarray(cv2.cvtColor(levels, cv2.COLOR_RGB2GRAY), np.uint8)
         return guided_enlarged(np.asarray(between, np.float32), grey)
@@ -82,12 +87,14 @@ class DrawnScenesEstimator:
 
         """
         height, width = levels.shape[:2]
-        cues = cued(_shrunk(levels, _sides(CUED_PX, 1, width, height)))
+        small = _shrunk(levels, _sides(CUED_PX, 1, width, height))
+        lit = brightening(small)
+        cues = cued(lit[small])
         largest = largest_seen(width, height)
         total = np.zeros(largest[::-1], np.float32)
         for shorter_px in _SEEN_PX:
             size = _sides(shorter_px, _MULTIPLE_PX, width, height)
-            planes = np.dstack([_shrunk(levels, size), _shrunk(cues, size)]).transpose(2, 0, 1)
+            planes = np.dstack([lit[_shrunk(levels, size)], _shrunk(cues, size)]).transpose(2, 0, 1)
             (output,) = self._session.run([_OUTPUT], {_INPUT: planes[None].astype(np.float32) / _WHITE})
             seen = plane_of(np.asarray(output, np.float32))
             if not np.isfinite(seen).all():
@@ -109,7 +116,7 @@ def drawn_scenes_provenance(choice: DrawnScenes) -> Provenance:
         model=DrawnScenesEstimator.name,
         weights_sha256=choice.sha256,
         kind=DrawnScenesEstimator.kind,
-        input_size=f"shorter sides {sizes} px, multiples of {_MULTIPLE_PX}; cues at {CUED_PX} px",
+        input_size=f"shorter sides {sizes} px, multiples of {_MULTIPLE_PX}; cues at {CUED_PX} px; no frame, not dark",
     )
 
 
