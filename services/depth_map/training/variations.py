@@ -105,7 +105,7 @@ def _framed(pictures: Tensor, random: Random) -> Tensor:
         sides = ((0, 1), (0,), (1,))[int(random.choice(3, p=(0.6, 0.25, 0.15)))]
         for side in sides:
             length = (height, width)[side]
-            wide = max(1, round(length * float(random.exponential(0.025))))
+            wide = max(1, round(length * min(float(random.exponential(0.025)), 0.2)))
             for start in (0, length - wide):
                 picture.narrow(side + 1, start, wide).fill_(shade)
     return out
