@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from random import random
 from typing import Final
@@ -150,10 +151,13 @@ class Courier:
             if await _may_be_disabled(connection, due, attempt):
                 # Before any row is locked, for whoever tells clients of something takes this lock first.
                 await lock_writers(connection)
+            moved = attempt.error_code is not None and await store.lock_url(connection, due.webhook_id) != due.url
+            if moved:
+                attempt = _elsewhere(due, attempt)
             if not await store.update_attempted(connection, due, attempt):
                 _ATTEMPTS.labels("too_late").inc()
                 return
-            disabled = await _judge_receiver(connection, due, attempt)
+            disabled = None if moved else await _judge_receiver(connection, due, attempt)
         _ATTEMPTS.labels(attempt.state).inc()
         if disabled is not None:
             _DISABLED.labels(disabled.reason).inc()
@@ -169,6 +173,11 @@ def _judge(due: Due, outcome: Answered | Failure, duration_ms: int) -> Attempt:
         return Attempt(outcome.status, None, None, excerpt, duration_ms, None)
     retry_in = None if outcome.status == GONE else _retry_in(due, outcome.retry_after_seconds)
     return Attempt(outcome.status, f"http_{outcome.status}", _why_not(outcome), excerpt, duration_ms, retry_in)
+
+
+def _elsewhere(due: Due, attempt: Attempt) -> Attempt:
+    """Have a webhook that leads elsewhere by now attempted there: what the old receiver said is not said of it."""
+    return replace(attempt, retry_in_seconds=None if due.type == PING else 0.0)
 
 
 def _retry_in(due: Due, retry_after_seconds: float | None) -> float | None:
@@ -191,7 +200,7 @@ async def _judge_receiver(connection: Connection, due: Due, attempt: Attempt) ->
     """Note how the receiver does; where its webhook is switched off for that, tell those who follow the project."""
     gone = attempt.status_code == GONE
     if attempt.state == "delivered":
-        await store.update_receiver_well(connection, due.webhook_id)
+        await store.update_receiver_well(connection, due.webhook_id, due.url)
     if attempt.state == "delivered" or (due.type == PING and not gone):
         return None
     disabled = await store.update_receiver_failing(connection, due.webhook_id, FAILING_LIMIT, gone=gone)

@@ -23,6 +23,7 @@ from services.gateway.routes.versions import check_version, with_etag
 from services.gateway.rules.cursors import parse_cursor
 from services.gateway.rules.webhooks import SECRET_BYTES, SECRET_OVERLAP_HOURS, check_url, new_secret
 from services.gateway.store import webhooks as store
+from services.gateway.store.deliveries import update_waiting
 from services.gateway.store.pages import next_cursor
 from services.gateway.store.reading import Row
 from services.gateway.store.tenancy import as_tenant
@@ -214,7 +215,8 @@ async def get_webhook(request: Request, caller: Calling, webhook_id: UUID) -> Re
 async def patch_webhook(request: Request, caller: Calling, webhook_id: UUID, asked: WebhookChanged) -> Response:
     """Change where a webhook leads, what it is told, or whether.
 
-    While it is switched off nothing new is kept for it; what waited already is sent once it is switched on again.
+    While it is switched off nothing new is kept for it; what waited already is sent once it is switched on again, and
+    so is what waits for its next attempt when the webhook is led elsewhere.
     """
     changes = asked.model_dump(exclude_none=True)
     async with as_tenant(parts_of(request).pool, caller.memberships) as connection:
@@ -222,7 +224,9 @@ async def patch_webhook(request: Request, caller: Calling, webhook_id: UUID, ask
         if "url" in changes:
             _check_url(parts_of(request), changes["url"])
         await store.update_webhook(connection, webhook_id, {**row, **changes})
-        row = await seen_webhook(connection, caller, webhook_id)
+        before, row = row, await seen_webhook(connection, caller, webhook_id)
+        if row["active"] and (row["url"] != before["url"] or not before["active"]):
+            await update_waiting(connection, webhook_id)
     return with_etag(Json(webhook_reply(row)), row["version"])
 
 

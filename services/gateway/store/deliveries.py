@@ -14,11 +14,16 @@ from services.gateway.store.webhooks import Disabled
 from shared.database import Connection
 
 _ATTEMPTS_KEPT: Final = 30
+_SENT_AT_ONCE: Final = 10_000
+"""More than that would take a request too long; the others are attempted within a day."""
+
 _SHOWN: Final = """
     delivery.id, delivery.webhook_id, delivery.project_id, delivery.sequence, delivery.type, delivery.at,
     delivery.state, delivery.attempts, delivery.status_code, delivery.error_code, delivery.error_sentence,
     delivery.response_excerpt, delivery.duration_ms, delivery.attempted_at, delivery.created_at,
-    CASE WHEN delivery.state = 'pending' AND delivery.lease IS NULL THEN delivery.due_at END AS next_attempt_at
+    CASE WHEN delivery.state = 'pending' AND delivery.lease IS NULL
+              AND (SELECT active FROM webhooks WHERE id = delivery.webhook_id)
+         THEN delivery.due_at END AS next_attempt_at
 """
 
 
@@ -82,28 +87,34 @@ def told_data(data: Mapping[str, Any], project_id: UUID, sequence: int | None) -
     return {**({} if sequence is None else {"sequence": sequence}), "project_id": project_id, **data}
 
 
-# Of each webhook at most so many at a time: none of them can keep the others waiting.
+# Of each webhook at most so many at a time, and first of the project that has the fewest under way: none of them can keep
+# the others waiting.
 _TAKEN: Final = """
     SELECT delivery.id, webhook.failing_since IS NOT NULL AS failing FROM (
-        SELECT id, failing_since FROM webhooks AS listening
-        WHERE active AND (failing_since IS NOT NULL) = {failing}
+        SELECT id, failing_since, {at_once} - busy.here AS room FROM webhooks AS listening
+        CROSS JOIN LATERAL (
+            SELECT count(*) FILTER (WHERE webhook_id = listening.id)         AS here,
+                   count(*) FILTER (WHERE project_id = listening.project_id) AS of_project
+            FROM running
+        ) AS busy
+        WHERE active AND (failing_since IS NOT NULL) = {failing} AND busy.here < {at_once}
           AND EXISTS (SELECT FROM webhook_deliveries
                       WHERE webhook_id = listening.id AND state = 'pending' AND due_at <= now())
-        ORDER BY random() LIMIT {lanes}
-        FOR NO KEY UPDATE SKIP LOCKED
+        ORDER BY busy.of_project, random() LIMIT {lanes}
+        FOR NO KEY UPDATE OF listening SKIP LOCKED
     ) AS webhook
     CROSS JOIN LATERAL (
         SELECT id FROM webhook_deliveries
         WHERE webhook_id = webhook.id AND state = 'pending' AND due_at <= now()
-        ORDER BY due_at, sequence
-        LIMIT greatest(0, {at_once} - (SELECT count(*) FROM webhook_deliveries
-                                       WHERE webhook_id = webhook.id AND lease IS NOT NULL AND due_at > now()))
+        ORDER BY due_at, sequence LIMIT webhook.room
         FOR UPDATE SKIP LOCKED
     ) AS delivery
     LIMIT {lanes}
 """
 _CLAIM: Final = f"""
-    WITH healthy AS ({_TAKEN.format(failing="false", lanes="$1", at_once=2)}),
+    WITH running AS MATERIALIZED (
+             SELECT webhook_id, project_id FROM webhook_deliveries WHERE lease IS NOT NULL AND due_at > now()),
+         healthy AS ({_TAKEN.format(failing="false", lanes="$1", at_once=2)}),
          failing AS ({_TAKEN.format(failing="true", lanes="$2", at_once=1)}),
          due AS (SELECT * FROM healthy UNION ALL SELECT * FROM failing)
     UPDATE webhook_deliveries AS delivery
@@ -165,9 +176,17 @@ async def select_has_failed_for(connection: Connection, webhook_id: UUID, age: t
     return bool(failed)
 
 
-async def update_receiver_well(connection: Connection, webhook_id: UUID) -> None:
+async def lock_url(connection: Connection, webhook_id: UUID) -> str | None:
+    """Give where a webhook leads, and have it lead there until the transaction ends; None where it was deleted."""
+    url: str | None = await connection.fetchval("SELECT url FROM webhooks WHERE id = $1 FOR NO KEY UPDATE", webhook_id)
+    return url
+
+
+async def update_receiver_well(connection: Connection, webhook_id: UUID, url: str) -> None:
     await connection.execute(
-        "UPDATE webhooks SET failing_since = NULL WHERE id = $1 AND failing_since IS NOT NULL", webhook_id
+        "UPDATE webhooks SET failing_since = NULL WHERE id = $1 AND url = $2 AND failing_since IS NOT NULL",
+        webhook_id,
+        url,
     )
 
 
@@ -209,6 +228,21 @@ async def insert_ping(connection: Connection, webhook: Mapping[str, Any], type_:
         data,
     )
     return delivery_id
+
+
+async def update_waiting(connection: Connection, webhook_id: UUID) -> None:
+    """Have what waits for a webhook attempted now, of very much what was to be attempted first."""
+    await connection.execute(
+        """
+        UPDATE webhook_deliveries SET due_at = now(), attempts = 0
+        WHERE id IN (SELECT id FROM webhook_deliveries
+                     WHERE webhook_id = $1 AND state = 'pending' AND lease IS NULL
+                     ORDER BY due_at LIMIT $2
+                     FOR UPDATE SKIP LOCKED)
+        """,
+        webhook_id,
+        _SENT_AT_ONCE,
+    )
 
 
 async def select_deliveries(
