@@ -142,6 +142,13 @@ class Stream:
         """Give the sequence behind which everything new comes."""
         return await self._end() if self._position is None else self._position
 
+    async def reached(self, position: int) -> int:
+        """Give a position, or the last sequence where nothing is as far as that: the feed was put back since then."""
+        if position <= (self._position or 0):
+            return position
+        # What was let go may have been the last: whoever saw it begins before it, where nothing is any more.
+        return min(position, await self._end())
+
     def wake(self) -> None:
         """Read now: something was written."""
         self._woken.set()

@@ -19,6 +19,8 @@ _PATIENCE_SECONDS: Final = 120.0
 """A gateway that is being replaced is waited for."""
 _LOOK_SECONDS: Final = 0.2
 _POLL_SECONDS: Final = 5.0
+_AT_ONCE: Final = 40
+"""Each takes two connections, of a hundred that there are; the others are looked at when it is their turn."""
 _COLUMNS: Final = {
     "job": "id",
     "kind": "kind",
@@ -58,7 +60,13 @@ def _ignore(_job: dict[str, Any]) -> None:
 
 
 async def _followed(gateway: Gateway, ids: Iterable[UUID | str], seen: Seen) -> Sequence[dict[str, Any]]:
-    return await asyncio.gather(*(_follow(gateway, job_id, seen) for job_id in dict.fromkeys(map(str, ids))))
+    turns = asyncio.Semaphore(_AT_ONCE)
+
+    async def follow(job_id: str) -> dict[str, Any]:
+        async with turns:
+            return await _follow(gateway, job_id, seen)
+
+    return await asyncio.gather(*map(follow, dict.fromkeys(map(str, ids))))
 
 
 async def _follow(gateway: Gateway, job_id: str, seen: Seen) -> dict[str, Any]:

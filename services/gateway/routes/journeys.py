@@ -101,6 +101,17 @@ async def end_of_feed(parts: Parts) -> int:
         return await parts.stream.position()
 
 
+async def start_behind(parts: Parts, position: int | None) -> int:
+    """Give where to begin behind a position, or now; raises DatabaseAwayError.
+
+    Behind a place that the feed has not reached, since it was put back to an earlier day, nothing would come for long.
+    """
+    if position is None:
+        return await end_of_feed(parts)
+    async with answering():
+        return await parts.stream.reached(position)
+
+
 @dataclass
 class Journey:
     """One client on its way along a part of the feed, from behind a position.

@@ -20,9 +20,9 @@ from services.gateway.routes.journeys import (
     EventTypes,
     Journey,
     Sign,
-    end_of_feed,
     part_of_job,
     part_of_projects,
+    start_behind,
 )
 from services.gateway.routes.parts import Parts
 from services.gateway.routes.problems import Problem
@@ -113,8 +113,7 @@ async def get_events(
 ) -> StreamingResponse:
     parts = parts_of(request)
     part = part_of_projects(parts, caller.seeing(asked.project_id), asked.types)
-    position = _position(last_event_id or asked.after)
-    start = await end_of_feed(parts) if position is None else position
+    start = await start_behind(parts, _position(last_event_id or asked.after))
     return await _stream(Journey(parts, caller, part, start))
 
 
@@ -138,7 +137,8 @@ async def get_job_events(
     """Follow a job from its beginning, or from behind `Last-Event-ID`; a root with its whole tree."""
     parts = parts_of(request)
     part = await part_of_job(parts, caller, job_id, asked.types)
-    return await _stream(Journey(parts, caller, part, _position(last_event_id or asked.after) or 0))
+    start = await start_behind(parts, _position(last_event_id or asked.after) or 0)
+    return await _stream(Journey(parts, caller, part, start))
 
 
 class EventTypeReply(BaseModel):

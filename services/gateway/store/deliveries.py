@@ -87,8 +87,8 @@ def told_data(data: Mapping[str, Any], project_id: UUID, sequence: int | None) -
     return {**({} if sequence is None else {"sequence": sequence}), "project_id": project_id, **data}
 
 
-# Of each webhook at most so many at a time, and first of the project that has the fewest under way: none of them can keep
-# the others waiting.
+# Of each webhook at most so many at a time, and first of the project with the fewest under way: none of them can
+# keep the others waiting.
 _TAKEN: Final = """
     SELECT delivery.id, webhook.failing_since IS NOT NULL AS failing FROM (
         SELECT id, failing_since, {at_once} - busy.here AS room FROM webhooks AS listening

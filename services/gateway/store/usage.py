@@ -45,20 +45,23 @@ class UsageFilter:
 
 
 async def count_usage(pool: Pool) -> None:
-    """Count all that happened until now; raises DatabaseAwayError."""
+    """Count all that happened until now, and not what happens meanwhile; raises DatabaseAwayError."""
     async with answering(), pool.acquire() as connection:
-        while await select_uncounted(connection):
+        until = await connection.fetchval("SELECT coalesce(max(sequence), 0) FROM events")
+        while await select_uncounted(connection, until):
             async with connection.transaction():
                 await upsert_usage(connection, _PAGE)
 
 
-async def select_uncounted(connection: Connection) -> bool:
-    """Tell whether something happened that is not counted yet."""
+async def select_uncounted(connection: Connection, until: int) -> bool:
+    """Tell whether something happened, up to a sequence, that is not counted yet."""
     uncounted: bool = await connection.fetchval(
         """
-        SELECT EXISTS (SELECT FROM events WHERE sequence > coalesce((SELECT sequence FROM usage_mark), 0))
+        SELECT EXISTS (SELECT FROM events
+                       WHERE sequence > coalesce((SELECT sequence FROM usage_mark), 0) AND sequence <= $1)
             OR EXISTS (SELECT FROM payments WHERE uncounted)
-        """
+        """,
+        until,
     )
     return uncounted
 

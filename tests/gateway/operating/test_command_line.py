@@ -158,6 +158,27 @@ async def test_whoever_watches_comes_back_when_the_gateway_does(
     assert _json_in(capsys.readouterr().out)[0]["state"] == "completed"
 
 
+async def test_more_jobs_are_watched_than_there_are_connections(
+    typed: Typed, ann: Client, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.gateway.cli.watching._PATIENCE_SECONDS", 3.0)
+    monkeypatch.setattr("services.gateway.cli.client._ANSWER_SECONDS", 2.0)
+    jobs = [Voice(reply.body) for reply in await asyncio.gather(*(_probe(ann) for _ in range(120)))]
+    watching = asyncio.create_task(typed("watch", *(job.job["id"] for job in jobs), "--json", user="ann"))
+    await until(lambda: _is_followed(gateway))
+    begun = {"attempt": 1, "started_at": datetime.now(UTC)}
+    for job in jobs:
+        await gateway.hear(job.says(JobStarted, worker="w", **begun))
+    await gateway.hear(*(job.says(JobCompleted, **begun) for job in jobs))
+    ended = await watching
+    assert (ended.status, ended.err) == (0, "")
+    assert [job["id"] for job in ended.told] == [job.job["id"] for job in jobs]
+
+
+async def _probe(client: Client) -> Any:
+    return await client.post("/probes", {"service": "media"})
+
+
 async def _is_followed(gateway: Gateway) -> bool:
     return bool(gateway.parts.stream.followers)
 

@@ -2,7 +2,7 @@
 
 from contracts.jobs import CheckWorker, JobFailed
 from services.gateway.rules.failing import may_help
-from tests.gateway.living import Client, Gateway
+from tests.gateway.living import Client, Gateway, Voice
 from tests.gateway.operating.doing import FETCH, ended, fetching
 
 
@@ -31,6 +31,17 @@ async def test_failures_are_told_by_reason_and_done_again_as_a_group(
     [left] = [one for one in (await oz.get("/failures")).body["items"] if one["error_code"] == "fetch_timeout"]
     assert (left["error_code"], left["jobs"], left["retry"]["filter"]["everybody"]) == ("fetch_timeout", 1, True)
     assert (await oz.post("/jobs/retry", left["retry"])).body["total"] == 1
+
+
+async def test_what_fails_again_is_not_done_again_with_its_group(ann: Client, gateway: Gateway) -> None:
+    await gateway.hear(ended(await fetching(ann), JobFailed, code="http_404", sentence="It is not there."))
+    [group] = (await ann.get("/failures")).body["items"]
+    [again] = (await ann.post("/jobs/retry", group["retry"])).body["items"]
+    await gateway.hear(ended(Voice(again["job"]), JobFailed, code="http_404", sentence="It is not there."))
+    assert (await ann.post("/jobs/retry", group["retry"])).body["items"] == [], "whoever asks until none is left ends"
+    [group] = (await ann.get("/failures")).body["items"]
+    assert group["newest_job_ids"] == [again["job"]["id"]]
+    assert (await ann.post("/jobs/retry", group["retry"])).body["total"] == 1
 
 
 async def test_more_reasons_than_asked_for_are_told_of(ann: Client, gateway: Gateway) -> None:

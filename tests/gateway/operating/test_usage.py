@@ -12,6 +12,8 @@ from contracts.jobs import CheckWorker, JobCancelled, JobCompleted, JobFailed
 from services.gateway.routes.operating import usage as usage_routes
 from services.gateway.store import usage as usage_store
 from services.gateway.store.usage import count_usage
+from shared.database import Connection
+from tests.gateway.live.happening import happen
 from tests.gateway.living import Client, Gateway, Voice
 from tests.gateway.operating.doing import FETCH, ended, fetching
 from tests.gateway.sayings import command_of, media_stored
@@ -113,6 +115,24 @@ async def test_several_gateways_count_everything_once(ann: Client, gateway: Gate
     await gateway.hear(*(ended(job, JobCompleted) for job in jobs))
     await asyncio.gather(*(count_usage(gateway.parts.bus.pool) for _ in range(3)))
     assert (await usage(ann))["total"]["jobs_completed"] == 8
+
+
+async def test_counting_ends_though_something_happens_all_the_while(
+    ann: Client, gateway: Gateway, monkeypatch: Any
+) -> None:
+    counted, count = 0, usage_store.upsert_usage
+
+    async def count_while_more_happens(connection: Connection, limit: int) -> int:
+        nonlocal counted
+        counted += 1
+        assert counted < 50, "whoever asks how much was done waits for ever"
+        looked_at = await count(connection, limit)
+        await happen(gateway, ann.project_id, "image.found")
+        return looked_at
+
+    await gateway.hear(ended(await fetching(ann), JobCompleted))
+    monkeypatch.setattr(usage_store, "upsert_usage", count_while_more_happens)
+    assert (await usage(ann))["total"]["jobs_completed"] == 1
 
 
 async def test_nobody_sees_the_usage_of_a_project_that_he_does_not_own(

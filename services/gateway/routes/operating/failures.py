@@ -1,5 +1,6 @@
 """Failed jobs by their reason."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -46,10 +47,11 @@ class FailuresAsked(BaseModel):
 async def get_failures(request: Request, caller: Calling, asked: Annotated[FailuresAsked, Query()]) -> Response:
     """Show failed jobs that nobody has done again, by error code and kind.
 
-    `retry` is what to send to `POST /jobs/retry` to do all of a group again, as far as can be; `retry_may_help` tells
-    whether its reason is one that passes.
+    `retry` is what to send to `POST /jobs/retry` to do all of a group again, as far as can be, and as often as there
+    are `more`: what fails again is not of the group. `retry_may_help` tells whether its reason is one that passes.
     """
-    since = asked.created_after or datetime.now(UTC) - _USUAL
+    now = datetime.now(UTC)
+    since = asked.created_after or now - _USUAL
     wanted = FailuresFilter(
         projects=_projects(caller, asked.project_id),
         created_after=since,
@@ -59,7 +61,10 @@ async def get_failures(request: Request, caller: Calling, asked: Annotated[Failu
     )
     async with as_tenant(parts_of(request).pool, caller.memberships, operator=caller.is_operator) as connection:
         rows = await store.select_failures(connection, wanted, asked.limit + 1, _NEWEST)
-    items = [_failure(row, _retry(row, asked, since, everybody=wanted.projects is None)) for row in rows[: asked.limit]]
+    created = {"created_after": since, "created_before": asked.created_before or now}
+    items = [
+        _failure(row, _retry(row, asked, created, everybody=wanted.projects is None)) for row in rows[: asked.limit]
+    ]
     return Json({"items": items, "next_cursor": None, "more": len(rows) > asked.limit, "created_after": since})
 
 
@@ -88,8 +93,8 @@ def _failure(row: Row, retry: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _retry(row: Row, asked: FailuresAsked, since: datetime, *, everybody: bool) -> dict[str, Any]:
-    also = {"project_id": asked.project_id, "service": asked.service, "created_before": asked.created_before}
-    given = {"created_after": since, **{name: value for name, value in also.items() if value is not None}}
-    same = {"error_code": row["error_code"], "kind": row["kind"], **given}
+def _retry(row: Row, asked: FailuresAsked, created: Mapping[str, datetime], *, everybody: bool) -> dict[str, Any]:
+    also = {"project_id": asked.project_id, "service": asked.service}
+    given = {name: value for name, value in also.items() if value is not None}
+    same = {"error_code": row["error_code"], "kind": row["kind"], **created, **given}
     return {"filter": {**same, "everybody": True} if everybody else same}

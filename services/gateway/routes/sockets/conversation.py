@@ -20,6 +20,7 @@ from services.gateway.routes.journeys import (
     end_of_feed,
     part_of_job,
     part_of_projects,
+    start_behind,
 )
 from services.gateway.routes.parts import Parts
 from services.gateway.routes.problems import Problem, not_found, problem_of
@@ -139,9 +140,7 @@ class Conversation:
             sentence = f"At most {SUBSCRIPTIONS_LIMIT} subscriptions at a time; end one first, or open another socket."
             raise Problem(429, "too_many_subscriptions", sentence)
         part = await self._part(word)
-        start = word.after
-        if start is None:
-            start = await end_of_feed(self._parts) if word.job_id is None else 0
+        start = await start_behind(self._parts, 0 if word.after is None and word.job_id is not None else word.after)
         journey = Journey(self._parts, self._caller, part, start)
         await self._send({"type": "subscribed", "subscription": word.id, "after": start})
         self._journeys[word.id] = (journey, self._start(self._follow(word.id, journey)))
