@@ -10,6 +10,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from services.gateway.routes.acting import act_once
+from services.gateway.routes.auditing import note
 from services.gateway.routes.callers import Caller, Calling, parts_of
 from services.gateway.routes.desk import Answer
 from services.gateway.routes.documented import told
@@ -190,6 +191,7 @@ async def post_webhook(request: Request, caller: Calling, asked: WebhookAsked) -
         owned = {"id": webhook_id, "project_id": project_id, "created_by": caller.user_id}
         await store.insert_webhook(tx.connection, {**wanted, **owned})
         await store.insert_secret(tx.connection, webhook_id, project_id, secret)
+        await note(tx.connection, caller, "webhook.create", webhook_id, project_id)
         made = await store.select_webhook(tx.connection, [project_id], webhook_id)
         return _with_secret(made or {}, secret, status=201)
 
@@ -224,6 +226,8 @@ async def patch_webhook(request: Request, caller: Calling, webhook_id: UUID, ask
         if "url" in changes:
             _check_url(parts_of(request), changes["url"])
         await store.update_webhook(connection, webhook_id, {**row, **changes})
+        if changes:
+            await note(connection, caller, "webhook.update", webhook_id, row["project_id"], fields=sorted(changes))
         before, row = row, await seen_webhook(connection, caller, webhook_id)
         if row["active"] and (row["url"] != before["url"] or not before["active"]):
             await update_waiting(connection, webhook_id)
@@ -238,8 +242,9 @@ async def patch_webhook(request: Request, caller: Calling, webhook_id: UUID, ask
 )
 async def delete_webhook(request: Request, caller: Calling, webhook_id: UUID) -> Response:
     async with as_tenant(parts_of(request).pool, caller.memberships) as connection:
-        await _changing(request, connection, caller, webhook_id)
+        row = await _changing(request, connection, caller, webhook_id)
         await store.delete_webhook(connection, webhook_id)
+        await note(connection, caller, "webhook.delete", webhook_id, row["project_id"])
     return Response(status_code=204)
 
 
@@ -261,6 +266,7 @@ async def post_rotate(
     async def act(tx: Transaction) -> Answer:
         row = await _changing(request, tx.connection, caller, webhook_id)
         await store.update_rotated(tx.connection, webhook_id, row["project_id"], secret, hours)
+        await note(tx.connection, caller, "webhook.rotate", webhook_id, row["project_id"], keep_previous_hours=hours)
         return _with_secret(await seen_webhook(tx.connection, caller, webhook_id), secret, status=200)
 
     return await act_once(request, caller, act)

@@ -70,6 +70,23 @@ async def test_it_is_made_once_shown_changed_and_deleted(ann: Client) -> None:
     assert (await ann.get(f"/webhooks/{hook['id']}")).body["code"] == "webhook_not_found"
 
 
+async def test_it_is_known_who_has_others_told_what_happens(ann: Client, bob: Client) -> None:
+    hook = (await ann.post("/webhooks", {"url": URL})).body
+    await change(ann, hook, description="Ours", active=False)
+    await change(ann, hook)
+    await ann.post(f"/webhooks/{hook['id']}/rotate", {"keep_previous_hours": 1})
+    await ann.send("DELETE", f"/api/v1/webhooks/{hook['id']}")
+    noted = (await ann.get("/audit", params={"subject_kind": "webhook"})).body["items"]
+    assert {one["subject"]["id"] for one in noted} == {hook["id"]}
+    assert [(one["action"], one["details"]) for one in reversed(noted)] == [
+        ("webhook.create", {}),
+        ("webhook.update", {"fields": ["active", "description"]}),
+        ("webhook.rotate", {"keep_previous_hours": 1}),
+        ("webhook.delete", {}),
+    ]
+    assert (await bob.get("/audit", params={"subject_kind": "webhook"})).body["items"] == []
+
+
 async def test_a_list_goes_on_where_it_was_and_shows_only_what_was_asked_for(
     ann: Client, gateway: Gateway, receiver: Stranger
 ) -> None:
