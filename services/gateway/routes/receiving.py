@@ -158,7 +158,14 @@ async def post_events(request: Request, caller: Calling) -> Response:
         location = items[0]["link"] if len(items) == 1 else f"{API}/jobs"
         return Answer(plain({"items": items, "total": len(items)}), location)
 
-    return await act_once(request, caller, act)
+    return await act_once(request, caller, act, said=_said(request, heard))
+
+
+def _said(request: Request, heard: Sequence[_Heard]) -> bytes | None:
+    """Tell one event whose attributes are headers from another one with the same data."""
+    if media_type_of(request) in {_ONE, _BATCH}:
+        return None
+    return orjson.dumps([[one.event.source, one.event.id, one.fingerprint] for one in heard])
 
 
 def _noted(caller: Caller, heard: _Heard) -> AuditEntry:

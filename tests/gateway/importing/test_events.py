@@ -57,6 +57,16 @@ async def test_an_event_becomes_a_job_in_every_mode(ann: Client, house: House) -
         assert (await ann.job(item["job_id"]))["state"] == "pending"
 
 
+async def test_of_an_event_in_headers_a_key_stands_for_what_they_say_too(ann: Client) -> None:
+    first = {"ce-specversion": "1.0", "ce-id": "a", "ce-source": "shop", "ce-type": FetchMedia.wire_name}
+    headers = {"Idempotency-Key": "k", **first}
+    replies = [await say(ann, {"url": URL}, "application/json", **headers, **more) for more in ({}, {"ce-extra": "x"})]
+    assert [reply.status for reply in replies] == [202, 202]
+    assert replies[1].headers["idempotency-replayed"] == "true"
+    other = await say(ann, {"url": URL}, "application/json", **{**headers, "ce-id": "b"})
+    assert (other.status, other.body["code"]) == (422, "idempotency_key_reused")
+
+
 async def test_another_system_has_a_site_crawled(ann: Client, house: House) -> None:
     asked = {"seeds": [{"url": "https://example.org/"}], "scope": {"max_pages": 7}}
     reply = await say(ann, event(type_=CrawlSite.wire_name, data=asked))
