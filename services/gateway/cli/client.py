@@ -199,23 +199,28 @@ class EventStream:
             reading = EventReading()
             async for line in answer.content:
                 told = reading.take(line.decode())
+                self._last_id = reading.last_id or self._last_id
                 if told is not None:
-                    self._last_id = told.id
                     self.seen += 1
                     yield told
 
     def _resuming(self) -> dict[str, str]:
-        # A stream that broke before its first event was entered at a place that nobody knows: all is read again.
+        # A stream that broke before its first word was entered at a place that nobody knows: all is read again.
         last_id = self._last_id or ("0" if self._entered else None)
         resume = {} if last_id is None else {"Last-Event-ID": last_id}
         return {**self._headers, **resume, "Accept": "text/event-stream"}
 
 
 class EventReading:
-    """Server-sent events, read line by line as the HTML standard says (§9.2.6)."""
+    """Server-sent events, read line by line as the HTML standard says (§9.2.6).
+
+    Attributes:
+        last_id: behind which to resume, also where it came alone.
+
+    """
 
     def __init__(self) -> None:
-        self._id = ""
+        self.last_id = self._id = ""
         self._clear()
 
     def _clear(self) -> None:
@@ -230,6 +235,7 @@ class EventReading:
             return None
         data, type_ = "\n".join(self._data), self._type
         self._clear()
+        self.last_id = self._id
         return Told(self._id, type_, orjson.loads(data)) if data else None
 
     def _note(self, line: str) -> None:

@@ -40,7 +40,7 @@ _RETRY_SECONDS: Final = (1.0, 2.0)
 _RETRY_SECONDS_AFTER_FAREWELL: Final = (1.0, 5.0)
 """Between which seconds a client comes back: not all at once."""
 _EXAMPLE: Final = (
-    "retry: 1402\n\n"
+    "id: 4710\nretry: 1402\n\n"
     "id: 4711\nevent: job.completed\n"
     'data: {"sequence":4711,"type":"job.completed","at":"2026-01-31T12:00:00Z","job":{"state":"completed"}}\n\n'
     ": still here\n\n"
@@ -48,10 +48,11 @@ _EXAMPLE: Final = (
 _ABOUT: Final = f"""
 Follow from now on, or from behind `Last-Event-ID`; `0` replays all that is kept.
 
-Each event has its `sequence` as `id`: whoever comes back with the last id that he saw misses nothing and gets nothing
-twice, at this gateway or at another one. Progress is told at most twice a second for each job, and a client that reads
-slowly gets only the newest. A comment comes at least every 15 s. A stream ends with its credential, when a membership
-is withdrawn, when it is read too slowly, and when the gateway stops; `retry` says when to come back.
+Each event has its `sequence` as `id`, and the stream begins with the `id` that it follows: whoever comes back with the
+last id that he saw misses nothing and gets nothing twice, at this gateway or at another one. Progress is told at most
+twice a second for each job, and a client that reads slowly gets only the newest. A comment comes at least every 15 s. A
+stream ends with its credential, when a membership is withdrawn, when it is read too slowly, and when the gateway stops;
+`retry` says when to come back.
 
 `types` leaves out all others; `GET /events/types` tells what there is, and `job.*` means a whole family.
 
@@ -182,7 +183,8 @@ async def _stream(journey: Journey) -> StreamingResponse:
 
 async def _frames(parts: Parts, journey: Journey, first: Sequence[FeedRow]) -> AsyncGenerator[bytes]:
     with parts.stream.guest():
-        yield _retry(_RETRY_SECONDS)
+        # Without data: no event, but a browser that falls off before the first one resumes from here (HTML, §9.2.6).
+        yield b"id: %d\n" % journey.position + _retry(_RETRY_SECONDS)
         async with aclosing(journey.steps(first)) as steps:
             async for step in steps:
                 yield f": {step.value}\n\n".encode() if isinstance(step, Sign) else b"".join(map(frame, step))
