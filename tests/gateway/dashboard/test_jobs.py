@@ -146,3 +146,18 @@ async def test_a_lost_gateway_is_told_and_what_happened_meanwhile_is_caught_up(p
         await page.until("document.querySelectorAll('.job').length === 2")
         seen = await house.value("SELECT min(sequence) FROM gateway.events WHERE type = 'job.submitted'")
         assert set(page.resumed_from[sent_before:]) == {str(seen)}
+
+
+async def test_a_page_that_has_heard_of_nothing_yet_catches_up_too(page: Page, house: House) -> None:
+    settings = gateway_settings(house.servers)
+    async with Gateway(settings) as gateway, gateway.client() as ann:
+        await gateway.until_well()
+        job = await _scene(ann)
+        await enter(page, gateway)
+        await page.until("document.querySelector('.job')?.dataset.state === 'pending'")
+    await page.until("document.querySelector('#offline').checkVisibility()")
+    async with Gateway(gateway_settings(house.servers)) as elsewhere:
+        await elsewhere.until_well()
+        await elsewhere.hear(job.says(JobCompleted, attempt=1, started_at=NOW))
+    async with Gateway(settings) as gateway:
+        await page.until("document.querySelector('.job').dataset.state === 'completed'")

@@ -7,7 +7,7 @@ const LONGEST_PAUSE_MS = 15_000;
 /** The gateway says "still here" every 15 s; who is silent for longer than two of these is gone. */
 const LONGEST_SILENCE_MS = 40_000;
 
-/** Read server-sent events (HTML standard, §9.2) from a stream of bytes; heartbeats come as null. */
+/** Read server-sent events (HTML standard, §9.2) from a stream of bytes; what is no event has `news: null`. */
 export async function* eventsOf(body) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
@@ -19,7 +19,7 @@ export async function* eventsOf(body) {
     rest = lines.pop();
     for (const line of lines) {
       if (line === "") {
-        yield event.data.length ? { id: event.id, news: JSON.parse(event.data.join("\n")) } : null;
+        yield { id: event.id, news: event.data.length ? JSON.parse(event.data.join("\n")) : null };
         event = { id: null, data: [] };
       } else if (line.startsWith("id:")) event.id = line.slice(3).trim();
       else if (line.startsWith("data:")) event.data.push(line.slice(5).replace(/^ /, ""));
@@ -39,7 +39,7 @@ export class Feed {
 
   /**
    * `onNews(event)` hears what happens; `onState(state, nextTryAt)` hears `live`, `lost` and `connecting`.
-   * After a loss the feed resumes behind the last event that it saw, so that nothing is missed.
+   * After a loss the feed resumes behind the last event that it saw, or where it began, so that nothing is missed.
    */
   constructor(api, { onNews, onState }) {
     this.#api = api;
@@ -80,9 +80,8 @@ export class Feed {
       for await (const event of eventsOf(response.body)) {
         clearTimeout(silence);
         silence = setTimeout(() => ending.abort(), LONGEST_SILENCE_MS);
-        if (event === null) continue;
         this.#lastId = event.id ?? this.#lastId;
-        this.#tell(event.news);
+        if (event.news !== null) this.#tell(event.news);
       }
     } finally {
       clearTimeout(silence);

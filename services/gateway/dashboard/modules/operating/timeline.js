@@ -31,8 +31,8 @@ export async function historyOf(api, id) {
     const path = `/jobs/${id}/events?types=job.*`;
     const response = await api.send("GET", path, { headers: { Accept: "text/event-stream" }, signal: ending.signal });
     for await (const event of eventsOf(response.body)) {
-      if (event !== null) found.push(event.news);
-      // The first frame says when to come back, the next empty one that everything was told.
+      if (event.news !== null) found.push(event.news);
+      // The first frame says where it begins, the next empty one that everything was told.
       else if ((silences += 1) > 1) break;
     }
   } finally {
