@@ -69,7 +69,7 @@ class Plan:
         "retry_jobs",
         RetriedJobs,
         status=202,
-        problems=("job_not_found", "not_a_member", "viewer_only", "operator_only"),
+        problems=("job_not_found", "project_not_found", "not_a_member", "viewer_only", "operator_only"),
         once=True,
         waits=True,
     ),
@@ -156,7 +156,8 @@ async def _carry_out(tx: Transaction, caller: Caller, plan: Plan) -> None:
     ]
     await insert_audit(tx.connection, noted)
     jobs = [job_of_command(command, now) for command in plan.commands.values()]
-    await projection.insert_jobs(tx.connection, jobs)
+    if len(await projection.insert_jobs(tx.connection, jobs, living=True)) < len(jobs):
+        raise Problem(404, "project_not_found", "A project was deleted meanwhile; nothing is done again.")
     await store.update_retried_jobs(tx.connection, plan.retries)
     await projection.insert_events(tx.connection, [job_happening("job.submitted", job) for job in jobs])
     for job_id, service in plan.undelivered.items():

@@ -40,7 +40,7 @@ _RETRY_SECONDS: Final = (1.0, 2.0)
 _RETRY_SECONDS_AFTER_FAREWELL: Final = (1.0, 5.0)
 """Between which seconds a client comes back: not all at once."""
 _EXAMPLE: Final = (
-    "id: 4710\nretry: 1402\n\n"
+    "retry: 1402\nid: 4710\n\n"
     "id: 4711\nevent: job.completed\n"
     'data: {"sequence":4711,"type":"job.completed","at":"2026-01-31T12:00:00Z","job":{"state":"completed"}}\n\n'
     ": still here\n\n"
@@ -184,13 +184,13 @@ async def _stream(journey: Journey) -> StreamingResponse:
 async def _frames(parts: Parts, journey: Journey, first: Sequence[FeedRow]) -> AsyncGenerator[bytes]:
     with parts.stream.guest():
         # Without data: no event, but a browser that falls off before the first one resumes from here (HTML, §9.2.6).
-        yield b"id: %d\n" % journey.position + _retry(_RETRY_SECONDS)
+        yield _retry(_RETRY_SECONDS) + b"id: %d\n\n" % journey.position
         async with aclosing(journey.steps(first)) as steps:
             async for step in steps:
                 yield f": {step.value}\n\n".encode() if isinstance(step, Sign) else b"".join(map(frame, step))
         if journey.end in {End.LEAVING, End.SLOW, End.AWAY}:
-            yield _retry(_RETRY_SECONDS_AFTER_FAREWELL)
+            yield _retry(_RETRY_SECONDS_AFTER_FAREWELL) + b"\n"
 
 
 def _retry(between_seconds: tuple[float, float]) -> bytes:
-    return b"retry: %d\n\n" % round(1000 * uniform(*between_seconds))  # noqa: S311 - it spreads, and hides nothing
+    return b"retry: %d\n" % round(1000 * uniform(*between_seconds))  # noqa: S311 - it spreads, and hides nothing

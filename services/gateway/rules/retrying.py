@@ -28,11 +28,13 @@ def retry_of(job: Mapping[str, Any], retried_by: str) -> Command:
     """Give the command of the job that does a failed one again: the same wish, place and parent under an id of its own.
 
     The id follows from the failed job's, so that each is done again at most once. `job` has the columns of `jobs`,
-    `tree_cancelled`, and `draws_scene`: whether a scene still waits for it, or it never was of one. Raises Refused
-    where it cannot be; a filter leaves such jobs out by the same conditions, see `store.retrying`.
+    `tree_cancelled`, `project_there`, and `draws_scene`: whether a scene still waits for it, or it never was of one.
+    Raises Refused where it cannot be; a filter leaves such jobs out by the same conditions, see `store.retrying`.
     """
     if job["state"] != "failed":
         raise Refused("not_failed", f"Only failed jobs are done again; this one is {job['state']}.")
+    if not job["project_there"]:
+        raise Refused("project_deleted", "Its project was deleted, so that nobody would have what came of it.")
     if job["tree_cancelled"]:
         raise Refused("tree_cancelled", "What it belongs to was cancelled; hand that in anew.")
     if job["kind"] == GenerateImage.wire_name and not job["draws_scene"]:

@@ -26,14 +26,19 @@ class FailuresFilter:
 
 
 async def select_failures(connection: Connection, wanted: FailuresFilter, limit: int, newest: int) -> list[Row]:
-    """Select the most frequent reasons of failures that nobody has done again, with the `newest` jobs of each."""
+    """Select the most frequent reasons of failures that nobody has done again, with the `newest` jobs of each.
+
+    What failed in projects that were deleted is nobody's any more.
+    """
     conditions = Conditions(wanted.created_after, limit, newest)
     conditions.add("job.project_id = ANY ({})", wanted.projects)
     conditions.add("job.created_at < {}", wanted.created_before)
     conditions.add("job.kind = {}", wanted.kind)
     conditions.add("job.service = {}", wanted.service)
     failed = "job.state = 'failed' AND job.superseded_by IS NULL AND job.error_code IS NOT NULL"
-    failed = f"{failed} AND job.created_at >= $1 {conditions}"
+    failed = (
+        f"{failed} AND job.created_at >= $1 AND EXISTS (SELECT FROM projects WHERE id = job.project_id) {conditions}"
+    )
     return await fetch(
         connection,
         f"""

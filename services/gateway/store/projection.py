@@ -23,10 +23,12 @@ _COLUMNS = tuple(field.name for field in fields(JobRow))
 # Of a job that its worker ended, or that the gateway gave up, the end stands: whoever ended it has told its worker.
 STILL_WANTED: Final = f"""
     job.ended_by_letter IS NOT NULL AND job.superseded_by IS NULL AND job.cancel_requested_at IS NULL
+    AND EXISTS (SELECT FROM projects WHERE projects.id = job.project_id)
     AND (job.kind <> '{GenerateImage.wire_name}' OR EXISTS (SELECT FROM image_generations WHERE task_id = job.id)
          OR NOT EXISTS (SELECT FROM drawings WHERE task_id = job.id AND of_scene))
 """  # noqa: S608 - a name of ours
-"""That the end of a `job` may be taken back: a dead letter ended it, and nobody has done anything about it since."""
+"""That the end of a `job` may be taken back: a dead letter ended it, nobody has done anything about it since, and its
+project is there."""
 
 
 async def lock_writers(connection: Connection) -> None:

@@ -36,7 +36,7 @@ async def insert_resumptions(connection: Connection, job_ids: Sequence[UUID]) ->
     """Make the jobs that go on where these ended as `outcome_unknown` and it was said what their requests are called.
 
     Return their commands, which the caller says. Whoever calls holds the lock of the writers. What somebody has done
-    again, or whose tree was cancelled, is let be.
+    again, or whose tree was cancelled or project deleted, is let be.
     """
     rows = await _select_ends(connection, job_ids)
     commands = {row["id"]: resumption_of(row, row["request_id"]) for row in rows}
@@ -71,6 +71,7 @@ async def _select_ends(connection: Connection, job_ids: Sequence[UUID]) -> list[
         FROM line JOIN jobs AS job USING (id)
         WHERE job.superseded_by IS NULL AND job.state = 'failed' AND job.error_code = $2 AND job.request IS NOT NULL
           AND job.request #>> '{resumes,request_id}' IS DISTINCT FROM line.request_id
+          AND EXISTS (SELECT FROM projects WHERE projects.id = job.project_id)
           AND NOT EXISTS (SELECT FROM jobs AS above
                           WHERE above.id IN (job.parent_id, job.root_id) AND above.cancel_requested_at IS NOT NULL)
         """,

@@ -47,7 +47,7 @@ async def select_failed_jobs(connection: Connection, wanted: FailedFilter, limit
     conditions.add("job.created_at >= {}", wanted.created_after)
     conditions.add("job.created_at < {}", wanted.created_before)
     can_be = """job.state = 'failed' AND job.superseded_by IS NULL AND job.request IS NOT NULL
-                AND NOT about.tree_cancelled AND (job.kind <> $2 OR about.draws_scene)"""
+                AND about.project_there AND NOT about.tree_cancelled AND (job.kind <> $2 OR about.draws_scene)"""
     return await _select(connection, f"{can_be} {conditions}", conditions, locked=locked)
 
 
@@ -66,9 +66,10 @@ async def _select(connection: Connection, condition: str, conditions: Conditions
         connection,
         f"""
         SELECT job.id, job.project_id, job.kind, job.service, job.state, job.request, job.parent_id, job.root_id,
-               job.superseded_by, job.ended_by_letter, about.tree_cancelled, about.draws_scene
+               job.superseded_by, job.ended_by_letter, about.project_there, about.tree_cancelled, about.draws_scene
         FROM jobs AS job CROSS JOIN LATERAL (
-            SELECT EXISTS (SELECT FROM jobs AS above
+            SELECT EXISTS (SELECT FROM projects WHERE projects.id = job.project_id)          AS project_there,
+                   EXISTS (SELECT FROM jobs AS above
                            WHERE above.id IN (job.parent_id, job.root_id) AND above.id <> job.id
                              AND above.cancel_requested_at IS NOT NULL)                        AS tree_cancelled,
                    EXISTS (SELECT FROM image_generations AS scene WHERE scene.task_id = job.id)
