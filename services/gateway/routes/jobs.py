@@ -51,7 +51,9 @@ from shared.database import Connection
 _REPORT_LIMIT: Final = 500
 _PAGES_ORDER: Final = "p"
 _SAME_NAMES: Final = {"kind", "service", "error_code", "parent_id", "root_id", "created_after", "created_before"}
-_CHANGING: Final = ("id", "updated_at", "state", "progress", "waiting_for", "superseded_by", "cancel_requested_at")
+_CHANGING: Final = (
+    *("id", "updated_at", "state", "progress", "waiting_for", "asset_id", "superseded_by", "cancel_requested_at"),
+)
 routes = APIRouter(prefix=API, tags=["jobs"], route_class=SecondLook)
 
 
@@ -131,7 +133,7 @@ async def get_job(
         "drawing": None if drawing is None else drawing_reply(drawing),
     }
     marks = [[row[name] for name in _CHANGING] for row in (job, *children)]
-    tag = weak_tag(marks, counts, len(pages), len(rejections), drawing and drawing["pictures"])
+    tag = weak_tag(marks, job["request"] is None, counts, len(pages), len(rejections), drawing and drawing["pictures"])
     if outcome is None:
         return Json(body, headers={"ETag": tag})
     status = 200 if outcome.ended else 202

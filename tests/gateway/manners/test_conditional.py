@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from contracts.jobs import CheckWorker, Child, JobChildrenNamed, JobCompleted, JobProgressed, JobStarted
-from contracts.media import MediaRejected
-from contracts.scraper import PageScraped
+from contracts.media import FetchMedia, MediaRejected
+from contracts.scraper import ImageFound, PageScraped
 from services.gateway.links import File, Links
 from shared.identifiers import uuid7
 from tests.gateway.living import Client, Gateway, Reply, Voice
@@ -111,3 +111,17 @@ async def test_the_links_of_a_reply_work_for_as_long_as_its_tag_is_good(age: flo
     assert held.expires_at.timestamp() - clock[0] >= 250
     clock[0] = now + 250
     assert links.era != era
+
+
+async def test_a_job_whose_wish_is_heard_of_after_its_name_is_another_reply(gateway: Gateway, ann: Client) -> None:
+    scrape = Voice((await ann.post("/scrapes", {"url": "https://example.org"})).body)
+    child = Child(job_id=uuid7(), kind=FetchMedia.wire_name)
+    await gateway.hear(scrape.says(JobChildrenNamed, children=(child,)))
+    path = f"/api/v1/jobs/{child.job_id}"
+    named = await ann.send("GET", path)
+    assert named.body["request"] is None
+    url = "https://example.org/a.jpg"
+    await gateway.hear(scrape.states(ImageFound, fetch_job_id=child.job_id, page_url=url, url=url, found_in="img"))
+    again = await _known(ann, path, named.headers["etag"])
+    assert again.status == 200
+    assert again.body["request"]["url"] == url

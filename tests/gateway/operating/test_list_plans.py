@@ -1,4 +1,4 @@
-"""With very many jobs that have ended, lists of the few that are wanted read those few."""
+"""With very many jobs and deliveries that have ended, lists of the few that are wanted read those few."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -7,6 +7,7 @@ from uuid import UUID
 import orjson
 import pytest
 
+from services.gateway.store.deliveries import select_deliveries
 from services.gateway.store.jobs import JobFilter, select_jobs
 from services.gateway.store.tenancy import as_tenant
 from shared.database import Connection, Pool, open_pool
@@ -23,6 +24,16 @@ MADE = """
            CASE WHEN i <= $4 THEN $2::uuid ELSE gen_random_uuid() END,
            '2030-01-01'::timestamptz + i * interval '1 s', NULL
     FROM generate_series(1, $3::integer) AS i
+"""
+
+TOLD = """
+    WITH project AS (INSERT INTO gateway.projects (id, name) VALUES ($1, 'p') RETURNING id),
+         hook AS (INSERT INTO gateway.webhooks (id, project_id, url, created_by)
+                  SELECT $2, id, 'https://example.org', 'ann' FROM project RETURNING id)
+    INSERT INTO gateway.webhook_deliveries (webhook_id, project_id, sequence, type, at, data, state, created_at)
+    SELECT hook.id, $1, i, 'image.stored', now(), '{}', CASE WHEN i <= $4 THEN 'failed' ELSE 'delivered' END,
+           '2030-01-01'::timestamptz + i * interval '1 s'
+    FROM hook, generate_series(1, $3::integer) AS i
 """
 
 
@@ -68,3 +79,13 @@ async def test_those_that_are_wanted_are_read_and_hardly_any_others(pool: Pool, 
         assert await _read_for(pool, JobFilter(states=states), everybody=everybody) < 100, states
     assert await _read_for(pool, JobFilter(root_id=ROOT), everybody=everybody) < 100
     assert await _read_for(pool, JobFilter(kind="no.such.v1"), everybody=everybody) >= MANY, "what is measured"
+
+
+async def test_of_what_a_webhook_was_told_those_that_failed_are_found(pool: Pool, house: House) -> None:
+    await house.admin.execute(TOLD, PROJECT, ROOT, MANY, FEW)
+    await house.admin.execute("VACUUM ANALYZE gateway.webhook_deliveries")
+    for states in (["failed"], ["pending"]):
+        async with as_tenant(pool, [PROJECT]) as connection:
+            measuring = _Measuring(connection)
+            await select_deliveries(measuring, ROOT, states, None, 50)  # type: ignore[arg-type]
+        assert measuring.read < 100, states
