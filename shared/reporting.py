@@ -55,6 +55,8 @@ class Reporting:
     ) -> None:
         self.look: Callable[[], Awaitable[Doing]] = _nothing
         """How to find out what the process does; a worker sets it."""
+        self.clock: Callable[[], datetime] = _now
+        """What time it is once it was looked; a worker sets that of its database, for its own may be wrong."""
         self.also: Callable[[], Report | None] = _nothing_more
         """What else is said of a process that works, each time."""
         self._outbox = outbox
@@ -104,7 +106,7 @@ class Reporting:
             worker=name_worker(),
             version=VERSION,
             started_at=self._started_at,
-            at=datetime.now(UTC),
+            at=self.clock(),
             state=state,
             kinds=doing.kinds,
             capacity=doing.capacity,
@@ -140,6 +142,10 @@ async def _nothing() -> Doing:
 
 def _nothing_more() -> None:
     return None
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 _BORN = uuid7()

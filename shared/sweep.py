@@ -168,6 +168,11 @@ async def announce_silent(connection: Connection) -> list[dict[str, Any]]:
     return [dict(row) for row in rows]
 
 
+async def select_now(pool: Pool) -> datetime:
+    now: datetime = await pool.fetchval("SELECT clock_timestamp()")
+    return now
+
+
 async def count_tasks(pool: Pool, worker: str) -> list[asyncpg.Record]:
     """Count what waits and what runs, by kind; `own` is what runs in this process."""
     rows = await pool.fetch(

@@ -85,6 +85,7 @@ class Worker:
         self._instructions = Instructions(self.service, self._runner)
         self.bus.outbox.tasks = self._runner
         self.bus.reporting.look = self._look
+        self.bus.reporting.clock = self._clock.now
         self.health.add("database", self._check_database)
         return self
 
@@ -189,6 +190,7 @@ class Worker:
         """Find out what this process does and what there is to do; what was known last while the database is away."""
         try:
             counted = await sweep.count_tasks(self._pulse, name_worker())
+            self._clock.set(await sweep.select_now(self._pulse))
         except AWAY as error:
             _log.warning("tasks_not_counted", error=repr(error))
             return self._doing

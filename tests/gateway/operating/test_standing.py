@@ -87,6 +87,28 @@ async def test_a_worker_and_a_gateway_tell_what_they_do_and_where_they_went(oz: 
     assert (await oz.get("/dead-letters")).body["items"] == [], "whoever hears it understands it"
 
 
+@pytest.mark.parametrize("hours", [-1, 1])
+async def test_a_process_whose_clock_is_wrong_is_there_all_the_same(
+    oz: Client, house: House, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    class Wrong(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]  # a datetime of its parent
+            return datetime.now(tz) + timedelta(hours=hours)
+
+    monkeypatch.setattr("shared.reporting.datetime", Wrong)
+    monkeypatch.setattr("shared.jobs.datetime", Wrong)
+
+    async def said_twice() -> Any:
+        await worker.bus.reporting._say("working")
+        rows = await house.rows("SELECT at - heard_at AS late, worker FROM gateway.workers WHERE service = 'media'")
+        return [row["worker"] for row in rows if abs(row["late"]) < timedelta(minutes=1)]
+
+    async with house.worker("media", works={FetchMedia: lambda _job: None}) as worker:
+        [name] = await until(said_twice)
+        assert (await workers(oz))[name]["state"] == "working"
+
+
 async def test_whoever_falls_silent_is_gone_and_is_forgotten_later(oz: Client, gateway: Gateway, house: House) -> None:
     now = datetime.now(UTC)
     await gateway.hear(
