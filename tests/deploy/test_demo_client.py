@@ -60,6 +60,21 @@ async def test_a_gateway_that_stays_away_is_given_up_when_the_patience_is_used_u
             await gateway.get("/jobs")
 
 
+async def test_a_gateway_that_answers_that_it_was_too_much_is_not_away() -> None:
+    asked = 0
+
+    async def handler(_request: web.Request) -> web.StreamResponse:
+        nonlocal asked
+        asked += 1
+        told = {"code": "quota_exceeded", "detail": "That is more than the limit allows; try again in 60 s."}
+        return web.json_response(told, status=429, headers={"Retry-After": "0" if asked == 1 else "60"})
+
+    async with serving(handler) as url, Gateway(url, "secret", patience_seconds=1) as gateway:
+        with pytest.raises(GatewayProblem, match="try again in 60 s") as problem:
+            await gateway.get("/jobs")
+    assert (problem.value.status, asked) == (429, 2)
+
+
 async def test_a_list_is_read_to_its_end() -> None:
     async def handler(request: web.Request) -> web.StreamResponse:
         cursor = int(request.query.get("cursor", 0))

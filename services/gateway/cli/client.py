@@ -28,6 +28,7 @@ _SILENCE_SECONDS: Final = 40.0
 _PASSING: Final = frozenset({408, 425, 429, 502, 503, 504})
 _ERRORS: Final = 400
 _NOTHING_TO_SAY: Final = 204
+_TOO_MUCH: Final = 429
 _LINE_BYTES: Final = 1024 * 1024
 _AWAY: Final = (aiohttp.ClientError, ConnectionError, TimeoutError)
 
@@ -58,7 +59,8 @@ class Gateway:
 
     Requests are repeated, with growing pauses, while the gateway or what stands behind it is away: reading is safe to
     repeat, and what is posted carries an Idempotency-Key. All methods raise GatewayProblem, and GatewayAway (code
-    `gateway_away`) once `patience_seconds` have passed since the call began.
+    `gateway_away`) once `patience_seconds` have passed since the call began. A gateway to which it was too much (429)
+    is not away: that is a GatewayProblem then.
     """
 
     def __init__(self, url: str, token: str, *, patience_seconds: float = 60.0) -> None:
@@ -148,6 +150,8 @@ class Gateway:
             except (*_AWAY, _NotNow) as error:
                 wait_seconds = max(pause_seconds, getattr(error, "retry_after_seconds", 0.0))
                 if time.monotonic() + wait_seconds - began > self._patience_seconds:
+                    if isinstance(error, _NotNow) and error.problem.status == _TOO_MUCH:
+                        raise error.problem from error
                     raise _away(self.url, time.monotonic() - began, error) from error
             await asyncio.sleep(wait_seconds)
             pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
@@ -252,8 +256,9 @@ class EventReading:
 class _NotNow(Exception):
     """An answer that says: later."""
 
-    def __init__(self, sentence: str, retry_after_seconds: float) -> None:
-        super().__init__(sentence)
+    def __init__(self, problem: GatewayProblem, retry_after_seconds: float) -> None:
+        super().__init__(problem.sentence)
+        self.problem = problem
         self.retry_after_seconds = retry_after_seconds
 
 
@@ -263,7 +268,7 @@ def check(status: int, body: bytes, headers: Mapping[str, str]) -> None:
         return
     problem = _problem(status, body)
     if status in _PASSING:
-        raise _NotNow(problem.sentence, _seconds(headers.get("Retry-After", "")))
+        raise _NotNow(problem, _seconds(headers.get("Retry-After", "")))
     raise problem
 
 
