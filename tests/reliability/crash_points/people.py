@@ -102,14 +102,18 @@ async def sign_in_otherwise(hands: Hands) -> None:
 
 
 async def tell_others(hands: Hands) -> None:
-    """Have a receiver told that takes what it is sent, and one that refuses it until it is sent once more."""
+    """Have a receiver told that takes what it is sent, and one that refuses it until it is sent once more.
+
+    That one is switched off for a while before there is anything to tell.
+    """
     project = (await hands.gateway.post("/projects", {"name": "A project that tells"}))["id"]
     taking = await _webhook(hands, project, TAKES)
     await hands.gateway.post(f"{taking}/test", {})
     await hands.until(_delivery("state = 'delivered'"), _id_of(taking))
     await hands.gateway.remove(taking)
     refusing = await _webhook(hands, project, REFUSES)
-    await hands.gateway.change(refusing, {"description": "It refuses"})
+    await hands.gateway.change(refusing, {"description": "It refuses", "active": False})
+    await hands.gateway.change(refusing, {"active": True})
     await hands.gateway.post(f"{refusing}/rotate", {"keep_previous_hours": 1})
     await hands.gateway.post("/probes", {"service": "media", "project_id": project})
     delivery = await hands.until(_delivery("error_code IS NOT NULL"), _id_of(refusing))
