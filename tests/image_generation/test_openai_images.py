@@ -68,6 +68,51 @@ async def test_links_are_kept_and_their_pictures_copied_without_the_key(server: 
     assert done.pictures[0].body == PICTURE
 
 
+BYTES = base64.b64encode(PICTURE).decode()
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        {"b64_json": BYTES, "url": ""},
+        {"b64_json": BYTES, "url": "https://127.0.0.1:9/which-leads-nowhere.png"},
+        {"url": f"data:image/png;base64,{BYTES}"},
+    ],
+)
+async def test_bytes_that_are_here_are_read_whatever_stands_beside_them(
+    server: OpenAIServer, openai: Provider, one: dict[str, str]
+) -> None:
+    server.next.append(Reply({"data": [one]}))
+    submitted = await openai.submit(lake(openai))
+    assert submitted.done is not None
+    assert [picture.body for picture in submitted.done.pictures] == [PICTURE]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+async def test_of_an_answer_that_mixes_links_and_bytes_both_are_kept(
+    server: OpenAIServer, openai: Provider, *, turned: bool
+) -> None:
+    data = [{"b64_json": BYTES}, {"url": f"{server.origin}/out/a.png"}]
+    server.next.append(Reply({"data": data[::-1] if turned else data}))
+    server.missing_pictures = 1
+    submitted = await openai.submit(lake(openai, samples=2))
+    assert submitted.done is not None
+    assert [picture.body for picture in submitted.done.pictures] == [PICTURE, PICTURE]
+
+
+@pytest.mark.parametrize("link", ["/out/never.png", "http://127.0.0.1:9/a.png"])
+async def test_a_link_among_bytes_that_leads_nowhere_loses_nothing_else_and_is_no_reason_to_pay_again(
+    server: OpenAIServer, openai: Provider, monkeypatch: pytest.MonkeyPatch, link: str
+) -> None:
+    monkeypatch.setattr(wire, "_PAUSES_SECONDS", (0, 0, 0))
+    server.never_there = {"never.png"}
+    leading = link if link.startswith("http") else server.origin + link
+    server.next.append(Reply({"data": [{"url": leading}, {"b64_json": BYTES}]}))
+    submitted = await openai.submit(lake(openai, samples=2))
+    assert submitted.done is not None
+    assert [picture.body for picture in submitted.done.pictures] == [PICTURE]
+
+
 @pytest.mark.parametrize("size", ["auto", "1024*1024", "1000x300"])
 def test_sizes_in_which_nothing_can_be_drawn_end_the_start(size: str) -> None:
     with pytest.raises(ValidationError, match="name a size"):

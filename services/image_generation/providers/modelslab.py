@@ -19,7 +19,7 @@ from services.image_generation.providers.provider import (
     Submitted,
 )
 from services.image_generation.providers.terms import Terms
-from services.image_generation.providers.wire import Answer, Wire, message_in, number, whole_number
+from services.image_generation.providers.wire import Answer, Wire, is_link, message_in, number, whole_number
 from services.image_generation.rules import Pace
 from services.image_generation.rules.trouble import Trouble
 from shared.addresses import Policy, parse_url
@@ -148,7 +148,7 @@ class ModelsLab:
         if isinstance(output, dict):
             output = next((output[name] for name in ("url", "image", "base64") if output.get(name)), "")
         text = output if isinstance(output, str) else ""
-        if text.startswith(("http://", "https://")):
+        if is_link(text):
             return await self._wire.picture(text, seed)
         return await self._wire.decoded(text, seed)
 
@@ -210,6 +210,6 @@ def _links(document: Mapping[str, Any]) -> list[str]:
     outputs = document.get("output")
     if document.get("status") != "success" or not isinstance(outputs, list):
         return []
-    links = [one for one in outputs if isinstance(one, str) and one.startswith(("http://", "https://"))]
+    links = [one for one in outputs if isinstance(one, str) and is_link(one)]
     links = [link for link in links if len(link) <= _LINK_CHARACTERS]
     return links if len(links) == len(outputs) else []

@@ -1,6 +1,6 @@
 """Any endpoint that speaks OpenAI's images: it answers with the pictures or not at all, and nobody can ask later."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import orjson
@@ -17,7 +17,7 @@ from services.image_generation.providers.provider import (
     Submitted,
 )
 from services.image_generation.providers.terms import Terms
-from services.image_generation.providers.wire import Answer, Form, Wire, message_in
+from services.image_generation.providers.wire import Answer, Form, Wire, is_link, message_in
 from services.image_generation.rules import ASPECT_RATIOS, Pace, Size
 from services.image_generation.rules.trouble import Trouble
 from shared.fetch import Outbound
@@ -83,15 +83,14 @@ class OpenAIImages:
         answer = await self._wire.hand_in(self._settings.base_url + path, asked, headers)
         self._check(answer, request.words)
         given = [one for one in (answer.document or {}).get("data") or [] if isinstance(one, dict)]
-        links = [one["url"] for one in given if isinstance(one.get("url"), str)]
-        request_id, resume = request.track_id or "without a name", {SAMPLES: str(request.samples)}
-        if given and len(links) == len(given):
-            return Submitted(request_id, {**resume, "outputs": orjson.dumps(links[: request.samples]).decode()})
-        texts = [one["b64_json"] for one in given if isinstance(one.get("b64_json"), str)]
-        if not texts:
+        outputs = [output for one in given if (output := _output(one))]
+        if not outputs:
             raise self._wire.trouble(Trouble.UNKNOWN, "It answered without a picture.")
+        request_id, resume = request.track_id or "without a name", {SAMPLES: str(request.samples)}
+        if all(map(is_link, outputs)):
+            return Submitted(request_id, {**resume, "outputs": orjson.dumps(outputs[: request.samples]).decode()})
         submitted = Submitted(request_id, resume)
-        pictures = await gathered(texts, submitted, lambda text, _: self._decoded(text), self._patience)
+        pictures = await gathered(outputs, submitted, lambda output, _: self._read(output), self._patience)
         return Submitted(request_id, done=self._done(pictures or ()))
 
     async def poll(self, submitted: Submitted) -> Pending | Done:
@@ -103,8 +102,10 @@ class OpenAIImages:
     async def cancel(self, submitted: Submitted) -> None:
         """Nothing can be taken back: what has a name here is drawn already."""
 
-    async def _decoded(self, text: str) -> GeneratedPicture | None:
-        return await self._wire.decoded(text, None)
+    async def _read(self, output: str) -> GeneratedPicture | None:
+        if is_link(output):  # among others that are here, so that it is known by no name either
+            return await self._wire.picture_at_once(output)
+        return await self._wire.decoded(output, None)
 
     def _done(self, pictures: tuple[GeneratedPicture, ...]) -> Done:
         return Done(pictures, self._settings.model, provenance={"model": self._settings.model})
@@ -133,6 +134,11 @@ class OpenAIImages:
             "n": request.samples,
             "size": self._sizes[request.aspect_ratio],
         }
+
+
+def _output(one: Mapping[str, Any]) -> str:
+    """Give the bytes of a picture, which are here, before a link, which may lead nowhere."""
+    return next((one[name] for name in ("b64_json", "url") if isinstance(one.get(name), str) and one[name]), "")
 
 
 def _most_references(settings: OpenAISettings) -> int:

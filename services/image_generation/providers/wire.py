@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from services.image_generation.providers.confined import RunConfined
 from services.image_generation.providers.measuring import measure
 from services.image_generation.providers.provider import GeneratedPicture, Reference
-from services.image_generation.rules.trouble import Trouble, failure_of, is_forbidden, sorted_trouble
+from services.image_generation.rules.trouble import Delayed, Trouble, failure_of, is_forbidden, sorted_trouble
 from shared.errors import Failure, Refused, TryAgain, printable
 from shared.fetch import Fetched, Outbound, retry_after_seconds, was_sent
 from shared.image_formats import IMAGE_FORMATS, sniff
@@ -143,6 +143,18 @@ class Wire:
             raise self.trouble(Trouble.PASSING if passing else Trouble.BROKEN, failure.sentence) from failure
         return await self.measured(fetched.body or b"", seed)
 
+    async def picture_at_once(self, url: str) -> GeneratedPicture:
+        """Copy a picture that nobody can ask for later; raises `Denied` (`output_unreadable`) after some tries."""
+        for pause_seconds in (0.0, *_PAUSES_SECONDS):
+            await asyncio.sleep(pause_seconds)
+            try:
+                picture = await self.picture(url, None)
+            except Delayed:
+                continue
+            if picture is not None:
+                return picture
+        raise self.trouble(Trouble.BROKEN)
+
     async def decoded(self, text: str, seed: int | None) -> GeneratedPicture:
         """Read a picture that came as base64, with or without the beginning of a data URL."""
         try:
@@ -233,6 +245,11 @@ def _without(message: str, quoted: Sequence[str]) -> str:
     for words in sorted(filter(None, quoted), key=len, reverse=True):
         message = message.replace(words, "").replace(orjson.dumps(words).decode()[1:-1], "")
     return message
+
+
+def is_link(output: str) -> bool:
+    """Tell a link from what holds the picture itself."""
+    return output.startswith(("http://", "https://"))
 
 
 def message_in(document: Mapping[str, Any] | None, *names: str) -> str:
