@@ -175,7 +175,7 @@ def was_sent(failure: Failure) -> bool:
     """Tell whether a host may have heard what was asked of it before this failure; where nobody can know, it may."""
     if failure.code in _NEVER_SENT or failure.code.startswith("url_"):
         return False
-    return not isinstance(failure.__cause__, aiohttp.ClientConnectorError)
+    return not isinstance(failure.__cause__, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
 
 
 def _broken_off(host: str) -> TryAgain:

@@ -38,6 +38,8 @@ CONNECTION_LIMIT: Final = 256
 RESUME_LIMIT: Final = 5
 
 _RESUME_PAUSE_SECONDS: Final = 0.2
+_CONNECT_SECONDS: Final = 30.0
+"""What a connection takes at most where it has to be known whether anything was sent."""
 # Whatever is asked for, these will be said again.
 _FOR_GOOD: Final = PATIENCE | {"body_too_large", "address_refused", "url_port_refused", "certificate_refused"}
 
@@ -59,6 +61,7 @@ class _Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
     gate: Gate = nullcontext
+    connect_seconds: float | None = None
 
     def redirected(self, url: Url) -> "_Request":
         if self.method != "GET" or (self.url.scheme, url.scheme) == ("https", "http"):
@@ -231,7 +234,8 @@ class Outbound:
         A redirect is given as it is and not followed. Of an error `was_sent` tells whether the host may know of it.
         """
         method = "GET" if body is None else "POST"
-        request = _Request(method, parse_url(url, self.policy), accept, headers or {}, body)
+        connected = min(_CONNECT_SECONDS, deadline_seconds / 2)
+        request = _Request(method, parse_url(url, self.policy), accept, headers or {}, body, connect_seconds=connected)
         received = Body()
         async with _in_time(request.url.host, deadline_seconds):
             with _judged(request.url.host):
@@ -353,6 +357,7 @@ class Outbound:
             headers=headers,
             data=request.body,
             allow_redirects=False,
+            timeout=ClientTimeout(total=None, connect=request.connect_seconds),
         )
 
     def _named(self, headers: Mapping[str, str]) -> CIMultiDict[str]:
