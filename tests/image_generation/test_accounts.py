@@ -245,6 +245,20 @@ async def test_whoever_tries_goes_on_trying_after_its_process_has_died(house: Ho
     assert await house.value("SELECT count(*) FROM image_generation.accounts") == 0
 
 
+@pytest.mark.parametrize("kind", [Trouble.BROKEN, Trouble.FAILED])
+async def test_whoever_tries_and_is_answered_holds_nobody_whatever_the_answer_holds(
+    house: House, painter: Painter, kind: Trouble
+) -> None:
+    await house.admin.execute(
+        "INSERT INTO image_generation.accounts VALUES ('painter', 5, 'passing', now() - interval '1 s')"
+    )
+    painter.troubles = [trouble(kind)]
+    await made(house, painter)
+    [other] = await made(house, painter)
+    assert other.state == "completed"
+    assert await house.value("SELECT count(*) FROM image_generation.accounts") == 0
+
+
 async def test_a_provider_that_refuses_a_wish_is_there_for_others(house: House, painter: Painter) -> None:
     await house.admin.execute(
         "INSERT INTO image_generation.accounts VALUES ('painter', 5, 'passing', now() - interval '1 s')"

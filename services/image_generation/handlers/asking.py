@@ -41,6 +41,8 @@ MOST_FAILURES: Final = 3
 """So often a request is taken and given up by the provider before nobody makes it again."""
 
 ANOTHERS_NAME: Final = "By that name it draws for another job."
+_ANSWERED: Final = frozenset({Trouble.WISH, Trouble.BROKEN, Trouble.FAILED})
+"""Of whoever says so, or sends so, nobody has to find out whether it is there."""
 _UNTIL_NAMED_SECONDS: Final = 60.0
 _OVERDUE_SECONDS: Final = 5.0
 
@@ -367,7 +369,7 @@ def _expect_payment(
 
 async def note_trouble(connection: Connection, provider: str, trouble: Trouble, failure: Failure) -> None:
     """Count a failure of an account, and have nobody ask for a while where that follows from it."""
-    if trouble is Trouble.WISH:  # it answers, and has seen what was asked
+    if trouble in _ANSWERED:
         await store.delete_account_trouble(connection, provider)
         return
     requested = failure.retry_after_seconds if isinstance(failure, TryAgain) else None
