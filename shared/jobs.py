@@ -176,13 +176,13 @@ class Job(Generic[C]):
                 await tasks.prolong_lease(tx.connection, self.lease)
 
     @asynccontextmanager
-    async def without_lease(self) -> AsyncIterator[Connection]:
+    async def without_lease(self) -> AsyncIterator[Transaction]:
         """Open a transaction for what is true whoever works on the job now, where the lease was lost.
 
-        It says nothing and no lease guards it: whatever it writes has to be guarded by what it is written onto.
+        No lease guards it: whatever it writes, and says of that, has to be guarded by what it is written onto.
         """
-        async with self._bench.pool.acquire() as connection, connection.transaction():
-            yield connection
+        async with self._bench.outbox.transaction(self._bench.pool, {self.id: self.traceparent}) as tx:
+            yield tx
 
     @asynccontextmanager
     async def completing(self) -> AsyncIterator[Completion]:

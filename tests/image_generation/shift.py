@@ -12,7 +12,7 @@ from services.image_generation.handlers import generate_image
 from services.image_generation.providers import Capabilities, Done, GenerationRequest, Pending, Provider, Submitted
 from services.image_generation.studio import Studio
 from shared import tasks
-from shared.database import Connection, open_pool
+from shared.database import open_pool
 from shared.jobs import Bench, Clock, Completion, Job
 from shared.outbox import Outbox, Transaction
 from shared.retry import judge
@@ -51,10 +51,10 @@ class Mortal(Job[GenerateImage]):
         self.life.step()
 
     @asynccontextmanager
-    async def without_lease(self) -> AsyncIterator[Connection]:
+    async def without_lease(self) -> AsyncIterator[Transaction]:
         self.life.step()
-        async with super().without_lease() as connection:
-            yield connection
+        async with super().without_lease() as tx:
+            yield tx
             self.life.step()
         self.life.step()
 

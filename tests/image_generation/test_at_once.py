@@ -8,7 +8,7 @@ from aiohttp import web
 
 from contracts.image_generation import GenerateImage
 from services.image_generation import store
-from services.image_generation.handlers.asking import note_trouble
+from services.image_generation.handlers.noting import note_trouble
 from services.image_generation.providers import GenerationRequest, Submitted
 from services.image_generation.rules.admission import FAILURES_UNTIL_CLOSED
 from services.image_generation.rules.trouble import Trouble

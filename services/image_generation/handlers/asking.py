@@ -4,14 +4,14 @@ import asyncio
 import time
 from dataclasses import dataclass, replace
 from typing import Any, Final
-from uuid import UUID
 
 import structlog
 
-from contracts.image_generation import GenerateImage, PaymentExpected, PaymentWaived
+from contracts.image_generation import GenerateImage
 from services.image_generation import store
 from services.image_generation.handlers.copying import Copies, copied
 from services.image_generation.handlers.hearing_out import heard_out
+from services.image_generation.handlers.noting import expect_payment, is_guarded, note_refusal
 from services.image_generation.handlers.showing import shown
 from services.image_generation.handlers.telling import Telling
 from services.image_generation.providers import (
@@ -25,24 +25,19 @@ from services.image_generation.providers import (
 from services.image_generation.rules import Size, estimated_seconds, seed_of
 from services.image_generation.rules.admission import (
     PROBE_SECONDS,
-    closed_seconds,
-    counts_as_failure,
     objection,
     passes_on,
 )
-from services.image_generation.rules.trouble import NOT_TAKEN, Trouble, failure_of, trouble_of
+from services.image_generation.rules.trouble import Trouble, failure_of
 from services.image_generation.studio import Studio
 from shared.database import Connection, until_answered
 from shared.errors import Failure, Refused, TryAgain
 from shared.jobs import Job, LostLease
-from shared.outbox import Transaction
 
 MOST_FAILURES: Final = 3
 """So often a request is taken and given up by the provider before nobody makes it again."""
 
 ANOTHERS_NAME: Final = "By that name it draws for another job."
-_ANSWERED: Final = frozenset({Trouble.WISH, Trouble.BROKEN, Trouble.FAILED})
-"""Of whoever says so, or sends so, nobody has to find out whether it is there."""
 _UNTIL_NAMED_SECONDS: Final = 60.0
 _OVERDUE_SECONDS: Final = 5.0
 
@@ -101,14 +96,14 @@ async def _known(job: Job[GenerateImage]) -> store.Generation | None:
                 tx.connection, job.id, job.command.project_id, resumes.job_id, resumes.request_id
             )
             if charge is not None:
-                _expect_payment(tx, job, charge, instead_of=resumes.job_id)
+                expect_payment(tx, job, charge, instead_of=resumes.job_id)
         elif job.command.retries is not None:
             taken = await store.upsert_generation_retried(
                 tx.connection, job.id, job.command.project_id, job.command.retries
             )
             if taken is not None:
                 before, charge = taken
-                _expect_payment(tx, job, charge, instead_of=before)
+                expect_payment(tx, job, charge, instead_of=before)
         known = await store.select_generation(tx.connection, job.id)
         if known is not None and known.told_late:
             await store.update_generation_gone_on(tx.connection, job.id)
@@ -171,7 +166,7 @@ async def _asked(job: Job[GenerateImage], provider: Provider, wish: Wish, studio
                 sentence = "What became of it is looked up."
                 raise TryAgain("asked_before", sentence, retry_after_seconds=0, rate_limited=True)
             if can.costs_money:
-                _expect_payment(tx, job, charge)
+                expect_payment(tx, job, charge)
             version = charge.version
             estimate = await _estimate(tx.connection, asking, can)
     if refusal is not None:  # what was noted of others stays
@@ -193,16 +188,14 @@ async def _ask(
 ) -> Asked:
     """Ask, and have what was answered written down; `version` is that of the payment.
 
-    Where the lease is lost meanwhile, that is what a provider calls a request which it has taken; what it has refused
-    then is not written down, and counts as one of which nobody knows the outcome.
+    That is done also where the lease is lost meanwhile, for whoever goes on with this payment, or need not.
     """
     begun = time.monotonic()
     try:
         async with Telling(job, provider.name, estimate_seconds).by_the_clock():
             submitted = await provider.submit(request)
     except Failure as failure:
-        told = failure
-        await until_answered(lambda: _note(job, provider, told), "note what a provider has refused")
+        await note_refusal(job, provider, failure, version)
         raise
     except asyncio.CancelledError:
         if job.overdue and provider.capabilities.costs_money:  # it may be taken, and a retry would pay once more
@@ -277,18 +270,13 @@ async def _leave(
 ) -> None:
     """Write it down without the lease, for whoever goes on with this payment; where nobody does it is told."""
     name, resume = submitted.request_id, dict(submitted.resume)
-    async with job.without_lease() as connection:
-        await store.lock_name(connection, name)
+    async with job.without_lease() as tx:
+        await store.lock_name(tx.connection, name)
         known = await store.update_generation_told_late(
-            connection, job.id, provider, name, version=version, resume=resume, kept=kept
+            tx.connection, job.id, provider, name, version=version, resume=resume, kept=kept
         )
     if not known:  # a person who looks into the account finds it by this name
         _log.warning("told_too_late", job_id=str(job.id), provider=provider, request_id=name)
-
-
-def is_guarded(can: Capabilities) -> bool:
-    """Tell whether an account stands behind a provider, or only this machine."""
-    return can.costs_money or can.most_in_flight is not None
 
 
 def _asking(job: Job[GenerateImage], provider: Provider, request: GenerationRequest) -> store.Asking:
@@ -326,57 +314,3 @@ async def _estimate(connection: Connection, asking: store.Asking, can: Capabilit
     if is_guarded(can):
         learnt = await store.select_pace(connection, asking.provider, asking.size, asking.samples)
     return estimated_seconds(asking.size, asking.samples, can.pace) if learnt is None else learnt
-
-
-async def _note(job: Job[GenerateImage], provider: Provider, failure: Failure) -> None:
-    """Let go of what the provider did not take, and tell the others how it stands with the account."""
-    trouble = trouble_of(failure)
-    async with job.recording() as tx:
-        if trouble in NOT_TAKEN or trouble is Trouble.FAILED:
-            await let_go(tx, job, failed=trouble is Trouble.FAILED)
-        if is_guarded(provider.capabilities):
-            await note_trouble(tx.connection, provider.name, trouble, failure)
-
-
-async def let_go(tx: Transaction, job: Job[GenerateImage], *, failed: bool) -> None:
-    """Let go of what costs nothing, and tell so; it may be made again."""
-    version = await store.update_generation_let_go(tx.connection, job.id, failed=failed)
-    if version is not None:
-        tx.say(PaymentWaived(**job.command.own_lineage(), subject_version=version))
-
-
-def _expect_payment(
-    tx: Transaction, job: Job[GenerateImage], charge: store.Charge, instead_of: UUID | None = None
-) -> None:
-    """Tell what is spent, in the transaction that counts it against the budget, and in whose.
-
-    What was paid for stays with whoever asked for it, also where somebody else does the job again.
-    """
-    price = charge.price_micros
-    lineage = job.command.own_lineage()
-    tx.say(
-        PaymentExpected(
-            **{**lineage, "submitted_by": charge.submitted_by or lineage["submitted_by"]},
-            subject_version=charge.version,
-            provider=charge.provider,
-            samples=charge.samples,
-            cost_micros=None if price is None else price // charge.samples,
-            asked_at=charge.asked_at,
-            instead_of=instead_of,
-        )
-    )
-
-
-async def note_trouble(connection: Connection, provider: str, trouble: Trouble, failure: Failure) -> None:
-    """Count a failure of an account, and have nobody ask for a while where that follows from it."""
-    if trouble in _ANSWERED:
-        await store.delete_account_trouble(connection, provider)
-        return
-    requested = failure.retry_after_seconds if isinstance(failure, TryAgain) else None
-    counts = counts_as_failure(trouble)
-    if not counts and closed_seconds(trouble, 0, requested) is None:
-        return
-    failures = await store.upsert_account_trouble(connection, provider, counts=counts, reason=trouble.value)
-    seconds = closed_seconds(trouble, failures, requested)
-    if seconds is not None:
-        await store.update_account_closed(connection, provider, seconds)

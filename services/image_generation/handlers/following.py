@@ -5,7 +5,8 @@ from contextlib import suppress
 from typing import Final
 
 from contracts.image_generation import GenerateImage
-from services.image_generation.handlers.asking import MOST_FAILURES, Asked, is_guarded, let_go, note_trouble
+from services.image_generation.handlers.asking import MOST_FAILURES, Asked
+from services.image_generation.handlers.noting import is_guarded, let_go, note_trouble
 from services.image_generation.handlers.telling import Telling
 from services.image_generation.providers import Done, Pending, Watched
 from services.image_generation.rules.trouble import Delayed, Denied, Trouble

@@ -234,6 +234,28 @@ async def update_generation_let_go(connection: Connection, job_id: UUID, *, fail
     return version
 
 
+async def update_generation_refused_late(
+    connection: Connection, job_id: UUID, version: int, *, failed: bool
+) -> int | None:
+    """Let a request go of which a provider has told whoever has no lease any more that it costs nothing.
+
+    Only of the very payment, by its `version`, that was asked for; whatever was let go, drawn, named or handed on
+    meanwhile is let be. Return the version of what is told of its cost; None where nothing was changed.
+    """
+    told: int | None = await connection.fetchval(
+        """
+        UPDATE generations SET let_go_at = now(), failures = failures + $3::int, payments = payments + 1
+        WHERE job_id = $1 AND payments = $2 AND paid AND let_go_at IS NULL AND taken_over_by IS NULL
+          AND request_id IS NULL AND generated_at IS NULL
+        RETURNING payments
+        """,
+        job_id,
+        version,
+        int(failed),
+    )
+    return told
+
+
 async def delete_old_generations(pool: Pool, days: int) -> bool:
     """Forget what was asked for so many days ago; tell whether there may be more.
 

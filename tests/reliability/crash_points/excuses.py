@@ -54,6 +54,9 @@ EXCUSED: Final[Mapping[str, str]] = {
         " tests/image_generation/test_told_late.py dies at each step of whoever is told something then."
     ),
     "services.image_generation.store.generations:update_generation_told_late:": "The same.",
+    "services.image_generation.store.generations:update_generation_refused_late:": (
+        "The same; tests/image_generation/test_refused_late.py dies at each step of whoever is refused then."
+    ),
     "services.image_generation.store.generations:update_generation_gone_on:": (
         "The same; it is one transaction with the look at what is known."
     ),
