@@ -60,6 +60,12 @@ class Studio:
             raise next(lack for lack in lacking if lack is not None)
         return able
 
+    def sharing(self, provider: Provider) -> tuple[str, ...]:
+        """Name all who ask with the account of a provider, itself among them."""
+        account = provider.capabilities.account
+        names = [one.name for one in self.providers.values() if account == one.capabilities.account]
+        return (provider.name,) if account is None else tuple(names)
+
     def report(self) -> ProvidersReported:
         """Say who draws here, and what each can do."""
         return ProvidersReported(

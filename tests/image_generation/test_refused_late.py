@@ -18,7 +18,9 @@ from tests.image_generation.painters import trouble, wish
 from tests.image_generation.shift import Shift
 from tests.living import House
 
-COUNTED = "SELECT coalesce(sum(price_micros), 0)::int FROM image_generation.generations WHERE paid AND let_go_at IS NULL"
+COUNTED = (
+    "SELECT coalesce(sum(price_micros), 0)::int FROM image_generation.generations WHERE paid AND let_go_at IS NULL"
+)
 
 
 class Refusing(Slow):

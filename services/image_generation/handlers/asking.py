@@ -156,7 +156,7 @@ async def _asked(job: Job[GenerateImage], provider: Provider, wish: Wish, studio
     references = await shown(job.command.references, studio)
     request = request.model_copy(update={"hint_url": studio.hints(job.id), "references": references})
     job.progress(0.05, f"asking {provider.name}")
-    asking = _asking(job, provider, request)
+    asking = _asking(job, provider, request, studio)
     version, estimate = 0, 0.0
     async with job.recording() as tx:
         refusal = await _admit(tx.connection, asking, can, studio) if is_guarded(can) else None
@@ -279,7 +279,7 @@ async def _leave(
         _log.warning("told_too_late", job_id=str(job.id), provider=provider, request_id=name)
 
 
-def _asking(job: Job[GenerateImage], provider: Provider, request: GenerationRequest) -> store.Asking:
+def _asking(job: Job[GenerateImage], provider: Provider, request: GenerationRequest, studio: Studio) -> store.Asking:
     can = provider.capabilities
     price = can.price_micros if can.costs_money else 0
     return store.Asking(
@@ -291,6 +291,7 @@ def _asking(job: Job[GenerateImage], provider: Provider, request: GenerationRequ
         price_micros=None if price is None else price * request.samples,
         size=Size(request.width_px, request.height_px),
         samples=request.samples,
+        sharing=studio.sharing(provider),
     )
 
 

@@ -103,6 +103,7 @@ class ComfyUI:
             most_samples=settings.most_samples if b'"$samples"' in told else 1,
             pace=Pace(start_seconds=2, megapixel_seconds=10),
             most_in_flight=settings.most_in_flight,
+            account=settings.account,
             price_micros=settings.price_micros,
             most_references=references,
             least_references=references,

@@ -70,6 +70,7 @@ class ModelsLab:
             asked_by_name=True,
             longest_side_px=1024,
             most_in_flight=settings.most_in_flight,
+            account=settings.account,
             price_micros=settings.price_micros,
             most_references=settings.most_references,
         )

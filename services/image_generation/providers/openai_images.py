@@ -71,6 +71,7 @@ class OpenAIImages:
             pace=Pace(start_seconds=8, megapixel_seconds=8),
             aspect_ratios=tuple(ratio for ratio in ASPECT_RATIOS if ratio in self._sizes),
             most_in_flight=settings.most_in_flight,
+            account=settings.account,
             price_micros=settings.price_micros,
             most_references=_most_references(settings),
         )

@@ -1,7 +1,7 @@
 """How every provider of pictures is spoken to, in steps that survive a crash."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, runtime_checkable
 
@@ -30,6 +30,7 @@ class Capabilities:
         most_references: pictures that it can be shown as an example.
         least_references: so many it has to be shown.
         most_in_flight: requests of one account at a time, over all replicas; none where only the machine is the limit.
+        account: equal for all who ask with the same account; None: nobody else does.
         price_micros: of one picture, in millionths of a US dollar; None where nobody has told it.
         pace: how fast it is, before anything has been measured.
         asked_by_name: it can be asked about a request of which only its name is known, and tells whose it is.
@@ -50,6 +51,7 @@ class Capabilities:
     most_references: int = 0
     least_references: int = 0
     most_in_flight: int | None = None
+    account: Hashable | None = None
     price_micros: int | None = None
 
 

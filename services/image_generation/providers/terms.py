@@ -1,5 +1,6 @@
 """What an operator tells of any provider that is asked over HTTP."""
 
+from collections.abc import Hashable
 from decimal import Decimal
 from typing import Final
 
@@ -37,6 +38,11 @@ class Terms(BaseModel):
     @classmethod
     def _without_last_slash(cls, value: str) -> str:
         return value.rstrip("/")
+
+    @property
+    def account(self) -> Hashable:
+        """Tell whose places are taken: those of whoever has this key at this address, by whatever name."""
+        return self.base_url, self.key
 
     @property
     def price_micros(self) -> int | None:

@@ -10,7 +10,7 @@ from shared.database import Connection
 
 _PAGE: Final = 5000
 _OPEN: Final = """
-    provider = $1 AND job_id <> $3 AND generated_at IS NULL AND let_go_at IS NULL AND ended_at IS NULL
+    provider = ANY ($5) AND job_id <> $3 AND generated_at IS NULL AND let_go_at IS NULL AND ended_at IS NULL
 """
 
 
@@ -49,6 +49,7 @@ async def select_standing(connection: Connection, asking: Asking) -> Standing:
         asking.submitted_by,
         asking.job_id,
         _PAGE,
+        list(asking.sharing or (asking.provider,)),
     )
     if row is None:  # an aggregate always gives its row
         raise LookupError(f"nothing is known of {asking.provider}")

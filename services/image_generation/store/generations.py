@@ -41,7 +41,13 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """A request that is about to be made; `price_micros` is that of all its pictures, None where nobody knows it."""
+    """A request that is about to be made.
+
+    Attributes:
+        price_micros: of all its pictures; None where nobody knows it.
+        sharing: whose requests take places of the same account; nobody: only those of the provider itself.
+
+    """
 
     job_id: UUID
     project_id: UUID
@@ -51,6 +57,7 @@ class Asking:
     price_micros: int | None
     size: Size
     samples: int
+    sharing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
