@@ -104,7 +104,19 @@ async def test_an_answer_that_is_not_about_the_picture_is_tried_again(house: Hou
     assert (outcome.state, outcome.known, painter.asked, outcome.attempts) == ("completed", True, 1, 1)
 
 
-@pytest.mark.parametrize(("status", "code"), [(403, "AccessDenied"), (401, "401"), (404, "NoSuchBucket")])
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (403, "AccessDenied"),
+        (401, "401"),
+        (404, "NoSuchBucket"),
+        (400, "InvalidArgument"),  # so R2 says that a key has another length than keys have
+        (400, "AuthorizationHeaderMalformed"),  # another region
+        (400, "400"),  # the same, to whoever only asks whether something is there
+        (400, "QuotaExceeded"),
+        (402, "402"),
+    ],
+)
 async def test_a_store_that_denies_us_is_waited_for_until_somebody_acts_and_is_told_as_an_error(
     house: House, status: int, code: str
 ) -> None:

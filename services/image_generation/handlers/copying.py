@@ -22,10 +22,11 @@ _TRIES: Final = 8
 _FIRST_PAUSE_SECONDS: Final = 0.25
 _LONGEST_PAUSE_SECONDS: Final = 16.0
 _STORING: Final = 0.95
-_UNTIL_SOMEBODY_ACTS: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+_NEVER: Final = frozenset({"EntityTooLarge", "KeyTooLongError", "InvalidObjectName", "413", "414"})
+"""Codes, or statuses where there is none, that are about the picture itself; a key, a quota or a region is seen to."""
 _NO_SUCH_BUCKET: Final = "NoSuchBucket"
-_REQUEST_TIMEOUT: Final = "RequestTimeout"
-"""A connection that was too slow, for which S3 answers as for a bad request."""
+_PASSING_CODES: Final = frozenset({"RequestTimeout", *_NEVER})
+"""A connection that was too slow, for which S3 answers as for a bad request; or what is tried a few times only."""
 _PASSING: Final = frozenset(
     {HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT}
     | {HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
@@ -139,13 +140,13 @@ def _told(failure: Failure, tries: int) -> str:
         raise failure
     status, code = denial_of(failure) or (0, "")
     purpose = "keep what was paid for"
-    if status in _UNTIL_SOMEBODY_ACTS or code == _NO_SUCH_BUCKET:
-        _log.error("object_store_refuses", purpose=purpose, status=status, code=code)
-        return "the object store refuses it"
-    is_passing = status in _PASSING or code == _REQUEST_TIMEOUT
-    is_ours = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR and not is_passing
-    if is_ours and tries >= _TRIES:
+    if code in _NEVER and tries >= _TRIES:
         _log.error("object_store_refuses", purpose=purpose, status=status, code=code)
         raise not_stored() from failure
+    is_passing = status in _PASSING or code in _PASSING_CODES
+    is_ours = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR and not is_passing
+    if is_ours or code == _NO_SUCH_BUCKET:
+        _log.error("object_store_refuses", purpose=purpose, status=status, code=code)
+        return "the object store refuses it"
     _log.warning("object_store_away", purpose=purpose, error=repr(failure))
     return "waiting for the object store"
