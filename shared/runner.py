@@ -180,8 +180,7 @@ class Runner:
             return self._backlog
 
     async def _claim_suspect(self) -> bool:
-        busy = self._reserved or any(running.interrupted is None for running in self._running.values())
-        if busy:
+        if self._reserved or self._running:  # also whoever goes on without its lease, for what may be paid for
             return self._isolation.give_up_when_over()
         if await self._claim(1, suspects=True):
             self._isolation.went_on()

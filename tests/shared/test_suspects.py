@@ -98,6 +98,45 @@ async def test_a_suspect_that_runs_for_long_does_not_stop_the_others(house: Hous
         await until(lambda: is_in(house, "completed", suspect))
 
 
+class HeardOut(Gate):
+    """Goes on where only its lease was lost, as whoever has paid for an answer does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.went_on = asyncio.Event()
+
+    async def __call__(self, job: Job[FetchMedia]) -> None:
+        work = asyncio.create_task(super().__call__(job))
+        try:
+            await asyncio.wait((work,))
+        except asyncio.CancelledError:
+            if job.lease_lost:
+                self.went_on.set()
+                await asyncio.wait((work,))
+            work.cancel()
+            raise
+
+
+async def test_whoever_goes_on_without_a_lease_is_waited_for_as_well(house: House) -> None:
+    gate, lost, suspect = HeardOut(), fetch(), fetch()
+    gate.stay.add(lost.job_id)
+    async with house.worker("media", works={FetchMedia: gate}, heartbeat_seconds=0.2) as worker:
+        await house.say(lost)
+        await until(lambda: gate.holds(lost.job_id))
+        await house.admin.execute(
+            """
+            UPDATE media.tasks SET state = 'failed', lease_token = NULL, lease_until = NULL, worker = NULL,
+                finished_at = now()
+            """
+        )
+        await gate.went_on.wait()
+        await put(house, suspect, suspect=True)
+        await until(lambda: _is_isolating(worker))
+        gate.open.set()
+        await until(lambda: is_in(house, "completed", suspect), seconds=10)
+    assert gate.together[suspect.job_id] == 1, "it did not run alone"
+
+
 class Clock:
     """Stands in for the module `time`."""
 
