@@ -12,6 +12,7 @@ SEGMENT_LIMIT_BYTES: Final = 255
 _SEGMENT: Final = re.compile(r"[A-Za-z0-9._=@+\-]+")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _EXTENSION: Final = re.compile(r"\.[a-z0-9]{1,10}")
+_ORIGINAL: Final = re.compile(r"media/originals/[0-9a-f]{2}/([0-9a-f]{64})(\.[a-z0-9]{1,10})")
 _RECIPE: Final = re.compile(r"[a-z0-9_\-]{1,64}")
 _NAME: Final = re.compile(r"[a-z0-9_\-]{1,64}")
 
@@ -37,6 +38,12 @@ def rendition_key(sha256: str, name: str) -> str:
 def clean_copy_key(sha256: str, extension: str) -> str:
     """Name what is handed out in place of the original with this hash; the extension has its dot (`.jpg`)."""
     return f"media/renditions/{_checked(_SHA256, sha256)}/clean{_checked(_EXTENSION, extension)}"
+
+
+def clean_copy_key_of(key: str) -> str | None:
+    """Name what is handed out in place of the original that lies at this key; None: at it lies none."""
+    found = _ORIGINAL.fullmatch(key)
+    return clean_copy_key(found[1], found[2]) if found else None
 
 
 def track_key(sha256: str, track_sha256: str, extension: str) -> str:

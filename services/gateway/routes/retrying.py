@@ -9,6 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 
 from contracts.envelope import Command
+from contracts.image_generation import GenerateImage
 from contracts.jobs import CancelJob
 from services.gateway.routes.acting import act_once
 from services.gateway.routes.auditing import entry
@@ -27,6 +28,7 @@ from services.gateway.store import jobs as job_store
 from services.gateway.store import projection
 from services.gateway.store import retrying as store
 from services.gateway.store.audit import insert_audit
+from services.gateway.store.images import select_shown_anew
 from services.gateway.store.jobs import JobFilter
 from services.gateway.store.reading import Row
 from services.gateway.store.retrying import FailedFilter
@@ -105,13 +107,20 @@ async def _plan(tx: Transaction, caller: Caller, asked: RetryAsked) -> Plan:
             plan.known[row["id"]] = row["superseded_by"]
             continue
         try:
-            plan.commands[row["id"]] = retry_of(row, caller.user_id)
+            plan.commands[row["id"]] = await _shown_anew(tx, retry_of(row, caller.user_id))
         except Refused as refused:
             plan.skipped.append({"id": str(row["id"]), "code": refused.code, "sentence": refused.sentence})
             continue
         if row["ended_by_letter"] is not None:
             plan.undelivered[row["id"]] = row["service"]
     return plan
+
+
+async def _shown_anew(tx: Transaction, command: Command) -> Command:
+    if not isinstance(command, GenerateImage) or not command.references:
+        return command
+    references = await select_shown_anew(tx.connection, command.project_id, command.references)
+    return command.model_copy(update={"references": references})
 
 
 async def _rows(tx: Transaction, caller: Caller, asked: RetryAsked) -> list[Row]:

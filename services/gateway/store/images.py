@@ -10,6 +10,7 @@ from services.gateway.rules.cursors import Cursor
 from services.gateway.store.pages import Conditions
 from services.gateway.store.reading import Row, fetch, fetch_one
 from shared.database import Connection
+from shared.object_keys import clean_copy_key_of
 
 _PLACE_ID: Final = "coalesce(source.asset_id, '00000000-0000-0000-0000-000000000000')"
 _DETAILS: Final = """
@@ -207,6 +208,13 @@ async def select_originals(connection: Connection, projects: list[UUID], wanted:
     )
 
 
+_SHOWN: Final = """
+    coalesce(asset.clean_copy ->> 'key', (
+        SELECT one ->> 'key' FROM jsonb_array_elements(asset.renditions) AS one
+        WHERE one ->> 'name' ~ '^[0-9]+$' ORDER BY (one ->> 'width_px')::integer DESC LIMIT 1))
+"""
+
+
 async def select_examples(connection: Connection, project_id: UUID, ids: Sequence[UUID]) -> dict[UUID, str]:
     """Give the keys of what strangers may be shown of these images: no original, which may tell where it was taken.
 
@@ -215,15 +223,34 @@ async def select_examples(connection: Connection, project_id: UUID, ids: Sequenc
     rows = await fetch(
         connection,
         f"""
-        SELECT asset.id, coalesce(asset.clean_copy ->> 'key', (
-                   SELECT one ->> 'key' FROM jsonb_array_elements(asset.renditions) AS one
-                   WHERE one ->> 'name' ~ '^[0-9]+$' ORDER BY (one ->> 'width_px')::integer DESC LIMIT 1)) AS key
+        SELECT asset.id, {_SHOWN} AS key
         FROM assets AS asset WHERE asset.project_id = $1 AND asset.id = ANY ($2) AND {VISIBLE}
         """,  # noqa: S608 - a condition of this file
         project_id,
         list(ids),
     )
     return {row["id"]: row["key"] for row in rows if row["key"] is not None}
+
+
+async def select_shown_anew(connection: Connection, project_id: UUID, keys: Sequence[str]) -> tuple[str, ...]:
+    """Give what strangers may be shown in place of what requests name that may be older than the clean copies.
+
+    Of an original that is no image of the project any more that is a clean copy, which may have gone as well.
+    """
+    clean = {key: copy for key in keys if (copy := clean_copy_key_of(key)) is not None}
+    if not clean:
+        return tuple(keys)
+    rows = await fetch(
+        connection,
+        f"""
+        SELECT asset.original_key, {_SHOWN} AS key
+        FROM assets AS asset WHERE asset.project_id = $1 AND asset.original_key = ANY ($2) AND {VISIBLE}
+        """,  # noqa: S608 - conditions of this file
+        project_id,
+        list(clean),
+    )
+    shown = clean | {row["original_key"]: row["key"] for row in rows if row["key"] is not None}
+    return tuple(shown.get(key, key) for key in keys)
 
 
 async def select_scene_media(

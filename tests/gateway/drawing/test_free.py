@@ -1,7 +1,11 @@
 """Pictures that belong to no scene are drawn with all that can be said of them."""
 
+from uuid import UUID
+
+import pytest
+
 from contracts.image_generation import GenerateImage
-from tests.gateway.drawing.studios import complete, keep, reported
+from tests.gateway.drawing.studios import complete, draw, fail, keep, reported
 from tests.gateway.living import Client, Gateway, Voice
 from tests.gateway.people.asking import refused
 from tests.gateway.sayings import media_stored, said_to, video_stored
@@ -77,6 +81,42 @@ async def test_nobody_is_shown_an_original_as_an_example(gateway: Gateway, ann: 
     await ann.post("/images/generate", {"description": "A lake", "references": shown})
     said = [one for one in await said_to(house, "image_generation") if isinstance(one, GenerateImage)]
     assert [key.rpartition("/")[2] for key in said[0].references] == ["250.webp", "clean.jpg"]
+
+
+async def shown_anew(house: House) -> list[str]:
+    said = [one for one in await said_to(house, "image_generation") if isinstance(one, GenerateImage)]
+    return [key.rpartition("/")[2] for key in said[-1].references]
+
+
+async def of_old(house: House, task: str, *keys: str) -> None:
+    """Have a request name originals, as they did before clean copies were made."""
+    await house.admin.execute(
+        "UPDATE gateway.jobs SET request = jsonb_set(request, '{references}', $2) WHERE id = $1", UUID(task), list(keys)
+    )
+
+
+@pytest.mark.parametrize("how", ["anew", "retried", "a version"])
+async def test_a_request_that_was_kept_before_there_were_clean_copies_shows_no_original_either(
+    gateway: Gateway, ann: Client, house: House, how: str
+) -> None:
+    await gateway.hear(reported())
+    photograph = Voice((await ann.post("/media/store", {"url": "https://example.org/a"})).body)
+    stored = media_stored(photograph)
+    assert stored.clean_copy is not None
+    copy = stored.clean_copy.model_copy(update={"key": "media/renditions/a/clean.jpg"})
+    await gateway.hear(stored.model_copy(update={"clean_copy": copy}))
+    gone = f"media/originals/ef/{'ef' * 32}.png"
+    task = (await draw(ann)).body["task_id"]
+    await of_old(house, task, gone, stored.original_key, "media/renditions/b/250.webp")
+    if how == "retried":
+        await fail(gateway, ann, task)
+        assert (await ann.post("/jobs/retry", {"ids": [task]})).status == 202
+    else:
+        await keep(gateway, await complete(gateway, ann, task))
+        again = ("/images/generate", {"from_job_id": task})
+        version = ("/chapters/c/images/scenes/1/versions/1/regenerate", {})
+        assert (await ann.post(*(version if how == "a version" else again))).status == 202
+    assert await shown_anew(house) == ["clean.png", "clean.jpg", "250.webp"]
 
 
 async def test_what_nobody_draws_is_refused_and_what_says_nothing_too(gateway: Gateway, ann: Client) -> None:

@@ -25,6 +25,7 @@ from services.gateway.routes.second_looks import SecondLook
 from services.gateway.routes.submitting import hand_in, new_job
 from services.gateway.rules.jobs import ENDED, JobRow
 from services.gateway.rules.scenes import UNMEASURED_SECONDS, priority_of, says_something, seed_in_family
+from services.gateway.store.images import select_shown_anew
 from services.gateway.store.reading import Row
 from services.gateway.store.scene_versions import select_version
 from services.gateway.store.scenes import Prospect, select_generation, select_prospect
@@ -131,6 +132,8 @@ async def post_regeneration(
         before = _request_of(version)
         if "references" in changes:
             changes["references"] = await references_of(connection, home, changes["references"])
+        else:
+            before["references"] = await select_shown_anew(connection, home, before["references"])
         if "scene_description" in changes:
             changes["description"] = changes.pop("scene_description")
         wished = {**before, "samples": 1, **changes}

@@ -21,6 +21,7 @@ from services.gateway.routes.scenes.wanted import references_of, told, with_seed
 from services.gateway.routes.second_looks import SecondLook
 from services.gateway.routes.submitting import check_sizes, new_job
 from services.gateway.rules.scenes import UNMEASURED_SECONDS, drawing_of, seed_in_family
+from services.gateway.store.images import select_shown_anew
 from services.gateway.store.jobs import select_job
 from services.gateway.store.reading import Row
 from services.gateway.store.scenes import select_prospect
@@ -62,9 +63,11 @@ async def post_generation(request: Request, caller: Calling, asked: GenerationAs
         origin = await _origin(tx.connection, caller, asked.from_job_id)
         project_id = caller.writing(asked.project_id or (origin.project_id if origin else None))
         before = dict(origin.request) if origin else {}
-        references = tuple(before.get("references", ()))
+        references: tuple[str, ...] = ()
         if "references" in asked.model_fields_set:
             references = await references_of(tx.connection, project_id, asked.references)
+        elif origin is not None:
+            references = await select_shown_anew(tx.connection, origin.project_id, before.get("references", ()))
         look = {name: before[name] for name in _LOOK if name in before}
         wanted = asked.after(before)
         job = new_job(caller, project_id, wanted.pipeline)
