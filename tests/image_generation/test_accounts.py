@@ -199,6 +199,20 @@ async def test_what_was_asked_to_wait_waits_and_so_do_the_others(house: House, p
     assert all(25 < row["due"] <= 30 for row in due), "Retry-After wins over our own backoff"
 
 
+async def test_who_has_too_much_to_do_is_not_asked_by_everybody_also_where_it_does_not_say_for_how_long(
+    house: House, painter: Painter
+) -> None:
+    painter.troubles = [trouble(Trouble.BUSY) for _ in range(9)]
+    outcomes = await made(house, painter, count=9)
+    assert painter.asked == 1
+    assert {(outcome.state, outcome.code, outcome.attempts) for outcome in outcomes} == {
+        ("pending", "provider_busy", 0)
+    }
+    await let_time_pass(house, 60)
+    painter.troubles = []
+    assert {outcome.state for outcome in await made(house, painter, count=3)} == {"completed"}
+
+
 async def test_after_failures_in_a_row_one_request_alone_tries_whether_it_is_back(
     house: House, painter: Painter
 ) -> None:

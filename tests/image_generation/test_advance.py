@@ -84,7 +84,7 @@ async def test_how_long_it_takes_is_learnt_from_pictures_of_the_same_size(house:
         (Trouble.CREDIT, 0, None, 900),
         (Trouble.BUSY, 0, 30, 30),
         (Trouble.BUSY, 0, 1e9, 3600),
-        (Trouble.BUSY, 0, None, None),
+        (Trouble.BUSY, 0, None, 10),
         (Trouble.PASSING, 4, None, None),
         (Trouble.PASSING, 5, None, 30),
         (Trouble.UNKNOWN, 6, None, 60),

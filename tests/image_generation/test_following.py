@@ -55,6 +55,14 @@ async def test_what_is_paid_for_is_asked_for_however_often_the_question_fails(ho
     assert (outcome.state, outcome.attempts, painter.asked) == ("completed", 1, 1)
 
 
+async def test_whoever_asks_for_long_patience_is_not_asked_before(house: House, painter: Painter) -> None:
+    painter.polls = [trouble(Trouble.BUSY, 300)]
+    [outcome] = await made(house, painter)
+    assert (outcome.state, outcome.code, outcome.known, outcome.attempts) == ("pending", "provider_busy", True, 0)
+    due = await house.value("SELECT extract(epoch FROM run_at - now())::float8 FROM image_generation.tasks")
+    assert 290 < due <= 300
+
+
 async def test_with_a_key_that_is_refused_afterwards_the_job_waits(house: House, painter: Painter) -> None:
     painter.polls = [trouble(Trouble.KEY)]
     [outcome] = await made(house, painter)

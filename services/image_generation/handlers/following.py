@@ -83,6 +83,8 @@ async def _ask(job: Job[GenerateImage], asked: Asked, noted: set[Trouble]) -> Pe
             told = failure
             await until_answered(lambda: _note(job, asked, told), "note what a provider has answered")
             noted.add(failure.trouble)
+        if failure.trouble is Trouble.BUSY and (failure.retry_after_seconds or 0) > _LONGEST_PATIENCE_SECONDS:
+            raise  # whoever may be asked only then gives his place at the bench to somebody else
         return Pending(patience_seconds=failure.retry_after_seconds or 0.0)
     except Denied as failure:
         if failure.trouble not in {Trouble.KEY, Trouble.CREDIT}:

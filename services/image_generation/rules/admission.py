@@ -14,6 +14,7 @@ PROBE_SECONDS: Final = 120.0
 _FIRST_PAUSE_SECONDS: Final = 30.0
 _LONGEST_PAUSE_SECONDS: Final = 600.0
 _LONGEST_PATIENCE_SECONDS: Final = 3600.0
+_UNTOLD_PATIENCE_SECONDS: Final = 10.0
 _UNTIL_SOMEBODY_ACTS: Final = {Trouble.KEY: 300.0, Trouble.CREDIT: 900.0}
 _FULL_PAUSE_SECONDS: Final = 2.0
 _PAUSE_OF_EACH_SECONDS: Final = 0.1
@@ -96,8 +97,9 @@ def closed_seconds(trouble: Trouble, failures: int, retry_after_seconds: float |
     """Say for how long nobody asks after a trouble, the `failures`th in a row; None: others may go on."""
     if trouble in _UNTIL_SOMEBODY_ACTS:
         return _UNTIL_SOMEBODY_ACTS[trouble]
-    if trouble is Trouble.BUSY and retry_after_seconds is not None:
-        return min(retry_after_seconds, _LONGEST_PATIENCE_SECONDS)
+    if trouble is Trouble.BUSY:
+        asked_for = _UNTOLD_PATIENCE_SECONDS if retry_after_seconds is None else retry_after_seconds
+        return min(asked_for, _LONGEST_PATIENCE_SECONDS)
     if counts_as_failure(trouble) and failures >= FAILURES_UNTIL_CLOSED:
         doublings = min(failures - FAILURES_UNTIL_CLOSED, 10)
         return float(min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2**doublings))
