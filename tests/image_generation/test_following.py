@@ -29,7 +29,7 @@ async def test_who_cancels_does_not_wait_for_a_provider_that_is_silent(
     painter.cancel = cancel  # type: ignore[method-assign]
     painter.polls = [Pending() for _ in range(999)]
     job: Any = SimpleNamespace(cancel_requested=True, hinted=asyncio.Event(), progress=lambda *_: None)
-    asked = Asked(painter, Submitted("1", {"samples": "1"}), None, estimate_seconds=1)
+    asked = Asked(painter, Submitted("1", {"samples": "1"}), None, estimate_seconds=1, paid=True, cost_micros=None)
     waiting = asyncio.create_task(following.follow(job, asked, 60))
     while len(painter.polls) == 999:
         await asyncio.sleep(0)

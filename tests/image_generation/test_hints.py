@@ -62,7 +62,7 @@ async def _asks(painter: Counting, questions: int, *, within_seconds: float) -> 
 
 async def test_a_hint_is_a_reason_to_ask_and_no_more_than_that() -> None:
     job, painter = Waiting(), Counting(polls=2)
-    asked = Asked(painter, Submitted("1", {"samples": "1"}), None, 10)
+    asked = Asked(painter, Submitted("1", {"samples": "1"}), None, 10, paid=True, cost_micros=None)
     following = asyncio.create_task(follow(cast("Any", job), asked, 60))
     assert await _asks(painter, 1, within_seconds=5)
     assert not await _asks(painter, 2, within_seconds=0.6), "it said that it takes 10 s"
@@ -79,7 +79,7 @@ async def test_a_hint_is_a_reason_to_ask_and_no_more_than_that() -> None:
 
 async def test_whoever_hints_all_the_time_has_it_asked_only_so_often() -> None:
     job, painter = Waiting(), Counting(polls=50)
-    asked = Asked(painter, Submitted("1", {"samples": "1"}), None, 10)
+    asked = Asked(painter, Submitted("1", {"samples": "1"}), None, 10, paid=True, cost_micros=None)
     begun = time.monotonic()
     following = asyncio.create_task(follow(cast("Any", job), asked, 60))
     for _ in range(100):

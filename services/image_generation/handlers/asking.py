@@ -54,6 +54,8 @@ class Asked:
         asked_seconds_ago: when it was asked for.
         estimate_seconds: how long such a picture takes.
         failures: how often it was given up before.
+        paid: whether it is paid for, by the terms on which it was asked for.
+        cost_micros: of each picture, in millionths of a US dollar; None where nobody knows it.
 
     """
 
@@ -61,6 +63,8 @@ class Asked:
     submitted: Submitted
     copies: Copies | None
     estimate_seconds: float
+    paid: bool
+    cost_micros: int | None
     asked_seconds_ago: float = 0.0
     failures: int = 0
     notes: tuple[str, ...] = ()
@@ -128,8 +132,17 @@ def _resumed(known: store.Generation, request_id: str, studio: Studio) -> Asked:
     copies = None if known.kept is None else Copies.model_validate(known.kept)
     size = Size(known.width_px, known.height_px)
     estimate = estimated_seconds(size, known.samples, provider.capabilities.pace)
-    submitted = Submitted(request_id, known.resume)
-    return Asked(provider, submitted, copies, estimate, known.asked_seconds_ago, known.failures)
+    price = known.price_micros
+    return Asked(
+        provider,
+        Submitted(request_id, known.resume),
+        copies,
+        estimate,
+        known.paid,
+        None if price is None else price // known.samples,
+        known.asked_seconds_ago,
+        known.failures,
+    )
 
 
 async def _ask_in_turn(job: Job[GenerateImage], wish: Wish, studio: Studio) -> Asked:
@@ -209,7 +222,9 @@ async def _ask(
         copies = await copied(job, submitted.done, studio, only_here=can.costs_money and not comes_again)
     if not comes_again:
         await _write_down(job, provider, submitted, copies, version)
-    return Asked(provider, replace(submitted, done=None), copies, estimate_seconds, time.monotonic() - begun)
+    cost = _cost_of(can)
+    taken = replace(submitted, done=None)
+    return Asked(provider, taken, copies, estimate_seconds, can.costs_money, cost, time.monotonic() - begun)
 
 
 async def _write_down(
@@ -279,9 +294,13 @@ async def _leave(
         _log.warning("told_too_late", job_id=str(job.id), provider=provider, request_id=name)
 
 
+def _cost_of(can: Capabilities) -> int | None:
+    return can.price_micros if can.costs_money else 0
+
+
 def _asking(job: Job[GenerateImage], provider: Provider, request: GenerationRequest, studio: Studio) -> store.Asking:
     can = provider.capabilities
-    price = can.price_micros if can.costs_money else 0
+    price = _cost_of(can)
     return store.Asking(
         job_id=job.id,
         project_id=job.command.project_id,

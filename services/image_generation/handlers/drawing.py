@@ -64,7 +64,6 @@ def _wish(command: GenerateImage) -> Wish:
 
 
 def _say(tx: Completion, command: GenerateImage, asked: Asked, copies: Copies, seconds: float) -> None:
-    can = asked.provider.capabilities
     for number, picture in enumerate(copies.pictures):
         key = picture.object_key
         tx.name_child(child_id(command.job_id, AcceptUpload.wire_name, key), AcceptUpload.wire_name)
@@ -82,8 +81,8 @@ def _say(tx: Completion, command: GenerateImage, asked: Asked, copies: Copies, s
                 seed=picture.seed,
                 generation_seconds=seconds,
                 description=command.description,
-                paid=can.costs_money,
-                cost_micros=can.price_micros if can.costs_money else 0,
+                paid=asked.paid,
+                cost_micros=asked.cost_micros,
                 sample=number,
             )
         )

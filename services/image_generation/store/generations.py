@@ -22,11 +22,13 @@ class Generation:
         told_late: the provider said its name to whoever had lost the lease, and nobody has gone on with it since.
         let_go: it was not taken, or given up; it may be asked for again.
         failures: how often it was taken and given up.
+        price_micros: of all its pictures, when it was asked for; None where nobody knows it.
 
     """
 
     provider: str
     paid: bool
+    price_micros: int | None
     request_id: str | None
     resume: dict[str, str]
     kept: dict[str, Any] | None
@@ -114,7 +116,7 @@ async def select_generation(connection: Connection, job_id: UUID) -> Generation 
     """Find what is known of a generation."""
     row = await connection.fetchrow(
         """
-        SELECT provider, paid, request_id, resume - 'told_late' AS resume, kept, failures,
+        SELECT provider, paid, price_micros, request_id, resume - 'told_late' AS resume, kept, failures,
                resume ? 'told_late' AS told_late,
                let_go_at IS NOT NULL AND taken_over_by IS NULL AS let_go,
                extract(epoch FROM now() - asked_at)::float8 AS asked_seconds_ago,
