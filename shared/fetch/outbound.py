@@ -36,10 +36,9 @@ from shared.settings import OutboundSettings
 
 CONNECTION_LIMIT: Final = 256
 RESUME_LIMIT: Final = 5
-
 _RESUME_PAUSE_SECONDS: Final = 0.2
-_CONNECT_SECONDS: Final = 30.0
-"""What a connection takes at most where it has to be known whether anything was sent."""
+_CONNECT_SECONDS: Final = 30.0  # where it has to be known whether anything was sent
+_IDLE_SECONDS: Final = 4.0  # many servers close a connection after 5, and what is sent at that moment is never read
 # Whatever is asked for, these will be said again.
 _FOR_GOOD: Final = PATIENCE | {"body_too_large", "address_refused", "url_port_refused", "certificate_refused"}
 
@@ -128,6 +127,7 @@ class Outbound:
                 resolver=self._resolver,
                 limit=CONNECTION_LIMIT,
                 limit_per_host=self._per_host,
+                keepalive_timeout=_IDLE_SECONDS,
             ),
             cookie_jar=DummyCookieJar(),
             read_bufsize=CHUNK_BYTES,
