@@ -22,7 +22,6 @@ def varied(pictures: Tensor, random: Random) -> Tensor:
     out = _sometimes(out, random, 0.3, _stained)
     out = _sometimes(out, random, 0.05, _covered)
     out = _sometimes(out, random, 0.15, _coarse)
-    out = _sometimes(out, random, 0.2, _framed)
     return _noisy(out, random).clamp(0, 1)
 
 
@@ -94,20 +93,6 @@ def _covered(pictures: Tensor, random: Random) -> Tensor:
             top, left = int(random.integers(height - high)), int(random.integers(width - wide))
             shade = _beside(pictures, random.random((3, 1, 1)))
             picture[:, top : top + high, left : left + wide] = shade
-    return out
-
-
-def _framed(pictures: Tensor, random: Random) -> Tensor:
-    """Hide the edges behind a frame of one colour, as scans, films and some cameras have it."""
-    out, (height, width) = pictures.clone(), pictures.shape[2:]
-    for picture in out:
-        shade = float(random.choice([0.0, 1.0, random.random()]))
-        sides = ((0, 1), (0,), (1,))[int(random.choice(3, p=(0.6, 0.25, 0.15)))]
-        for side in sides:
-            length = (height, width)[side]
-            wide = max(1, round(length * min(float(random.exponential(0.025)), 0.2)))
-            for start in (0, length - wide):
-                picture.narrow(side + 1, start, wide).fill_(shade)
     return out
 
 

@@ -16,7 +16,6 @@ pytest.importorskip("onnx", reason=REASON)
 
 from services.depth_map.estimators import DrawnScenes, DrawnScenesEstimator  # noqa: E402
 from services.depth_map.estimators.model_files import hash_file  # noqa: E402
-from services.depth_map.training import variations  # noqa: E402
 from services.depth_map.training.learning import Learner, Lesson, train  # noqa: E402
 from services.depth_map.training.losses import loss, ranks  # noqa: E402
 from services.depth_map.training.muon import orthogonal  # noqa: E402
@@ -110,19 +109,6 @@ def test_pictures_change_in_colour_and_light_and_stay_pictures() -> None:
     alike = torch.corrcoef(torch.cat([picture[:1], shown]).mean(1).flatten(1))[0, 1:]
     assert float(alike.min()) < -0.2, "light always stays light"
     assert (shown[1:] != shown[:-1]).flatten(1).any(1).all()
-
-
-def test_some_pictures_have_a_frame_of_one_colour_along_opposite_edges() -> None:
-    picture = torch.from_numpy(np.random.default_rng(0).random((1, 3, 64, 96), np.float32)).expand(200, -1, -1, -1)
-
-    shown = variations._framed(picture, np.random.default_rng(1))
-
-    hidden = (shown != picture).all(1)
-    share = hidden.float().mean((1, 2))
-    assert 0.01 < float(share.min()) < float(share.mean()) < 0.2
-    beside = [(hidden[:, :, 0] & hidden[:, :, -1]).all(1), (hidden[:, 0] & hidden[:, -1]).all(1)]
-    assert (beside[0] | beside[1]).all()
-    assert not hidden[:, 24:40, 40:56].any(), "what is in the middle is always seen"
 
 
 def test_the_loss_knows_neither_scale_nor_shift_and_is_least_where_all_is_right() -> None:
