@@ -14,7 +14,7 @@ from typing import Final
 
 from services.scraper.rendering.becoming import KEEPER
 from services.scraper.rendering.devtools import MESSAGE_LIMIT_BYTES, Devtools
-from services.scraper.rendering.homes import make_home, remove_home
+from services.scraper.rendering.homes import PROFILE, make_home, remove_home
 from shared.errors import Refused, TryAgain
 from shared.fetch import Proxy
 from shared.process_groups import running
@@ -136,7 +136,7 @@ async def browsing(
 
 
 def _flags(home: Path, proxy: Proxy, user_agent: str) -> Sequence[str]:
-    own = (f"--user-data-dir={home}/profile", f"--proxy-server=http://127.0.0.1:{proxy.port}")
+    own = (f"--user-data-dir={home}/{PROFILE}", f"--proxy-server=http://127.0.0.1:{proxy.port}")
     return (*_FLAGS, *own, f"--user-agent={user_agent}")
 
 

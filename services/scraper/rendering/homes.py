@@ -1,6 +1,7 @@
 """The folder of one browser: made for it, held while it runs, and gone when it has ended."""
 
 import fcntl
+import json
 import os
 import shutil
 import tempfile
@@ -13,6 +14,10 @@ from services.scraper.rendering.becoming import NOBODY
 from shared.errors import TryAgain
 
 PREFIX: Final = "diorama-render-"
+PROFILE: Final = "profile"
+
+# What pages want beforehand (speculation rules) is asked for by the browser itself, and nobody could decide on it: never.
+_PREFERENCES: Final = {"net": {"network_prediction_options": 2}}
 
 _LEFT_SECONDS: Final = 60.0
 """Longer than it takes from the making of a folder until it is held."""
@@ -32,8 +37,12 @@ def make_home(scratch: Path | None) -> Path:
             if _is_left(folder):
                 remove_home(folder)
         home = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
+        profile = home / PROFILE / "Default"
+        profile.mkdir(parents=True)
+        (profile / "Preferences").write_text(json.dumps(_PREFERENCES))
         if drops_root:
-            os.chown(home, NOBODY, NOBODY)
+            for path in (home, *home.rglob("*")):
+                os.chown(path, NOBODY, NOBODY)
     except OSError as error:
         raise TryAgain("scratch_unavailable", "The scratch disk cannot be written.") from error
     return home

@@ -29,9 +29,13 @@ _LOADED: Final = frozenset({"Script", "Stylesheet", "XHR", "Fetch", "Preflight"}
 _FROM_HOSTS: Final = ("http://", "https://")
 _FROM_ITSELF: Final = ("blob:", "data:")
 _KEPT_HEADERS: Final = frozenset({"content-language", "content-security-policy", "referrer-policy"})
-# Beside the site's own policy. Service workers and downloads would be asked for where no request of the page is decided
-# on, and the end of what workers ask is told to them alone; dialogs, printing and windows are looked at by nobody.
-_POLICY: Final = "sandbox allow-scripts allow-same-origin allow-forms; worker-src 'none'; object-src 'none'"
+# Beside the site's own policy, and of all that is written into frames. Service workers, sockets and downloads would be
+# asked for where no request of the page is decided on, and the end of what workers ask is told to them alone; dialogs,
+# printing and windows are looked at by nobody.
+_POLICY: Final = (
+    "sandbox allow-scripts allow-same-origin allow-forms; worker-src 'none'; object-src 'none'; "
+    "connect-src http: https: blob: data:"
+)
 # One transparent pixel: scripts that wait for an image, or show another where it fails, see that it has come.
 _NO_IMAGE: Final = "R0lGODlhAQABAIAAAAAAAAAAACH5BAEAAAAALAAAAAABAAEAAAICRAEAOw=="
 _ANYBODY: Final = {"name": "Access-Control-Allow-Origin", "value": "*"}

@@ -107,7 +107,6 @@ class Tab:
         await self._stop_others(session)
         await self._devtools.send("Network.enable", session, maxTotalBufferSize=0, maxResourceBufferSize=0)
         await self._devtools.send("Network.setBypassServiceWorker", session, bypass=True)
-        await self._devtools.send("Network.setBlockedURLs", session, urls=["ws://*", "wss://*"])
         await self._devtools.send("Fetch.enable", session, patterns=[{"urlPattern": "*"}], handleAuthRequests=True)
 
     async def _command(self, method: str, **parameters: Any) -> dict[str, Any]:

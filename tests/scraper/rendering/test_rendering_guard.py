@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from services.scraper.rendering import loading
+from services.scraper.rendering import homes, loading
 from services.scraper.rendering.loading import Loading
 from shared.errors import Refused
 from tests.living import until
@@ -72,6 +72,28 @@ for (let i = 0; i < COUNT; i++) {
 }
 </script>
 """.replace("COUNT", str(FRAME_COUNT))
+
+# The page asks by itself first, and goes on: who knows the way out by then could ask what nobody has decided on.
+UNDECIDED = """
+<title>none</title><body><script>
+const ahead = JSON.stringify(Object.fromEntries(['prefetch', 'prerender'].map(
+  how => [how, [{urls: ['/' + how], eagerness: 'immediate'}]])));
+const opens = where => `for (const host of ['ws', 'wss']) new WebSocket(host + '://example.com/${where}');`;
+const page = () => fetch('http://example.com/page');
+(async () => {
+  await page();
+  document.head.append(Object.assign(document.createElement('script'), {type: 'speculationrules', textContent: ahead}));
+  try { eval(opens('socket')) } catch {}
+  for (const sandbox of ['allow-scripts', 'allow-scripts allow-same-origin']) {
+    const srcdoc = `<script>${opens('framed')}</` + 'script>';
+    document.body.append(Object.assign(document.createElement('iframe'), {sandbox, srcdoc}));
+    document.body.append(Object.assign(document.createElement('iframe'), {sandbox, src: 'data:text/html,' + srcdoc}));
+  }
+  for (let i = 0; i < 20; i++) { await page(); await new Promise(done => setTimeout(done, 100)); }
+  document.title = '{"page": "came"}';
+})();
+</script>
+"""
 
 
 @contextmanager
@@ -159,6 +181,35 @@ async def test_frames_ask_for_nothing_from_their_first_breath_on() -> None:
             html = (await shown.shown()).html
         assert told(html) == {f"frame {number}": "refused" for number in range(FRAME_COUNT)} | {"page": "came"}
         assert {one.target for one in public.asked} == {"/page"}
+
+
+async def asked_undecided() -> set[str]:
+    """Show a page that wants sockets, and other pages beforehand; give what else was asked of anybody."""
+    async with Site() as site, outside(StubResolver({"example.com": [PUBLIC_ADDRESS]}), []) as (public, options):
+        public.otherwise = answer(b"here", headers=[("Access-Control-Allow-Origin", "*")])
+        site.say("/", UNDECIDED)
+        async with window(site, **options) as shown:
+            assert told((await shown.shown()).html) == {"page": "came"}
+        asked = {*site.asked, *(one.target for one in public.asked)}
+    return asked - {"/robots.txt", "/", "/page"}
+
+
+async def test_sockets_and_pages_that_may_be_wanted_next_are_asked_of_nobody() -> None:
+    assert await asked_undecided() == set()
+
+
+async def test_the_policy_and_the_preferences_are_what_keeps_them_from_being_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(loading, "_POLICY", "worker-src 'none'")
+    monkeypatch.setattr(homes, "_PREFERENCES", {})
+    missing = {"/socket", "/framed", "/prefetch", "/prerender"}
+
+    async def all_came() -> bool:
+        missing.difference_update(await asked_undecided())
+        return not missing
+
+    await until(all_came, seconds=60)
 
 
 async def test_the_policy_is_what_keeps_the_trap_untouched(monkeypatch: pytest.MonkeyPatch) -> None:
