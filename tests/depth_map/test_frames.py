@@ -71,9 +71,28 @@ def on_paper(share: float) -> Pixels:
     return picture
 
 
+def ball(side: int, share: float) -> Pixels:
+    """Lay a ball before white paper that it all but fills."""
+    picture = np.full((side, side, 3), 255, np.uint8)
+    middle = (side // 2, side // 2)
+    return np.asarray(cv2.circle(picture, middle, int(side * share / 2), (180, 60, 40), -1, cv2.LINE_AA), np.uint8)
+
+
+def winter(height: int) -> Pixels:
+    """Let a forest stand between a white sky and a field of snow."""
+    picture = np.full((height, height * 3 // 2, 3), 250, np.uint8)
+    random = np.random.default_rng(1)
+    tops, feet = (random.normal(share, spread, picture.shape[1]) for share, spread in ((0.2, 0.016), (0.8, 0.005)))
+    rows = (np.arange(height)[:, None] + 0.5) / height
+    picture[(rows > tops) & (rows < feet)] = (40, 60, 40)
+    return picture
+
+
 @pytest.mark.parametrize(
     "picture",
     [
+        *(ball(side, share) for side in (96, 128, 240, 480) for share in (0.9, 0.95, 0.98)),
+        *(winter(height) for height in (160, 240, 480)),
         *(on_paper(share) for share in (0.2, 0.5, 0.7, 0.8)),
         framed(loud(), (30, 0, 0, 0), WHITE),  # a sky
         np.vstack([np.full((40, 320, 3), 250, np.uint8), loud(), np.full((40, 320, 3), 30, np.uint8)]),
@@ -115,3 +134,13 @@ def test_depth_is_the_same_with_and_without_a_frame(estimator: Estimator) -> Non
 
     inner = within[top : top + 240, left : left + 320]
     assert np.corrcoef(bare.ravel(), inner.ravel())[0, 1] > 0.98
+
+
+@pytest.mark.parametrize("colour", [WHITE, BLACK])
+@pytest.mark.parametrize("estimator", [CuesEstimator(), DrawnScenesEstimator(UNLESS_NAMED())])
+def test_within_a_frame_an_even_picture_shows_no_depth_either(
+    estimator: Estimator, colour: tuple[int, int, int]
+) -> None:
+    even = np.full((240, 320, 3), 127, np.uint8)
+    assert not estimator.estimate(seen(even)).any()
+    assert not estimator.estimate(seen(framed(even, (20, 20, 20, 20), colour))).any()

@@ -14,8 +14,8 @@ _LONG_SIDE_PX = 256
 _SHORT_SIDE_PX = 16
 # A camera held upright sees its horizon near the middle; between 0.35 and 0.55 of the height little changes.
 _HORIZON = 0.45
-# Where no channel (0 to 1) ranges wider, nothing in the picture tells near from far.
-_LEAST_CONTRAST = 0.02
+# Where no channel (0 to 255) ranges as wide, nothing in the picture tells near from far.
+_LEAST_CONTRAST = 6
 # CIE Lab; light and shadow fall on one floor, so lightness counts less than hue.
 _LAB_WEIGHTS = np.array([0.6, 1.3, 1.3], np.float32)
 _GROUND_TOLERANCE = 20.0
@@ -56,19 +56,19 @@ class CuesEstimator:
 
     def estimate(self, rgb: Plane) -> Plane:
         """Draw relative inverse depth, 0 to 1; zero everywhere where the picture has no contrast."""
-        if not shows_anything(rgb):
-            return np.zeros(rgb.shape[:2], np.float32)
         return drawn_within_frame(np.asarray(cv2.convertScaleAbs(rgb, alpha=255), np.uint8), self._drawn)
 
     def _drawn(self, levels: Pixels) -> Plane:
+        if not shows_anything(levels):
+            return np.zeros(levels.shape[:2], np.float32)
         grey = np.asarray(cv2.cvtColor(levels, cv2.COLOR_RGB2GRAY), np.uint8)
         small = cv2.resize(levels, self.input_size(*levels.shape[1::-1]), interpolation=cv2.INTER_AREA)
         return guided_enlarged(nearness(np.asarray(small / 255, np.float32)), grey)
 
 
-def shows_anything(rgb: Plane) -> bool:
+def shows_anything(levels: Pixels) -> bool:
     """Tell whether a picture is more than one even colour."""
-    return float(np.ptp(rgb, axis=(0, 1)).max()) >= _LEAST_CONTRAST
+    return int(np.ptp(levels, axis=(0, 1)).max()) >= _LEAST_CONTRAST
 
 
 def nearness(rgb: Plane) -> Plane:

@@ -64,11 +64,11 @@ class DrawnScenesEstimator:
 
         Not a number everywhere where the network gives something that is none.
         """
-        if not shows_anything(rgb):
-            return np.zeros(rgb.shape[:2], np.float32)
         return drawn_within_frame(np.asarray(cv2.convertScaleAbs(rgb, alpha=255), np.uint8), self._drawn)
 
     def _drawn(self, levels: Pixels) -> Plane:
+        if not shows_anything(levels):
+            return np.zeros(levels.shape[:2], np.float32)
         near = self.nearness(levels)
         if near is None:
             return np.full(levels.shape[:2], np.nan, np.float32)

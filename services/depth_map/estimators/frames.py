@@ -17,8 +17,11 @@ _PLAIN_SHARE: Final = 0.98
 _THIN_SHARE: Final = 0.06
 # What is behind a bar differs from it along its edge, if not everywhere. Before plain paper a thing with straight sides
 # does so too, along a part of the edge, but leaves no more than a thin bar of the paper seldom.
-_SEEN_SHARE_BEHIND_THIN: Final = 0.3
-_SEEN_SHARE_BEHIND_WIDE: Final = 0.85
+# And a straight edge is crossed within two lines, also in a JPEG, where what is round or ragged comes little by little.
+_LINES_ACROSS: Final = 2
+# Shares of a line: what is seen at least behind a bar, and what of it comes within these lines.
+_BEHIND_THIN: Final = (0.3, 0.25)
+_BEHIND_WIDE: Final = (0.85, 0.5)
 # Compression lets a bar and what is behind it run into each other for a block or two.
 _SOFT_LINES: Final = 16
 _SOFT_PARTS: Final = 200
@@ -57,10 +60,12 @@ def _bar(lines: Pixels, colour: Pixels) -> int:
     """Count the lines of a bar and of its soft edge; 0 where what begins with these lines is none."""
     limit = int(len(lines) * LARGEST_SHARE)
     plain = next((index for index in range(limit) if not _is_plain(lines[index], colour)), limit)
-    least = _SEEN_SHARE_BEHIND_THIN if plain <= len(lines) * _THIN_SHARE else _SEEN_SHARE_BEHIND_WIDE
-    soft = range(plain, min(plain + _SOFT_LINES, limit))
-    seen = next((index for index in soft if 1 - _share_of(lines[index], colour) >= least), None)
-    return 0 if seen is None else seen + max(1, len(lines) // _SOFT_PARTS)
+    least, crossed = _BEHIND_THIN if plain <= len(lines) * _THIN_SHARE else _BEHIND_WIDE
+    soft = [1 - _share_of(line, colour) for line in lines[plain : min(plain + _SOFT_LINES, limit)]]
+    before = [0.0] * _LINES_ACROSS + soft
+    straight = any(there - here >= crossed for here, there in zip(before, soft, strict=False))
+    seen = next((index for index, share in enumerate(soft, plain) if share >= least), None)
+    return seen + max(1, len(lines) // _SOFT_PARTS) if straight and seen is not None else 0
 
 
 def _is_plain(line: Pixels, colour: Pixels) -> bool:

@@ -16,7 +16,7 @@ from shared.errors import TryAgain
 PREFIX: Final = "diorama-render-"
 PROFILE: Final = "profile"
 
-# What pages want beforehand (speculation rules) is asked for by the browser itself, and nobody could decide on it: never.
+# What pages want beforehand (speculation rules) is asked for where no request of the page is decided on: never.
 _PREFERENCES: Final = {"net": {"network_prediction_options": 2}}
 
 _LEFT_SECONDS: Final = 60.0
