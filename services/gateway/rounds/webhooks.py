@@ -177,7 +177,7 @@ def _judge(due: Due, outcome: Answered | Failure, duration_ms: int) -> Attempt:
 
 def _elsewhere(due: Due, attempt: Attempt) -> Attempt:
     """Have a webhook that leads elsewhere by now attempted there: what the old receiver said is not said of it."""
-    return replace(attempt, retry_in_seconds=None if due.type == PING else 0.0)
+    return replace(attempt, retry_in_seconds=None if due.type == PING else 0.0, counts=due.type == PING)
 
 
 def _retry_in(due: Due, retry_after_seconds: float | None) -> float | None:

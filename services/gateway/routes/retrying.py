@@ -30,6 +30,7 @@ from services.gateway.store import retrying as store
 from services.gateway.store.audit import insert_audit
 from services.gateway.store.images import select_shown_anew
 from services.gateway.store.jobs import JobFilter
+from services.gateway.store.projects import keep_projects
 from services.gateway.store.reading import Row
 from services.gateway.store.retrying import FailedFilter
 from shared.errors import Refused
@@ -158,6 +159,8 @@ def _check_all_found(ids: Sequence[UUID], rows: Sequence[Mapping[str, Any]]) -> 
 async def _carry_out(tx: Transaction, caller: Caller, plan: Plan) -> None:
     if not plan.commands:
         return
+    if not await keep_projects(tx.connection, {command.project_id for command in plan.commands.values()}):
+        raise Problem(404, "project_not_found", "A project was deleted meanwhile; nothing is done again.")
     now = datetime.now(UTC)
     noted = [
         entry(caller, "job.retry", job_id, command.project_id, kind=command.wire_name, retried_as=command.job_id)
@@ -165,8 +168,7 @@ async def _carry_out(tx: Transaction, caller: Caller, plan: Plan) -> None:
     ]
     await insert_audit(tx.connection, noted)
     jobs = [job_of_command(command, now) for command in plan.commands.values()]
-    if len(await projection.insert_jobs(tx.connection, jobs, living=True)) < len(jobs):
-        raise Problem(404, "project_not_found", "A project was deleted meanwhile; nothing is done again.")
+    await projection.insert_jobs(tx.connection, jobs)
     await store.update_retried_jobs(tx.connection, plan.retries)
     await projection.insert_events(tx.connection, [job_happening("job.submitted", job) for job in jobs])
     for job_id, service in plan.undelivered.items():

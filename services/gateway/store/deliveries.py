@@ -65,6 +65,7 @@ class Attempt:
         status_code: what was answered, where anything was.
         error_code: why it has failed; None where it has not.
         retry_in_seconds: when it is tried again; None where it is not.
+        counts: as one of those that a receiver is given; otherwise they begin anew.
 
     """
 
@@ -74,6 +75,7 @@ class Attempt:
     response_excerpt: str
     duration_ms: int
     retry_in_seconds: float | None
+    counts: bool = True
 
     @property
     def state(self) -> str:
@@ -144,7 +146,7 @@ async def update_attempted(connection: Connection, due: Due, attempt: Attempt) -
     settled = await connection.fetchval(
         """
         UPDATE webhook_deliveries
-        SET state = $3, attempts = attempts + 1, lease = NULL, attempted_at = now(),
+        SET state = $3, attempts = CASE WHEN $11 THEN attempts + 1 ELSE 0 END, lease = NULL, attempted_at = now(),
             due_at = now() + make_interval(secs => $4), status_code = $5, error_code = $6, error_sentence = $7,
             response_excerpt = $8, duration_ms = $9,
             attempt_log = CASE WHEN jsonb_array_length(attempt_log) < $10 THEN attempt_log ELSE attempt_log - 0 END
@@ -164,6 +166,7 @@ async def update_attempted(connection: Connection, due: Due, attempt: Attempt) -
         attempt.response_excerpt[:EXCERPT_BYTES],
         attempt.duration_ms,
         _ATTEMPTS_KEPT,
+        attempt.counts,
     )
     return bool(settled)
 

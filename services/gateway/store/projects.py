@@ -1,6 +1,6 @@
 """Projects as their members see them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -60,6 +60,12 @@ async def lock_project_with_work(connection: Connection, project_id: UUID) -> No
 async def keep_project(connection: Connection, project_id: UUID) -> bool:
     """Have nobody delete the project before this transaction ends; tell whether it is there."""
     return bool(await connection.fetchval("SELECT true FROM projects WHERE id = $1 FOR KEY SHARE", project_id))
+
+
+async def keep_projects(connection: Connection, project_ids: Collection[UUID]) -> bool:
+    """Have nobody delete these projects before this transaction ends; tell whether all of them are there."""
+    rows = await connection.fetch("SELECT FROM projects WHERE id = ANY ($1) ORDER BY id FOR KEY SHARE", project_ids)
+    return len(rows) == len(project_ids)
 
 
 async def insert_project(connection: Connection, project_id: UUID, name: str, description: str) -> Row | None:

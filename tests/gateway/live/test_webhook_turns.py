@@ -77,6 +77,22 @@ async def test_a_receiver_that_is_gone_does_not_switch_off_a_webhook_that_leads_
     assert [attempt["status_code"] for attempt in detail["attempt_log"]] == [410, 200]
 
 
+async def test_a_new_receiver_is_given_all_attempts_also_of_what_the_old_one_has_failed_last(
+    ann: Client, gateway: Gateway, receiver: Stranger, other_receiver: Stranger, house: House
+) -> None:
+    receiver.answers["/old"] = other_receiver.otherwise = answer(status=500)
+    receiver.hangs.add("/old")
+    hook = await webhook(ann, receiver, "/old")
+    await happen(gateway, ann.project_id, "image.stored")
+    await receiver.until(lambda: len(receiver.asked) == 1)
+    await house.admin.execute("UPDATE gateway.webhook_deliveries SET attempts = 9")
+    await change(ann, hook, url=f"http://127.0.0.1:{other_receiver.port}/new")
+    receiver.release()
+    await other_receiver.until(lambda: len(other_receiver.asked) == 1)
+    (item,) = await logged(ann, hook, attempts=1)
+    assert item["state"] == "pending"
+
+
 async def _waits_for_hours(ann: Client, gateway: Gateway, receiver: Stranger, house: House) -> dict[str, Any]:
     """Make a webhook for which something waits that has failed."""
     receiver.otherwise = answer(status=500)

@@ -49,3 +49,16 @@ async def test_a_command_that_is_delivered_after_all_is_not_done(
     said = [one for one in await said_to(house) if isinstance(one, CancelJob | RedriveDeadLetters)]
     assert [type(one) for one in said] == [CancelJob, RedriveDeadLetters], "it is forbidden before it is delivered"
     assert said[0].job_id == UUID(job.job["id"])
+
+
+async def test_what_is_done_again_already_though_a_backup_forgot_it_is_not_taken_for_deleted(
+    ann: Client, gateway: Gateway, house: House
+) -> None:
+    job = await _job_in(ann, await project(ann))
+    await gateway.hear(ended(job, JobFailed, **GONE))
+    asked = {"ids": [job.job["id"]]}
+    first = await ann.post("/jobs/retry", asked)
+    await house.admin.execute("UPDATE gateway.jobs SET superseded_by = NULL")
+    again = await ann.post("/jobs/retry", asked)
+    assert (first.status, again.status) == (202, 202), again.body
+    assert again.body["items"][0]["job"]["id"] == first.body["items"][0]["job"]["id"]
