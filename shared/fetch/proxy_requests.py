@@ -14,7 +14,7 @@ BODY_LIMIT_BYTES: Final = 1024 * 1024
 _FIRST_LINE: Final = re.compile(r"([A-Z]{3,7}) ([\x21-\x7e]{1,8192}) HTTP/1\.[01]")
 _AUTHORITY: Final = re.compile(r"[^/?#@\\]+:[0-9]{1,5}")
 _FIELD: Final = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\x20-\x7e\x80-\xff\t]*)")
-_METHODS: Final = frozenset({"CONNECT", "GET", "HEAD", "POST"})
+_METHODS: Final = frozenset({"CONNECT", "GET", "HEAD", "OPTIONS", "POST"})
 _BETWEEN_TWO: Final = frozenset({"connection", "keep-alive", "te", "trailer", "upgrade", "host"})
 
 

@@ -226,6 +226,23 @@ async def test_the_policy_is_what_keeps_the_trap_untouched(monkeypatch: pytest.M
         assert trap.connections > 0
 
 
+async def test_a_script_may_ask_whether_it_may_ask_another_host() -> None:
+    allowed = [("Access-Control-Allow-Origin", "*"), ("Access-Control-Allow-Headers", "X-Own")]
+    async with Site() as site, outside(StubResolver({"example.com": [PUBLIC_ADDRESS]}), []) as (public, options):
+        public.otherwise = answer(b"a list", headers=allowed)
+        site.say(
+            "/",
+            """<title>none</title><script>
+            const tell = list => { document.title = JSON.stringify({list}) };
+            const ask = headers => fetch('http://example.com/', {headers}).then(answer => answer.text());
+            ask({}).then(() => ask({'X-Own': '1'})).then(tell, tell);
+            </script>""",
+        )
+        async with window(site, **options) as shown:
+            assert told((await shown.shown()).html) == {"list": "a list"}
+        assert [one.method for one in public.asked if one.target == "/"] == ["GET", "OPTIONS", "GET"]
+
+
 async def test_a_page_that_goes_inward_is_refused_and_nobody_asked() -> None:
     async with Site() as site, Stranger() as trap, window(site) as shown:
         site.say("/", f"<script>location = 'http://127.0.0.1:{trap.port}/'</script>")
