@@ -31,16 +31,7 @@ async def running(
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamReader, Tell]]:
     """Start a program; yield its stdout, its stderr and what writes to its stdin."""
     mark = uuid4().hex
-    process = await asyncio.create_subprocess_exec(
-        *arguments,
-        stdin=PIPE,
-        stdout=PIPE,
-        stderr=PIPE,
-        cwd="/",
-        env={**environment, _MARK: mark},
-        start_new_session=True,
-        limit=line_limit_bytes,
-    )
+    process = await _started(arguments, {**environment, _MARK: mark}, line_limit_bytes, mark)
     if process.stdin is None or process.stdout is None or process.stderr is None:
         raise LookupError("a process started with pipes has them")
     stdin = process.stdin
@@ -54,6 +45,37 @@ async def running(
         yield process.stdout, process.stderr, tell
     finally:
         await _unhurried(_end(process, mark))
+
+
+async def _started(
+    arguments: Sequence[str], environment: Mapping[str, str], line_limit_bytes: int, mark: str
+) -> Process:
+    """Start a program. Where that is cancelled asyncio would end it alone, and wait for whatever it has started."""
+    starting = asyncio.ensure_future(
+        asyncio.create_subprocess_exec(
+            *arguments,
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=PIPE,
+            cwd="/",
+            env=environment,
+            start_new_session=True,
+            limit=line_limit_bytes,
+        )
+    )
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await _unhurried(_end_starting(starting, mark))
+        raise
+
+
+async def _end_starting(starting: Awaitable[Process], mark: str) -> None:
+    try:
+        process = await starting
+    except OSError:
+        return  # there is nothing to end
+    await _end(process, mark)
 
 
 async def _unhurried(ending: Awaitable[None]) -> None:
