@@ -17,6 +17,10 @@ Hear = Callable[[str | None, str, dict[str, Any]], None]
 """Hears an event: the session that it belongs to, its name and its parameters."""
 
 
+class BrowserEnded(TryAgain):
+    """Nobody obeys any more (`renderer_failed`); whoever keeps the browser may know why."""
+
+
 class ProtocolError(Exception):
     """The browser says that a command cannot be obeyed, as where its page is gone meanwhile."""
 
@@ -43,7 +47,7 @@ class Devtools:
 
         Raises:
             ProtocolError: where it cannot be obeyed.
-            TryAgain: `renderer_failed`, where the browser has ended.
+            BrowserEnded: where the browser has ended.
 
         """
         if self._has_ended:
@@ -95,5 +99,5 @@ def _too_much() -> Refused:
     return Refused("page_too_heavy", "What the scripts of this page do is too much to be heard of.")
 
 
-def _ended() -> TryAgain:
-    return TryAgain("renderer_failed", "The browser that showed this page has ended unexpectedly.")
+def _ended() -> BrowserEnded:
+    return BrowserEnded("renderer_failed", "The browser that showed this page has ended unexpectedly.")

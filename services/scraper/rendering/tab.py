@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from services.scraper.rendering.browser import VIEWPORT_PX
-from services.scraper.rendering.devtools import Devtools, ProtocolError
+from services.scraper.rendering.devtools import BrowserEnded, Devtools, ProtocolError
 from services.scraper.rendering.loading import Load, Loading, MayAsk
 from services.scraper.rendering.quiet import Quiet
 from shared.errors import Failure, Refused
@@ -209,8 +209,8 @@ class Tab:
     async def _done(self, doing: Coroutine[Any, Any, None]) -> None:
         try:
             await doing
-        except ProtocolError:
-            pass  # what it was about is gone
+        except (ProtocolError, BrowserEnded):
+            pass  # what it was about is gone, or the browser: why is told by whoever listens to it
         except Failure as failure:
             self._fail(failure)
 

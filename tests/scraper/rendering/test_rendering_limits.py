@@ -13,14 +13,20 @@ from typing import Any
 import pytest
 
 from services.scraper.rendering import devtools, loading, tab
+from services.scraper.rendering.browser import Browser
 from services.scraper.rendering.devtools import Devtools
-from services.scraper.rendering.renderer import IN_LINE_PER_PLACE
+from services.scraper.rendering.keeper import TOO_HEAVY
+from services.scraper.rendering.renderer import IN_LINE_PER_PLACE, Renderer
+from services.scraper.rendering.tab import Tab
+from shared.addresses import Policy
 from shared.errors import Refused, TryAgain
+from shared.fetch import Fetched, Proxy
 from shared.guarding import descendants
 from tests.living import until
 from tests.scraper.rendering.windows import LIMITS, commands_with, needs_chromium, open_folder, window
 from tests.scraper.site import Site
 
+PAGE = Fetched("http://a.example/", "http://a.example/", 200, {}, "text/html", None, 0, "", b"", b"")
 ENDLESS = "<img src=/a.png><script>for (;;);</script>"
 # Not quiet before it is refused, however slow the machine is: its script does not end.
 GREEDY = """<script>
@@ -104,6 +110,26 @@ async def test_a_browser_that_tells_of_more_than_we_hear_is_not_heard_on(monkeyp
     with pytest.raises(Refused, match="page_too_heavy"):
         await devtools_of_it.listen()
     assert 0 < len(heard) < 30
+
+
+async def test_a_browser_that_was_ended_for_what_its_page_needs_is_told_so_whoever_waited_for_an_answer() -> None:
+    said = asyncio.StreamReader()
+    browser = Browser(Devtools(said, lambda _: asyncio.sleep(0)), notes=[TOO_HEAVY])
+    browser.ended.set()
+    async with Proxy(Policy(), max_bytes=1) as proxy:
+        shown_in = Tab(browser.devtools, proxy, nobody, nobody)
+        renderer = Renderer(None, "x", lambda _bytes, _connections: proxy, limits=LIMITS)
+        browser.devtools.hear = shown_in._hear
+        showing = asyncio.create_task(renderer._shown(browser, shown_in, PAGE))
+        shown_in._begin(shown_in._dismiss())
+        await asyncio.sleep(0)
+        said.feed_eof()
+        with pytest.raises(Refused, match="page_too_heavy"):
+            await showing
+
+
+async def nobody(_url: str) -> Any:
+    raise AssertionError("nobody asks")
 
 
 @needs_chromium
