@@ -41,8 +41,9 @@ def make_home(scratch: Path | None) -> Path:
         profile.mkdir(parents=True)
         (profile / "Preferences").write_text(json.dumps(_PREFERENCES))
         if drops_root:
-            for path in (home, *home.rglob("*")):
-                os.chown(path, NOBODY, NOBODY)
+            # The folder itself comes last: until then nobody else can put anything in the place of what is in it.
+            for path in (*home.rglob("*"), home):
+                os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
     except OSError as error:
         raise TryAgain("scratch_unavailable", "The scratch disk cannot be written.") from error
     return home

@@ -52,6 +52,22 @@ def test_a_folder_whose_browser_is_dead_is_removed_and_no_other_one() -> None:
         assert {begun, other, linked, home} == set(place.iterdir())  # the control: nobody holds the other one any more
 
 
+def test_a_folder_is_handed_over_when_all_in_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever may write it sooner could have us hand over what he has put there a link to."""
+    handed: list[Path] = []
+
+    def hand_over(path: Path, _user: int, _group: int, *, follow_symlinks: bool = True) -> None:
+        assert not follow_symlinks
+        handed.append(path)
+
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "chown", hand_over)
+    with open_folder() as place:
+        home = make_home(place)
+        assert handed.index(home) == len(handed) - 1
+        assert set(handed) == {home, *home.rglob("*")}
+
+
 def test_a_disk_that_cannot_be_written_is_told_as_what_passes(tmp_path: Path) -> None:
     with pytest.raises(TryAgain, match="scratch_unavailable"):
         make_home(tmp_path / "nowhere")
