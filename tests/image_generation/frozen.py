@@ -4,13 +4,23 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from contracts.image_generation import GenerateImage
 from services.image_generation.providers import GenerationRequest, Submitted
 from tests.image_generation.painters import Painter
 from tests.image_generation.shift import Shift
 from tests.living import House
+
+SETTLED_MEANWHILE: Final = (
+    "let_go_at = now()",
+    "taken_over_by = gen_random_uuid()",
+    "generated_at = now()",
+    "request_id = 'another'",
+    "payments = payments + 1",
+    "paid = false",
+)
+"""What may become of a generation before a provider answers whoever has lost it, each as an assignment in SQL."""
 
 
 class Slow(Painter):

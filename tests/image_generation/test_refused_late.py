@@ -12,7 +12,7 @@ from services.image_generation import store
 from services.image_generation.providers import GenerationRequest, Submitted
 from services.image_generation.rules.admission import Budgets
 from services.image_generation.rules.trouble import Trouble
-from tests.image_generation.frozen import Slow, frozen, lose
+from tests.image_generation.frozen import SETTLED_MEANWHILE, Slow, frozen, lose
 from tests.image_generation.lost_requests import again, end, going_on
 from tests.image_generation.painters import trouble, wish
 from tests.image_generation.shift import Shift
@@ -84,17 +84,7 @@ async def test_whoever_takes_the_job_over_once_it_was_refused_asks_anew(house: H
     assert (painter.asked, await house.value(COUNTED)) == (2, 10_000)
 
 
-@pytest.mark.parametrize(
-    "meanwhile",
-    [
-        "let_go_at = now()",
-        "taken_over_by = gen_random_uuid()",
-        "generated_at = now()",
-        "request_id = 'another'",
-        "payments = payments + 1",
-        "paid = false",
-    ],
-)
+@pytest.mark.parametrize("meanwhile", SETTLED_MEANWHILE)
 async def test_only_what_stands_as_it_was_asked_for_is_let_go(house: House, meanwhile: str) -> None:
     painter, first = Refusing(Trouble.WISH), wish()
     async with frozen(house, painter, first) as successor:

@@ -18,7 +18,7 @@ from services.image_generation.rules.trouble import Trouble
 from services.image_generation.studio import Studio
 from shared.jobs import Job
 from shared.object_keys import generated_key
-from tests.image_generation.frozen import Slow, frozen, lose
+from tests.image_generation.frozen import SETTLED_MEANWHILE, Slow, frozen, lose
 from tests.image_generation.lost_requests import again, end, going_on
 from tests.image_generation.painters import trouble, wish
 from tests.image_generation.shift import Life, Shelf, Shift
@@ -168,17 +168,7 @@ async def test_what_somebody_goes_on_with_already_is_let_be(house: House) -> Non
     assert painter.asked == 1
 
 
-@pytest.mark.parametrize(
-    "meanwhile",
-    [
-        "let_go_at = now()",
-        "taken_over_by = gen_random_uuid()",
-        "generated_at = now()",
-        "request_id = 'another'",
-        "payments = payments + 1",
-        "paid = false",
-    ],
-)
+@pytest.mark.parametrize("meanwhile", SETTLED_MEANWHILE)
 async def test_only_what_stands_as_it_was_asked_for_is_written_onto(house: House, meanwhile: str) -> None:
     painter, first = Slow(), wish()
     async with frozen(house, painter, first) as successor:
