@@ -62,7 +62,6 @@ class Stack:
 
     passwords: Passwords
     _servers: Servers
-    _ports: Ports
     _sample_site: str
 
     def __init__(
@@ -94,6 +93,7 @@ class Stack:
         self._lock: IO[bytes] | None = None
         self._control: Control | None = None
         self._control_port = 0
+        self._ports: Ports | None = None
         self._service_ports: dict[str, int] = {}
 
     async def __aenter__(self) -> Self:
@@ -117,8 +117,9 @@ class Stack:
         self._lock = claim(self.directory)
         try:
             await clear_leftovers(self.directory)
-            self._take_ports_and_passwords()
-            await self._start_servers()
+            self._ports = ports = Ports(self.directory / "ports.json")
+            self._take_ports_and_passwords(ports)
+            await self._start_servers(ports)
             await self._start_services()
             await self._open_control()
         except BaseException:
@@ -132,6 +133,8 @@ class Stack:
             await self._control.close()
             self._control = None
         await self.supervisor.stop()
+        if self._ports is not None:
+            self._ports.release()
         if self._lock is not None:
             forget_state(self.directory)
             self._lock.close()
@@ -194,22 +197,21 @@ class Stack:
             await asyncio.to_thread(self._servers.broker.erase)
         return await self.supervisor.start_again(RABBITMQ)
 
-    def _take_ports_and_passwords(self) -> None:
+    def _take_ports_and_passwords(self, ports: Ports) -> None:
         self.passwords = Passwords.kept_in(self.directory / "secrets.json")
-        self._ports = Ports(self.directory / "ports.json")
-        self._control_port = self._ports.take("control")
-        self._sample_site = f"{LOOPBACK}:{self._ports.take('sample_site')}"
+        self._control_port = ports.take("control")
+        self._sample_site = f"{LOOPBACK}:{ports.take('sample_site')}"
         names = [name for service in self._services for name in self._names_of(service)]
         # The gateway has its port even where it does not run: its address is the origin of its web pages.
-        self._service_ports = {name: self._ports.take(name) for name in (GATEWAY, *names)}
+        self._service_ports = {name: ports.take(name) for name in (GATEWAY, *names)}
 
     def _names_of(self, service: str) -> list[str]:
         return service_names(service, self._processes.get(service, 1))
 
-    async def _start_servers(self) -> None:
+    async def _start_servers(self, ports: Ports) -> None:
         self._servers = servers = await prepare_servers(
             self.directory,
-            self._ports,
+            ports,
             self.passwords,
             self._outside,
             postgres_settings=self._postgres_settings,

@@ -24,6 +24,7 @@ from deploy.demo.pictures import (
 from deploy.local.errors import CannotRun
 from deploy.local.ports import LOOPBACK
 from services.scraper.extraction import Page, extract
+from tests.ports import free_port
 
 SITE = "http://127.0.0.1:20000"
 
@@ -117,9 +118,3 @@ async def test_a_port_that_another_program_has_is_told_in_a_sentence(drawn: Path
         with pytest.raises(CannotRun, match="gallery_port_taken"):
             async with gallery(drawn, LOOPBACK, other.getsockname()[1]):
                 pass
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind((LOOPBACK, 0))
-        return int(one.getsockname()[1])

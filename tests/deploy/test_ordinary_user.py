@@ -13,12 +13,12 @@ import pytest
 
 from deploy.local import rabbitmq_package, unprivileged
 from deploy.local.errors import CannotRun
-from deploy.local.ports import Ports
 from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import BrokerPorts, RabbitMQServer
 from deploy.local.settings import REPOSITORY
 from deploy.local.supervisor import Supervisor
 from tests.deploy.commands import run
+from tests.ports import free_port
 
 NOBODY = pwd.getpwnam("nobody")
 STARTS_SERVERS = """
@@ -105,7 +105,7 @@ async def test_root_gives_the_folder_away_where_namespaces_are_forbidden(
     monkeypatch.setattr(unprivileged, "_LET_PASS", granted)
     home = open_folder / "home"
     home.mkdir(mode=mode)
-    server = PostgresServer(home / "postgres", Ports(open_folder / "ports.json").take("postgres"), "secret")
+    server = PostgresServer(home / "postgres", free_port(), "secret")
     supervisor = Supervisor(open_folder / "logs")
     program = await server.prepare()
     assert used in program.wrapper
@@ -136,8 +136,7 @@ async def test_a_rabbitmq_unpacked_elsewhere_runs_from_there(open_folder: Path) 
     (root / "usr" / "bin" / "erl").symlink_to("../lib/erlang/bin/erl")
     installation = rabbitmq_package.unpacked(root)
     assert installation is not None
-    ports = Ports(open_folder / "ports.json")
-    numbers = BrokerPorts(ports.take("amqp"), ports.take("distribution"), ports.take("epmd"))
+    numbers = BrokerPorts(free_port(), free_port(), free_port())
     server = RabbitMQServer(open_folder / "rabbitmq", numbers, "secret", "cookie", installation=installation)
     supervisor = Supervisor(open_folder / "logs")
     try:

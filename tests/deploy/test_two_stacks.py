@@ -1,5 +1,7 @@
 """Several stacks share a machine without knowing of each other."""
 
+import secrets
+import shutil
 import socket
 from pathlib import Path
 
@@ -32,21 +34,48 @@ async def test_one_folder_holds_one_running_stack(servers: Stack) -> None:
 
 def test_a_port_is_remembered_and_picked_anew_only_where_somebody_took_it(tmp_path: Path) -> None:
     book = tmp_path / "ports.json"
-    first = Ports(book).take("postgres")
-    assert Ports(book).take("postgres") == first
+    with Ports(book) as ports:
+        first = ports.take("postgres")
+    assert taken(book) == first
     with socket.socket() as stranger:
         stranger.bind(("127.0.0.1", first))
         stranger.listen()
         assert not is_free(first)
-        second = Ports(book).take("postgres")
+        second = taken(book)
     assert second != first
-    assert Ports(book).take("postgres") == second
+    assert taken(book) == second
+
+
+def taken(book: Path) -> int:
+    """Take the port of a part as a stack does that starts and ends."""
+    with Ports(book) as ports:
+        return ports.take("postgres")
 
 
 def test_no_two_parts_get_one_port(tmp_path: Path) -> None:
-    ports = Ports(tmp_path / "ports.json")
     names = [f"part-{number}" for number in range(50)]
-    assert len({ports.take(name) for name in names}) == len(names)
+    with Ports(tmp_path / "ports.json") as ports:
+        assert len({ports.take(name) for name in names}) == len(names)
+
+
+def test_a_port_where_nobody_listens_yet_is_given_to_no_other_stack(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As that of the sample gallery, which is served when a demo wants it, long after the stack has started."""
+    mine, other = tmp_path / "mine.json", tmp_path / "other.json"
+    port = taken(mine)
+    shutil.copy(mine, other)
+    with Ports(mine) as ports:
+        assert ports.take("sample_site") != ports.take("postgres") == port
+        assert is_free(port)
+        assert taken(other) != port
+        chances = [port]
+        by_chance = secrets.choice
+        monkeypatch.setattr(secrets, "choice", lambda among: chances.pop() if chances else by_chance(among))
+        assert taken(tmp_path / "fresh.json") != port
+        assert not chances
+    shutil.copy(mine, other)
+    assert taken(other) == port
 
 
 async def test_a_stack_whose_ports_were_taken_starts_on_others(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """What tests of the gateway live with: a gateway in this process, its clients, and workers' words."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -29,6 +28,7 @@ from shared.identifiers import uuid7
 from shared.server import serve
 from tests.gateway.documented import Judge, judge_of
 from tests.living import until
+from tests.ports import free_port
 
 SECRET = "a secret of thirty-two bytes or more"
 
@@ -52,12 +52,6 @@ def gateway_settings(servers: Stack, **changes: Any) -> Settings:
         **changes,
     }
     return Settings(**values)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

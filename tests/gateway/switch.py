@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit, urlunsplit
 
-from tests.gateway.living import free_port
+from tests.ports import free_port
 
 
 class Switch:

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,6 +15,7 @@ from services.media.settings import Settings
 from services.media.tagging.azure import AzureTagger
 from services.media.tagging.tagger import Seen, Unanswered
 from shared.errors import Failure, Refused, TryAgain
+from tests.ports import free_port
 
 KEY = "0123456789abcdef-the-key"
 PICTURE = b"RIFF....WEBP"
@@ -181,10 +181,10 @@ async def test_who_asks_too_often_waits_as_long_as_it_is_told_and_loses_no_attem
 
 
 async def test_a_question_that_never_left_may_be_asked_again_and_one_whose_answer_is_lost_may_not(
-    azure: tuple[Azure, str], unused_port: int
+    azure: tuple[Azure, str],
 ) -> None:
     server, url = azure
-    assert isinstance(await failure(f"http://127.0.0.1:{unused_port}"), TryAgain)
+    assert isinstance(await failure(f"http://127.0.0.1:{free_port()}"), TryAgain)
 
     def hang_up(request: web.Request, _features: list[str]) -> None:
         assert request.transport is not None
@@ -193,13 +193,6 @@ async def test_a_question_that_never_left_may_be_asked_again_and_one_whose_answe
     server.instead = hang_up
     lost = await failure(url)
     assert (type(lost), lost.code) == (Unanswered, "outcome_unknown")
-
-
-@pytest.fixture
-def unused_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.mark.parametrize(

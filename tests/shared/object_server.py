@@ -1,14 +1,15 @@
-"""A real S3 server for tests: `rclone serve s3` on a folder of its own and a port that the kernel chose."""
+"""A real S3 server for tests: `rclone serve s3` on a folder of its own and a port that no other gets."""
 
 import asyncio
 import os
 import shutil
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.ports import free_port
 
 ACCESS_KEY_ID = "diorama"
 SECRET_ACCESS_KEY = "not-a-secret"
@@ -25,19 +26,12 @@ def rclone() -> str | None:
     return shutil.which("rclone", path=f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}")
 
 
-def a_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @asynccontextmanager
 async def serving_objects(folder: Path) -> AsyncIterator[ObjectServer]:
     """Serve a folder until the block ends."""
     binary = rclone()
     assert binary is not None
-    port = a_free_port()
+    port = free_port()
     process = await asyncio.create_subprocess_exec(
         binary,
         "serve",

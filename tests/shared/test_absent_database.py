@@ -8,12 +8,12 @@ import pytest
 from shared import database
 from shared.database import DatabaseAway, close_pool, open_pool, until_answered
 from shared.retry import ATTEMPTS, judge
-from tests.shared.object_server import a_free_port
+from tests.ports import free_port
 
 
 async def the_error_of_a_question_to_nobody() -> Exception:
     """Ask where no database listens, as a handler does that takes a connection in the middle of its work."""
-    pool = await open_pool(f"postgresql://nobody@127.0.0.1:{a_free_port()}/x", size=1, application_name="t", wait=False)
+    pool = await open_pool(f"postgresql://nobody@127.0.0.1:{free_port()}/x", size=1, application_name="t", wait=False)
     try:
         with pytest.raises(Exception) as caught:  # noqa: PT011 - which it is, is what is asked
             await pool.fetchval("SELECT 1")

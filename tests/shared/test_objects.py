@@ -20,11 +20,11 @@ from shared.object_keys import (
     upload_key,
 )
 from shared.objects import ObjectStore, StoredObject
+from tests.ports import free_port
 from tests.shared.object_server import (
     ACCESS_KEY_ID,
     SECRET_ACCESS_KEY,
     ObjectServer,
-    a_free_port,
     rclone,
     serving_objects,
 )
@@ -239,7 +239,7 @@ async def test_a_store_that_denies_us_is_tried_again(server: ObjectServer) -> No
 
 
 async def test_a_store_that_is_down_is_tried_again() -> None:
-    async with a_store(f"http://127.0.0.1:{a_free_port()}") as store:
+    async with a_store(f"http://127.0.0.1:{free_port()}") as store:
         for attempt in (lambda: store.get("a"), lambda: store.delete("a"), store.ensure_bucket):
             with pytest.raises(TryAgain) as setback:
                 await attempt()

@@ -29,8 +29,9 @@ from tests.gateway.identity.forging import (
     rsa_key,
     settings,
 )
-from tests.gateway.living import Gateway, free_port, gateway_settings
+from tests.gateway.living import Gateway, gateway_settings
 from tests.living import House, until
+from tests.ports import free_port
 
 
 @pytest.fixture
