@@ -75,7 +75,7 @@ async def gateway(settings: Settings) -> AsyncIterator[Parts]:
         outbound = await stack.enter_async_context(Outbound.of(settings))
         health = Health()
         bus = Bus(_NAME, settings, hears=REACTIONS, pool=projections, health=health)
-        stream = Stream(feed.reader(projections), feed.end_of(projections))
+        stream = Stream(feed.reader(projections), feed.extent_of(projections))
         bus.provide({"stream": stream})
         https_only = settings.environment == "production"
         courier = Courier(projections, outbound, https_only=https_only, told=stream.wake)

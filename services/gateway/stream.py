@@ -1,6 +1,7 @@
 """Fanning the feed out to clients: one reader for the process, a bounded queue for each client."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Final, Protocol
@@ -10,8 +11,10 @@ import structlog
 from prometheus_client import Gauge
 
 from services.gateway.rules.event_types import PROGRESS
+from services.gateway.rules.feed import Extent, Start, start_behind
 
 POLL_SECONDS: Final = 0.25
+_DOUBT_SECONDS: Final = 2.0
 _AWAY_SECONDS: Final = 1.0
 _PAGE: Final = 500
 _QUEUE_LIMIT: Final = 1000
@@ -62,6 +65,7 @@ class Subscription:
 
     Attributes:
         since: everything behind this sequence is offered here.
+        put_back: whether the feed ends before this place by now, where nothing would come for long.
 
     """
 
@@ -73,6 +77,7 @@ class Subscription:
         self._changed = asyncio.Event()
         self.closed = False
         self.overflowed = False
+        self.put_back = False
 
     def offer(self, item: Any) -> None:
         """Keep an item that the client wants; close the place when it is full."""
@@ -115,16 +120,24 @@ class Subscription:
 class Stream:
     """Reads the feed while anybody follows it, and offers each item to whoever wants it.
 
-    `read(after, limit)` gives the items behind a sequence in order; `end()` gives the last sequence. What was written
-    in this process wakes the reader; what others wrote is found within `POLL_SECONDS`.
+    `read(after, limit)` gives the items behind a sequence in order; `extent()` tells how far they go. What was written
+    in this process wakes the reader; what others wrote is found within `POLL_SECONDS`. That the database was put back
+    to an earlier day is found within `doubt_seconds`.
     """
 
     def __init__(
-        self, read: Read, end: Callable[[], Awaitable[int]], *, away: tuple[type[Exception], ...] = (OSError,)
+        self,
+        read: Read,
+        extent: Callable[[], Awaitable[Extent]],
+        *,
+        away: tuple[type[Exception], ...] = (OSError,),
+        doubt_seconds: float = _DOUBT_SECONDS,
     ) -> None:
         self._read = read
-        self._end = end
+        self._extent = extent
         self._away = away
+        self._doubt_seconds = doubt_seconds
+        self._doubted_at = time.monotonic()
         self._places: set[Subscription] = set()
         self._position: int | None = None
         self._woken = asyncio.Event()
@@ -140,14 +153,11 @@ class Stream:
 
     async def position(self) -> int:
         """Give the sequence behind which everything new comes."""
-        return await self._end() if self._position is None else self._position
+        return (await self._extent()).last if self._position is None else self._position
 
-    async def reached(self, position: int) -> int:
-        """Give a position, or the last sequence where nothing is as far as that: the feed was put back since then."""
-        if position <= (self._position or 0):
-            return position
-        # What was let go may have been the last: whoever saw it begins before it, where nothing is any more.
-        return min(position, await self._end())
+    async def start_behind(self, position: int) -> Start:
+        """Tell where to begin who has seen all up to a position."""
+        return start_behind(await self._extent(), position)
 
     def wake(self) -> None:
         """Read now: something was written."""
@@ -182,7 +192,7 @@ class Stream:
         """Follow the feed from here on: whatever is not yet visible when this is entered will be offered."""
         async with self._entering:
             if self._position is None:
-                self._position = await self._end()
+                self._position = (await self._extent()).last
             place = Subscription(wants, self._position)
             self._places.add(place)
         if self.closing.is_set():
@@ -221,8 +231,22 @@ class Stream:
     async def _offer_new(self) -> None:
         self._woken.clear()
         assert self._position is not None  # noqa: S101 - whoever follows has set it
+        if time.monotonic() - self._doubted_at >= self._doubt_seconds:
+            await self._doubt(self._position)
         while items := await self._read(self._position, _PAGE):
             for item in items:
                 for place in tuple(self._places):
                     place.offer(item)
             self._position = items[-1].sequence
+
+    async def _doubt(self, position: int) -> None:
+        """Let everybody go where the feed has been put back: at what is written from then on nobody here would look."""
+        extent = await self._extent()
+        self._doubted_at = time.monotonic()
+        if extent.given >= position:
+            return
+        _log.warning("feed_put_back", position=position, last=extent.last, followers=self.followers)
+        self._position = extent.last
+        for place in self._places:
+            place.put_back = True
+            place.close()

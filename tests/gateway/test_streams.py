@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from contracts.jobs import JobCompleted, JobProgressed, JobStarted
+from services.gateway.rules.feed import Extent
 from services.gateway.rules.happenings import Happening
 from services.gateway.store.projection import insert_events
 from services.gateway.stream import Stream, Subscription
@@ -130,10 +131,10 @@ async def test_a_stream_that_nobody_follows_reads_nothing() -> None:
         reads += 1
         return []
 
-    async def end() -> int:
-        return 7
+    async def extent() -> Extent:
+        return Extent(1, 7, 7)
 
-    stream = Stream(read, end)
+    stream = Stream(read, extent)
     running = asyncio.create_task(stream.run())
     stream.wake()
     await asyncio.sleep(0)

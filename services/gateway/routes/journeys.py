@@ -14,6 +14,7 @@ from services.gateway.routes.callers import Caller, still_sees
 from services.gateway.routes.parts import Parts
 from services.gateway.routes.problems import not_found
 from services.gateway.rules.event_types import EVENT_TYPES, FAMILIES, check_event_type, types_meant
+from services.gateway.rules.feed import Start
 from services.gateway.rules.pacing import Throttle
 from services.gateway.store.feed import FeedRow, select_job_feed, select_project_feed
 from services.gateway.store.jobs import select_job
@@ -46,6 +47,7 @@ class End(Enum):
     SLOW = "It was read too slowly; resume behind the last event that you saw."
     LEAVING = "The gateway is stopping; resume at another one behind the last event that you saw."
     AWAY = "The database does not answer at the moment; resume behind the last event that you saw."
+    PUT_BACK = "The database was put back to an earlier day; resume, and read anew what you know."
     EXPIRED = "The credential has expired; sign in again and resume behind the last event that you saw."
     WITHDRAWN = "You are no longer a member of a project that is followed."
 
@@ -101,15 +103,18 @@ async def end_of_feed(parts: Parts) -> int:
         return await parts.stream.position()
 
 
-async def start_behind(parts: Parts, position: int | None) -> int:
-    """Give where to begin behind a position, or now; raises DatabaseAwayError.
+def gap_behind(position: int) -> dict[str, Any]:
+    """Say what a client is told who left off at a position behind which not all can be told any more."""
+    sentence = "Not all that happened since then can be told any more; read anew what you know."
+    return {"type": "gap", "after": position, "detail": sentence}
 
-    Behind a place that the feed has not reached, since it was put back to an earlier day, nothing would come for long.
-    """
+
+async def start_behind(parts: Parts, position: int | None) -> Start:
+    """Tell where to begin behind a position, or now; raises DatabaseAwayError."""
     if position is None:
-        return await end_of_feed(parts)
+        return Start(await end_of_feed(parts))
     async with answering():
-        return await parts.stream.reached(position)
+        return await parts.stream.start_behind(position)
 
 
 @dataclass
@@ -194,6 +199,8 @@ class Journey:
     async def _has_ended(self, place: Subscription | None = None) -> bool:
         if place is not None and place.overflowed:
             self.end = End.SLOW
+        elif place is not None and place.put_back:
+            self.end = End.PUT_BACK
         elif self.parts.stream.closing.is_set():
             self.end = End.LEAVING
         elif self.caller.principal.expires_at <= time.time():

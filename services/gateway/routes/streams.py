@@ -1,25 +1,28 @@
 """Server-sent events: what happens, as it happens, and what was missed meanwhile from the database."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, suppress
 from random import uniform
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from uuid import UUID
 
+import orjson
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.types import Message, Send
 
-from services.gateway.routes.callers import Streaming, caller_of, parts_of
+from services.gateway.routes.callers import Caller, Streaming, caller_of, parts_of
 from services.gateway.routes.documented import told
 from services.gateway.routes.journeys import (
     LARGEST_SEQUENCE,
     End,
     EventTypes,
     Journey,
+    Part,
     Sign,
+    gap_behind,
     part_of_job,
     part_of_projects,
     start_behind,
@@ -49,10 +52,11 @@ _ABOUT: Final = f"""
 Follow from now on, or from behind `Last-Event-ID`; `0` replays all that is kept.
 
 Each event has its `sequence` as `id`, and the stream begins with the `id` that it follows: whoever comes back with the
-last id that he saw misses nothing and gets nothing twice, at this gateway or at another one. Progress is told at most
-twice a second for each job, and a client that reads slowly gets only the newest. A comment comes at least every 15 s. A
-stream ends with its credential, when a membership is withdrawn, when it is read too slowly, and when the gateway stops;
-`retry` says when to come back.
+last id that he saw misses nothing and gets nothing twice, at this gateway or at another one. Where that cannot be kept,
+since what followed was let go after `EVENTS_RETENTION_DAYS` or the database was put back to an earlier day, an event
+`gap` without an `id` comes first: read anew what you know. Progress is told at most twice a second for each job, and a
+client that reads slowly gets only the newest. A comment comes at least every 15 s. A stream ends with its credential,
+when a membership is withdrawn, when it is read too slowly, and when the gateway stops; `retry` says when to come back.
 
 `types` leaves out all others; `GET /events/types` tells what there is, and `job.*` means a whole family.
 
@@ -114,8 +118,7 @@ async def get_events(
 ) -> StreamingResponse:
     parts = parts_of(request)
     part = part_of_projects(parts, caller.seeing(asked.project_id), asked.types)
-    start = await start_behind(parts, _position(last_event_id or asked.after))
-    return await _stream(Journey(parts, caller, part, start))
+    return await _stream(parts, caller, part, _position(last_event_id or asked.after))
 
 
 @routes.get(
@@ -138,8 +141,7 @@ async def get_job_events(
     """Follow a job from its beginning, or from behind `Last-Event-ID`; a root with its whole tree."""
     parts = parts_of(request)
     part = await part_of_job(parts, caller, job_id, asked.types)
-    start = await start_behind(parts, _position(last_event_id or asked.after) or 0)
-    return await _stream(Journey(parts, caller, part, start))
+    return await _stream(parts, caller, part, _position(last_event_id or asked.after) or 0)
 
 
 class EventTypeReply(BaseModel):
@@ -175,20 +177,25 @@ def _position(text: str | None) -> int | None:
     return int(text)
 
 
-async def _stream(journey: Journey) -> StreamingResponse:
+async def _stream(parts: Parts, caller: Caller, part: Part, left_off: int | None) -> StreamingResponse:
+    start = await start_behind(parts, left_off)
+    journey = Journey(parts, caller, part, start.position)
+    gap = gap_behind(left_off) if left_off is not None and start.gap else None
     # The first answer of the database comes before the first byte, so that a problem can still be told.
-    frames = _frames(journey.parts, journey, await journey.first())
+    frames = _frames(journey, await journey.first(), gap)
     return EventStream(frames, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
 
 
-async def _frames(parts: Parts, journey: Journey, first: Sequence[FeedRow]) -> AsyncGenerator[bytes]:
-    with parts.stream.guest():
+async def _frames(journey: Journey, first: Sequence[FeedRow], gap: Mapping[str, Any] | None) -> AsyncGenerator[bytes]:
+    with journey.parts.stream.guest():
         # Without data: no event, but a browser that falls off before the first one resumes from here (HTML, §9.2.6).
         yield _retry(_RETRY_SECONDS) + b"id: %d\n\n" % journey.position
+        if gap is not None:
+            yield b"event: gap\ndata: %s\n\n" % orjson.dumps(gap)
         async with aclosing(journey.steps(first)) as steps:
             async for step in steps:
                 yield f": {step.value}\n\n".encode() if isinstance(step, Sign) else b"".join(map(frame, step))
-        if journey.end in {End.LEAVING, End.SLOW, End.AWAY}:
+        if journey.end in {End.LEAVING, End.SLOW, End.AWAY, End.PUT_BACK}:
             yield _retry(_RETRY_SECONDS_AFTER_FAREWELL) + b"\n"
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
+from services.gateway.rules.feed import Extent
 from services.gateway.store.tenancy import answering
 from shared.database import Connection, Pool
 
@@ -45,14 +46,20 @@ def reader(pool: Pool) -> Callable[[int, int], Awaitable[list[FeedRow]]]:
     return select_feed
 
 
-def end_of(pool: Pool) -> Callable[[], Awaitable[int]]:
-    """Give what finds the last sequence of the feed; the pool is that of the projections."""
+def extent_of(pool: Pool) -> Callable[[], Awaitable[Extent]]:
+    """Give what finds how far the feed goes; the pool is that of the projections."""
 
-    async def select_feed_end() -> int:
+    async def select_feed_extent() -> Extent:
         async with answering():
-            return int(await pool.fetchval("SELECT coalesce(max(sequence), 0) FROM events"))
+            first, last, given = await pool.fetchval(
+                """
+                SELECT (min(sequence), max(sequence),
+                        pg_sequence_last_value(pg_get_serial_sequence('events', 'sequence')::regclass)) FROM events
+                """
+            )
+        return Extent(first or 0, last or 0, given or 0)
 
-    return select_feed_end
+    return select_feed_extent
 
 
 async def select_project_feed(

@@ -161,3 +161,31 @@ async def test_a_page_that_has_heard_of_nothing_yet_catches_up_too(page: Page, h
         await elsewhere.hear(job.says(JobCompleted, attempt=1, started_at=NOW))
     async with Gateway(settings) as gateway:
         await page.until("document.querySelector('.job').dataset.state === 'completed'")
+
+
+async def test_where_not_all_can_be_told_any_more_the_page_says_so_until_it_is_loaded_anew(
+    page: Page, house: House
+) -> None:
+    settings = gateway_settings(house.servers)
+    async with Gateway(settings) as gateway, gateway.client() as ann:
+        await gateway.until_well()
+        await enter(page, gateway)
+        await _scene(ann, 1)
+        await _scene(ann, 2)
+        await page.until("document.querySelectorAll('.job').length === 2")
+    await page.until("document.querySelector('#offline').checkVisibility()")
+    await house.admin.execute("DELETE FROM gateway.events")
+    async with Gateway(settings) as elsewhere, elsewhere.client() as ann:
+        await elsewhere.until_well()
+        await _scene(ann, 3)
+    await house.admin.execute("DELETE FROM gateway.events")
+    async with Gateway(settings) as gateway, gateway.client() as ann:
+        await gateway.until_well()
+        await page.until("document.querySelector('#offline').innerText.includes('Not all that happened')")
+        await page.until("document.querySelector('#connection').dataset.state === 'live'")
+        assert await page.run("document.querySelector('#offline').checkVisibility()") is True
+        await page.run("[...document.querySelectorAll('#offline button')].at(-1).click()")
+        await page.until("document.querySelector('#offline').hidden")
+        await page.until("document.querySelectorAll('.job').length === 3")
+        await page.until("document.querySelector('#connection').dataset.state === 'live'")
+        assert await page.run("document.querySelector('#offline').hidden") is True

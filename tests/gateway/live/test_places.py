@@ -17,6 +17,7 @@ AHEAD = 2**40
 async def test_a_stream_behind_a_place_that_was_never_reached_begins_now(ann: Client, gateway: Gateway) -> None:
     await happen(gateway, ann.project_id, "image.found")
     async with ann.events(after=AHEAD) as events:
+        assert (await events.next())["type"] == "gap"
         await happen(gateway, ann.project_id, "image.stored")
         assert (await events.next())["type"] == "image.stored"
 
@@ -27,6 +28,7 @@ async def test_a_subscription_behind_such_a_place_begins_now_and_says_where(ann:
         hello = await talk.next()
         await talk.say("subscribe", id="a", after=AHEAD)
         assert (await talk.next_of("subscribed"))["after"] == hello["sequence"]
+        assert (await talk.next())["type"] == "gap"
         await talk.next_of("caught_up")
         await happen(gateway, ann.project_id, "image.stored")
         assert (await talk.next_of("event"))["event"]["type"] == "image.stored"

@@ -13,6 +13,7 @@ export class Connection {
   #countdown = el("span", { "aria-hidden": "true" });
   #nextTryAt = null;
   #timer = null;
+  #outdated = false;
   #known;
   #resolve;
 
@@ -33,18 +34,30 @@ export class Connection {
   }
 
   show(state, nextTryAt) {
-    const wasLost = !this.#banner.hidden;
+    const wasLost = !this.#banner.hidden && !this.#outdated;
     if (state !== "connecting") this.#resolve();
     this.#sign.hidden = false;
     this.#sign.dataset.state = state;
     this.#sign.replaceChildren(el("span", { class: "connection-dot", "aria-hidden": "true" }), WORDS[state]);
     // While it tries again the banner stays: only news that arrive take it away.
-    if (state !== "connecting") this.#banner.hidden = state === "live";
+    if (state !== "connecting" && !this.#outdated) this.#banner.hidden = state === "live";
     if (state === "live" && wasLost) announce("Connected again", "connection");
     this.#nextTryAt = nextTryAt;
     clearInterval(this.#timer);
     this.#timer = nextTryAt ? setInterval(() => this.#tick(), TICK_MS) : null;
     this.#tick();
+  }
+
+  /** What is shown may be wrong for ever, not only while the connection is lost. */
+  outdated() {
+    if (this.#outdated) return;
+    this.#outdated = true;
+    this.#banner.replaceChildren(
+      icon("warning"),
+      el("span", {}, "Not all that happened meanwhile can be told any more. What you see may be out of date."),
+      button("Reload", () => location.reload(), { look: "is-small" }),
+    );
+    this.#banner.hidden = false;
   }
 
   hide() {

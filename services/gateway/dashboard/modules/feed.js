@@ -39,7 +39,8 @@ export class Feed {
 
   /**
    * `onNews(event)` hears what happens; `onState(state, nextTryAt)` hears `live`, `lost` and `connecting`.
-   * After a loss the feed resumes behind the last event that it saw, or where it began, so that nothing is missed.
+   * After a loss the feed resumes behind the last event that it saw, or where it began, so that nothing is missed;
+   * where that could not be kept, a `gap` is heard.
    */
   constructor(api, { onNews, onState }) {
     this.#api = api;

@@ -56,6 +56,7 @@ function work(token) {
   const connection = new Connection();
   const feed = new Feed(api, {
     onNews: (news) => {
+      if (news.type === "gap") return connection.outdated();
       gallery.hear(news);
       jobs.hear(news);
       office.hear(news);

@@ -28,7 +28,7 @@ _MEANINGS: Final = {
     Close.GOING_AWAY: "the gateway is stopping: connect again and resume",
     Close.TOO_LARGE: "a message of yours was far too large",
     Close.BROKEN: "something went wrong here, or no answer came to our pings: connect again and resume",
-    Close.TRY_AGAIN_LATER: "the database does not answer: connect again in a few seconds and resume",
+    Close.TRY_AGAIN_LATER: "the database does not answer, or was put back: connect again in a few seconds and resume",
     Close.UNAUTHENTICATED: "no good credential came in time, or it has expired: sign in again",
     Close.FORBIDDEN: "this origin may not connect, or a membership was withdrawn",
     Close.SLOW: "you have read too slowly: connect again and resume behind the last sequence that you saw",
@@ -44,6 +44,7 @@ _OF_END: Final = {
     End.SLOW: (Close.SLOW, "too_slow"),
     End.LEAVING: (Close.GOING_AWAY, "going_away"),
     End.AWAY: (Close.TRY_AGAIN_LATER, "database_unavailable"),
+    End.PUT_BACK: (Close.TRY_AGAIN_LATER, "feed_put_back"),
     End.EXPIRED: (Close.UNAUTHENTICATED, "token_expired"),
     End.WITHDRAWN: (Close.FORBIDDEN, "not_a_member"),
 }

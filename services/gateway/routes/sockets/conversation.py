@@ -18,6 +18,7 @@ from services.gateway.routes.journeys import (
     Part,
     Sign,
     end_of_feed,
+    gap_behind,
     part_of_job,
     part_of_projects,
     start_behind,
@@ -141,8 +142,10 @@ class Conversation:
             raise Problem(429, "too_many_subscriptions", sentence)
         part = await self._part(word)
         start = await start_behind(self._parts, 0 if word.after is None and word.job_id is not None else word.after)
-        journey = Journey(self._parts, self._caller, part, start)
-        await self._send({"type": "subscribed", "subscription": word.id, "after": start})
+        journey = Journey(self._parts, self._caller, part, start.position)
+        await self._send({"type": "subscribed", "subscription": word.id, "after": start.position})
+        if word.after is not None and start.gap:
+            await self._send({**gap_behind(word.after), "subscription": word.id})
         self._journeys[word.id] = (journey, self._start(self._follow(word.id, journey)))
 
     async def _part(self, word: Subscribe) -> Part:

@@ -28,6 +28,8 @@ You get:
 - `{{"type": "event", "subscription": "a", "sequence": 4712, "event": {{…}}}}`: `event` is what server-sent events have
   as `data`. Subscribe again with the last `sequence` as `after`, here or at another gateway, and you miss nothing and
   get nothing twice.
+- `{{"type": "gap", "subscription": "a", "after": …, "detail": …}}` where not all that lay behind `after` can be told
+  any more: read anew what you know
 - `{{"type": "caught_up", "subscription": "a", "sequence": …}}` once everything that lay behind `after` has been told
 - `{{"type": "authenticated", "expires_at": …}}`, `{{"type": "pong"}}`, and `{{"type": "ping"}}` every 15 s
 - `{{"type": "error", "code": …, "detail": …, "subscription": …}}`: what you sent was not done; where the connection
