@@ -161,13 +161,16 @@ class Meter:
         return Counter({(row["rolname"], row["queryid"]): row["calls"] for row in rows})
 
     async def _commits(self, begun_at: Any) -> Counter[str]:
-        """Count the commits that the log on disk holds since a place in it, by the schema that they wrote to.
+        """Count the commits that the log holds since a place in it, by the schema that they wrote to.
 
         What keeps house in the catalogue alone, as a vacuum does, is nobody's.
         """
+        ended_at = await self._books.value("SELECT pg_current_wal_insert_lsn()")
+        # Only what is on disk can be read, and nobody waits for the commit of what wrote no row; for this one he does.
+        await self._books.rows("SELECT pg_logical_emit_message(true, 'meter', '')")
         rows = await self._books.rows(
             """
-            WITH log AS (SELECT $1::pg_lsn AS begin, pg_current_wal_flush_lsn() AS "end"),
+            WITH log AS (SELECT $1::pg_lsn AS begin, $2::pg_lsn AS "end"),
             committed AS (
                 SELECT record.xid::text FROM log, pg_get_wal_records_info("begin", "end") record
                 WHERE record.resource_manager = 'Transaction' AND record.record_type LIKE 'COMMIT%'
@@ -185,6 +188,7 @@ class Meter:
             GROUP BY 1
             """,
             begun_at,
+            ended_at,
         )
         return Counter({row["schema"]: row["commits"] for row in rows})
 
