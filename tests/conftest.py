@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from deploy.local.stack import Stack
 from shared.database import Pool
@@ -18,6 +19,11 @@ __all__ = ["pytest_xdist_make_scheduler"]
 MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes a folder in it that is nobody else's
 ROOM_BYTES = 4 * 1024**3
 """More than three workers have ever left behind."""
+
+# How long an example takes tells of the machine, and of a busy one nothing about a promise. Before any test is read,
+# for what each sets for itself is set beside this.
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("house")
 
 
 def pytest_configure() -> None:
