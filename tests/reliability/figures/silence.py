@@ -62,9 +62,8 @@ async def measure(ground: Ground, size: Size) -> list[Line]:
 async def _heals(ground: Ground, crowd: Crowd, size: Size) -> list[Line]:
     asked_before = await _asked(ground)
     news = await _lose_news(ground, crowd, size.jobs)
-    commands = await _lose_commands(ground, crowd, size.jobs)
+    commands, open_jobs = await _lose_commands(ground, crowd, size.jobs)
     begun = time.monotonic()
-    open_jobs = len(crowd.accepted) - (await fates_of(ground.books, crowd.accepted))[DONE]
     # Looking is work as well.
     await until(lambda: _all_done(ground, crowd), seconds=_PATIENCE_SECONDS, every_seconds=0.2)
     healed_seconds = time.monotonic() - begun
@@ -130,15 +129,19 @@ async def _lose_news(ground: Ground, crowd: Crowd, jobs: int) -> int:
     return news
 
 
-async def _lose_commands(ground: Ground, crowd: Crowd, jobs: int) -> int:
-    """Take the commands of jobs out of their worker's queue while he is away."""
+async def _lose_commands(ground: Ground, crowd: Crowd, jobs: int) -> tuple[int, int]:
+    """Take the commands of jobs out of their worker's queue while he is away; tell also how many jobs are open then.
+
+    When he is back the gateway may have asked about them already: how long his start takes is up to the machine.
+    """
     workers = await ground.hold(SERVICE)
     for _ in range(jobs):
         await crowd.probe(SERVICE)
     await until(lambda: _waiting(ground, SERVICE, jobs), seconds=_PATIENCE_SECONDS)
     commands = await _purge(ground, SERVICE)
+    open_jobs = len(crowd.accepted) - (await fates_of(ground.books, crowd.accepted))[DONE]
     await ground.start(workers)
-    return commands
+    return commands, open_jobs
 
 
 async def _waiting(ground: Ground, service: str, messages: int) -> bool:
