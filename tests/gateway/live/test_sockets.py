@@ -162,9 +162,10 @@ async def test_who_cannot_send_a_header_signs_in_with_the_first_message(anonymou
 
 
 async def test_without_a_good_credential_a_socket_is_closed(anonymous: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(opening, "_AUTHENTICATION_SECONDS", 0.3)
-    async with talking(anonymous) as silent:
-        assert await silent.farewell() == ("authentication_timeout", 4401)
+    with monkeypatch.context() as hurried:
+        hurried.setattr(opening, "_AUTHENTICATION_SECONDS", 0.3)
+        async with talking(anonymous) as silent:
+            assert await silent.farewell() == ("authentication_timeout", 4401)
     for word, code in (
         ({"type": "authenticate", "token": "x.y.z"}, "token_malformed"),
         ({"type": "subscribe", "id": "a"}, "token_missing"),
