@@ -167,7 +167,7 @@ async def _address(file: Path) -> str:
     async def written() -> list[str]:
         return await asyncio.to_thread(_lines, file)
 
-    port, path = await until(written)
+    port, path = await until(written, seconds=60)
     return f"ws://127.0.0.1:{port}{path}"
 
 

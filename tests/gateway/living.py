@@ -165,7 +165,7 @@ class Gateway:
         async def well() -> bool:
             return not await self.parts.health.problems()
 
-        await until(well)
+        await until(well, seconds=60)
 
     def token(self, user_id: str, roles: tuple[str, ...] = ()) -> str:
         return mint(issuers_of(self.settings)[LOCAL], user_id, lifetime_seconds=600, roles=roles)

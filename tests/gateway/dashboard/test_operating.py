@@ -8,7 +8,7 @@ import pytest
 from contracts.catalogue import CATALOGUE
 from contracts.envelope import Command
 from contracts.image_generation import ImageGenerated
-from contracts.jobs import JobCompleted, JobFailed, JobRetryScheduled, JobStarted, WaitingWork
+from contracts.jobs import JobCompleted, JobFailed, JobRetryScheduled, JobStarted, WaitingWork, WorkerReported
 from shared.objects import ObjectStore
 from tests.gateway.browser import Page
 from tests.gateway.dashboard.accessibility import barriers
@@ -119,8 +119,11 @@ async def test_queues_warn_and_kinds_of_work_rest_by_the_wish_of_somebody(
 ) -> None:
     since = datetime.now(UTC) - timedelta(seconds=90)
     waiting = (WaitingWork(kind=FETCH, waiting=7, running=2, oldest_waiting_at=since),)
-    here = report("here", running=2, memory_bytes=105_000_000, work=waiting, kinds=(FETCH,))
-    await gateway.hear(here, report("silent", at=datetime.now(UTC) - timedelta(seconds=40)))
+
+    def here() -> WorkerReported:
+        return report("here", running=2, memory_bytes=105_000_000, work=waiting, kinds=(FETCH,))
+
+    await gateway.hear(here(), report("silent", at=datetime.now(UTC) - timedelta(seconds=40)))
     await go(office, "queues")
     warned = await office.until("document.querySelector('.warnings')?.innerText")
     assert "Media: Nobody listens" in warned
@@ -140,6 +143,7 @@ async def test_queues_warn_and_kinds_of_work_rest_by_the_wish_of_somebody(
     await office.until(f"!{TOLD}.includes('Rests')")
     assert (await oz.get(f"{WORK}/pauses")).body["items"] == []
 
+    await gateway.hear(here())  # by now it may have been silent for too long
     await go(office, "workers")
     told = {row.split(" ")[1]: row for row in await office.until(f"{ROWS}.length > 1 && {ROWS}")}
     assert "Working 2 of 4" in told["here"]

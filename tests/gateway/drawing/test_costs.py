@@ -11,8 +11,6 @@ from tests.gateway.drawing.studios import BEGAN, SEEDING, complete, draw, drawn,
 from tests.gateway.living import Client, Gateway, Voice
 from tests.living import House
 
-TODAY = datetime.now(UTC).date
-
 
 async def test_each_job_and_version_tells_what_it_cost(gateway: Gateway, ann: Client) -> None:
     task = (await draw(ann, samples=2)).body["task_id"]
@@ -36,11 +34,15 @@ async def test_each_job_and_version_tells_what_it_cost(gateway: Gateway, ann: Cl
     assert (await ann.job(probe))["drawing"] is None
 
 
+def _today() -> str:
+    return str(datetime.now(UTC).date())
+
+
 async def test_costs_are_counted_by_user_and_day(gateway: Gateway, ann: Client, oz: Client) -> None:
     await complete(gateway, ann, (await draw(ann, samples=2)).body["task_id"], samples=2)
     usage = (await ann.get("/analytics/usage", params={"group_by": ["day", "user"]})).body
     drew = [one for one in usage["items"] if one["images_generated"]]
-    assert [(one["day"], one["submitted_by"], one["cost_micros"]) for one in drew] == [(str(TODAY()), "ann", 6000)]
+    assert [(one["day"], one["submitted_by"], one["cost_micros"]) for one in drew] == [(_today(), "ann", 6000)]
     assert (await oz.get("/analytics/usage")).body["total"]["cost_micros"] == 6000
 
 
@@ -89,7 +91,7 @@ async def test_what_is_left_of_the_budget_is_told_to_each_user(
 
     mine = await budget(ann)
     assert mine["budget"] == {
-        "day": str(TODAY()),
+        "day": _today(),
         "limit_micros": 20_000,
         "spent_micros": 3000,
         "reserved_micros": 9000,

@@ -21,7 +21,6 @@ from tests.image_generation.painters import Painter, trouble
 from tests.image_generation.shift import Shift
 from tests.living import House
 
-NOW = datetime.now(UTC)
 TERMS = {
     "default": "painter",
     "offers": (SEEDING.model_copy(update={"name": "painter", "paid": True, "price_micros": 10_000}),),
@@ -169,7 +168,9 @@ async def test_without_what_is_told_of_payments_those_that_came_to_nothing_are_l
 
 
 def expected(voice: Voice, version: int = 1, **told: Any) -> PaymentExpected:
-    values = {"provider": "painter", "samples": 2, "cost_micros": 3000, "asked_at": NOW, **told}
+    # Of the day on which the test is run, and the same however often it is told.
+    this_hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    values = {"provider": "painter", "samples": 2, "cost_micros": 3000, "asked_at": this_hour, **told}
     fact: PaymentExpected = voice.states(PaymentExpected, subject_version=version, **values)
     return fact
 

@@ -136,6 +136,7 @@ async def test_the_last_good_set_stays_while_its_issuer_is_in_trouble(
     assert await _outcome(tokens, _token()) == USER
     issuer.status, issuer.body, issuer.headers = 200, None, {}
     issuer.answering.set()
+    monkeypatch.undo()
     await published.fetch()
     assert published.trouble is None
 

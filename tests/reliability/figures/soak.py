@@ -74,6 +74,7 @@ class Demand:
     """Hands in one mix over and over: a page and a scene, from which work for all follows, and probes for all.
 
     Attributes:
+        begun: how much of it was handed in since it began anew; what was accepted of it is told later.
         accepted: how much of it was.
 
     """
@@ -85,6 +86,7 @@ class Demand:
         self._size = size
         self._numbers = count()
         self._turns = self._in_turn()
+        self.begun = 0
         self.accepted = 0
 
     @property
@@ -99,8 +101,10 @@ class Demand:
     def begin_anew(self) -> None:
         """Have the next be the first of a round."""
         self._turns = self._in_turn()
+        self.begun = 0
 
     async def hand_in(self) -> None:
+        self.begun += 1
         await next(self._turns)()
         self.accepted += 1
 
@@ -113,6 +117,10 @@ class Demand:
         )
         pages, scenes = len(self._visitor.ledger.scrapes), len(self._visitor.ledger.scenes)
         return bool(ended == len(self._crowd.accepted) + (1 + 2 * self._size.pictures) * pages + 3 * scenes)
+
+    async def is_mixed(self) -> bool:
+        """Tell whether a page, a scene and a probe for each worker were handed in, with which each round begins."""
+        return self.begun >= 2 + len(WORKERS)
 
     def _in_turn(self) -> Iterator[Callable[[], Awaitable[object]]]:
         workers = cycle(WORKERS)
@@ -138,6 +146,8 @@ async def measure(ground: Ground, size: Size) -> list[Line]:
             begun_at, accepted_before = await _now(ground.books), demand.accepted
             async with watched(ground.stack, SERVICES, size.look_seconds) as courses:
                 await asyncio.sleep(size.seconds)
+                # On a machine so busy that this is too short for it, something of everything all the same.
+                await until(demand.is_mixed, seconds=_PATIENCE_SECONDS)
             ended_at, accepted = await _now(ground.books), demand.accepted - accepted_before
         await until_quiet(ground.stack, seconds=_PATIENCE_SECONDS)
         seconds = (ended_at - begun_at).total_seconds()
