@@ -157,7 +157,7 @@ def _make_trouble(issuer: KeyServer, trouble: str, monkeypatch: pytest.MonkeyPat
             issuer.body = gzip.compress(b'{"keys": []}' + b" " * 10_000_000)
             issuer.headers = {"Content-Encoding": "gzip"}
         case "too slow":
-            monkeypatch.setattr("services.gateway.identity.published._FETCH_SECONDS", 0.1)
+            monkeypatch.setattr("services.gateway.identity.published._FETCH_SECONDS", 1.0)
             issuer.answering.clear()
 
 
