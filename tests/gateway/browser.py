@@ -47,18 +47,21 @@ class Page:
         self._waiting[number] = answer
         message: dict[str, Any] = {"id": number, "method": method, "params": parameters}
         await self._socket.send_json(message | ({"sessionId": self.session_id} if self.session_id else {}))
-        async with asyncio.timeout(30):
-            return await answer
+        try:
+            async with asyncio.timeout(30):
+                return await answer
+        finally:
+            self._waiting.pop(number, None)
 
     async def listen(self) -> None:
         """Read what the browser says until it is gone."""
         async for message in self._socket:
             told = message.json()
-            if (answer := self._waiting.pop(told.get("id", 0), None)) is not None:
+            if "id" not in told:
+                self._hear(told["method"], told["params"])
+            elif (answer := self._waiting.pop(told["id"], None)) is not None:  # and somebody still waits for it
                 failure = RuntimeError(str(told["error"])) if "error" in told else None
                 answer.set_exception(failure) if failure else answer.set_result(told["result"])
-            else:
-                self._hear(told["method"], told["params"])
 
     def _hear(self, method: str, told: dict[str, Any]) -> None:
         match method:

@@ -198,6 +198,21 @@ async def test_pictures_are_walked_through_with_the_keyboard(board: Page, gatewa
     await board.until(f"document.activeElement.closest('.tile')?.dataset.image === '{newer.image_id}'")
 
 
+async def test_the_keyboard_is_heard_also_when_what_is_told_of_a_picture_has_changed(
+    board: Page, gateway: Gateway, ann: Client
+) -> None:
+    older = await show_picture(gateway, ann, title="Older")
+    newer = await show_picture(gateway, ann, title="Newer")
+    await board.until("document.querySelectorAll('.tile').length === 2")
+    await board.run("document.querySelector('.tile-link').click()")
+    await board.until(_FULL_DEPTH)
+    await ann.send("PATCH", f"/api/v1/images/{newer.image_id}", json={"title": "Renamed"})
+    await board.until("document.querySelector('#viewer-title').textContent.includes('Renamed')")
+    assert await board.run("document.activeElement.id") == "viewer-title"
+    await board.press("ArrowRight", code=39)
+    await board.until(f"location.hash === '#image={older.image_id}'")
+
+
 async def test_a_deep_link_opens_its_picture(page: Page, gateway: Gateway, ann: Client) -> None:
     shown = await show_picture(gateway, ann)
     await enter(page, gateway, f"&image={shown.image_id}")

@@ -116,9 +116,12 @@ export class Viewer {
 
   #tell() {
     const image = this.#image;
+    const hadFocus = this.facts.contains(document.activeElement);
     this.head.replaceChildren(...headOf(image));
     this.tags.show(image);
     this.about.replaceChildren(...factsOf(image, this.#api));
+    // Nobody presses keys in vain because what he was at has been told anew.
+    if (hadFocus && !this.facts.contains(document.activeElement)) this.head.firstElementChild.focus();
     const place = this.#gallery.images.findIndex(({ id }) => id === image.id);
     this.place.textContent = place < 0 ? "" : `${place + 1} of ${this.#gallery.images.length}`;
     document.title = `${titleOf(image)} · Diorama`;
