@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from deploy.local.stack import Stack
 from shared.database import Pool
+from shared.sandbox import process
 from tests.living import House, Post, administrating
 from tests.sharing_out import place, pytest_xdist_make_scheduler
 
@@ -68,6 +69,15 @@ async def post(servers: Stack) -> AsyncIterator[Post]:
     """The way to the broker, which comes back by itself as well."""
     async with Post(servers) as post:
         yield post
+
+
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a verdict come of what bytes cost, however little of a processor this machine gives them.
+
+    Where it gives less than a quarter of one, the machine is to blame otherwise, and nothing is said of the bytes.
+    """
+    monkeypatch.setattr(process, "_PATIENCE", 100)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -18,6 +17,7 @@ from services.media.decoding.containers import riff_chunks
 from services.media.processing import CHILD_MEMORY_BYTES, CHILD_SECONDS, process
 from shared.errors import Refused
 from shared.sandbox import Sandbox
+from shared.sandbox.processor import processor_seconds
 from tests.media.samples import CORPUS, encoded, photo
 
 MOST_MEMORY_KIB = 512 * 1024
@@ -45,7 +45,7 @@ NOT_TAKEN = {
 
 @dataclass
 class End:
-    """How one file ended, after how long, and the most memory that any call so far took."""
+    """How one file ended, for how much of a processor, and the most memory that any call so far took."""
 
     code: str | None = None
     facts: dict[str, Any] = field(default_factory=dict)
@@ -59,14 +59,17 @@ class Darkroom:
     sandbox: Sandbox
 
     async def develop(self, payload: bytes | Path) -> End:
-        start = time.monotonic()
+        used_before = self._used_seconds()
         end = End()
         try:
             end.facts, end.blobs = await self.sandbox.run(process, payload)
         except Refused as refused:
             end.code = refused.code
-        end.seconds, end.peak_kib = time.monotonic() - start, self._peak_kib()
+        end.seconds, end.peak_kib = self._used_seconds() - used_before, self._peak_kib()
         return end
+
+    def _used_seconds(self) -> float:
+        return sum(processor_seconds(child.pid) for child in self.sandbox._children)
 
     def _peak_kib(self) -> int:
         peaks = [

@@ -83,6 +83,7 @@ def test_a_page_that_would_keep_the_parser_busy_is_refused_before_it_is_parsed(h
     assert outcome.code == "page_too_complex"
 
 
+@pytest.mark.usefixtures("unhurried")
 @pytest.mark.parametrize(
     "html",
     [
@@ -262,6 +263,7 @@ def test_no_bytes_break_the_reading(html: bytes) -> None:
     assert extract(html, url=ADDRESS).url == ADDRESS
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_the_sandbox_reads_a_page_and_ends_what_takes_too_long() -> None:
     many = b"".join(b"<img src=%d.jpg>" % number for number in range(300_000))
     async with Sandbox(processes=1, memory_bytes=1 << 30, seconds=20) as sandbox:

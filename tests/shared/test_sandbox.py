@@ -1,13 +1,13 @@
 import asyncio
 import os
+import resource
 import signal
 import socket
 import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,12 @@ def members_of_group(group: int) -> int:
 
 def processor_ticks(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11])
+
+
+def used_by_the_ended() -> float:
+    """Give the processor time of all children that were waited for: a busy machine makes it no longer."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def status(process: Path) -> list[str]:
@@ -175,69 +181,18 @@ async def test_a_payload_larger_than_the_memory_is_refused(tmp_path: Path) -> No
         await sandbox.run(hostile.echo, b"")
 
 
+@pytest.mark.usefixtures("unhurried")
 @pytest.mark.parametrize("function", [hostile.burn, hostile.sleep, hostile.have_child_and_sleep])
 async def test_a_call_that_takes_too_long_is_killed_with_all_it_started(function: Callable[..., Any]) -> None:
     async with a_sandbox(seconds=1.0) as sandbox:
         pid = (await sandbox.run(hostile.echo, b""))[0]["pid"]
-        started = time.monotonic()
+        started, used_before = time.monotonic(), used_by_the_ended()
         assert (await refusal(sandbox, function)).code == "takes_too_long"
-        assert time.monotonic() - started < 5
+        took = used_by_the_ended() - used_before if function is hostile.burn else time.monotonic() - started
+        assert took < 5
         assert not is_alive(pid)
         await until(lambda: members_of_group(pid) == 0)
         assert (await sandbox.run(hostile.echo, b""))[0]["pid"] != pid
-
-
-async def test_what_is_answered_while_this_process_is_frozen_is_heard() -> None:
-    async with a_sandbox(seconds=1.0) as sandbox:
-        (child,) = sandbox._children
-        call = asyncio.create_task(sandbox.run(hostile.doze, b"", seconds=0.3))
-
-        await until(lambda: not child.usable)
-        stand_still(1.5)
-        assert (await call)[1] == [b"awake"]
-
-
-@pytest.mark.parametrize("relieved", [True, False])
-async def test_time_without_a_processor_is_not_held_against_a_file(relieved: bool) -> None:
-    async with a_sandbox(seconds=0.5) as sandbox:
-        used = (await sandbox.run(hostile.labour, b"", until=0))[0]["seconds"]
-        with crowd_beside(next(iter(sandbox._children)).pid) as leave:
-            call = asyncio.create_task(sandbox.run(hostile.labour, b"", until=used + 0.3))
-            if relieved:
-                assert not (await asyncio.wait({call}, timeout=1.0))[0]
-                leave()
-                await call
-            else:
-                with pytest.raises(TryAgain, match="machine_too_busy"):
-                    await call
-
-
-def stand_still(seconds: float) -> None:
-    """Let nothing happen in this process meanwhile, as after SIGSTOP."""
-    time.sleep(seconds)
-
-
-@contextmanager
-def crowd_beside(pid: int) -> Iterator[Callable[[], None]]:
-    """Leave a process little of the one processor that it may use, until the crowd is told to leave."""
-    processors = os.sched_getaffinity(pid)
-    command = (sys.executable, "-c", "while True: pass")
-    crowd = [subprocess.Popen(command, start_new_session=True) for _ in range(8)]  # noqa: S603 - our own words
-
-    def leave() -> None:
-        for one in crowd:
-            one.kill()
-            one.wait()
-        os.sched_setaffinity(pid, processors)
-
-    try:
-        for member in (pid, *(one.pid for one in crowd)):
-            os.sched_setaffinity(member, {min(processors)})
-        yield leave
-    finally:
-        for one in crowd:
-            one.kill()
-            one.wait()
 
 
 async def test_an_answer_that_is_too_large_is_refused(sandbox: Sandbox) -> None:

@@ -50,4 +50,4 @@ async def test_what_would_leave_its_group_is_killed_with_it(seconds: str) -> Non
 async def test_what_is_not_kept_from_leaving_lives_on(seconds: str) -> None:
     """The control: whoever kills a group ends nobody who has left it."""
     await flown(seconds, confined=False)
-    assert len(sleepers(seconds)) == 1
+    await until(lambda: len(sleepers(seconds)) == 1)

@@ -21,6 +21,7 @@ async def test_a_call_that_stands_still_is_killed_as_soon_as_one_of_a_single_thr
         assert time.monotonic() - started < 5
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_processor_time_is_that_of_all_threads_together() -> None:
     async with of_many_threads(2.0) as sandbox:
         used = (await sandbox.run(hostile.labour, b"", until=0))[0]["seconds"]
