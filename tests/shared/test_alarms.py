@@ -60,14 +60,15 @@ async def _of(worker: Worker) -> Any:
 
 async def test_under_a_memory_alarm_consumers_go_on_hearing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hearing, "_WATCH_SECONDS", 0.2)
-    monkeypatch.setattr(broker, "_PUBLISH_SECONDS", 0.5)
     for _ in range(300):
         await house.say(check())
     async with a_memory_alarm(house), house.worker("media") as worker:
         channel = await _of(worker)
-        looks = Looks(monkeypatch)
-        await until(lambda: all_ended(house, 300))
-        await until(looks.went_on, seconds=40)
+        with monkeypatch.context() as hasty:
+            hasty.setattr(broker, "_PUBLISH_SECONDS", 0.5)
+            looks = Looks(monkeypatch)
+            await until(lambda: all_ended(house, 300))
+            await until(looks.went_on, seconds=40)
         assert await _of(worker) is channel, "it gave up its consumer"
         await tell_broker(house, "set_vm_memory_high_watermark", STOCK)
         await until(lambda: all_said(house))
@@ -76,9 +77,9 @@ async def test_under_a_memory_alarm_consumers_go_on_hearing(house: House, monkey
 
 
 async def test_a_worker_stops_in_time_under_a_memory_alarm(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(broker, "_PUBLISH_SECONDS", 0.5)
     for _ in range(3):
         await house.say(check())
+    monkeypatch.setattr(broker, "_PUBLISH_SECONDS", 0.5)
     async with a_memory_alarm(house):
         async with house.worker("media", grace_seconds=12):
             await until(lambda: all_ended(house, 3))
