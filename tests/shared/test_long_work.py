@@ -79,7 +79,8 @@ async def test_each_attempt_says_its_start_first(house: House) -> None:
     async with house.worker("media", works={FetchMedia: stumble}):
         await house.say(command := fetch())
         await until(lambda: _waits(house))
-        await house.admin.execute("UPDATE media.tasks SET run_at = now()")
+        # Announced, or it may be told as well that it waits, until somebody looks for what is due.
+        await house.admin.execute("UPDATE media.tasks SET run_at = now(), announced = true")
         await until(lambda: is_in(house, "completed", command))
         await until(lambda: all_said(house))
     news = about(await house.heard(), command.job_id)
@@ -115,16 +116,19 @@ async def test_a_handler_that_hangs_past_its_deadline_ends_as_failed(house: Hous
 
 
 async def test_work_that_ends_well_although_its_deadline_passed_is_kept(house: House) -> None:
+    begun = asyncio.Event()
+
     async def finish_first(_job: Job[FetchMedia]) -> None:
+        begun.set()
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
             return  # it was at its last step
 
-    async with house.worker(
-        "media", works={FetchMedia: finish_first}, job_deadline_hours=0.0002, heartbeat_seconds=0.2
-    ):
+    async with house.worker("media", works={FetchMedia: finish_first}, heartbeat_seconds=0.2):
         await house.say(command := fetch())
+        await asyncio.wait_for(begun.wait(), 20)
+        await house.admin.execute("UPDATE media.tasks SET deadline_at = now()")
         await until(lambda: is_in(house, "completed", command), seconds=10)
 
 
@@ -154,7 +158,8 @@ async def test_a_slow_recording_costs_nobody_the_lease(house: House) -> None:
                 await recorded.wait()
         await go.wait()
 
-    async with house.worker("media", works={FetchMedia: work}, lease_seconds=2, heartbeat_seconds=0.2):
+    # So long that no busy machine keeps the neighbour from renewing his.
+    async with house.worker("media", works={FetchMedia: work}, lease_seconds=5, heartbeat_seconds=0.2):
         await house.say(slow)
         await house.say(neighbour)
         await asyncio.wait_for(recording.wait(), 20)
