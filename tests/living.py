@@ -144,7 +144,7 @@ class House:
         except BROKER_AWAY:
             # The test before may have killed the broker while it made its queues, which then neither give nor take.
             await self.servers.erase_broker()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):  # all is declared anew
                 await self._empty_queues()
         return self
 

@@ -69,7 +69,7 @@ async def test_a_gateway_that_answers_that_it_was_too_much_is_not_away() -> None
         told = {"code": "quota_exceeded", "detail": "That is more than the limit allows; try again in 60 s."}
         return web.json_response(told, status=429, headers={"Retry-After": "0" if asked == 1 else "60"})
 
-    async with serving(handler) as url, Gateway(url, "secret", patience_seconds=1) as gateway:
+    async with serving(handler) as url, Gateway(url, "secret", patience_seconds=30) as gateway:
         with pytest.raises(GatewayProblem, match="try again in 60 s") as problem:
             await gateway.get("/jobs")
     assert (problem.value.status, asked) == (429, 2)

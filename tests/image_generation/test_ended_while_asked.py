@@ -80,7 +80,7 @@ async def test_an_error_while_the_name_is_written_down_tells_the_name(
         raise QueryCanceledError
 
     async def tried_again() -> bool:
-        return bool(await house.value("SELECT state <> 'running' FROM image_generation.tasks"))
+        return bool(await house.value("SELECT state <> 'in_progress' FROM image_generation.tasks"))
 
     monkeypatch.setattr(asking, "_keep", too_slow)
     painter, command = Slow(), wish()

@@ -67,7 +67,7 @@ class Stranger:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until something that was counted makes the condition true."""
-        async with asyncio.timeout(10), self._news:
+        async with asyncio.timeout(30), self._news:
             await self._news.wait_for(condition)
 
     def _answer(self, asked: Asked) -> bytes:

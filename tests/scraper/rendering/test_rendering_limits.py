@@ -175,7 +175,8 @@ async def kill(victim: Callable[[int, int], int]) -> None:
         await service.wait()
 
         async def is_gone() -> bool:
-            return not [*scratch.iterdir(), *commands_with(f"{scratch}/")]
+            # Its folder goes last: to look through all processes meanwhile would take the time that they need to end.
+            return not any(scratch.iterdir()) and not any(commands_with(f"{scratch}/"))
 
         await until(is_gone, seconds=3)
 
