@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any, cast
 
 import pytest
-from asyncpg import QueryCanceledError
+from asyncpg import DataError
 
 from contracts.image_generation import GenerateImage
 from services.image_generation.handlers import asking, generate_image
@@ -76,17 +76,17 @@ async def test_a_stop_while_the_name_cannot_be_written_down_tells_the_name(
 async def test_an_error_while_the_name_is_written_down_tells_the_name(
     house: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async def too_slow(*_: Any, **__: Any) -> None:
-        raise QueryCanceledError
+    async def broken(*_: Any, **__: Any) -> None:
+        raise DataError
 
-    async def tried_again() -> bool:
+    async def has_ended() -> bool:
         return bool(await house.value("SELECT state <> 'in_progress' FROM image_generation.tasks"))
 
-    monkeypatch.setattr(asking, "_keep", too_slow)
+    monkeypatch.setattr(asking, "_keep", broken)
     painter, command = Slow(), wish()
     async with working(house, painter, command):
         painter.answers.set()
-        await until(tried_again)
+        await until(has_ended)
     told = [line for line in capsys.readouterr().out.splitlines() if '"name_not_kept"' in line]
     assert len(told) == 1
     assert f'"request_id":"{command.job_id}"' in told[0]
