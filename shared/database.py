@@ -1,6 +1,7 @@
 """PostgreSQL: pools, codecs, and which errors mean that the database is away."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -53,6 +54,11 @@ _STATEMENT_SECONDS = 25
 
 _COMMAND_SECONDS = 30
 
+_LET_GO_SECONDS = 5
+
+_EXPIRY_SECONDS = 5.0
+"""Where the database takes no writes anywhere, its connections are opened anew no more often."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -73,6 +79,75 @@ def blaming_the_database(what: str) -> Iterator[None]:
         raise DatabaseAway(f"{what} cannot be had from the database: {error!r}") from error
 
 
+class PatientConnection(asyncpg.Connection):
+    """A connection that tells a database which takes its time from one that nobody will hear of any more.
+
+    The database itself ends what takes too long, and says so. Where it does not even say that, the way to it has gone
+    without a word, as behind a firewall or where another host has taken its place; and where it takes no writes it is
+    no longer the primary. The other connections of a pool lead to the same place, so that all are opened anew.
+    """
+
+    expire_all: Callable[[], None] = staticmethod(lambda: None)
+    """Has every connection of its pool be opened anew before it is used again."""
+
+    async def execute(self, *given: Any, **options: Any) -> str:
+        with self._judging():
+            return await super().execute(*given, **options)
+
+    async def executemany(self, *given: Any, **options: Any) -> None:
+        with self._judging():
+            await super().executemany(*given, **options)
+
+    async def fetch(self, *given: Any, **options: Any) -> Any:
+        with self._judging():
+            return await super().fetch(*given, **options)
+
+    async def fetchrow(self, *given: Any, **options: Any) -> Any:
+        with self._judging():
+            return await super().fetchrow(*given, **options)
+
+    async def fetchval(self, *given: Any, **options: Any) -> Any:
+        with self._judging():
+            return await super().fetchval(*given, **options)
+
+    @contextmanager
+    def _judging(self) -> Iterator[None]:
+        try:
+            yield
+        except asyncpg.ReadOnlySQLTransactionError:
+            self.expire_all()
+            raise
+        except TimeoutError as error:
+            self.expire_all()
+            self.terminate()  # it would be asked to leave off, and waited for as long again
+            raise DatabaseAway("The database has not answered, nor said that it takes too long.") from error
+        except asyncio.CancelledError:
+            asyncio.get_running_loop().call_later(_LET_GO_SECONDS, self._leave_where_nobody_answers)
+            raise
+
+    def _leave_where_nobody_answers(self) -> None:
+        """Let go whoever was cancelled and still waits for the database to leave off what it was asked."""
+        connection: Any = self
+        if connection._protocol is not None and connection._protocol._is_cancelling():  # noqa: SLF001 - nothing else tells
+            self.terminate()
+
+
+class _Expiry:
+    """Opens the connections of a pool anew, now and then at most."""
+
+    def __init__(self) -> None:
+        self.expire: Callable[[], Awaitable[None]]
+        self._again_at = float("-inf")
+        self._task: asyncio.Future[None] | None = None
+
+    def begin(self) -> None:
+        now = time.monotonic()
+        if now >= self._again_at:
+            self._again_at = now + _EXPIRY_SECONDS
+            self._task = asyncio.ensure_future(self.expire())
+            _log.warning("database_connections_opened_anew")
+
+
 async def open_pool(url: str, *, size: int, application_name: str, wait: bool = True) -> Pool:
     """Open a pool whose connections speak Python objects for jsonb.
 
@@ -80,6 +155,12 @@ async def open_pool(url: str, *, size: int, application_name: str, wait: bool = 
     it is first used, so that the caller can start while the database is away. Who takes a connection of it then
     hears DatabaseAway, and of no OSError.
     """
+    expiry = _Expiry()
+
+    async def prepare(connection: Any) -> None:
+        await _speak_json(connection)
+        connection.expire_all = expiry.begin
+
     pool = asyncpg.create_pool(
         url,
         min_size=0 if not wait else 1,
@@ -87,7 +168,8 @@ async def open_pool(url: str, *, size: int, application_name: str, wait: bool = 
         connect=_connect,
         timeout=5,
         command_timeout=_COMMAND_SECONDS,
-        init=_speak_json,
+        init=prepare,
+        connection_class=PatientConnection,
         reset=_keep_session,
         server_settings={
             "application_name": application_name,
@@ -99,6 +181,7 @@ async def open_pool(url: str, *, size: int, application_name: str, wait: bool = 
             "statement_timeout": f"{_STATEMENT_SECONDS}s",
         },
     )
+    expiry.expire = pool.expire_connections
     if wait:
         await until_answered(lambda: _open(pool), "connect to the database")
     else:

@@ -20,6 +20,8 @@ _REPLAY_PAGE = 1000
 _BUSY = 4
 _LINGER_SECONDS = 0.005
 _POLL_SECONDS = 0.5
+_FIRST_PAUSE_SECONDS = 0.2
+_LONGEST_PAUSE_SECONDS = 1.0
 _LOOK_FOR_REPLAYS_SECONDS = 2.0
 _SECOND_TRY_SECONDS = 7
 """With the 5 s of the first try less than the database lets a transaction wait for something else."""
@@ -39,6 +41,7 @@ class Relay:
 
     async def run(self) -> None:
         """Publish whenever something is waiting, until told to stop."""
+        pause_seconds = _FIRST_PAUSE_SECONDS
         while not self._stopping:
             await self._publisher.up.wait()
             self._outbox.wake.clear()
@@ -47,8 +50,10 @@ class Relay:
                 replayed = count < _LIMIT and await self._replay_page()
             except (*AWAY, *BROKER_AWAY) as error:
                 _log.warning("relay_paused", error=repr(error))
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(pause_seconds)
+                pause_seconds = min(pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
                 continue
+            pause_seconds = _FIRST_PAUSE_SECONDS
             if count >= _BUSY:  # under load a short wait makes the next batch larger
                 await asyncio.sleep(_LINGER_SECONDS)
             if count < _LIMIT and not replayed and not self._stopping:

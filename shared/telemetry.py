@@ -44,7 +44,8 @@ def configure_logging(service: str, level: str = "info") -> None:
     root.setLevel(level.upper())
     for noisy in ("botocore", "aiobotocore", "uvicorn"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    for repeating in ("aiormq", "aio_pika"):  # shared.broker says once what they say for each frame and channel
+    # shared.broker and shared.database say once what these say for each frame, channel and try to connect.
+    for repeating in ("aiormq", "aio_pika", "asyncpg"):
         logging.getLogger(repeating).setLevel(logging.CRITICAL)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
