@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from contracts.catalogue import CATALOGUE
 from contracts.envelope import Command
 from contracts.jobs import JobAccepted, JobCancelled, JobFailed, JobNews
-from shared import metrics, tasks
+from shared import heartbeat, metrics, tasks
 from shared.database import AWAY, Pool
 from shared.errors import Refused, printable
 from shared.isolation import Isolation
@@ -315,29 +315,34 @@ class Runner:
 
     async def beat(self) -> None:
         """Renew all leases with one statement, now and again, until cancelled."""
-        while True:
-            await asyncio.sleep(self._settings.heartbeat_seconds)
-            held = [running for running in self._running.values() if not running.job.lease_lost]
-            if not held:
-                continue
-            try:
-                answers = await tasks.renew_leases(
-                    self._pulse,
-                    [running.job.lease for running in held],
-                    [(running.job.share, running.job.stage) for running in held],
-                    self._settings.lease_seconds,
-                )
-            except AWAY as error:
-                _log.warning("heartbeat_missed", error=repr(error), jobs=len(held))
-                continue
-            for running in held:
-                pulse = answers.get(running.job.id)
-                if pulse is None:
-                    self._interrupt(running, "lost")
-                elif pulse.cancelled or pulse.overdue:
-                    self._interrupt(running, "cancelled" if pulse.cancelled else "overdue")
-                elif pulse.hinted:
-                    running.job.hinted.set()
+        await heartbeat.beat(
+            self._renew,
+            pause_seconds=self._settings.heartbeat_seconds,
+            patience_seconds=self._settings.lease_seconds / 5,
+        )
+
+    async def _renew(self) -> None:
+        held = [running for running in self._running.values() if not running.job.lease_lost]
+        if not held:
+            return
+        try:
+            answers = await tasks.renew_leases(
+                self._pulse,
+                [running.job.lease for running in held],
+                [(running.job.share, running.job.stage) for running in held],
+                self._settings.lease_seconds,
+            )
+        except AWAY as error:
+            _log.warning("heartbeat_missed", error=repr(error), jobs=len(held))
+            return
+        for running in held:
+            pulse = answers.get(running.job.id)
+            if pulse is None:
+                self._interrupt(running, "lost")
+            elif pulse.cancelled or pulse.overdue:
+                self._interrupt(running, "cancelled" if pulse.cancelled else "overdue")
+            elif pulse.hinted:
+                running.job.hinted.set()
 
     async def tell_starts(self) -> None:
         """Say JobStarted for work that turns out to be long, until cancelled."""

@@ -2,8 +2,10 @@
 
 import asyncio
 import signal
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -23,6 +25,7 @@ from contracts.jobs import (
 from shared import metrics, sweep
 from shared.broker import BROKER_AWAY, Unroutable
 from shared.bus import Bus
+from shared.contact import Contact
 from shared.database import AWAY, Pool, close_pool, open_pool
 from shared.ending import end
 from shared.handling import Reactions, Works, bind_work
@@ -42,6 +45,8 @@ from shared.telemetry import configure_logging, configure_tracing
 _SWEEP_SECONDS = 1.0
 _FLUSH_SECONDS = 8.0  # of the grace period, for what comes after the work
 _TIDY_SECONDS = 7.0
+_PULSE_CONNECTIONS = 5  # for heartbeats that hang, for the sweep and for reports; opened only where they are needed
+_AT_ONCE_SECONDS = 4.0  # in which even a slow database lets somebody in
 
 WORKER_LOST = ("worker_lost", "The worker that ran it went away without an answer.")
 
@@ -64,6 +69,7 @@ class Worker:
         self._stack = AsyncExitStack()
         self._progress: set[asyncio.Task[None]] = set()
         self._clock = Clock()
+        self._contact: Contact | None = None
         self._doing = Doing()
         self._recalled = False
         self._alongside: list[Callable[[], Awaitable[None]]] = []
@@ -74,13 +80,15 @@ class Worker:
         configure_logging(self.service, self.settings.log_level)
         self._tracing = configure_tracing(self.service, self.settings.otel_exporter_otlp_endpoint)
         await self._stack.enter_async_context(serve_health(self.health, self.settings))
+        asked_at = time.monotonic()
         self.pool = await self._open_pool("works", self.settings.database_pool_size)
+        self._was_in_sight = time.monotonic() - asked_at < _AT_ONCE_SECONDS
         await self._verify_schema()
         kinds = frozenset(self._works)
         self.bus = Bus(self.service, self.settings, hears=self._hears, pool=self.pool, health=self.health, works=kinds)
         bench = Bench(self.service, self.pool, self.bus.outbox, self._clock, name_worker(), kinds, self._say_progress)
         # Leases are renewed on connections of their own: handlers that hold all others must not cost their leases.
-        self._pulse = await self._open_pool("pulse", 2)
+        self._pulse = await self._open_pool("pulse", _PULSE_CONNECTIONS)
         self._runner = Runner(bench, self.settings, self._pulse)
         self._instructions = Instructions(self.service, self._runner)
         self.bus.outbox.tasks = self._runner
@@ -158,9 +166,11 @@ class Worker:
                 raise SystemExit(str(error)) from None
 
     async def _check_database(self) -> None:
-        await self.pool.fetchval("SELECT 1")
+        if await self.pool.fetchval("SELECT current_setting('transaction_read_only')::bool"):
+            raise ConnectionError("the database takes no writes")
 
     async def _sweep(self) -> None:
+        self._contact = Contact(self.settings.lease_seconds, in_sight=self._was_in_sight)
         while True:
             more = False
             try:
@@ -178,6 +188,8 @@ class Worker:
             self._recalled = True
         survey = await sweep.select_survey(self._pulse, self._runner.kinds)
         self._clock.set(survey.now)
+        if self._contact is not None and not self._contact.answered():
+            survey = replace(survey, expired=False)
         if survey.suspects:
             self._runner.run_suspects()
         if survey.expired or survey.silent or survey.overdue or survey.doomed:
