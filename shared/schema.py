@@ -4,6 +4,7 @@ The SQL of `shared/migrations` is applied to the schema of every service, then t
 ends in `.work.sql` is for workers only.
 """
 
+import asyncio
 import hashlib
 import re
 from collections.abc import Iterator
@@ -11,12 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
+import structlog
 
 from shared.database import Connection
 
 _SHARED = Path(__file__).parent / "migrations"
 _SERVICES = Path(__file__).parent.parent / "services"
 _LOCK = 0x64696F72  # "dior": one migration of a database at a time
+_LOCK_TIMEOUT = "500ms"
+_LET_PAST_SECONDS = 2.0
+
+_log = structlog.get_logger(__name__)
 
 
 class SchemaError(Exception):
@@ -61,7 +67,8 @@ def _numbered(folder: Path) -> Iterator[Path]:
 async def migrate(connection: Connection, service: str, *, works: bool) -> list[str]:
     """Apply what is missing to the schema named like the service; return the names of what was applied.
 
-    Each file is a transaction of its own; two processes that migrate at once wait for each other.
+    Each file is a transaction of its own; two processes that migrate at once wait for each other. What somebody else
+    holds is waited for, in a way that keeps nobody from it.
 
     Raises:
         SchemaError: an applied file was changed afterwards. A schema that is ahead of the code is fine: new versions
@@ -77,16 +84,32 @@ async def migrate(connection: Connection, service: str, *, works: bool) -> list[
         )
         missing = _missing(migrations_of(service, works=works), await _applied(connection), service)
         for migration in missing:
-            async with connection.transaction():
-                await connection.execute(migration.sql)
-                await connection.execute(
-                    "INSERT INTO schema_migrations (name, checksum) VALUES ($1, $2)", migration.name, migration.checksum
-                )
+            await _apply(connection, migration)
         # Fresh tables without statistics are read by sequential scan.
         await _analyze(connection, service)
         return [migration.name for migration in missing]
     finally:
         await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
+
+
+async def _apply(connection: Connection, migration: Migration) -> None:
+    """Apply a migration, however long somebody else holds a table that it changes.
+
+    Whoever waits for a table keeps all others from it that come later. So it waits for a moment only, and tries again.
+    """
+    while True:
+        try:
+            async with connection.transaction():
+                await connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
+                await connection.execute(migration.sql)
+                await connection.execute(
+                    "INSERT INTO schema_migrations (name, checksum) VALUES ($1, $2)", migration.name, migration.checksum
+                )
+        except asyncpg.LockNotAvailableError as error:
+            _log.warning("migration_waits", migration=migration.name, error=str(error))
+            await asyncio.sleep(_LET_PAST_SECONDS)
+        else:
+            return
 
 
 async def _analyze(connection: Connection, service: str) -> None:
