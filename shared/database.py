@@ -33,6 +33,7 @@ DATABASE_TROUBLE = (
     asyncpg.LockNotAvailableError,
     asyncpg.TransactionRollbackError,  # deadlocks and serialisation: the next try finds another order
     asyncpg.ReadOnlySQLTransactionError,  # the old primary during a failover
+    asyncpg.InvalidCachedStatementError,  # a table has a new column since it was asked for all it has
 )
 """What PostgreSQL and asyncpg say when they cannot serve now."""
 

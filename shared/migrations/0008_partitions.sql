@@ -26,7 +26,7 @@ BEGIN
                            day::timestamp AT TIME ZONE 'UTC', (day + 1)::timestamp AT TIME ZONE 'UTC');
         END IF;
     END LOOP;
-    PERFORM set_config('lock_timeout', '100ms', true);
+    PERFORM set_config('lock_timeout', '300ms', true);
     FOR stale IN
         SELECT child.relname
         FROM pg_inherits
