@@ -133,6 +133,7 @@ class Bus:
 
     async def _relay_when_prepared(self) -> None:
         await until_answered(self._housekeeping.prepare, "prepare the tables")
+        self._start(self._relay.run_again)
         await self._relay.run()
 
     def _start(self, run: Callable[[], Coroutine[Any, Any, None]]) -> "asyncio.Task[None]":

@@ -20,6 +20,9 @@ _REPLAY_PAGE = 1000
 _BUSY = 4
 _LINGER_SECONDS = 0.005
 _POLL_SECONDS = 0.5
+_AGAIN_AT_ONCE = 50
+"""Of what nobody confirms, this much leaves room in flight for what is new."""
+_AGAIN_SECONDS = 2.0
 _FIRST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 1.0
 _LOOK_FOR_REPLAYS_SECONDS = 2.0
@@ -61,6 +64,18 @@ class Relay:
                     async with asyncio.timeout(_POLL_SECONDS):
                         await self._outbox.wake.wait()
 
+    async def run_again(self) -> None:
+        """Offer anew what queues have refused, until told to stop; by itself, so that nobody waits behind it."""
+        while not self._stopping:
+            await self._publisher.up.wait()
+            count = 0
+            try:
+                count = await self.relay_batch(put_off=True)
+            except (*AWAY, *BROKER_AWAY) as error:
+                _log.warning("relay_paused", error=repr(error))
+            if count < _AGAIN_AT_ONCE:
+                await asyncio.sleep(_AGAIN_SECONDS)
+
     async def stop(self, running: "asyncio.Task[None]", *, seconds: float) -> None:
         """Let the batch under way end and publish what is left, for a bounded time."""
         self._stopping = True
@@ -72,8 +87,8 @@ class Relay:
                 while self._publisher.up.is_set() and await self.relay_batch():
                     pass
 
-    async def relay_batch(self) -> int:
-        """Publish one batch; return how many left.
+    async def relay_batch(self, *, put_off: bool = False) -> int:
+        """Publish one batch of what is new, or of what was put off and is due; return how many left.
 
         The rows stay locked until they are confirmed and kept. If that does not commit they are published again
         with the same ids, and inboxes absorb what was repeated. What a queue refuses waits a little; what nobody
@@ -82,7 +97,8 @@ class Relay:
         Raises ConnectionError when the broker went away; what it had confirmed is kept nevertheless.
         """
         async with self._outbox.transaction(self._pool) as tx:
-            rows = await _lock_outbox(tx.connection, _LIMIT)
+            connection = tx.connection
+            rows = await (_lock_put_off(connection, _AGAIN_AT_ONCE) if put_off else _lock_outbox(connection, _LIMIT))
             if not rows:
                 return 0
             failures = await self._publish_all(rows)
@@ -153,8 +169,18 @@ async def _lock_outbox(connection: Connection, limit: int) -> list[asyncpg.Recor
     rows = await connection.fetch(
         """
         SELECT id, message_id, routing_key, queue, job_id, body FROM outbox
-        WHERE not_before IS NULL OR not_before < now()
-        ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED
+        WHERE not_before IS NULL ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED
+        """,
+        limit,
+    )
+    return list(rows)
+
+
+async def _lock_put_off(connection: Connection, limit: int) -> list[asyncpg.Record]:
+    rows = await connection.fetch(
+        """
+        SELECT id, message_id, routing_key, queue, job_id, body FROM outbox
+        WHERE not_before < now() ORDER BY not_before LIMIT $1 FOR UPDATE SKIP LOCKED
         """,
         limit,
     )
