@@ -1,6 +1,7 @@
 """The bucket, through one configuration that R2, AWS, SeaweedFS and `rclone serve s3` all understand."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadErro
 from botocore.exceptions import ConnectionError as NoConnectionError
 
 from shared.errors import Failure, Refused, TryAgain
+from shared.fetch import retry_after_seconds
 from shared.object_keys import check_key
 from shared.scratch import new_file
 from shared.settings import ObjectSettings
@@ -27,6 +29,12 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES: Final = 1024 * 1024
 PRESIGN_LIMIT_SECONDS: Final = 7 * 24 * 60 * 60  # what S3 and R2 accept at most
+
+_PATIENCE_SECONDS: Final = 20.0
+"""Where a store that has too much to do does not say how long it wants to be left alone."""
+
+_CODE_CHARACTERS: Final = 60
+_UNPRINTABLE: Final = re.compile(r"[^\x20-\x7e]")
 
 # Checksums only where S3 demands them: R2 and rclone stumble over the trailers that are the default since
 # boto3 1.36. Payloads are not hashed again, since their hash is in the key.
@@ -243,9 +251,30 @@ def _named_failures(what: str) -> Iterator[None]:
     except ClientError as error:
         if _status(error) == HTTPStatus.NOT_FOUND and error.response["Error"]["Code"] != "NoSuchBucket":
             raise Refused("object_missing", f"Nothing is stored at {what}.") from error
-        raise TryAgain("object_store_unavailable", "The object store does not do what we ask.") from error
+        raise _denied(error) from error
     except (HTTPClientError, NoConnectionError, IncompleteReadError, aiohttp.ClientError, TimeoutError) as error:
         raise TryAgain("object_store_unavailable", "The object store does not answer.") from error
+
+
+def _denied(error: ClientError) -> TryAgain:
+    """Say in the store's own words what it does not do, and whether it only asks for patience.
+
+    To a HEAD it gives no words, so that its 503 may mean that.
+    """
+    status, told = _status(error), str(error.response["Error"]["Code"])
+    code = _UNPRINTABLE.sub(" ", told)[:_CODE_CHARACTERS]
+    answered = str(status) if code in {"", str(status)} else f"{status} {code}"
+    is_busy = status == HTTPStatus.TOO_MANY_REQUESTS or (
+        status == HTTPStatus.SERVICE_UNAVAILABLE and told in {"SlowDown", str(status)}
+    )
+    headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    wanted = retry_after_seconds(headers.get("retry-after", "")) if is_busy else None
+    return TryAgain(
+        "object_store_unavailable",
+        f"The object store does not do what we ask: it answers {answered}.",
+        retry_after_seconds=_PATIENCE_SECONDS if is_busy and wanted is None else wanted,
+        rate_limited=is_busy,
+    )
 
 
 @contextmanager
