@@ -29,6 +29,7 @@ _LENGTH: Final = struct.Struct(">I")
 _CHUNK_BYTES: Final = 1024 * 1024
 _SLICES: Final = 20
 _PATIENCE: Final = 4  # times the limit: then the machine is to blame
+_LOOKS, _LOOK_SECONDS = 50, 0.02
 _CODE: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 # After these a process is not trusted with another call.
 _SPENT: Final = frozenset({"decoder_crashed", "needs_too_much_memory"})
@@ -224,12 +225,23 @@ class Child:
             _check_size(sum(sizes), self._limits.answer_bytes)
             return header, [await self._reader.readexactly(size) for size in sizes]
         except (asyncio.IncompleteReadError, ConnectionError) as error:
+            by_itself = await self._ends_by_itself()
             await self.end()
             if self._process.returncode == -signal.SIGXCPU:
                 raise self._too_long() from error
+            if self._process.returncode == -signal.SIGKILL and by_itself:
+                raise _killed() from error
             raise _crashed() from error
         except ValueError as error:
             raise _crashed() from error
+
+    async def _ends_by_itself(self) -> bool:
+        """Tell whether a process that has hung up is about to be gone without being killed here."""
+        for _ in range(_LOOKS):
+            if self._ended or has_ended(self.pid):
+                break
+            await asyncio.sleep(_LOOK_SECONDS)
+        return not self._ended and has_ended(self.pid)
 
     def _too_long(self) -> Refused:
         return Refused("takes_too_long", f"Reading this file took longer than {self._limits.seconds:g} s.")
@@ -313,6 +325,13 @@ def _check_size(size_bytes: int, limit_bytes: int) -> None:
 
 def _unavailable(reason: str) -> TryAgain:
     return TryAgain("sandbox_unavailable", f"The process that reads untrusted files cannot start: {reason}.")
+
+
+def _killed() -> TryAgain:
+    return TryAgain(
+        "sandbox_unavailable",
+        "The process that read this file was killed, as happens where memory is short; it is read again later.",
+    )
 
 
 def _crashed() -> Refused:

@@ -168,6 +168,15 @@ def forge(_: bytes, options: dict[str, Any]) -> Answer:
     return {}, []
 
 
+def hang_up(_: bytes, __: dict[str, Any]) -> Answer:
+    """Close every socket, and live on."""
+    for number in range(3, 64):
+        if _is_open(number):
+            os.close(number)
+    time.sleep(600)
+    return {}, []
+
+
 def _is_open(number: int) -> bool:
     try:
         return socket.socket(fileno=os.dup(number)).family == socket.AF_UNIX
