@@ -9,7 +9,7 @@ from services.scraper.manners import SharedBooks
 from services.scraper.rendering import renderer as rendering
 from services.scraper.rendering.renderer import Renderer
 from services.scraper.settings import Settings
-from services.scraper.sources import Harvester, Manifests, read_in
+from services.scraper.sources import PATIENCE_SECONDS, Harvester, Manifests, read_in
 from shared.fetch import Outbound, Proxy
 from shared.manners import Limits
 from shared.objects import ObjectStore
@@ -53,7 +53,9 @@ async def serve(settings: Settings) -> None:
         )
         worker.alongside(lambda: keep_schedules(worker.bus))
         worker.alongside(lambda: keep_accounts(worker.bus))
-        harvester = Harvester(crawler, read_in(sandbox))
+        harvester = Harvester(
+            crawler, read_in(sandbox), patience_seconds=min(PATIENCE_SECONDS, settings.job_deadline_hours * 3600 / 2)
+        )
         await worker.run(crawler=crawler, books=books, harvester=harvester, manifests=manifests)
 
 

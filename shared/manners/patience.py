@@ -8,19 +8,21 @@ from typing import Final
 from shared.errors import TryAgain
 from shared.manners.hosts import Host
 
-PATIENCE: Final = frozenset({"host_busy", "host_blocked"})
+HOST_BUSY: Final = "host_busy"
+HOST_BLOCKED: Final = "host_blocked"
+PATIENCE: Final = frozenset({HOST_BUSY, HOST_BLOCKED})
 """The codes of these failures."""
 
 
 def host_busy(name: str, wait_seconds: float, what: str) -> TryAgain:
     """Say that the turn of `what`, such as a page, would come too late to be waited for."""
-    return _patience("host_busy", f"{name} is asked no more than it can bear; the {what} waits its turn.", wait_seconds)
+    return _patience(HOST_BUSY, f"{name} is asked no more than it can bear; the {what} waits its turn.", wait_seconds)
 
 
 def host_blocked(name: str, host: Host, again_at: float, now: float) -> TryAgain:
     """Say that a host refuses us, how, and when it is asked again."""
     sentence = f"{name} has refused us {host.blocks} times in a row ({_phrase(host.blocked_by or '')})"
-    return _patience("host_blocked", f"{sentence}; it is asked again at {moment(again_at)}.", again_at - now)
+    return _patience(HOST_BLOCKED, f"{sentence}; it is asked again at {moment(again_at)}.", again_at - now)
 
 
 def moment(seconds: float) -> str:

@@ -23,6 +23,7 @@ from services.scraper.store.untold import insert_untold
 from shared.errors import Failure, Refused, TryAgain
 from shared.identifiers import child_id
 from shared.jobs import Job
+from shared.manners import HOST_BUSY
 from shared.outbox import Transaction
 from shared.retry import ATTEMPTS, backoff_seconds
 
@@ -105,9 +106,19 @@ class Step:
             return
         asked_for = passing.retry_after_seconds
         seconds = backoff_seconds(line.tries + 1) if asked_for is None else asked_for
+        # Of its turn that is late, which comes, its host is innocent.
+        put_off = passing.rate_limited and passing.code != HOST_BUSY
+        if put_off and line.put_off_seconds + seconds > self._harvester.patience_seconds:
+            await self._refuse(line, _out_of_patience(passing, self._harvester.patience_seconds))
+            return
         async with self._job.recording() as tx:
             await store.update_line_postponed(
-                tx.connection, self._crawl_id, line, seconds=seconds, counts=not passing.rate_limited
+                tx.connection,
+                self._crawl_id,
+                line,
+                seconds=seconds,
+                counts=not passing.rate_limited,
+                put_off=put_off,
             )
 
     async def _settle(self, tx: Transaction, line: Claimed, outcome: str, why: Failure) -> None:
@@ -229,6 +240,12 @@ class Step:
 
     def _account(self, tx: Transaction, lines: Sequence[UrlLine]) -> None:
         account(tx, self._job.command, self._crawl_id, lines)
+
+
+def _out_of_patience(passing: TryAgain, patience_seconds: float) -> Refused:
+    """Say that a crawl no longer waits for what may pass; whoever has it asked once more begins anew."""
+    waited = f"A crawl waits no longer than {patience_seconds / 3600:.2g} hours for that; have it retried later."
+    return Refused(passing.code, f"{passing.sentence} {waited}")
 
 
 def _urls_at_most(limits: CrawlScope) -> int:

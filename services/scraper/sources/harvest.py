@@ -16,6 +16,9 @@ from shared.addresses import Url, join
 from shared.errors import Refused
 from shared.sandbox import Sandbox
 
+PATIENCE_SECONDS: Final = 12 * 60 * 60.0
+"""Half of what a job may wait for, so that no step of a crawl ends before the URLs that it waits with."""
+
 _UNFOLLOWED: Final = frozenset({"nofollow", "none"})
 _ACCEPT: Final = "application/xml,text/xml,application/rss+xml,application/atom+xml,text/plain;q=0.8,*/*;q=0.5"
 _ENTRIES: Final = TypeAdapter(list[Entry])
@@ -89,12 +92,16 @@ class Harvester:
     Args:
         crawler: asks politely.
         read: reads a document; `read_in(sandbox)` where documents come from strangers.
+        patience_seconds: for so long a crawl waits for a host that asks for patience again and again.
 
     """
 
-    def __init__(self, crawler: Crawler, read: ReadDocument = read_in_thread) -> None:
+    def __init__(
+        self, crawler: Crawler, read: ReadDocument = read_in_thread, *, patience_seconds: float = PATIENCE_SECONDS
+    ) -> None:
         self._crawler = crawler
         self._read = read
+        self.patience_seconds = patience_seconds
 
     def check_can_render(self) -> None:
         """Raise Refused (`rendering_unavailable`) where no page can be shown as scripts build it."""

@@ -40,7 +40,7 @@ async def update_lines_again(connection: Connection, crawl_id: UUID) -> int:
             """
             WITH again AS (
                 UPDATE crawl_urls SET outcome = 'waiting', code = NULL, sentence = NULL, settled_at = NULL, tries = 0,
-                                      lost = 0, not_before = NULL
+                                      lost = 0, not_before = NULL, put_off_at = NULL
                 WHERE crawl_id = $1 AND kind <> 'image'
                   AND (outcome IN ('refused', 'asked') OR (outcome = 'skipped' AND code = $2))
                 RETURNING outcome

@@ -51,13 +51,20 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A URL that is asked now."""
+    """A URL that is asked now.
+
+    Attributes:
+        tries: that failed.
+        put_off_seconds: since its host has asked for patience first; 0 where it never did.
+
+    """
 
     kind: str
     key: bytes
     url: str
     depth: int
     tries: int
+    put_off_seconds: float = 0.0
 
 
 async def insert_crawl(
@@ -229,9 +236,11 @@ async def _claim(connection: Connection, crawl_id: UUID, job_id: UUID, limit: in
         ), asked AS (
             UPDATE crawl_urls u SET outcome = 'asked', job_id = $2
             FROM due WHERE u.crawl_id = $1 AND u.kind = due.kind AND u.key = due.key
-            RETURNING u.kind, u.key, u.url, u.depth, u.tries, u.seen_number
+            RETURNING u.kind, u.key, u.url, u.depth, u.tries, u.seen_number, u.put_off_at
         )
-        SELECT kind, key, url, depth, tries FROM asked ORDER BY depth, seen_number
+        SELECT kind, key, url, depth, tries,
+               coalesce(extract(epoch FROM now() - put_off_at), 0)::float8 AS put_off_seconds
+        FROM asked ORDER BY depth, seen_number
         """,
         crawl_id,
         job_id,
@@ -266,13 +275,17 @@ async def update_line_settled(
 
 
 async def update_line_postponed(
-    connection: Connection, crawl_id: UUID, line: Claimed, *, seconds: float, counts: bool
+    connection: Connection, crawl_id: UUID, line: Claimed, *, seconds: float, counts: bool, put_off: bool
 ) -> None:
-    """Have a URL wait, because its host cannot answer it now; `counts`: as a try that failed."""
+    """Have a URL wait, because its host cannot answer it now.
+
+    `counts`: as a try that failed; `put_off`: its host asks for patience, of which the first time is remembered.
+    """
     await connection.execute(
         """
         UPDATE crawl_urls
-        SET outcome = 'waiting', tries = tries + $5::int, not_before = now() + $4 * interval '1 s'
+        SET outcome = 'waiting', tries = tries + $5::int, not_before = now() + $4 * interval '1 s',
+            put_off_at = CASE WHEN $6 THEN coalesce(put_off_at, now()) ELSE put_off_at END
         WHERE crawl_id = $1 AND kind = $2 AND key = $3
         """,
         crawl_id,
@@ -280,6 +293,7 @@ async def update_line_postponed(
         line.key,
         seconds,
         int(counts),
+        put_off,
     )
 
 

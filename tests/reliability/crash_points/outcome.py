@@ -55,7 +55,7 @@ _OF_ATTEMPTS: Final = frozenset(
         ),
         *("asks", "ask_at", "asked_at", "unanswered_since", "unknown_at", "updated_at", "run_at", "headers", "day"),
         *("duration_ms", "attempted_at", "last_used_at", "digest", "fingerprint", "failures"),
-        *("tries", "lost", "not_before", "seen_number", "asked"),
+        *("tries", "lost", "not_before", "put_off_at", "seen_number", "asked"),
     }
 )
 """Columns and fields that tell how often something was tried, by whom, and how far it was; headers count deliveries.
