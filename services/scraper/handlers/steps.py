@@ -14,6 +14,7 @@ from services.scraper.handlers.accounts import account, line_of
 from services.scraper.handlers.pages import image_found, page_scraped
 from services.scraper.handlers.permits import waiting
 from services.scraper.handlers.remembering import Known, keep
+from services.scraper.handlers.room import fitting, room_of
 from services.scraper.rules import FETCH_RECIPE, image_subject
 from services.scraper.sources import Harvest, Harvester, Scope
 from services.scraper.sources.scopes import key_of
@@ -28,7 +29,6 @@ from shared.outbox import Transaction
 from shared.retry import ATTEMPTS, backoff_seconds
 
 _AT_ONCE: Final = 4
-_URLS_A_PAGE: Final = 50
 _PAGE_LIMIT: Final = Refused("page_limit", "The crawl has as many pages as it was allowed.")
 _IMAGE_LIMIT: Final = Refused("image_limit", "The crawl has as many images as it was allowed.")
 _KNOWN: Final = Refused("found_before", "An earlier crawl of this source has found it.")
@@ -51,12 +51,17 @@ class _Seen:
     page: Page | None
 
     @property
-    def count(self) -> int:
-        return len(self.places) + len(self.pictures)
+    def lines(self) -> list[Line]:
+        """All of them; images first."""
+        return [*self.pictures, *self.places]
 
-    def cut(self, room: int) -> "_Seen":
-        """Give no more than so many, images first."""
-        return replace(self, pictures=self.pictures[:room], places=self.places[: max(0, room - len(self.pictures))])
+    def cut(self, lines: Sequence[Line]) -> "_Seen":
+        """Give no others than these."""
+        left = {(line.kind, line.key) for line in lines}
+        pictures, places = (
+            [one for one in some if (one.kind, one.key) in left] for some in (self.pictures, self.places)
+        )
+        return replace(self, pictures=pictures, places=places)
 
 
 class Step:
@@ -142,9 +147,9 @@ class Step:
             await store.update_line_settled(
                 tx.connection, self._crawl_id, line, outcome=outcome, code=code, sentence=sentence
             )
-            room = max(0, _urls_at_most(self._scope.limits) - crawl.urls_noted)
-            noted = await self._note(tx, harvest.url, seen.cut(room), crawl)
-            taken, found, left_out = _count(noted, "waiting"), _count(noted, "found"), max(0, seen.count - room)
+            seen, left_out = await self._fitting(tx, seen, crawl)
+            noted = await self._note(tx, harvest.url, seen, crawl)
+            taken, found = _count(noted, "waiting"), _count(noted, "found")
             counts = {"pages": taken, "images": found, "noted": len(noted), "left_out": left_out}
             await store.update_counts(tx.connection, self._crawl_id, done=1, **counts)
             self.left_out += left_out
@@ -173,10 +178,20 @@ class Step:
         places, pictures = _once(_places(self._scope, depth, harvest)), _once(self._images(depth, harvest))
         return _Seen(places, pictures, images, untold, harvest.page)
 
+    async def _fitting(self, tx: Transaction, seen: _Seen, crawl: CrawlRow) -> tuple[_Seen, int]:
+        """Leave out what there is no room for; tell how much that is."""
+        seen = replace(seen, pictures=await self._without_known(tx, seen.pictures))
+        lines, limits = seen.lines, self._scope.limits
+        if len(lines) <= room_of(crawl, limits):
+            return seen, 0
+        known = await store.select_lines_known(tx.connection, self._crawl_id, lines)
+        fit = fitting(lines, known, crawl, limits)
+        return seen.cut(fit), len(lines) - len(fit)
+
     async def _note(self, tx: Transaction, url: str, seen: _Seen, crawl: CrawlRow) -> list[Line]:
         """Let into the frontier, and have fetched, what no page of this crawl has shown before, within the limits."""
         limits = self._scope.limits
-        new = await self._note_new(tx, url, [*seen.places, *await self._without_known(tx, seen.pictures)])
+        new = await self._note_new(tx, url, [*seen.places, *seen.pictures])
         new = await self._note_surplus(tx, new, "waiting", limits.max_pages - crawl.pages_taken, _PAGE_LIMIT)
         new = await self._note_surplus(tx, new, "found", limits.max_images - crawl.images_taken, _IMAGE_LIMIT)
         for one in new:
@@ -246,11 +261,6 @@ def _out_of_patience(passing: TryAgain, patience_seconds: float) -> Refused:
     """Say that a crawl no longer waits for what may pass; whoever has it asked once more begins anew."""
     waited = f"A crawl waits no longer than {patience_seconds / 3600:.2g} hours for that; have it retried later."
     return Refused(passing.code, f"{passing.sentence} {waited}")
-
-
-def _urls_at_most(limits: CrawlScope) -> int:
-    """Tell how many URLs a crawl notes, so that no site fills a disk with what it only names."""
-    return _URLS_A_PAGE * limits.max_pages + 2 * limits.max_images
 
 
 def _places(scope: Scope, depth: int, harvest: Harvest) -> Iterator[Line]:
