@@ -40,7 +40,8 @@ async def crawl_site(job: Job[CrawlSite], harvester: Harvester) -> None:
             rendered=command.rendered,
         )
         known = await store.insert_lines(tx.connection, job.id, lines, found_on=None, job_id=job.id)
-        await store.update_counts(tx.connection, job.id, pages=len(known))
+        lists = sum(kind != "page" for kind, _ in known)
+        await store.update_counts(tx.connection, job.id, pages=len(known), lists=lists)
         tx.follow(_step(command, job, number=1))
         tx.result(seeds=len(lines))
 

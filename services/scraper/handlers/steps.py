@@ -14,12 +14,13 @@ from services.scraper.handlers.accounts import account, line_of
 from services.scraper.handlers.pages import image_found, page_scraped
 from services.scraper.handlers.permits import waiting
 from services.scraper.handlers.remembering import Known, keep
-from services.scraper.handlers.room import fitting, room_of
+from services.scraper.handlers.room import Budget, budget_of, fitting, left_to_take, room_of
 from services.scraper.rules import FETCH_RECIPE, image_subject
 from services.scraper.sources import Harvest, Harvester, Scope
 from services.scraper.sources.scopes import key_of
 from services.scraper.store import crawls as store
 from services.scraper.store.crawls import Claimed, CrawlRow, Line
+from services.scraper.store.room import select_lines_known
 from services.scraper.store.untold import insert_untold
 from shared.errors import Failure, Refused, TryAgain
 from shared.identifiers import child_id
@@ -29,8 +30,11 @@ from shared.outbox import Transaction
 from shared.retry import ATTEMPTS, backoff_seconds
 
 _AT_ONCE: Final = 4
-_PAGE_LIMIT: Final = Refused("page_limit", "The crawl has as many pages as it was allowed.")
-_IMAGE_LIMIT: Final = Refused("image_limit", "The crawl has as many images as it was allowed.")
+_LIMITS: Final[Mapping[Budget, Refused]] = {
+    "page": Refused("page_limit", "The crawl has as many pages as it was allowed."),
+    "list": Refused("page_limit", "The crawl reads as many lists of pages as it was allowed pages, and no more."),
+    "image": Refused("image_limit", "The crawl has as many images as it was allowed."),
+}
 _KNOWN: Final = Refused("found_before", "An earlier crawl of this source has found it.")
 _READ: Final = ("read", None, None)
 _UNCHANGED: Final = ("duplicate", "unchanged", "Its server says that it is as an earlier crawl has read it.")
@@ -150,7 +154,8 @@ class Step:
             seen, left_out = await self._fitting(tx, seen, crawl)
             noted = await self._note(tx, harvest.url, seen, crawl)
             taken, found = _count(noted, "waiting"), _count(noted, "found")
-            counts = {"pages": taken, "images": found, "noted": len(noted), "left_out": left_out}
+            lists = sum(one.outcome == "waiting" and one.kind != "page" for one in noted)
+            counts = {"pages": taken, "lists": lists, "images": found, "noted": len(noted), "left_out": left_out}
             await store.update_counts(tx.connection, self._crawl_id, done=1, **counts)
             self.left_out += left_out
             settled = [_told(one, harvest.url) for one in noted if one.outcome != "waiting"]
@@ -184,16 +189,15 @@ class Step:
         lines, limits = seen.lines, self._scope.limits
         if len(lines) <= room_of(crawl, limits):
             return seen, 0
-        known = await store.select_lines_known(tx.connection, self._crawl_id, lines)
+        known = await select_lines_known(tx.connection, self._crawl_id, lines)
         fit = fitting(lines, known, crawl, limits)
         return seen.cut(fit), len(lines) - len(fit)
 
     async def _note(self, tx: Transaction, url: str, seen: _Seen, crawl: CrawlRow) -> list[Line]:
         """Let into the frontier, and have fetched, what no page of this crawl has shown before, within the limits."""
-        limits = self._scope.limits
         new = await self._note_new(tx, url, [*seen.places, *seen.pictures])
-        new = await self._note_surplus(tx, new, "waiting", limits.max_pages - crawl.pages_taken, _PAGE_LIMIT)
-        new = await self._note_surplus(tx, new, "found", limits.max_images - crawl.images_taken, _IMAGE_LIMIT)
+        for budget, room in left_to_take(crawl, self._scope.limits).items():
+            new = await self._note_surplus(tx, new, budget, room)
         for one in new:
             if one.outcome == "found" and one.fetch_job_id is not None:
                 tx.say(image_found(self._job.command, one.fetch_job_id, url, seen.images[one.key], seen.page))
@@ -227,12 +231,11 @@ class Step:
         new = await store.insert_lines(tx.connection, self._crawl_id, lines, found_on=url, job_id=self._job.id)
         return [line for line in lines if (line.kind, line.key) in new]
 
-    async def _note_surplus(
-        self, tx: Transaction, new: Sequence[Line], outcome: str, room: int, why: Refused
-    ) -> list[Line]:
+    async def _note_surplus(self, tx: Transaction, new: Sequence[Line], budget: Budget, room: int) -> list[Line]:
         """Take back what is over a limit; give all lines as they are then."""
-        taken = [line for line in new if line.outcome == outcome]
+        taken = [line for line in new if line.outcome in {"waiting", "found"} and budget_of(line) == budget]
         surplus = {(line.kind, line.key) for line in taken[max(0, room) :]}
+        why = _LIMITS[budget]
         reason = {"code": why.code, "sentence": why.sentence}
         if surplus:
             await store.update_lines_skipped(tx.connection, self._crawl_id, sorted(surplus), **reason)

@@ -16,13 +16,20 @@ LOST_AT_MOST = 4
 
 @dataclass(frozen=True, slots=True)
 class CrawlRow:
-    """A crawl as it stands."""
+    """A crawl as it stands.
+
+    Attributes:
+        pages_taken: pages and lists that were let into the frontier.
+        lists_taken: sitemaps and feeds among them.
+
+    """
 
     id: UUID
     scope: dict[str, Any]
     seeds: list[str]
     previous_id: UUID | None
     pages_taken: int
+    lists_taken: int
     pages_done: int
     images_taken: int
     urls_noted: int
@@ -97,8 +104,8 @@ async def select_crawl(connection: Connection, crawl_id: UUID) -> CrawlRow | Non
     """Give a crawl, locked for the rest of the transaction."""
     row = await connection.fetchrow(
         """
-        SELECT id, scope, seeds, previous_id, pages_taken, pages_done, images_taken, urls_noted, rendered FROM crawls
-        WHERE id = $1 FOR UPDATE
+        SELECT id, scope, seeds, previous_id, pages_taken, lists_taken, pages_done, images_taken, urls_noted, rendered
+        FROM crawls WHERE id = $1 FOR UPDATE
         """,
         crawl_id,
     )
@@ -148,36 +155,23 @@ async def insert_lines(
     return {(row["kind"], row["key"]) for row in rows}
 
 
-async def select_lines_known(connection: Connection, crawl_id: UUID, lines: Sequence[Line]) -> set[tuple[str, bytes]]:
-    """Tell which of these URLs have a line already, whatever it says; return kind and key of those."""
-    rows = await connection.fetch(
-        """
-        SELECT u.kind, u.key FROM crawl_urls u JOIN unnest($2::text[], $3::bytea[]) AS g (kind, key) USING (kind, key)
-        WHERE u.crawl_id = $1
-        """,
-        crawl_id,
-        [line.kind for line in lines],
-        [line.key for line in lines],
-    )
-    return {(row["kind"], row["key"]) for row in rows}
-
-
 async def update_counts(
     connection: Connection,
     crawl_id: UUID,
     *,
     pages: int = 0,
+    lists: int = 0,
     done: int = 0,
     images: int = 0,
     noted: int = 0,
     left_out: int = 0,
 ) -> None:
-    """Count what was let in, what has ended, and what was seen."""
+    """Count what was let in, what has ended, and what was seen; `lists`: how many of `pages` are lists."""
     await connection.execute(
         """
         UPDATE crawls
         SET pages_taken = pages_taken + $2, pages_done = pages_done + $3, images_taken = images_taken + $4,
-            urls_noted = urls_noted + $5, urls_left_out = urls_left_out + $6
+            urls_noted = urls_noted + $5, urls_left_out = urls_left_out + $6, lists_taken = lists_taken + $7
         WHERE id = $1
         """,
         crawl_id,
@@ -186,6 +180,7 @@ async def update_counts(
         images,
         noted,
         left_out,
+        lists,
     )
 
 
