@@ -142,10 +142,11 @@ class Step:
         async with self._job.recording() as tx:
             crawl = await store.select_crawl(tx.connection, self._crawl_id)
             assert crawl is not None  # noqa: S101 - it was there when the step began, and nobody deletes one
-            refusal = await self._refusal_of_redirect(tx, line, harvest)
-            if refusal is not None:
-                await self._settle(tx, line, "duplicate" if refusal is _SAME_PAGE else "skipped", refusal)
+            redirect = await self._redirect(tx, line, harvest)
+            if isinstance(redirect, Refused):
+                await self._settle(tx, line, "duplicate" if redirect is _SAME_PAGE else "skipped", redirect)
                 return
+            done = 2 if redirect == "waiting" else 1
             await keep(tx, self._job.command.project_id, line, harvest)
             outcome, code, sentence = _UNCHANGED if harvest.is_unchanged else _READ
             await store.update_line_settled(
@@ -156,26 +157,30 @@ class Step:
             taken, found = _count(noted, "waiting"), _count(noted, "found")
             lists = sum(one.outcome == "waiting" and one.kind != "page" for one in noted)
             counts = {"pages": taken, "lists": lists, "images": found, "noted": len(noted), "left_out": left_out}
-            await store.update_counts(tx.connection, self._crawl_id, done=1, **counts)
+            await store.update_counts(tx.connection, self._crawl_id, done=done, **counts)
             self.left_out += left_out
             settled = [_told(one, harvest.url) for one in noted if one.outcome != "waiting"]
-            self._account(tx, [line_of(line.kind, line.url, outcome, code=code, sentence=sentence), *settled])
+            read = [line_of("page", harvest.url, "read", found_on=line.url)] if redirect else []
+            self._account(tx, [line_of(line.kind, line.url, outcome, code=code, sentence=sentence), *read, *settled])
             if harvest.page is not None and not harvest.is_unchanged:
                 tx.say(page_scraped(self._job.command, line.url, harvest.page))
-        done, pages = crawl.pages_done + 1, crawl.pages_taken + taken
+        done, pages = crawl.pages_done + done, crawl.pages_taken + taken
         self._job.progress(done / pages, f"{done} of {pages} pages")
 
-    async def _refusal_of_redirect(self, tx: Transaction, line: Claimed, harvest: Harvest) -> Refused | None:
-        """Say why what a redirect led to is not taken; where it is taken, note that it has been read."""
+    async def _redirect(self, tx: Transaction, line: Claimed, harvest: Harvest) -> Refused | str | None:
+        """Say why what a redirect led to is not taken; or note that it has been read, and give what it was before.
+
+        None where there was no redirect.
+        """
         target = key_of(harvest.url)
         if line.kind != "page" or target == line.key:
             return None
         if line.depth and (refusal := self._scope.refusal(harvest.url, line.depth)) is not None:
             return refusal
-        taken = await store.upsert_line_read(
+        before = await store.upsert_line_read(
             tx.connection, self._crawl_id, target, harvest.url, depth=line.depth, found_on=line.url, job_id=self._job.id
         )
-        return None if taken else _SAME_PAGE
+        return before or _SAME_PAGE
 
     def _seen(self, depth: int, harvest: Harvest) -> _Seen:
         images = {key_of(image.url): image for image in reversed(harvest.images)}

@@ -308,26 +308,33 @@ async def update_line_postponed(
 
 async def upsert_line_read(
     connection: Connection, crawl_id: UUID, key: bytes, url: str, *, depth: int, found_on: str, job_id: UUID
-) -> bool:
-    """Note where a redirect led as read; False where that was asked before, or is at this moment."""
-    return bool(
-        await connection.fetchval(
-            """
-            INSERT INTO crawl_urls (crawl_id, kind, key, url, depth, outcome, found_on, job_id, settled_at)
-            VALUES ($1, 'page', $2, $3, $4, 'read', $5, $6, now())
-            ON CONFLICT (crawl_id, kind, key) DO UPDATE
-            SET outcome = 'read', code = NULL, sentence = NULL, settled_at = now()
-            WHERE crawl_urls.outcome IN ('waiting', 'skipped')
-            RETURNING true
-            """,
-            crawl_id,
-            key,
-            url,
-            depth,
-            found_on,
-            job_id,
+) -> str | None:
+    """Note where a redirect led as read; return what was known of it, or `unseen`.
+
+    None where it was read before, or is being asked at this moment. One that was refused when it was asked itself is
+    read all the same, now that it has answered.
+    """
+    before: str | None = await connection.fetchval(
+        """
+        WITH before AS (
+            -- As it was before this statement; the crawl's row is locked already, so nobody else is here.
+            SELECT outcome FROM crawl_urls WHERE crawl_id = $1 AND kind = 'page' AND key = $2
         )
+        INSERT INTO crawl_urls (crawl_id, kind, key, url, depth, outcome, found_on, job_id, settled_at)
+        VALUES ($1, 'page', $2, $3, $4, 'read', $5, $6, now())
+        ON CONFLICT (crawl_id, kind, key) DO UPDATE
+        SET outcome = 'read', code = NULL, sentence = NULL, settled_at = now()
+        WHERE crawl_urls.outcome IN ('waiting', 'skipped', 'refused')
+        RETURNING coalesce((SELECT outcome FROM before), 'unseen')
+        """,
+        crawl_id,
+        key,
+        url,
+        depth,
+        found_on,
+        job_id,
     )
+    return before
 
 
 async def select_wait_seconds(connection: Connection, crawl_id: UUID) -> float | None:
