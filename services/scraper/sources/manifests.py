@@ -56,6 +56,9 @@ class RefusedRow:
 
 
 ReadRow = ManifestImage | RefusedRow
+Fields = Mapping[str, Any] | str
+"""What stands in a row, by column; or why it cannot be read."""
+
 T = TypeVar("T")
 
 
@@ -231,19 +234,19 @@ def _without_empty(rows: Iterable[T], says_something: Callable[[T], object]) -> 
             raise Refused("manifest_unreadable", f"More than {_EMPTY_ROWS_LIMIT} rows in a row are empty.")
 
 
-def _of_json(lines: Iterable[str]) -> Iterator[Mapping[str, Any] | None]:
+def _of_json(lines: Iterable[str]) -> Iterator[Fields]:
     return map(_object, _without_empty(lines, str.strip))
 
 
-def _object(line: str) -> Mapping[str, Any] | None:
+def _object(line: str) -> Fields:
     try:
         read = json.loads(line)
     except (ValueError, RecursionError):
-        return None
-    return read if isinstance(read, dict) else None
+        read = None
+    return read if isinstance(read, dict) else "is no JSON object."
 
 
-def _of_csv(lines: Iterator[str], columns: ManifestColumns) -> Iterator[Mapping[str, Any] | None]:
+def _of_csv(lines: Iterator[str], columns: ManifestColumns) -> Iterator[Fields]:
     header = next(lines, "")
     delimiter = max(",;\t", key=header.count)
     try:
@@ -252,36 +255,45 @@ def _of_csv(lines: Iterator[str], columns: ManifestColumns) -> Iterator[Mapping[
         if columns.url not in names:
             raise Refused("manifest_unreadable", f"Its first line names no column `{columns.url}`.")
         for record in _without_empty(records, any):
-            yield dict(zip(names, record, strict=False))
+            yield record if isinstance(record, str) else dict(zip(names, record, strict=False))
     except csv.Error as error:
         raise Refused("manifest_unreadable", f"It is no CSV: {error}.") from error
 
 
-def _records(lines: Iterator[str], delimiter: str) -> Iterator[list[str]]:
-    """Give the records of a CSV, which hold line breaks where these are quoted, but not without end."""
-    left = 0
+def _records(lines: Iterator[str], delimiter: str) -> Iterator[list[str] | str]:
+    """Give the records of a CSV, which hold line breaks where these are quoted, but not without end.
+
+    One of a single line in which a cell is too long is given by what is wrong with it; the next line is another record.
+    """
+    left = taken = 0
 
     def counted() -> Iterator[str]:
-        nonlocal left
+        nonlocal left, taken
         for line in lines:
             left -= len(line)
+            taken += 1
             if left < 0:
                 raise Refused("manifest_unreadable", "It has a row that does not end: a quotation mark is left open.")
             yield line
 
     reader = csv.reader(counted(), delimiter=delimiter)
     while True:
-        left = _RECORD_LIMIT_CHARACTERS
-        record = next(reader, None)
+        left, taken = _RECORD_LIMIT_CHARACTERS, 0
+        try:
+            record: list[str] | str | None = next(reader, None)
+        except csv.Error as error:
+            if taken > 1 or "field limit" not in str(error):
+                raise
+            record = f"has a cell of more than {csv.field_size_limit()} characters."
         if record is None:
             return
         yield record
 
 
-def _judged(number: int, fields: Mapping[str, Any] | None, columns: ManifestColumns) -> ReadRow:
+def _judged(number: int, fields: Fields, columns: ManifestColumns) -> ReadRow:
     shown = f"row {number}"
-    if fields is None:
-        return RefusedRow(number, shown, "row_unreadable", f"Row {number} is no JSON object.")
+    if isinstance(fields, str):
+        return RefusedRow(number, shown, "row_unreadable", f"Row {number} {fields}")
     url = fields.get(columns.url)
     if not isinstance(url, str) or not url.strip():
         return RefusedRow(number, shown, "url_missing", f"Row {number} has no `{columns.url}`.")
