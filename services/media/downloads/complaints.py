@@ -83,7 +83,8 @@ def failure_of(complaint: str) -> Failure:
 
 def final_words(complaint: str) -> str:
     """Leave out what it said on its way, and the addresses, in which any word may stand, and secrets too."""
-    lines = [_ADDRESS.sub("", line) for line in complaint.splitlines()]
+    # It returns to the beginning of its line before it says why it gives up, as on a terminal.
+    lines = [_ADDRESS.sub("", line) for line in complaint.replace("\r", "").splitlines()]
     return "\n".join([line for line in lines if _FINAL.match(line)] or lines)
 
 
