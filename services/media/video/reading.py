@@ -244,15 +244,16 @@ def _liveliness(frame: VideoFrame) -> float:
 
 def _duration_seconds(opened: InputContainer, stream: VideoStream) -> float | None:
     if opened.duration is not None and opened.duration > 0:
-        return round(opened.duration / av.time_base, 3)
+        return _finite(opened.duration / av.time_base)
     if stream.duration and stream.time_base:
         return _finite(stream.duration * stream.time_base)
     return None
 
 
 def _finite(number: Any) -> float | None:
+    """Give a number as it is told; None where there is none, or nothing is left of it in thousandths."""
     value = float(number) if number else 0.0
-    return round(value, 3) if isfinite(value) and value > 0 else None
+    return round(value, 3) or None if isfinite(value) and value > 0 else None
 
 
 def _audio_codec(opened: InputContainer) -> str | None:
