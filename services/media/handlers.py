@@ -228,7 +228,8 @@ async def _store(job: Job[Any], library: Library, held: Held, context: ImageCont
             tx.say(_described(command.own_lineage(), asset.id, asset.described_version, held.facts))
             _follow_taggers(tx, library, command, asset.id, ())
         _name_steps(tx, command, asset, steps)
-        tx.result(asset_id=str(asset.id), already_stored=asset.already_stored)
+        lost = {"subtitles_left_out": list(held.subtitles_left_out)} if held.subtitles_left_out else {}
+        tx.result(asset_id=str(asset.id), already_stored=asset.already_stored, **lost)
 
 
 def _name_steps(tx: Completion, command: Any, asset: store.Asset, pipeline: Sequence[str]) -> None:

@@ -49,6 +49,7 @@ class Held:
 
     Attributes:
         said: of a video, by its own page: `title`, `credit`, `licence`, `description`; texts of strangers.
+        subtitles_left_out: languages of a video that could not be had.
 
     """
 
@@ -57,6 +58,7 @@ class Held:
     original_key: str
     facts: dict[str, Any]
     said: dict[str, str] = field(default_factory=dict)
+    subtitles_left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,10 +172,11 @@ class Library:
                     taken = await stack.enter_async_context(taking)
                 sha256, size_bytes = await asyncio.to_thread(_measure, taken.video)
                 held = await self._hold(taken.video, sha256, size_bytes, report)
+                held = replace(held, said=_said(taken), subtitles_left_out=taken.left_out)
                 if "video" not in held.facts or "tracks" in held.facts["video"]:
-                    return replace(held, said=_said(taken))
+                    return held
                 video = {**held.facts["video"], "tracks": await self._keep_tracks(sha256, taken)}
-                return replace(held, facts={**held.facts, "video": video}, said=_said(taken))
+                return replace(held, facts={**held.facts, "video": video})
         except Refused as refusal:
             raise page if refusal.code == "platform_not_supported" else refusal from None
 

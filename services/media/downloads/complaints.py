@@ -49,6 +49,9 @@ _REFUSED: Final = tuple(
         ),
     )
 )
+ONCE_MORE: Final = "diorama: once more"
+"""Said where it begins anew: what went wrong before that is no reason of the end."""
+
 _ADDRESS: Final = re.compile(r"\b[a-z]+://\S+", re.IGNORECASE)
 _FINAL: Final = re.compile(r"ERROR|diorama:|\s*\[download\] File is larger")
 _STATUS: Final = re.compile(r"HTTP Error ([0-9]{3})", re.IGNORECASE)
@@ -84,7 +87,9 @@ def failure_of(complaint: str) -> Failure:
 def final_words(complaint: str) -> str:
     """Leave out what it said on its way, and the addresses, in which any word may stand, and secrets too."""
     # It returns to the beginning of its line before it says why it gives up, as on a terminal.
-    lines = [_ADDRESS.sub("", line) for line in complaint.replace("\r", "").splitlines()]
+    # It returns to the beginning of its line before it says why it gives up, as on a terminal.
+    last = complaint.rpartition(ONCE_MORE)[2].replace("\r", "")
+    lines = [_ADDRESS.sub("", line) for line in last.splitlines()]
     return "\n".join([line for line in lines if _FINAL.match(line)] or lines)
 
 

@@ -18,12 +18,15 @@ import yt_dlp
 from yt_dlp.globals import plugin_dirs
 from yt_dlp.utils import DownloadCancelled, DownloadError
 
+from services.media.downloads.complaints import ONCE_MORE
 from shared.guarding import guard
 from shared.sandbox.confinement import die_with_parent, hide_the_machine
 
 _PROGRESS_SECONDS: Final = 0.25
 _SOCKET_SECONDS: Final = 20
 _CERTIFICATES: Final = (Path("/etc/ssl"), Path("/etc/pki"), Path("/usr/share/ca-certificates"), Path("/etc/mime.types"))
+_LOST_SUBTITLES: Final = re.compile(r"Unable to download video subtitles for ['\"]?([^'\"]*)")
+_SUBTITLES_TRIED: Final = 3
 _FACTS: Final = ("title", "uploader", "license", "description")
 _FACT_CHARACTERS: Final = 2000
 
@@ -57,7 +60,29 @@ class _Progress:
 
 
 def fetch(order: Mapping[str, Any]) -> None:
-    """Save one video; say what it is and which files it came in."""
+    """Save one video; say what it is and which files it came in.
+
+    Subtitles that are not to be had are left out: yt-dlp gives the whole video up for them, before it has come.
+    """
+    left_out: list[str] = []
+    while len(left_out) < _SUBTITLES_TRIED:
+        languages = [*order["subtitle_languages"], *(f"-{re.escape(one)}" for one in left_out)]
+        try:
+            found = _fetch({**order, "subtitle_languages": languages})
+        except DownloadError as error:
+            if (lost := _LOST_SUBTITLES.search(str(error))) is None:
+                raise
+            left_out.append(lost[1])
+            _Told().error(ONCE_MORE)
+        else:
+            break
+    else:
+        left_out = [*order["subtitle_languages"]]
+        found = _fetch({**order, "subtitle_languages": []})
+    _say({"done": {**_told(found), "left_out": left_out}})
+
+
+def _fetch(order: Mapping[str, Any]) -> Mapping[str, Any]:
     longest_seconds = order["longest_seconds"]
 
     def judge(info: Mapping[str, Any], *, incomplete: bool = False) -> None:
@@ -68,8 +93,7 @@ def fetch(order: Mapping[str, Any]) -> None:
             raise DownloadCancelled("diorama: longer than allowed")
 
     with yt_dlp.YoutubeDL({**_parameters(order), "match_filter": judge, "progress_hooks": [_Progress()]}) as program:
-        found = program.extract_info(order["url"], download=True)
-    _say({"done": _told(found or {})})
+        return program.extract_info(order["url"], download=True) or {}
 
 
 def _parameters(order: Mapping[str, Any]) -> dict[str, Any]:

@@ -83,12 +83,14 @@ class Taken:
         video: the moving picture, often with sound.
         audio: the sound, where the platform keeps it apart.
         facts: what the page says, as yt-dlp names it; texts of strangers.
+        left_out: languages of subtitles that its platform has and does not give.
 
     """
 
     video: Path
     audio: Path | None = None
     subtitles: tuple[Subtitles, ...] = ()
+    left_out: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -241,8 +243,14 @@ def _found(told: Mapping[str, Any], folder: Path, max_bytes: int) -> Taken | Non
             for one in _listed(told, "subtitles")[:SUBTITLE_LIMIT]
             if (path := _file(one, folder, SUBTITLE_MAX_BYTES)) and _is_text(path)
         ),
+        left_out=tuple(printable(one, 40) for one in _texts(told, "left_out")[:SUBTITLE_LIMIT]),
         facts=told["facts"] if isinstance(told.get("facts"), dict) else {},
     )
+
+
+def _texts(told: Mapping[str, Any], name: str) -> list[str]:
+    listed = told.get(name)
+    return [one for one in listed if isinstance(one, str)] if isinstance(listed, list) else []
 
 
 def _listed(told: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
