@@ -130,7 +130,11 @@ async def _ask(job: Job[DescribeMedia], library: Library, tagger: Tagger) -> Non
     job.progress(0.1, "reading")
     picture = await library.show(original["renditions"])
     job.progress(0.3, "looking")
-    seen = await (_look_once(job, tagger, picture) if tagger.costs_money else tagger.look(picture))
+    if tagger.costs_money:
+        async with library.taggers.turn(tagger):
+            seen = await _look_once(job, tagger, picture)
+    else:
+        seen = await tagger.look(picture)
     async with job.completing() as tx:
         version = await _count(tx, command)
         if tagger.costs_money:

@@ -3,7 +3,6 @@
 Format: https://learn.microsoft.com/azure/ai-services/computer-vision/how-to/call-analyze-image-40
 """
 
-import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -23,7 +22,6 @@ KINDS: Final = ("tags", "objects", "caption")
 _NAME: Final = "Azure Image Analysis"
 _PATH: Final = "/computervision/imageanalysis:analyze"
 _API_VERSION: Final = "2024-02-01"
-_AT_ONCE: Final = 4
 _ANSWER_BYTES: Final = 1024 * 1024
 _MOST: Final = 100
 _NAME_CHARACTERS: Final = 100
@@ -54,7 +52,6 @@ class AzureTagger:
         self._url = endpoint.rstrip("/") + _PATH
         self._key = key
         self._features = tuple(kind for kind in KINDS if kind in kinds)
-        self._room = asyncio.Semaphore(_AT_ONCE)
 
     async def __aenter__(self) -> Self:
         # A connection that is used again may be closing already, and then nobody knows whether a question arrived.
@@ -71,13 +68,12 @@ class AzureTagger:
 
     async def look(self, picture: bytes) -> Seen:
         """Describe a picture of more than 50 x 50 pixels and at most 20 MiB; raises as `Tagger` says."""
-        async with self._room:
-            features = self._features
+        features = self._features
+        answer = await self._ask(picture, features)
+        if _lacks_captions(answer, features):
+            # So it is in many regions; the rest is answered there, and a refused question costs nothing.
+            self._features = features = tuple(one for one in features if one != "caption")
             answer = await self._ask(picture, features)
-            if _lacks_captions(answer, features):
-                # So it is in many regions; the rest is answered there, and a refused question costs nothing.
-                self._features = features = tuple(one for one in features if one != "caption")
-                answer = await self._ask(picture, features)
         self._check(answer)
         return _seen(_read(answer.beginning))
 

@@ -1,11 +1,16 @@
 """What everybody who says what a picture shows can do."""
 
+import asyncio
 from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from contracts.media import Caption, Embedding, SeenObject, Tag
 from shared.errors import Refused
+
+PAID_AT_ONCE: Final = 4
+"""How many questions are on their way to one who is paid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,7 @@ class Taggers:
 
     def __init__(self, taggers: Iterable[Tagger] = ()) -> None:
         self._by_origin = {tagger.origin: tagger for tagger in taggers}
+        self._paid = {origin: asyncio.Semaphore(PAID_AT_ONCE) for origin in self._by_origin}
 
     @property
     def kinds(self) -> frozenset[str]:
@@ -71,6 +77,13 @@ class Taggers:
             return self._by_origin[origin]
         except KeyError:
             raise Refused("describer_unknown", f"Nobody called {origin} describes images here.") from None
+
+    def turn(self, tagger: Tagger) -> AbstractAsyncContextManager[None]:
+        """Wait until somebody who is paid may be asked at once.
+
+        That is waited for before it is written down that he is asked: who stops until then has asked nobody.
+        """
+        return self._paid[tagger.origin]
 
     def looking_for(self, kinds: Iterable[str]) -> list[Tagger]:
         """Choose those who look for some of these kinds; all of them where no kind is named."""
