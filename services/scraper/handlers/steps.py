@@ -148,7 +148,7 @@ class Step:
                 return
             done = 2 if redirect == "waiting" else 1
             await keep(tx, self._job.command.project_id, line, harvest)
-            outcome, code, sentence = _UNCHANGED if harvest.is_unchanged else _READ
+            outcome, code, sentence = _outcome_of(harvest)
             await store.update_line_settled(
                 tx.connection, self._crawl_id, line, outcome=outcome, code=code, sentence=sentence
             )
@@ -269,6 +269,13 @@ def _out_of_patience(passing: TryAgain, patience_seconds: float) -> Refused:
     """Say that a crawl no longer waits for what may pass; whoever has it asked once more begins anew."""
     waited = f"A crawl waits no longer than {patience_seconds / 3600:.2g} hours for that; have it retried later."
     return Refused(passing.code, f"{passing.sentence} {waited}")
+
+
+def _outcome_of(harvest: Harvest) -> tuple[str, str | None, str | None]:
+    """Tell what became of a source, with the code and the sentence of why, where it was not all read now."""
+    if harvest.broken is not None:
+        return "refused", harvest.broken.code, f"{harvest.broken.sentence} What stands before that is taken."
+    return _UNCHANGED if harvest.is_unchanged else _READ
 
 
 def _places(scope: Scope, depth: int, harvest: Harvest) -> Iterator[Line]:

@@ -244,7 +244,7 @@ def _tell(picture: Picture, local: str, text: str) -> None:
 
 
 def _read(reading: _Reading, first: bytes, chunks: Iterator[bytes], code: str) -> Iterator[Entry]:
-    """Parse a document piece by piece, and give each entry when it is complete."""
+    """Parse a document piece by piece, and give each entry when it is complete, also those before a break."""
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.buffer_text = True
     parser.StartElementHandler = reading.start
@@ -252,19 +252,36 @@ def _read(reading: _Reading, first: bytes, chunks: Iterator[bytes], code: str) -
     parser.CharacterDataHandler = reading.words
     # Entities are declared in a document type alone, and neither sitemaps nor feeds need one.
     parser.StartDoctypeDeclHandler = _refuse_document_type
-    final = False
-    chunk: bytes = first
-    while not final:
-        following = next(chunks, b"")
-        final = not following
-        try:
-            parser.Parse(chunk, final)
-        except expat.ExpatError as error:
-            sentence = f"It is no well-formed XML: {expat.ErrorString(error.code)} in line {error.lineno}."
-            raise Refused(code, sentence) from error
+    broken: Refused | None = None
+    chunk: bytes | None = first
+    while chunk is not None and broken is None:
+        following, broken = _following(chunks)
+        broken = _broken_by(parser, chunk, code, final=following is None and broken is None) or broken
         yield from reading.done
         reading.done.clear()
         chunk = following
+    if broken is not None:
+        raise broken
+
+
+def _following(chunks: Iterator[bytes]) -> tuple[bytes | None, Refused | None]:
+    """Give the next piece, None at the end; and why there is none where that is no end."""
+    try:
+        return next(chunks, None), None
+    except Refused as refusal:
+        return None, refusal
+
+
+def _broken_by(parser: expat.XMLParserType, chunk: bytes, code: str, *, final: bool) -> Refused | None:
+    """Parse a piece; tell what is wrong with it."""
+    try:
+        parser.Parse(chunk, final)
+    except expat.ExpatError as error:
+        sentence = f"It is no well-formed XML: {expat.ErrorString(error.code)} in line {error.lineno}."
+        return Refused(code, sentence)
+    except Refused as refusal:
+        return refusal
+    return None
 
 
 def _refuse_document_type(*_declared: object) -> NoReturn:

@@ -24,7 +24,16 @@ _ACCEPT: Final = "application/xml,text/xml,application/rss+xml,application/atom+
 _ENTRIES: Final = TypeAdapter(list[Entry])
 _READERS: Final = {"sitemap": read_sitemap, "feed": read_feed}
 
-ReadDocument = Callable[[bytes, str], Awaitable[list[Entry]]]
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a sitemap or a feed names; `broken` tells why that is not all."""
+
+    entries: list[Entry]
+    broken: Refused | None = None
+
+
+ReadDocument = Callable[[bytes, str], Awaitable[Listing]]
 """Reads a sitemap or a feed, wherever that runs: its bytes and which of the two it is."""
 
 
@@ -48,6 +57,7 @@ class Harvest:
         untold: images that wait until their sites can tell whether robots may have them.
         memory: what is kept of it for the next time.
         is_unchanged: it was not sent, for it is as it was kept.
+        broken: it is a list that could not be read to its end, and why.
 
     """
 
@@ -60,30 +70,45 @@ class Harvest:
     untold: Sequence[Untold] = ()
     memory: Memory | None = None
     is_unchanged: bool = False
+    broken: Refused | None = None
 
 
 def read_document(payload: bytes, options: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
-    """Read a sitemap or a feed, as the sandbox calls it; `options` has the `kind`."""
-    return {}, [_ENTRIES.dump_json(list(_READERS[options["kind"]](payload)))]
+    """Read a sitemap or a feed, as the sandbox calls it; `options` has the `kind`. Raises what breaks it at once."""
+    listing = _listing(payload, options["kind"])
+    broken = listing.broken and {"code": listing.broken.code, "sentence": listing.broken.sentence}
+    return {"broken": broken}, [_ENTRIES.dump_json(listing.entries)]
+
+
+def _listing(document: bytes, kind: str) -> Listing:
+    entries: list[Entry] = []
+    try:
+        entries.extend(_READERS[kind](document))
+    except Refused as broken:
+        if not entries:
+            raise
+        return Listing(entries, broken)
+    return Listing(entries)
 
 
 def read_in(sandbox: Sandbox) -> ReadDocument:
     """Read documents in a process that can be killed, and that knows nothing worth taking."""
 
-    async def read_confined(document: bytes, kind: str) -> list[Entry]:
-        _, blobs = await sandbox.run(read_document, document, kind=kind)
+    async def read_confined(document: bytes, kind: str) -> Listing:
+        told, blobs = await sandbox.run(read_document, document, kind=kind)
         try:
             (blob,) = blobs
-            return _ENTRIES.validate_json(blob)
-        except ValueError as error:
+            broken = told["broken"] and Refused(str(told["broken"]["code"]), str(told["broken"]["sentence"]))
+            return Listing(_ENTRIES.validate_json(blob), broken or None)
+        except (ValueError, LookupError, TypeError) as error:
             raise Refused("decoder_failed", "What was read of this document makes no sense.") from error
 
     return read_confined
 
 
-async def read_in_thread(document: bytes, kind: str) -> list[Entry]:
+async def read_in_thread(document: bytes, kind: str) -> Listing:
     """Read a document beside the event loop, which has heartbeats to keep."""
-    return await asyncio.to_thread(lambda: list(_READERS[kind](document)))
+    return await asyncio.to_thread(_listing, document, kind)
 
 
 class Harvester:
@@ -143,9 +168,11 @@ class Harvester:
         )
         if fetched is None:
             return None
-        entries = await self._read(fetched.body or b"", kind)
-        harvest = await asyncio.to_thread(of_document, fetched.final_url, kind, entries)
-        return await _kept(harvest, version_of(fetched), lambda: _ENTRIES.dump_json(entries))
+        listing = await self._read(fetched.body or b"", kind)
+        harvest = await asyncio.to_thread(of_document, fetched.final_url, kind, listing.entries)
+        if listing.broken is not None:  # of what is half read nobody remembers that it was read
+            return replace(harvest, broken=listing.broken)
+        return await _kept(harvest, version_of(fetched), lambda: _ENTRIES.dump_json(listing.entries))
 
 
 def _as_permitted(harvest: Harvest, permitted: Permitted) -> Harvest:
