@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 
 from shared.database import Connection, Pool
+from shared.errors import SENTENCE_CHARACTERS
 from shared.tasks import OVERDUE
 
 _LIMIT = 200
@@ -126,7 +127,7 @@ async def recall_cancels(connection: Connection | Pool) -> None:
 
 
 async def fail_overdue(connection: Connection) -> list[dict[str, Any]]:
-    """End what waited past its deadline; return rows as `release_expired` does."""
+    """End what waited past its deadline, and tell for what; return rows as `release_expired`, and `error_sentence`."""
     rows = await connection.fetch(
         f"""
         WITH RECURSIVE {_FOREMOST}, late AS (
@@ -139,12 +140,15 @@ async def fail_overdue(connection: Connection) -> list[dict[str, Any]]:
         )
         UPDATE tasks t
         SET state = 'failed', finished_at = now(), lease_epoch = lease_epoch + 1,
-            error_code = 'deadline_exceeded', error_sentence = 'It waited for longer than its deadline allows.'
+            error_code = 'deadline_exceeded',
+            error_sentence = left('It waited for longer than its deadline allows.'
+                                  || coalesce(' What it was told last: ' || t.error_sentence, ''), $2)
         WHERE t.id = ANY (ARRAY(SELECT id FROM late))
         RETURNING t.id, t.kind, t.command, t.project_id, t.parent_job_id, t.root_job_id, t.traceparent, t.state,
-                  t.lease_epoch, t.attempt, t.started_at, t.run_at, now() AS now
+                  t.lease_epoch, t.attempt, t.started_at, t.run_at, t.error_sentence, now() AS now
         """,  # noqa: S608 - the condition is a text of this house
         _LIMIT,
+        SENTENCE_CHARACTERS,
     )
     return [dict(row) for row in rows]
 

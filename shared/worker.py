@@ -229,7 +229,7 @@ class Worker:
             metrics.LEASES_TAKEN_OVER.inc(len(lost))
         if survey.overdue:
             for row in await sweep.fail_overdue(tx.connection):
-                say.say_ended(tx, row, DEADLINE_EXCEEDED)
+                say.say_ended(tx, row, (DEADLINE_EXCEEDED[0], row["error_sentence"]))
         if survey.silent:
             for row in await sweep.announce_silent(tx.connection):
                 say.say_of(tx, JobAccepted, row, sequence=1, waiting_for="pause" if row["paused"] else "worker")
