@@ -31,7 +31,9 @@ from shared.errors import Refused, TryAgain
 from shared.handling import Heard, Reactions, Works
 from shared.identifiers import child_id
 from shared.jobs import Completion, Job
+from shared.manners import HOST_BUSY
 from shared.outbox import Transaction
+from shared.retry import ATTEMPTS
 
 PIXELS = "diorama.pixels"
 """The origin of what media reads from the pixels alone."""
@@ -72,7 +74,8 @@ async def fetch_media(job: Job[FetchMedia], library: Library) -> None:
         except Refused as refusal:
             refusals.append(refusal)
         except TryAgain as trouble:
-            if trouble.code == "host_busy":  # it will have its turn; what is next best is not taken instead
+            # It will have its turn, or may be had soon: what is next best is only taken instead in the end.
+            if trouble.code == HOST_BUSY or (not trouble.rate_limited and job.attempt < ATTEMPTS):
                 raise
             passing = passing or trouble
         else:

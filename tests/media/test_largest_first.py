@@ -1,0 +1,93 @@
+"""A host that fails for a moment does not make a thumbnail of a picture: what is next best is only taken in the end."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contracts.jobs import JobCompleted, JobFailed
+from contracts.media import FetchMedia, MediaStored
+from services.media.handlers import fetch_media
+from services.media.library import Library, Limits
+from shared.database import open_pool
+from shared.fetch import Outbound
+from shared.objects import ObjectStore
+from shared.retry import ATTEMPTS
+from tests.living import House, lineage, until
+from tests.media.parts import media_settings, picture_sandbox
+from tests.media.samples import encoded, photo
+from tests.shared.strangers import Stranger, answer
+
+LARGE, SMALL = answer(encoded(photo(320, 240), "PNG")), answer(encoded(photo(32, 24), "PNG"))
+AWAY = answer(status=503, headers=[("Retry-After", "0")])
+
+
+class Gallery:
+    """Media at work on a picture that a host has in two sizes."""
+
+    def __init__(self, house: House, host: Stranger) -> None:
+        self.house, self.host = house, host
+        host.answers["/small"] = SMALL
+        self.command = FetchMedia(**lineage(), url=self._url("/large"), alternatives=(self._url("/small"),))
+
+    def _url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.host.port}{path}"
+
+    def times_asked(self, path: str) -> int:
+        return [one.target for one in self.host.asked].count(path)
+
+    async def width(self) -> int | None:
+        """Wait for the end of the fetch; give how wide the picture is that was stored."""
+        said: list[Any] = []
+
+        async def ended() -> bool:
+            said.extend(await self.house.heard())
+            return any(isinstance(one, JobCompleted | JobFailed) for one in said)
+
+        await until(ended)
+        return next((one.width_px for one in said if isinstance(one, MediaStored)), None)
+
+
+@pytest.fixture
+async def gallery(house: House, tmp_path: Path) -> AsyncIterator[Gallery]:
+    settings = media_settings(house)
+    pool = await open_pool(house.servers.database_url("media"), size=4, application_name="tests")
+    async with (
+        Stranger() as host,
+        ObjectStore.of(settings) as objects,
+        Outbound(user_agent="diorama-tests", allow=frozenset({("127.0.0.1", host.port)})) as outbound,
+        picture_sandbox(settings) as sandbox,
+    ):
+        await objects.ensure_bucket()
+        limits = Limits(10_000_000, 30.0)
+        library = Library(
+            pool=pool, objects=objects, outbound=outbound, sandbox=sandbox, scratch=tmp_path, limits=limits
+        )
+        async with house.worker("media", works={FetchMedia: fetch_media}, crafts={"library": library}):
+            yield Gallery(house, host)
+    await pool.close()
+
+
+async def test_a_picture_whose_host_fails_once_is_stored_as_large_as_it_is(gallery: Gallery) -> None:
+    gallery.host.answers["/large"] = AWAY
+    await gallery.house.say(gallery.command)
+    await gallery.host.until(lambda: gallery.times_asked("/large") > 0)
+    gallery.host.answers["/large"] = LARGE
+    assert await gallery.width() == 320
+    assert gallery.times_asked("/small") == 0
+
+
+async def test_a_picture_whose_host_goes_on_failing_is_stored_as_it_can_be_had(gallery: Gallery) -> None:
+    gallery.host.answers["/large"] = AWAY
+    await gallery.house.say(gallery.command)
+    assert await gallery.width() == 32
+    assert gallery.times_asked("/large") == ATTEMPTS
+
+
+async def test_a_picture_that_is_not_there_in_that_size_is_taken_in_the_next_at_once(gallery: Gallery) -> None:
+    """The control."""
+    gallery.host.answers["/large"] = answer(status=404)
+    await gallery.house.say(gallery.command)
+    assert await gallery.width() == 32
+    assert gallery.times_asked("/large") == 1
