@@ -20,7 +20,7 @@ from services.scraper.sources import Harvest, Harvester, Scope
 from services.scraper.sources.scopes import key_of
 from services.scraper.store import crawls as store
 from services.scraper.store.crawls import Claimed, CrawlRow, Line
-from services.scraper.store.room import select_lines_known
+from services.scraper.store.known import select_images_known, select_lines_known
 from services.scraper.store.untold import insert_untold
 from shared.errors import Failure, Refused, TryAgain
 from shared.identifiers import child_id
@@ -226,7 +226,7 @@ class Step:
         if self._previous_id is None:
             return lines
         keys = [line.key for line in lines]
-        known = await store.select_images_known(tx.connection, self._previous_id, keys)
+        known = await select_images_known(tx.connection, self._previous_id, keys)
         return [
             _left_out(one, "duplicate", _KNOWN) if one.key in known and one.outcome != "skipped" else one
             for one in lines

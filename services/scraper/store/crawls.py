@@ -358,20 +358,6 @@ async def select_fetches(connection: Connection, job_id: UUID) -> list[UUID]:
     return [row["fetch_job_id"] for row in rows]
 
 
-async def select_images_known(connection: Connection, crawl_id: UUID, keys: Sequence[bytes]) -> set[bytes]:
-    """Tell which images a crawl has found, and did not see refused."""
-    rows = await connection.fetch(
-        """
-        SELECT key FROM crawl_urls
-        WHERE crawl_id = $1 AND kind = 'image' AND key = ANY ($2::bytea[])
-          AND outcome IN ('found', 'stored', 'duplicate')
-        """,
-        crawl_id,
-        list(keys),
-    )
-    return {row["key"] for row in rows}
-
-
 async def count_asked_in(connection: Connection, job_id: UUID) -> int:
     """Count the URLs of which one step has recorded what they gave."""
     return int(
