@@ -68,7 +68,10 @@ def read(payload: bytes, options: dict[str, Any]) -> tuple[dict[str, Any], list[
     with path.open("rb") as file:
         container = container_of(file.read(SNIFFED_BYTES))
         file.seek(0)
-        with _named_failures(), av.open(file, "r", format=container.demuxer, options=_OPTIONS) as opened:
+        with (
+            _named_failures(),
+            av.open(file, "r", format=container.demuxer, options=_OPTIONS, metadata_errors="ignore") as opened,
+        ):
             return _read(opened, container, ends_at)
 
 
