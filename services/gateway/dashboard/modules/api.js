@@ -3,6 +3,8 @@
 const ROOT = "/api/v1";
 const LONGEST_WAIT_SECONDS = 5;
 const WORTH_A_SECOND_TRY = [429, 503];
+/** What no header can carry (RFC 9110, §5.5), so that a browser would refuse to ask. */
+const UNSENDABLE = /[^\x21-\x7e]/u;
 
 /** What the gateway told instead of an answer, or that it told nothing. */
 export class Problem extends Error {
@@ -58,6 +60,8 @@ export class Api {
 
   /** Send a request and give the response where it is a success. Throws Problem, or AbortError. */
   async send(method, path, { headers = {}, body, signal } = {}) {
+    const [odd] = this.token.match(UNSENDABLE) ?? [];
+    if (odd) throw this.#signOut(malformed(odd));
     let response;
     try {
       const sent = { ...headers, Authorization: `Bearer ${this.token}` };
@@ -68,19 +72,25 @@ export class Api {
     }
     if (response.ok) return response;
     const problem = await problemOf(response);
-    if (problem.status === 401) this.#signOut(problem);
-    throw problem;
+    throw problem.status === 401 ? this.#signOut(problem) : problem;
   }
 
   #signOut(problem) {
-    if (this.#signedOut) return;
-    this.#signedOut = true;
-    this.onSignedOut(problem);
+    if (!this.#signedOut) {
+      this.#signedOut = true;
+      this.onSignedOut(problem);
+    }
+    return problem;
   }
 
   async #json(method, path, options) {
     return (await this.send(method, path, options)).json();
   }
+}
+
+function malformed(odd) {
+  const detail = `No token contains “${odd}”: it was not copied whole. Copy it once more and paste it here.`;
+  return new Problem({ status: 401, code: "token_malformed", detail });
 }
 
 async function problemOf(response) {

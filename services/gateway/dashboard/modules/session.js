@@ -14,8 +14,10 @@ export function currentToken() {
   return sessionStorage.getItem(KEY);
 }
 
+/** Keep a token without what is copied along with one: spaces, ends of lines, quotes, the rest of its header. */
 export function keepToken(token) {
-  sessionStorage.setItem(KEY, token.trim());
+  const bare = token.replace(/^\W*(authorization\s*:)?\s*bearer\s/i, "").replace(/["'\s\u200b-\u200f\u2060\ufeff]/g, "");
+  sessionStorage.setItem(KEY, bare);
 }
 
 export function forgetToken() {

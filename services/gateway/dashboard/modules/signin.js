@@ -12,6 +12,8 @@ export function showDoor(place, onToken, problem = null) {
     autocomplete: "off",
     spellcheck: "false",
     required: true,
+    pattern: ".*\\S.*",
+    title: "Paste your token here",
     placeholder: "eyJ…",
     "aria-describedby": "token-hint",
   });
