@@ -84,6 +84,13 @@ function work(token) {
   connection.known(FEED_FIRST_MS).then(() => show({ gallery, jobs, office, review, viewer }));
 }
 
+/** Go past the masthead, into what is shown; a link's own way would take what is searched for out of the address. */
+function skip(event) {
+  event.preventDefault();
+  const places = ["#office-title", "#pictures", "#jobs", "#token"].map((place) => document.querySelector(place));
+  places.find((place) => place?.checkVisibility())?.focus();
+}
+
 async function show({ gallery, jobs, office, review, viewer }) {
   jobs.load();
   await gallery.follow(readAddress());
@@ -98,6 +105,7 @@ async function show({ gallery, jobs, office, review, viewer }) {
   follow(readAddress());
 }
 
+document.querySelector(".skip").addEventListener("click", skip);
 const token = currentToken();
 if (token) work(token);
 else showDoor(desk, enter);
