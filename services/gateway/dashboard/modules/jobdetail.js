@@ -95,13 +95,15 @@ export class JobDetail {
   #tellFacts(job) {
     const picture = job.image_id ?? job.request?.asset_id ?? job.result?.asset_id;
     const links = [
+      el("a", { href: `#panel=jobs&open=${job.id}` }, "All about this job"),
       picture && el("a", { href: `#image=${picture}` }, "See the picture"),
       job.parent_id === null && job.tree?.total > 0 && el("a", { href: `#job=${job.id}` }, "See its pictures"),
       job.retried_from && el("span", {}, "a retry of ", el("code", {}, job.retried_from.slice(0, 13))),
     ].filter(Boolean);
     return [
       el("dl", { class: "facts-list" }, asked(job), took(job), named(job)),
-      links.length > 0 && el("p", { class: "job-links" }, links),
+      el("p", { class: "job-links" }, links),
+      report("Failed", job.tree.failures, failure),
       report("Pages", job.pages, page),
       job.pages?.length > 0 && this.pages,
       report("Refused", job.rejections, refusal),
@@ -149,6 +151,11 @@ function page({ url, title, images_found: found, images_skipped: left, skipped }
 
 function pageSays(page) {
   return el("li", {}, outsideLink(page.url), pageFacts(page), leftOut(page));
+}
+
+function failure({ count: number, sentence, code }) {
+  const why = el("span", { class: "step-error" }, ` ${sentence ?? "Nobody knows why."} `, code && el("code", {}, code));
+  return el("li", {}, `${number} ×`, why);
 }
 
 function refusal({ source, sentence, code }) {

@@ -7,9 +7,11 @@ import { toast, toastProblem } from "./notices.js";
 import { onFrame } from "./pace.js";
 import { ProgressBar, standingOf } from "./progress.js";
 import { ENDED, stateIcon, stateWord } from "./states.js";
-import { kindName, moment } from "./words.js";
+import { count, kindName, moment, number } from "./words.js";
 
 const CONFIRM_MS = 4_000;
+/** What begins so may have been paid for already. */
+const COSTS = "image_generation.";
 const WAITS = { worker: "Waiting for a worker", limit: "Waiting for a free place" };
 
 export class JobRow {
@@ -31,6 +33,7 @@ export class JobRow {
     this.status = el("p", { class: "job-status" });
     this.error = el("p", { class: "job-error", hidden: true });
     this.cancel = button("Cancel", () => this.#cancel(), { look: "is-small job-cancel", hidden: true });
+    this.again = button("", () => this.#doAgain(), { look: "is-small job-again", hidden: true });
     this.inside = el("div", { class: "job-inside", hidden: true });
     this.head = el(
       "button",
@@ -40,7 +43,7 @@ export class JobRow {
       this.when,
       icon("down", { className: "job-arrow" }),
     );
-    const line = el("div", { class: "job-line" }, this.status, this.cancel);
+    const line = el("div", { class: "job-line" }, this.status, this.again, this.cancel);
     const parts = [this.head, this.bar.element, line, this.error, this.inside];
     this.element = el("li", { class: "job", "data-job": job.id }, parts);
     lists.add(this);
@@ -114,6 +117,7 @@ export class JobRow {
     this.error.hidden = !job.error;
     if (job.error) this.error.replaceChildren(job.error.sentence, " ", el("code", {}, job.error.code));
     this.cancel.hidden = ended;
+    this.#drawAgain();
   }
 
   #drawStatus(job, state) {
@@ -153,6 +157,43 @@ export class JobRow {
   #calm() {
     delete this.cancel.dataset.sure;
     this.cancel.textContent = "Cancel";
+  }
+
+  /** Do a failed job again, or what failed below one that somebody began; what may cost money only when asked twice. */
+  async #doAgain() {
+    const { id, kind, state } = this.#job;
+    if (state === "failed" && kind.startsWith(COSTS) && !this.again.dataset.sure) {
+      this.again.dataset.sure = "asked";
+      this.again.textContent = "Again, though it may cost?";
+      setTimeout(() => this.#calmAgain(), CONFIRM_MS);
+      return;
+    }
+    this.again.disabled = true;
+    try {
+      const meant = state === "failed" ? { ids: [id] } : { filter: { root_id: id } };
+      const { total, skipped } = await this.api.post("/jobs/retry", meant);
+      const why = skipped[0]?.sentence ?? "None of them can be done again together; open them one by one.";
+      if (total === 0) toast(why, { failed: true });
+      else toast(total === 1 ? "It is done again." : `${count(total, "job")} are done again.`);
+      await this.refresh();
+    } catch (problem) {
+      toastProblem(problem);
+    } finally {
+      this.again.disabled = false;
+    }
+  }
+
+  #calmAgain() {
+    delete this.again.dataset.sure;
+    this.#drawAgain();
+  }
+
+  #drawAgain() {
+    const { state, retried_as: after, parent_id: parent } = this.#job;
+    const { ended, failedBelow } = this.standing;
+    this.again.hidden = state === "failed" ? Boolean(after) : !(parent === null && ended && failedBelow > 0);
+    const many = state !== "failed" && failedBelow > 1;
+    if (!this.again.dataset.sure) this.again.textContent = many ? `Do ${number(failedBelow)} again` : "Do again";
   }
 }
 
