@@ -11,8 +11,8 @@ import { kindName } from "./words.js";
 const PAGE = 25;
 const REFRESH_MS = 700;
 const AT_ONCE = 12;
-/** More rows than this are taken from the end; they come back page by page. */
-const MOST_ROWS = 200;
+/** When news have brought more rows than this, as many are taken from the end; they come back page by page. */
+const MOST_NEWS = 200;
 const MANY_UNKNOWN = 6;
 const NOTHING = "Nothing has been asked for yet.";
 const NONE = "No job is like that.";
@@ -34,6 +34,8 @@ export class Jobs {
   #roots = new Set();
   #filter = FILTERS.all;
   #cursor = null;
+  #most = PAGE + MOST_NEWS;
+  #isCut = false;
   #stale = new Gathering((ids) => this.#refresh(ids), { intervalMs: REFRESH_MS });
 
   /** `onActive(number)` hears how many of the jobs that are shown have not ended. */
@@ -109,6 +111,8 @@ export class Jobs {
   async #choose(filter) {
     this.#filter = filter;
     this.#cursor = null;
+    this.#most = PAGE + MOST_NEWS;
+    this.#isCut = false;
     for (const row of [...this.#roots]) row.remove();
     await this.#loadPage();
   }
@@ -118,9 +122,8 @@ export class Jobs {
     const loading = { class: "bar is-unmeasured", role: "progressbar", "aria-label": "Loading jobs" };
     this.below.replaceChildren(el("div", loading));
     try {
-      const page = await this.#api.get("/jobs", { ...filter.asks, limit: PAGE, cursor: this.#cursor });
+      const page = await this.#nextPage(filter);
       if (filter !== this.#filter) return;
-      this.#cursor = page.next_cursor;
       for (const job of page.items) if (job.parent_id === null) this.#put(job);
       this.#arrange();
       this.#showEnd();
@@ -134,8 +137,26 @@ export class Jobs {
     }
   }
 
+  /** Load what comes after the last page; where rows were taken from the end, the first page that has any of them. */
+  async #nextPage(filter) {
+    const wasCut = this.#isCut;
+    if (wasCut) this.#cursor = null;
+    this.#isCut = false;
+    for (;;) {
+      const page = await this.#api.get("/jobs", { ...filter.asks, limit: PAGE, cursor: this.#cursor });
+      if (filter !== this.#filter) return page;
+      this.#cursor = page.next_cursor;
+      const isKnown = page.items.every((job) => this.#rows.has(job.root_id));
+      if (!wasCut || !isKnown || !this.#cursor) return page;
+    }
+  }
+
   #showEnd() {
-    if (this.#cursor) this.below.replaceChildren(button("Show more", () => this.#loadPage()));
+    const more = () => {
+      this.#most = this.#roots.size + PAGE + MOST_NEWS;
+      this.#loadPage();
+    };
+    if (this.#cursor || this.#isCut) this.below.replaceChildren(button("Show more", more));
     else if (this.#roots.size) this.below.replaceChildren();
     else this.below.replaceChildren(el("p", { class: "calm" }, this.#filter === FILTERS.all ? NOTHING : NONE));
   }
@@ -190,7 +211,10 @@ export class Jobs {
   #arrange() {
     const newest = (one, other) => (one.job.created_at < other.job.created_at ? 1 : -1);
     const rows = [...this.#roots].sort(newest);
-    for (const row of rows.splice(MOST_ROWS)) row.remove();
+    for (const row of rows.splice(this.#most)) {
+      row.remove();
+      this.#isCut = true;
+    }
     arrange(this.list, rows.map((row) => row.element));
     const active = rows.filter((row) => !row.standing.ended).length;
     this.tally.hidden = active === 0;

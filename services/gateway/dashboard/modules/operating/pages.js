@@ -1,11 +1,13 @@
 // Pages of a list, the newest first: more are added below, and the first is asked for again and again.
 
-const MOST = 500;
+/** When news have brought more than this beside what was asked for, the list begins anew. */
+const MOST_NEWS = 500;
 
 export class Pages {
   #items = new Map();
   #size;
   #momentOf;
+  #asked = 0;
   cursor = null;
 
   /** `momentOf(item)` is what the list is ordered by, and `size` how many items a page has. */
@@ -32,13 +34,15 @@ export class Pages {
   }
 
   take({ items, next_cursor: cursor }, isMore = false) {
-    if (!isMore && this.#items.size > MOST) this.clear();
+    if (!isMore && this.#items.size > this.#asked + MOST_NEWS) this.clear();
     if (isMore || this.#items.size <= this.#size) this.cursor = cursor;
     items.forEach((item) => this.put(item));
+    if (isMore || this.#asked === 0) this.#asked = this.#items.size;
   }
 
   clear() {
     this.#items.clear();
+    this.#asked = 0;
     this.cursor = null;
   }
 }
