@@ -112,7 +112,7 @@ function card(image, how, more = null) {
       "a",
       { href: `#image=${image.id}`, click: open },
       el("img", picture),
-      el("span", { class: "alike-title" }, titleOf(image)),
+      el("span", { class: "alike-title", dir: "auto" }, titleOf(image)),
       el("b", {}, how),
       more && el("span", { class: "alike-title" }, more),
     ),

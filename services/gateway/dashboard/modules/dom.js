@@ -25,11 +25,11 @@ export function setVariables(element, values) {
   return element;
 }
 
-/** Link to a page elsewhere; what is no web address stays plain text. */
+/** Link to a page elsewhere; what is no web address stays plain text. It turns round nothing that stands beside it. */
 export function outsideLink(url, text = url) {
   const parsed = URL.canParse(url) ? new URL(url) : null;
-  if (!parsed || !["http:", "https:"].includes(parsed.protocol)) return el("span", {}, text);
-  return el("a", { href: parsed.href, target: "_blank", rel: "noopener noreferrer" }, text);
+  if (!parsed || !["http:", "https:"].includes(parsed.protocol)) return el("span", { dir: "auto" }, text);
+  return el("a", { href: parsed.href, target: "_blank", rel: "noopener noreferrer", dir: "auto" }, text);
 }
 
 /** Text that only a screen reader says. */

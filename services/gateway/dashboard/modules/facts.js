@@ -28,7 +28,7 @@ const REVIEWS = { unreviewed: "Waits for a review", approved: "Approved", reject
 
 /** Tell what a picture is called, and what its page says of it. */
 export function headOf(image) {
-  return [el("h2", { id: "viewer-title", tabindex: -1 }, titleOf(image)), words(image)];
+  return [el("h2", { id: "viewer-title", tabindex: -1, dir: "auto" }, titleOf(image)), words(image)];
 }
 
 /** Tell what is known of a picture. */
@@ -111,7 +111,7 @@ function words(image) {
   return el(
     "div",
     { class: "said" },
-    said.map((text) => el("p", {}, text)),
+    said.map((text) => el("p", { dir: "auto" }, text)),
     list([
       credit && ["Credit", credit],
       licence && ["Licence", licence],
@@ -210,7 +210,7 @@ function section(name, ...content) {
 
 function list(rows) {
   const told = rows.filter(Boolean);
-  const lines = told.map(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]);
+  const lines = told.map(([name, value]) => [el("dt", {}, name), el("dd", { dir: "auto" }, value)]);
   return told.length > 0 && el("dl", { class: "facts-list" }, lines);
 }
 

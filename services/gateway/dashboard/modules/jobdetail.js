@@ -113,9 +113,11 @@ export class JobDetail {
 
 function asked(job) {
   const told = Object.entries(job.request ?? {}).filter(([name, value]) => name in ASKED && value !== "");
-  return told.map(([name, value]) => [el("dt", {}, ASKED[name]), el("dd", {}, [value].flat().slice(0, 5).map(word))]);
+  return told.map(([name, value]) => {
+    const words = [value].flat().slice(0, 5).map(word);
+    return [el("dt", {}, ASKED[name]), el("dd", { dir: "auto" }, words)];
+  });
 }
-
 
 function word(value) {
   return el("div", {}, typeof value === "string" && URL.canParse(value) ? outsideLink(value) : String(value));

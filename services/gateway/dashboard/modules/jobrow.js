@@ -27,7 +27,7 @@ export class JobRow {
     this.lists = lists;
     this.onJob = onJob;
     this.sign = el("span", { class: "job-sign" });
-    this.subject = el("span", { class: "job-subject" });
+    this.subject = el("span", { class: "job-subject", dir: "auto" });
     this.when = el("span", { class: "job-when" });
     this.bar = new ProgressBar(`Progress: ${kindName(job.kind)}`);
     this.status = el("p", { class: "job-status" });

@@ -16,7 +16,7 @@ export function pageFacts(page) {
     language && ["Language", language],
     own && own !== page.url && ["Calls itself", outsideLink(own)],
   ].filter(Boolean);
-  const lines = rows.map(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]);
+  const lines = rows.map(([name, value]) => [el("dt", {}, name), el("dd", { dir: "auto" }, value)]);
   return lines.length > 0 ? el("dl", { class: "facts-list" }, lines) : null;
 }
 

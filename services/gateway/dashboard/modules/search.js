@@ -43,12 +43,13 @@ export class Search {
     this.#api = api;
     this.words = el("input", {
       ...{ type: "search", name: "q", id: "search-words", maxlength: 500, autocomplete: "off", enterkeyhint: "search" },
-      ...{ placeholder: "Search titles, captions, tags, prompts", "aria-label": "Search pictures" },
+      ...{ placeholder: "Search titles, captions, tags, prompts", "aria-label": "Search pictures", dir: "auto" },
       ...{ "aria-keyshortcuts": "/", title: 'A "phrase", -without, one OR other, begin*' },
       input: () => this.#soon(),
     });
     this.colour = el("input", { type: "hidden", name: "color" });
-    this.tags = el("input", { name: "tags", list: "known-tags", placeholder: "dusk, hills", autocomplete: "off" });
+    const tags = { name: "tags", list: "known-tags", placeholder: "dusk, hills", dir: "auto" };
+    this.tags = el("input", { ...tags, autocomplete: "off" });
     this.known = el("datalist", { id: "known-tags" });
     this.source = el("input", { name: "source", placeholder: "example.org", autocomplete: "off", spellcheck: "false" });
     this.kind = options("kind", KINDS);
@@ -158,7 +159,7 @@ export class Search {
     const dot = () => setVariables(el("span", { class: "dot", "aria-hidden": "true" }), { colour: value });
     const mark = name === "color" && dot();
     const label = `${NAMES[name] ?? "Shape"}: ${words}. Search without it`;
-    const content = [mark, el("span", {}, words), icon("close")];
+    const content = [mark, el("span", { dir: "auto" }, words), icon("close")];
     const remove = () => {
       searchAlso({ [name]: "" });
       this.words.focus();

@@ -16,8 +16,8 @@ export function currentToken() {
 
 /** Keep a token without what is copied along with one: spaces, ends of lines, quotes, the rest of its header. */
 export function keepToken(token) {
-  const bare = token.replace(/^\W*(authorization\s*:)?\s*bearer\s/i, "").replace(/["'\s\u200b-\u200f\u2060\ufeff]/g, "");
-  sessionStorage.setItem(KEY, bare);
+  const bare = token.replace(/^\W*(authorization\s*:)?\s*bearer\s/i, "");
+  sessionStorage.setItem(KEY, bare.replace(/["'\s\u200b-\u200f\u2060\ufeff]/g, ""));
 }
 
 export function forgetToken() {

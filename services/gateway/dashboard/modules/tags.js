@@ -17,7 +17,7 @@ export class TagEditor {
     this.onSaved = onSaved;
     this.list = el("ul", { class: "tag-list", "aria-label": "Tags" });
     const wording = { "aria-label": "Add a tag", placeholder: "Add a tag" };
-    this.input = el("input", { ...wording, autocomplete: "off", maxlength: LONGEST_TAG });
+    this.input = el("input", { ...wording, autocomplete: "off", maxlength: LONGEST_TAG, dir: "auto" });
     this.status = el("p", { class: "hint tag-status", role: "status" });
     const submit = (event) => {
       event.preventDefault();
@@ -46,7 +46,7 @@ export class TagEditor {
     return el(
       "li",
       {},
-      button(tag, look, { look: "is-tag", title: "Pictures with this tag" }),
+      button(tag, look, { look: "is-tag", dir: "auto", title: "Pictures with this tag" }),
       button(icon("close"), () => this.#remove(tag), gone),
     );
   }

@@ -44,7 +44,7 @@ export class Tile {
     this.picture = this.#img("tile-picture");
     this.over = this.#img("tile-over");
     this.palette = el("span", { class: "palette", "aria-hidden": "true" });
-    this.title = el("span", { class: "tile-title" });
+    this.title = el("span", { class: "tile-title", dir: "auto" });
     this.steps = el("span", { class: "steps" });
     this.length = el("span", { class: "tile-length", hidden: true });
     this.frame = el("span", { class: "tile-frame" }, this.hash, this.picture, this.over, this.length);

@@ -6,7 +6,7 @@ import { problemBox, toast } from "./notices.js";
 const STYLES = ["illustration", "watercolour", "ink", "oil", "flat", "pixel", "noir", "pastel", "woodblock", "sepia"];
 const RATIOS = ["16:9", "3:2", "4:3", "1:1", "3:4", "2:3", "9:16", "21:9"];
 const CHAPTER = "dashboard";
-const SCENE = { placeholder: "a red house by a lake at dusk", required: true, maxlength: 4000 };
+const SCENE = { placeholder: "a red house by a lake at dusk", required: true, maxlength: 4000, dir: "auto" };
 
 const ERRANDS = {
   scrape: {
@@ -23,7 +23,7 @@ const ERRANDS = {
     button: "Store the picture",
     fields: () => [
       field("url", "Address of a picture", { type: "url", placeholder: "https://example.org/a.jpg", required: true }),
-      field("title", "Title", { placeholder: "optional", maxlength: 2000 }),
+      field("title", "Title", { placeholder: "optional", maxlength: 2000, dir: "auto" }),
     ],
     send: (api, { url, title }) => api.post("/media/store", { url, ...(title && { title }) }),
   },

@@ -75,7 +75,7 @@ export class ChaptersPanel extends Panel {
       el(
         "div",
         { class: "sheet-line" },
-        el("h3", { id }, chapter.title || chapter.id),
+        el("h3", { id, dir: "auto" }, chapter.title || chapter.id),
         el("span", { class: "hint" }, standing(chapter.scenes)),
         retry,
       ),
@@ -127,7 +127,7 @@ function cellOf(cell, onLost) {
     "li",
     { class: "grid-cell", "data-status": cell.status },
     cell.image_id ? el("a", { class: "cell-link", href, "aria-label": `See ${name}` }, frame) : frame,
-    el("p", { class: "cell-name" }, el("span", { class: "cell-number" }, `${cell.number}`), name),
+    el("p", { class: "cell-name", dir: "auto" }, el("span", { class: "cell-number" }, `${cell.number}`), name),
     stateBadge(cell.status),
     cell.retry_count > 0 && el("span", { class: "hint" }, ` drawn again ${cell.retry_count} ×`),
     cell.error && el("p", { class: "cell-error" }, cell.error, " ", el("code", {}, cell.error_code)),

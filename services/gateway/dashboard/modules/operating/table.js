@@ -68,5 +68,5 @@ function cellOf({ name, cell, number, head }, item) {
   const content = cell(item);
   const isEmpty = [null, undefined, false, ""].includes(content);
   const shown = isEmpty && name ? "–" : content;
-  return el(head ? "th" : "td", { ...about, scope: head && "row" }, el("div", { class: "cell" }, shown));
+  return el(head ? "th" : "td", { ...about, scope: head && "row" }, el("div", { class: "cell", dir: "auto" }, shown));
 }

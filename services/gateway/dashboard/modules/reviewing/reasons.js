@@ -24,7 +24,8 @@ export class Reasons {
     this.onReject = onReject;
     this.onEnd = onEnd;
     this.chips = Object.entries(REASONS).map(([code, meaning], place) => chip(code, meaning, (place + 1) % 10));
-    this.note = el("input", { "aria-label": "Note", placeholder: "In your own words", maxlength: LONGEST_NOTE });
+    const wording = { "aria-label": "Note", placeholder: "In your own words", dir: "auto" };
+    this.note = el("input", { ...wording, maxlength: LONGEST_NOTE });
     this.lacking = el("p", { class: "step-error", role: "alert" });
     this.legend = el("legend", {});
     const chips = el("div", { class: "reason-chips" }, this.chips.map(({ element }) => element));

@@ -12,7 +12,7 @@ export class Row {
   constructor(item, { onLook, onChoose }) {
     this.item = item;
     this.picture = el("img", { alt: "", loading: "lazy", decoding: "async", crossorigin: "anonymous" });
-    this.title = el("span", { class: "review-row-title" });
+    this.title = el("span", { class: "review-row-title", dir: "auto" });
     this.more = el("span", { class: "review-row-more" });
     this.sign = el("span", { class: "review-row-sign" });
     this.box = el("input", { type: "checkbox", tabindex: -1, change: () => onChoose(item) });

@@ -23,7 +23,7 @@ export class Side {
 
   /** `acts` are what the keys do; `onReject(why)` is told the reasons, `onReasonsEnd()` that their form is gone. */
   constructor(acts, { onReject, onReasonsEnd }) {
-    this.title = el("h3", { class: "review-name", tabindex: -1 });
+    this.title = el("h3", { class: "review-name", tabindex: -1, dir: "auto" });
     this.place = el("p", { class: "hint" });
     this.about = el("div");
     this.facts = el("div");
