@@ -9,8 +9,15 @@ export ORT_DISABLE_TELEMETRY := 1
 # `make up engine=` never uses one.
 engine = $(shell for it in docker podman; do \
 	timeout 5 $$it info >/dev/null 2>&1 && timeout 5 $$it compose version >/dev/null 2>&1 && echo $$it && break; done)
-COMPOSE_FILES = $(or $(DIORAMA_STATE),.local)/compose
+STATE = $(or $(DIORAMA_STATE),$(shell sed -n "s/^DIORAMA_STATE=[\"']*\([^\"'\# ]*\).*/\1/p" .env 2>/dev/null),.local)
+COMPOSE_FILES = $(STATE)/compose
 compose = $(1) compose $(if $(wildcard .env),--env-file .env) --env-file $(COMPOSE_FILES)/compose.env
+
+# Whether the stack that is meant runs in containers: no address names another, and none runs beside them.
+contained = [ -z "$$GATEWAY_URL" ] && ! grep -qs '^GATEWAY_URL=.' .env && [ -f $(COMPOSE_FILES)/compose.env ] && \
+	! $(PYTHON) -m deploy.local status >/dev/null 2>&1 && engine='$(engine)' && [ -n "$$engine" ] && \
+	[ -n "$$($(call compose,$$engine) ps --quiet 2>/dev/null)" ]
+token_inside = $(call compose,$$engine) exec -T gateway python -m services.gateway.tokens
 
 # The oldest Python that is promised, so that a lock made on a newer one still serves it.
 compile = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -28,8 +35,8 @@ up: bootstrap ## Start the whole stack; in containers where an engine answers
 	if [ -z "$$engine" ]; then exec $(PYTHON) -m deploy.local up; fi; \
 	$(PYTHON) -m deploy.local compose-files && \
 	$(call compose,$$engine) up --detach --build --wait && \
-	echo "gateway  http://127.0.0.1:$${GATEWAY_PORT:-8000}" && \
-	printf 'token    ' && $(call compose,$$engine) exec -T gateway python -m services.gateway.tokens
+	echo "gateway  http://$$($(call compose,$$engine) port gateway 8000)" && \
+	printf 'token    ' && $(token_inside)
 
 .PHONY: down
 down: bootstrap ## End the stack in order
@@ -39,11 +46,16 @@ down: bootstrap ## End the stack in order
 
 .PHONY: doctor
 doctor: bootstrap ## One PASS or FAIL line for each part of the running stack
-	@$(PYTHON) -m deploy.doctor
+	@if $(contained); then \
+	GATEWAY_TOKEN=$$($(token_inside) 2>/dev/null) $(call compose,$$engine) run --rm --build --env GATEWAY_TOKEN doctor; \
+	else exec $(PYTHON) -m deploy.doctor; fi
 
 .PHONY: ctl
 ctl: bootstrap ## The command line, for the stack that runs here: args="queues", args="jobs retry --help"
-	@$(PYTHON) -m deploy.ctl $(args)
+	@if $(contained); then \
+	GATEWAY_URL=http://$$($(call compose,$$engine) port gateway 8000) GATEWAY_TOKEN=$$($(token_inside)); \
+	export GATEWAY_URL GATEWAY_TOKEN; fi; \
+	exec $(PYTHON) -m deploy.ctl $(args)
 
 ##@ Change
 

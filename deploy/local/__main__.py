@@ -20,7 +20,7 @@ from deploy.local.errors import CannotRun
 from deploy.local.own_stack import own_stack
 from deploy.local.private_files import DIRECTORY_MODE, private_directory, write_private
 from deploy.local.processes import send, until_gone
-from deploy.local.settings import REPOSITORY, Settings
+from deploy.local.settings import REPOSITORY, Settings, kept
 from deploy.local.stack import Ready, Stack
 from deploy.local.state import StackState, running
 from shared.schema import SchemaError
@@ -92,7 +92,7 @@ def fault(
 @app.command("compose-files")
 def compose_files() -> None:
     """Write what compose.yaml needs: passwords made once, broker definitions, object store keys."""
-    write_compose_files(load(Settings).diorama_state / "compose")
+    write_compose_files(load(Settings).diorama_state / "compose", kept())
 
 
 async def _attached(settings: Settings, services: Sequence[str]) -> None:

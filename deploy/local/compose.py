@@ -1,12 +1,15 @@
 """What `compose.yaml` needs beside itself: secrets made once, and the same broker definitions as the private node."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
-from deploy.database import ROLES
+from deploy.database import ROLES, SERVICES
 from deploy.local.definitions import CONSUMER_TIMEOUT_MS, definitions
 from deploy.local.passwords import Passwords
 from deploy.local.private_files import private_directory, write_private
+from deploy.local.service_programs import theirs
+from deploy.local.settings import without_given
 
 BROKER_VERSION = (4, 2)
 MODELS = "models"
@@ -22,12 +25,18 @@ consumer_timeout = {CONSUMER_TIMEOUT_MS}
 """
 
 
-def write_compose_files(directory: Path) -> None:
-    """Write the files that compose.yaml mounts and the variables that it names; what was made before is kept."""
+def write_compose_files(directory: Path, kept: Mapping[str, str] | None = None) -> None:
+    """Write the files that compose.yaml mounts and the variables that it names; what was made before is kept.
+
+    `kept` is what a person keeps in `.env`: each service is told of it what it may hold.
+    """
     private_directory(directory)
     passwords = Passwords.kept_in(directory / "secrets.json")
     variables = compose_variables(passwords)
     write_private(directory / "compose.env", "".join(f"{name}={value}\n" for name, value in variables.items()))
+    for service in SERVICES:
+        told = theirs(service, without_given(kept or {}))
+        write_private(directory / f"{service}.env", "".join(f"{name}={_quoted(told[name])}\n" for name in sorted(told)))
     mounted = {
         "definitions.json": definitions(passwords.rabbitmq, BROKER_VERSION),
         "rabbitmq.conf": _BROKER_CONFIGURATION,
@@ -50,6 +59,12 @@ def compose_variables(passwords: Passwords) -> dict[str, str]:
         "SECRET_KEY": passwords.secret_key,
         **{f"{role.upper()}_PASSWORD": passwords.roles[role] for role in ROLES},
     }
+
+
+def _quoted(value: str) -> str:
+    """Write a value so that nothing in it is expanded."""
+    escaped = value.replace("'", r"\'")
+    return f"'{escaped}'"
 
 
 def _identity(passwords: Passwords) -> dict[str, object]:

@@ -45,12 +45,27 @@ def service_names(service: str, processes: int) -> list[str]:
     return [service, *(f"{service}-{number}" for number in range(2, processes + 1))]
 
 
-_OWNERS = {"SUPABASE_": {"gateway"}, "MODELSLAB_": {"image_generation"}, "AZURE_VISION_": {"media"}}
+_OWNERS: Mapping[str, frozenset[str]] = {
+    "AZURE_VISION_": frozenset({"media"}),
+    "IMAGE_HINTS_": frozenset({"gateway", "image_generation"}),
+    "IMAGE_PROVIDER": frozenset({"image_generation"}),
+    "MODELSLAB_": frozenset({"image_generation"}),
+    "RATE_LIMIT_REDIS_": frozenset({"gateway"}),
+    "SUPABASE_": frozenset({"gateway"}),
+    # Of the operator who asks: the doctor and the command line.
+    "GATEWAY_TOKEN": frozenset(),
+    "RABBITMQ_MANAGEMENT_": frozenset(),
+}
 """Whose keys are whose, by how their variables begin; who fetches strangers' pages holds no key of others."""
 
 
-def _is_withheld(service: str, name: str) -> bool:
-    return any(name.startswith(prefix) and service not in owners for prefix, owners in _OWNERS.items())
+def theirs(service: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """Take what a service may hold of what a person has set: no key of its neighbours or of an operator."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if not any(name.startswith(prefix) and service not in owners for prefix, owners in _OWNERS.items())
+    }
 
 
 def service_environment(service: str, name: str, port: int, around: Surroundings) -> dict[str, str]:
@@ -78,8 +93,7 @@ def service_environment(service: str, name: str, port: int, around: Surroundings
     if service in FETCHERS and around.sample_site:
         allowed = (around.inherited.get("OUTBOUND_ALLOW"), around.sample_site)
         own["OUTBOUND_ALLOW"] = ",".join(pair for pair in allowed if pair)
-    inherited = {name: value for name, value in around.inherited.items() if not _is_withheld(service, name)}
-    return {**inherited, **own, **around.extra.get(service, {})}
+    return {**theirs(service, around.inherited), **own, **around.extra.get(service, {})}
 
 
 def service_program(

@@ -79,8 +79,12 @@ def passed_on(*, dotenv: bool = False) -> dict[str, str]:
 
     With `dotenv` also what the repository's `.env` holds; the process's own environment wins.
     """
-    kept = dotenv_values(REPOSITORY / ".env") if dotenv else {}
-    return without_given({name: value for name, value in kept.items() if value} | os.environ)
+    return without_given((kept() if dotenv else {}) | os.environ)
+
+
+def kept() -> dict[str, str]:
+    """Read what a person keeps in the repository's `.env`; what is empty there is not set."""
+    return {name: value for name, value in dotenv_values(REPOSITORY / ".env").items() if value}
 
 
 def without_given(environment: Mapping[str, str]) -> dict[str, str]:

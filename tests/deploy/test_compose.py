@@ -19,7 +19,7 @@ from tests.house.sources import files_of
 
 COMPOSE: dict[str, Any] = yaml.safe_load((REPOSITORY / "compose.yaml").read_text())
 DOCKERFILE = (REPOSITORY / "deploy" / "Dockerfile").read_text()
-ONE_SHOT = {"prepare", "bucket"}
+ONE_SHOT = {"prepare", "bucket", "doctor"}
 GIVEN_OUTSIDE = {"GATEWAY_PORT", "S3_PORT", "DIORAMA_STATE"}
 """Variables with a default, which a person may set."""
 
