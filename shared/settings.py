@@ -2,15 +2,37 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Final, TypeAlias, TypeVar
+from urllib.parse import parse_qs, urlsplit
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.addresses import Network, parse_allow_list, parse_networks
 
 VERSION = "0.1.0"
 """Of the whole house: its services are released together."""
+
+_ESCAPES: Final = "write `#` in a user or password as %23, `/` as %2F, `?` as %3F and `@` as %40"
+
+
+def _names_a_server(url: str) -> str:
+    """Refuse an address in which drivers would look for a port among the letters of a password, and show them."""
+    try:
+        parts = urlsplit(url)
+        hosts = [urlsplit(f"//{one}") for one in parts.netloc.rpartition("@")[2].split(",")]
+        _ = [one.port for one in hosts]
+    except ValueError:
+        raise ValueError(f"its port is no number between 0 and 65535; {_ESCAPES}") from None
+    # What follows a `#`, `/` or `?` in a password is taken for another part of the address.
+    is_cut = parts.fragment or "@" in parts.path or ("@" in parts.query and not (parts.path or "@" in parts.netloc))
+    if is_cut or not (all(one.hostname for one in hosts) or "host" in parse_qs(parts.query)):
+        raise ValueError(f"it names no server; {_ESCAPES}")
+    return url
+
+
+ServerUrl: TypeAlias = Annotated[str, AfterValidator(_names_a_server)]
+"""Where a server answers, with its user and password where it wants them."""
 
 
 class ServiceSettings(BaseSettings):
@@ -22,9 +44,9 @@ class ServiceSettings(BaseSettings):
     log_level: str = Field(default="info", pattern=r"(?i)^(debug|info|warning|error)$")
     http_host: str = Field(default="127.0.0.1", description="where health, metrics and the API are served")
     http_port: int = Field(default=0, ge=0, le=65535, description="0 takes any free port")
-    database_url: str = Field(pattern=r"^postgres(ql)?://", description="PostgreSQL, as the service's own role")
+    database_url: ServerUrl = Field(pattern=r"^postgres(ql)?://", description="PostgreSQL, as the service's own role")
     database_pool_size: int = Field(default=8, ge=2, le=100)
-    rabbitmq_url: str = Field(pattern=r"^amqps?://", description="RabbitMQ with user, password and vhost")
+    rabbitmq_url: ServerUrl = Field(pattern=r"^amqps?://", description="RabbitMQ with user, password and vhost")
     said_retention_days: int = Field(default=7, ge=1, description="how long what was said can be said again")
     report_seconds: float = Field(default=10, ge=0.5, le=15, description="how often a process says how it does")
     otel_exporter_otlp_endpoint: str | None = Field(default=None, description="absent: traces are not exported")
@@ -33,8 +55,8 @@ class ServiceSettings(BaseSettings):
 class ObjectSettings(BaseSettings):
     """Where the bytes lie."""
 
-    s3_endpoint_url: str = Field(pattern=r"^https?://")
-    s3_public_endpoint_url: str | None = Field(default=None, description="signed for browsers; default: the same")
+    s3_endpoint_url: ServerUrl = Field(pattern=r"^https?://")
+    s3_public_endpoint_url: ServerUrl | None = Field(default=None, description="signed for browsers; default: the same")
     s3_bucket: str = "diorama"
     s3_access_key_id: str
     s3_secret_access_key: str = Field(repr=False)

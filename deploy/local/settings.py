@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from deploy.local.object_store import BUCKET, ObjectStoreAccess
+from shared.settings import ServerUrl
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -35,10 +36,10 @@ class Settings(BaseSettings):
 
     stack: str = Field(default="default", pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$", description="several can run at once")
     diorama_state: Path = Field(default=REPOSITORY / ".local", description="folder of all stacks")
-    database_admin_url: str | None = Field(default=None, pattern=r"^postgres(ql)?://", repr=False)
-    rabbitmq_url: str | None = Field(default=None, pattern=r"^amqps?://", repr=False)
-    s3_endpoint_url: str | None = Field(default=None, pattern=r"^https?://")
-    s3_public_endpoint_url: str | None = None
+    database_admin_url: ServerUrl | None = Field(default=None, pattern=r"^postgres(ql)?://", repr=False)
+    rabbitmq_url: ServerUrl | None = Field(default=None, pattern=r"^amqps?://", repr=False)
+    s3_endpoint_url: ServerUrl | None = Field(default=None, pattern=r"^https?://")
+    s3_public_endpoint_url: ServerUrl | None = None
     s3_access_key_id: str | None = None
     s3_secret_access_key: str | None = Field(default=None, repr=False)
     s3_bucket: str = BUCKET

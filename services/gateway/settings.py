@@ -10,7 +10,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from shared import settings as house
-from shared.settings import ObjectSettings, OutboundSettings, ServiceSettings
+from shared.settings import ObjectSettings, OutboundSettings, ServerUrl, ServiceSettings
 
 VERSION = house.VERSION
 _SECRET_BYTES = 32  # RFC 7518 §3.2: an HS256 key is at least as long as its hash
@@ -36,7 +36,7 @@ class Settings(OutboundSettings, ObjectSettings, ServiceSettings):
 
     model_config = SettingsConfigDict(arbitrary_types_allowed=True)
 
-    projection_database_url: str = Field(
+    projection_database_url: ServerUrl = Field(
         pattern=r"^postgres(ql)?://", description="the same database as the role gateway_projection"
     )
     projection_pool_size: int = Field(default=4, ge=3, le=100)
