@@ -31,14 +31,15 @@ export class Failures {
   }
 
   hear(news) {
-    if (news.type === "job.failed") this.#stale.add("all");
+    if (news.type === "job.failed" || news.type === "job.submitted") this.#stale.add("all");
   }
 
   async #load() {
     const since = new Date(Date.now() - DAY_MS).toISOString();
     try {
       const page = await this.#api.get("/jobs", { state: "failed", created_after: since, limit: LATEST });
-      this.#show(page.items, page.next_cursor !== null);
+      // What was done again is no failure any more: what became of it then is told of the new job.
+      this.#show(page.items.filter((job) => !job.retried_as), page.next_cursor !== null);
       return [];
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;

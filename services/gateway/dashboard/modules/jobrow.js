@@ -7,6 +7,7 @@ import { toast, toastProblem } from "./notices.js";
 import { onFrame } from "./pace.js";
 import { ProgressBar, standingOf } from "./progress.js";
 import { ENDED, stateIcon, stateWord } from "./states.js";
+import { subjectOf } from "./subjects.js";
 import { count, kindName, moment, number } from "./words.js";
 
 const CONFIRM_MS = 4_000;
@@ -109,7 +110,7 @@ export class JobRow {
     const { state, ended } = this.standing;
     this.element.dataset.state = state;
     this.sign.replaceChildren(stateIcon(state, stateWord(state)));
-    this.subject.textContent = subjectOf(job);
+    this.subject.textContent = this.subject.title = subjectOf(job);
     const at = job.finished_at && ended ? job.finished_at : job.created_at;
     if (at && this.when.firstChild?.dateTime !== at) this.when.replaceChildren(moment(at));
     this.bar.show(this.standing);
@@ -199,19 +200,4 @@ export class JobRow {
 
 function wordOf(state, job) {
   return (state === "pending" && WAITS[job.waiting_for]) || stateWord(state);
-}
-
-/** Say in a few words what a job is about. */
-function subjectOf({ request, service, kind, image_id: imageId, result }) {
-  const { description, url, urls, asset_id: assetId } = request ?? {};
-  if (description) return description;
-  if (url) return shortUrl(url);
-  if (urls?.length) return shortUrl(urls[0]) + (urls.length > 1 ? ` and ${urls.length - 1} more` : "");
-  if (kind.startsWith("jobs.")) return service.replaceAll("_", " ");
-  const picture = imageId ?? assetId ?? result?.asset_id;
-  return picture ? `picture ${picture.slice(0, 8)}` : "";
-}
-
-function shortUrl(url) {
-  return url.replace(/^https?:\/\//, "");
 }

@@ -4,9 +4,9 @@ import { writeAddress } from "../address.js";
 import { button, el } from "../dom.js";
 import { announce } from "../notices.js";
 import { shownState, stateBadge, stateWord } from "../states.js";
-import { count, kindName, moment } from "../words.js";
+import { count, moment } from "../words.js";
 import { field } from "./asking.js";
-import { reason, tookOf } from "./jobcells.js";
+import { reason, tookOf, work } from "./jobcells.js";
 import { JobSheet } from "./jobsheet.js";
 import { kindOptions } from "./kinds.js";
 import { jobLink, shortId } from "./links.js";
@@ -16,7 +16,7 @@ import { Table } from "./table.js";
 
 const PAGE = 50;
 const STATES = ["pending", "in_progress", "completed", "failed", "cancelled"];
-const ASKED = ["state", "kind", "code", "after", "before", "mine"];
+const ASKED = ["root", "parent", "state", "kind", "code", "after", "before", "mine"];
 
 /** The list, or one job where the address names one. */
 export class JobsPanel {
@@ -55,6 +55,7 @@ class JobList extends Panel {
   constructor(parts) {
     super(parts, { everyMs: 5_000 });
     this.form = this.#form();
+    this.scope = el("p", { class: "hint", hidden: true });
     this.tally = el("p", { class: "hint" });
     this.table = new Table("Jobs, the newest first", COLUMNS);
     this.empty = el("div", { class: "panel-empty" });
@@ -88,16 +89,19 @@ class JobList extends Panel {
   }
 
   async fetch(cursor = null) {
-    const { state, kind, code, after, before, mine } = this.address;
+    const { root, parent, state, kind, code, after, before, mine } = this.address;
     const everybody = this.who.isOperator && !mine ? true : null;
-    const asked = { state, kind, error_code: code, created_after: after, created_before: before, everybody };
+    const times = { created_after: after, created_before: before };
+    const asked = { root_id: root, parent_id: parent, state, kind, error_code: code, ...times, everybody };
     return this.api.get("/jobs", { ...asked, limit: PAGE, cursor });
   }
 
   draw(page, isMore = false) {
     this.#jobs.take(page, isMore);
-    if (!this.body.firstChild) this.body.replaceChildren(this.tally, this.table.element, this.empty, this.more);
+    const parts = [this.scope, this.tally, this.table.element, this.empty, this.more];
+    if (!this.body.firstChild) this.body.replaceChildren(...parts);
     this.#show();
+    this.#tellScope();
     const isFiltered = ASKED.some((name) => name !== "mine" && this.address[name]);
     const clear = el("a", { href: "#panel=jobs" }, "Show all jobs");
     const none = isFiltered ? ["No job is like that. ", clear] : ["No job yet. Begin with “New” above."];
@@ -111,6 +115,13 @@ class JobList extends Panel {
     const { items, cursor } = this.#jobs;
     this.table.show(items);
     this.tally.textContent = items.length ? `${count(items.length, "job")}${cursor ? ", and there are more" : ""}` : "";
+  }
+
+  #tellScope() {
+    const whole = this.address.root ?? this.address.parent;
+    this.scope.hidden = !whole;
+    const all = el("a", { href: "#panel=jobs" }, "Show all jobs");
+    if (whole) this.scope.replaceChildren("Only what follows from ", jobLink(whole), ". ", all);
   }
 
   #loadMore() {
@@ -163,7 +174,7 @@ class JobList extends Panel {
 
 const COLUMNS = [
   { name: "State", cell: (job) => stateBadge(shownState(job)) },
-  { name: "Work", head: true, cell: (job) => jobLink(job.id, kindName(job.kind), { "data-act": "open" }) },
+  { name: "Work", head: true, cell: work },
   { name: "Job", cell: (job) => el("code", { title: job.id }, shortId(job.id)) },
   { name: "Reason", cell: ({ error }) => error && reason(error) },
   { name: "Attempt", number: true, cell: (job) => job.attempt || null },

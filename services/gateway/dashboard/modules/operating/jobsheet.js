@@ -6,10 +6,11 @@ import { button, el } from "../dom.js";
 import { icon } from "../icons.js";
 import { toast } from "../notices.js";
 import { ENDED, shownState, stateBadge } from "../states.js";
+import { subjectOf } from "../subjects.js";
 import { count, kindName, moment } from "../words.js";
 import { ask } from "./asking.js";
 import { curlOf } from "./curl.js";
-import { reason, tookOf } from "./jobcells.js";
+import { reason, tookOf, work } from "./jobcells.js";
 import { hrefOf, jobLink, shortId } from "./links.js";
 import { Panel } from "./panel.js";
 import { Table } from "./table.js";
@@ -62,11 +63,12 @@ export class JobSheet extends Panel {
     const told = JSON.stringify([job, history.length]);
     if (this.body.firstChild && told === this.#told) return;
     this.#told = told;
-    this.head.replaceChildren(el("h3", {}, kindName(job.kind)), stateBadge(shownState(job)));
+    const about = el("span", { class: "break", dir: "auto" }, subjectOf(job));
+    this.head.replaceChildren(el("h3", {}, kindName(job.kind)), stateBadge(shownState(job)), about);
     this.#keepFocus(() => this.actions.replaceChildren(...this.#actions(job)));
     this.facts.replaceChildren(...factsOf(job));
     this.timeline.replaceChildren(timelineOf(job, history));
-    this.tree.replaceChildren(...treeOf(job.tree));
+    this.tree.replaceChildren(...treeOf(job));
     this.asked.replaceChildren(...askedOf(job));
     this.children.show(job.children.items);
     if (this.body.firstChild) return;
@@ -164,15 +166,20 @@ function factsOf(job) {
   return facts.filter(([, value]) => value).flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]);
 }
 
-function treeOf(tree) {
+function treeOf({ id, root_id: root, tree, children }) {
   if (!tree.total) return [el("p", { class: "hint" }, "Nothing.")];
+  // Jobs are found by the root of their tree, or by the one that they follow from at once.
+  const whole = id === root ? { root: id } : { parent: id };
+  const list = (state, text) => el("a", { href: hrefOf({ panel: "jobs", ...whole, state }) }, text);
   const counts = TREE.filter((state) => tree[state]).map((state) =>
-    el("li", {}, stateBadge(state), ` ${count(tree[state], "job")}`),
+    el("li", {}, stateBadge(state), " ", list(state, count(tree[state], "job"))),
   );
+  const more = `The newest ${count(CHILDREN, "job")} that follow from it at once are shown here. `;
   const failures = tree.failures.map((one) => el("li", {}, `${one.count} × `, reason(one)));
   return [
     el("ul", { class: "tree-counts" }, counts),
     failures.length > 0 && el("ul", { class: "tree-failures" }, failures),
+    children.next_cursor && el("p", { class: "hint" }, more, list(null, "Show all")),
   ].filter(Boolean);
 }
 
@@ -189,7 +196,7 @@ function askedOf({ request, rejections }) {
 
 const CHILD_COLUMNS = [
   { name: "State", cell: (job) => stateBadge(shownState(job)) },
-  { name: "Work", head: true, cell: (job) => jobLink(job.id, kindName(job.kind), { "data-act": "open" }) },
+  { name: "Work", head: true, cell: work },
   { name: "Reason", cell: ({ error }) => error && reason(error) },
   { name: "Attempt", number: true, cell: (job) => job.attempt || null },
   { name: "Took", number: true, cell: tookOf },

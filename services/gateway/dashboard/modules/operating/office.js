@@ -129,6 +129,10 @@ export class Office {
     );
     const back = el("a", { class: "office-back", href: "#" }, icon("left"), "Pictures");
     this.nav.replaceChildren(back, el("ul", {}, links));
+    // On a narrow screen the panels do not all have room, and the one that is shown shall be seen.
+    const shown = this.nav.querySelector("[aria-current]");
+    const list = shown?.closest("ul");
+    if (list) list.scrollLeft = shown.offsetLeft - list.offsetLeft - (list.clientWidth - shown.offsetWidth) / 2;
   }
 }
 
