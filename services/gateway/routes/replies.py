@@ -70,7 +70,7 @@ def job_location(job_id: UUID) -> str:
 
 def submitted_job(job: JobRow) -> dict[str, Any]:
     """Give the reply of a job that was made just now."""
-    return job_reply({name: getattr(job, name) for name in _JOB_FIELDS})
+    return job_reply({name: getattr(job, name) for name in (*_JOB_FIELDS, "about")})
 
 
 def job_reply(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -87,6 +87,7 @@ def job_reply(row: Mapping[str, Any]) -> dict[str, Any]:
         "root_id": row["root_id"],
         "pipeline": row["pipeline"],
         "image_id": row["asset_id"],
+        "about": row["about"],
         "progress": row["progress"],
         "stage": row["stage"],
         "attempt": row["attempt"],

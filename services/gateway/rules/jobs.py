@@ -23,6 +23,8 @@ from contracts.jobs import (
 
 STATES: Final = ("pending", "in_progress", "completed", "failed", "cancelled")
 ENDED: Final = frozenset({"completed", "failed", "cancelled"})
+ABOUT_CHARACTERS: Final = 500
+"""As much as a list shows of what a job was asked for."""
 NEVER_HEARD_OF: Final = (0, -1)
 """The place in the order of news that any real news comes after."""
 
@@ -68,6 +70,15 @@ class JobRow:
     @property
     def ended(self) -> bool:
         return self.state in ENDED
+
+    @property
+    def about(self) -> str | None:
+        """The address, the first of several, or the description that was asked for."""
+        request = self.request or {}
+        first = next(iter(request.get("urls") or ()), None)
+        said = (request.get("url"), first, request.get("description"))
+        told = next((one for one in said if one is not None), None)
+        return None if told is None else str(told)[:ABOUT_CHARACTERS]
 
 
 def job_of_command(command: Command, at: datetime) -> JobRow:

@@ -6,6 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from services.gateway.rules.cursors import Cursor
+from services.gateway.rules.jobs import ABOUT_CHARACTERS
 from services.gateway.store.pages import Conditions
 from services.gateway.store.reading import Row, fetch, fetch_one
 from shared.database import Connection
@@ -23,6 +24,8 @@ _SHOWN: Final = f"""
     job.pipeline, job.asset_id, job.retried_from, job.progress, job.stage, job.attempt, job.next_attempt_at,
     {_WAITING_FOR} AS waiting_for, job.superseded_by, job.error_code, job.error_sentence, job.result,
     job.children_total, job.cancel_requested_at,
+    left(coalesce(job.request ->> 'url', job.request -> 'urls' ->> 0, job.request ->> 'description'),
+         {ABOUT_CHARACTERS}) AS about,
     job.created_at, job.started_at, job.finished_at, job.updated_at
 """
 

@@ -46,6 +46,16 @@ async def test_a_job_is_known_by_what_it_is_about_and_one_of_a_list_by_its_pictu
     assert "example.org/gallery" in heading
 
 
+async def test_jobs_of_one_kind_are_told_apart_by_what_was_asked_for(
+    office: Page, gateway: Gateway, ann: Client
+) -> None:
+    scrape = await _scrape(ann)
+    await _images(gateway, scrape, 2)
+    await go(office, "jobs")
+    for about in ("example.org/gallery", "example.org/0.jpg", "example.org/1.jpg"):
+        await office.until(f"{ROWS}.some((row) => row.includes('{about}'))")
+
+
 async def test_of_a_large_job_all_that_failed_is_reached_and_nothing_else(
     office: Page, gateway: Gateway, ann: Client
 ) -> None:

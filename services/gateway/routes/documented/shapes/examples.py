@@ -21,6 +21,7 @@ JOB: Final[dict[str, Any]] = {
     "root_id": _JOB_ID,
     "pipeline": ["describe", "depth", "edges"],
     "image_id": None,
+    "about": "https://example.org/gallery",
     "progress": 0.5,
     "stage": "reading pages",
     "attempt": 1,

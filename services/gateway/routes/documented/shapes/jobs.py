@@ -45,6 +45,7 @@ class Job(Shape):
     root_id: UUID = Field(description="the first of its tree; its own id where nobody is its parent")
     pipeline: list[str] = Field(description="what should happen with each image")
     image_id: UUID | None = Field(description="the image whose maps it draws")
+    about: str | None = Field(description="the address, the first of several, or the description that was asked for")
     progress: Share | None = Field(description="share done; null where it cannot be known")
     stage: str | None = Field(description="what is being done now")
     attempt: Count
