@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
@@ -47,6 +48,7 @@ _FLUSH_SECONDS = 8.0  # of the grace period, for what comes after the work
 _TIDY_SECONDS = 7.0
 _PULSE_CONNECTIONS = 5  # for heartbeats that hang, for the sweep and for reports; opened only where they are needed
 _AT_ONCE_SECONDS = 4.0  # in which even a slow database lets somebody in
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 WORKER_LOST = ("worker_lost", "The worker that ran it went away without an answer.")
 
@@ -72,11 +74,43 @@ class Worker:
         self._contact: Contact | None = None
         self._doing = Doing()
         self._recalled = False
+        self._told_to_end = False
+        self._begins = False
         self._alongside: list[Callable[[], Awaitable[None]]] = []
         self.pool: Pool
         self.bus: Bus
 
     async def __aenter__(self) -> Self:
+        self._hear_signals()
+        try:
+            await self._open()
+        except BaseException as error:
+            await self.__aexit__(type(error), error, error.__traceback__)
+            raise
+        return self
+
+    def _hear_signals(self) -> None:
+        """Have a signal end what waits for a database or a model: the first process of a container has no other ear."""
+        beginning = asyncio.current_task()
+
+        def end() -> None:
+            self._told_to_end = True
+            if beginning is not None:
+                beginning.cancel()
+
+        if threading.current_thread() is threading.main_thread():
+            for number in _SIGNALS:
+                asyncio.get_running_loop().add_signal_handler(number, end)
+            self._begins = True
+
+    def _hear_signals_no_more(self) -> None:
+        """From now on somebody else does: `run`, or whoever runs this in a process of his."""
+        if self._begins:
+            for number in _SIGNALS:
+                asyncio.get_running_loop().remove_signal_handler(number)
+        self._begins = False
+
+    async def _open(self) -> None:
         configure_logging(self.service, self.settings.log_level)
         self._tracing = configure_tracing(self.service, self.settings.otel_exporter_otlp_endpoint)
         await self._stack.enter_async_context(serve_health(self.health, self.settings))
@@ -95,7 +129,6 @@ class Worker:
         self.bus.reporting.look = self._look
         self.bus.reporting.clock = self._clock.now
         self.health.add("database", self._check_database)
-        return self
 
     async def _open_pool(self, purpose: str, size: int) -> Pool:
         pool = await open_pool(
@@ -108,8 +141,11 @@ class Worker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._stack.aclose()
+        self._hear_signals_no_more()
         if self._tracing is not None:
             self._tracing.shutdown()
+        if self._told_to_end and kind is asyncio.CancelledError:
+            raise SystemExit(0)
 
     def alongside(self, loop: Callable[[], Awaitable[None]]) -> None:
         """Run a service's own loop for as long as it works; the loop is cancelled at the end."""
@@ -131,6 +167,7 @@ class Worker:
                 ResumeWork: self._instructions.on_pauses,
             }
         )
+        self._hear_signals_no_more()
         stop = stop or stop_signal()
         async with self.bus:
             loops = (self._runner.claim, self._runner.beat, self._runner.tell_starts, self._sweep, *self._alongside)
@@ -259,6 +296,6 @@ async def check_worker(_job: Job[CheckWorker]) -> None:
 def stop_signal() -> asyncio.Event:
     """Give an event that SIGTERM and SIGINT set."""
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     return stop
