@@ -47,7 +47,8 @@ down: bootstrap ## End the stack in order
 .PHONY: doctor
 doctor: bootstrap ## One PASS or FAIL line for each part of the running stack
 	@if $(contained); then \
-	GATEWAY_TOKEN=$$($(token_inside) 2>/dev/null) $(call compose,$$engine) run --rm --build --env GATEWAY_TOKEN doctor; \
+	$(call compose,$$engine) build doctor >/dev/null && \
+	GATEWAY_TOKEN=$$($(token_inside) 2>/dev/null) $(call compose,$$engine) run --rm --env GATEWAY_TOKEN doctor; \
 	else exec $(PYTHON) -m deploy.doctor; fi
 
 .PHONY: ctl
