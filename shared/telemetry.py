@@ -3,6 +3,7 @@
 import logging
 import secrets
 import sys
+import threading
 from collections.abc import Mapping, MutableMapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 _SECRET_WORDS = ("password", "secret", "token", "authorization", "api_key", "cookie", "database_url", "rabbitmq_url")
 _REDACTED = "[redacted]"
+_LAST_EXPORT_SECONDS = 2.0
 _propagator = TraceContextTextMapPropagator()
 
 
@@ -69,6 +71,16 @@ def configure_tracing(service: str, endpoint: str | None) -> TracerProvider | No
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")))
     trace.set_tracer_provider(provider)
     return provider
+
+
+def end_tracing(provider: TracerProvider | None) -> None:
+    """Export what is left, for a bounded time: a collector that hangs shall not keep a process that is told to end."""
+    if provider is None:
+        return
+    # Nobody waits at the exit for a thread of this kind.
+    ending = threading.Thread(target=provider.shutdown, daemon=True)
+    ending.start()
+    ending.join(_LAST_EXPORT_SECONDS)
 
 
 def tracer() -> trace.Tracer:

@@ -41,7 +41,7 @@ from shared.runner import DEADLINE_EXCEEDED, Runner
 from shared.schema import SchemaError, verify
 from shared.server import serve_health
 from shared.settings import WorkSettings
-from shared.telemetry import configure_logging, configure_tracing
+from shared.telemetry import configure_logging, configure_tracing, end_tracing
 
 _SWEEP_SECONDS = 1.0
 _FLUSH_SECONDS = 8.0  # of the grace period, for what comes after the work
@@ -142,8 +142,7 @@ class Worker:
     ) -> None:
         await self._stack.aclose()
         self._hear_signals_no_more()
-        if self._tracing is not None:
-            self._tracing.shutdown()
+        end_tracing(self._tracing)
         if self._told_to_end and kind is asyncio.CancelledError:
             raise SystemExit(0)
 

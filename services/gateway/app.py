@@ -35,7 +35,7 @@ from shared.health import Health
 from shared.objects import ObjectStore
 from shared.schema import verify
 from shared.server import serve
-from shared.telemetry import configure_logging, configure_tracing
+from shared.telemetry import configure_logging, configure_tracing, end_tracing
 from shared.worker import stop_signal
 
 _NAME = "gateway"
@@ -61,8 +61,7 @@ async def run(settings: Settings, stop: asyncio.Event | None = None) -> None:
         await parts.stream.left(_FAREWELL_SECONDS)
         if parts.bus.died.done():
             parts.bus.died.result()
-    if tracing is not None:
-        tracing.shutdown()
+    end_tracing(tracing)
 
 
 @asynccontextmanager
