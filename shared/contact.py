@@ -17,6 +17,7 @@ class Contact:
     """
 
     def __init__(self, lease_seconds: float, *, in_sight: bool) -> None:
+        self._lease_seconds = lease_seconds
         self._lost_after_seconds = max(2.5, min(5.0, lease_seconds / 3))
         self._respite_seconds = max(5.0, lease_seconds * 2 / 3)
         self._answered_at = _now() if in_sight else float("-inf")
@@ -26,18 +27,17 @@ class Contact:
         """Note an answer; tell whether everybody has had the time to be heard since it was out of sight.
 
         Where each answer takes so long that it seems out of sight in between, everybody has had it all the same, now
-        and then.
+        and then. One that comes after more than a lease begins the time anew.
         """
         now = _now()
-        before, self._answered_at = self._answered_at, now
-        if self._respite_until is not None:
-            if now < self._respite_until:
-                return False
-            self._respite_until = None
-        elif now - before > self._lost_after_seconds:
+        out_of_sight_seconds, self._answered_at = now - self._answered_at, now
+        is_over = self._respite_until is not None and now >= self._respite_until
+        seems_lost = self._respite_until is None and out_of_sight_seconds > self._lost_after_seconds
+        if seems_lost or out_of_sight_seconds >= self._lease_seconds:
             self._respite_until = now + self._respite_seconds
-            return False
-        return True
+        elif is_over:
+            self._respite_until = None
+        return self._respite_until is None
 
 
 def _now() -> float:

@@ -11,7 +11,13 @@ _AT_ONCE = 3
 _CALM_SECONDS = 1.0
 
 
-async def beat(renew: Callable[[], Awaitable[None]], *, pause_seconds: float, patience_seconds: float) -> None:
+async def beat(
+    renew: Callable[[], Awaitable[None]],
+    *,
+    reconnect: Callable[[], Awaitable[None]],
+    pause_seconds: float,
+    patience_seconds: float,
+) -> None:
     """Renew again and again, until cancelled; raises what renewing raises.
 
     One that is not answered goes on, for a database that is only slow would never answer whoever asks anew. But a way
@@ -19,6 +25,7 @@ async def beat(renew: Callable[[], Awaitable[None]], *, pause_seconds: float, pa
 
     Args:
         renew: may be called while it still waits; each call takes a connection of its own.
+        reconnect: has calls from then on take new connections, for the others may have died with the one that hangs.
         pause_seconds: between an answer and the next question.
         patience_seconds: after so long another one is sent beside it.
 
@@ -34,6 +41,8 @@ async def beat(renew: Callable[[], Awaitable[None]], *, pause_seconds: float, pa
             for answered in done:
                 answered.result()
             flying -= done
+            if not done and len(flying) < _AT_ONCE:
+                await reconnect()
             if done and flying:
                 await asyncio.sleep(pause_seconds)
     finally:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import TypeAlias
 from uuid import UUID
 
 import asyncpg
@@ -23,11 +24,17 @@ _POLL_SECONDS = 0.5
 _AGAIN_AT_ONCE = 50
 """Of what nobody confirms, this much leaves room in flight for what is new."""
 _AGAIN_SECONDS = 2.0
+_REFUSED_SECONDS = 5.0
+"""For so long nothing else of what was put off is offered where something was refused."""
 _FIRST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 1.0
 _LOOK_FOR_REPLAYS_SECONDS = 2.0
 _SECOND_TRY_SECONDS = 7
 """With the 5 s of the first try less than the database lets a transaction wait for something else."""
+
+
+Destination: TypeAlias = tuple[str, str | None]
+"""A routing key, and the queue that alone is meant, if it is."""
 
 _log = structlog.get_logger(__name__)
 
@@ -41,6 +48,7 @@ class Relay:
         self._publisher = publisher
         self._stopping = False
         self._look_for_replays_at = 0.0
+        self._refused_until: dict[Destination, float] = {}
 
     async def run(self) -> None:
         """Publish whenever something is waiting, until told to stop."""
@@ -97,8 +105,10 @@ class Relay:
         Raises ConnectionError when the broker went away; what it had confirmed is kept nevertheless.
         """
         async with self._outbox.transaction(self._pool) as tx:
-            connection = tx.connection
-            rows = await (_lock_put_off(connection, _AGAIN_AT_ONCE) if put_off else _lock_outbox(connection, _LIMIT))
+            if put_off:
+                rows = await _lock_put_off(tx.connection, _AGAIN_AT_ONCE, self._refusing())
+            else:
+                rows = await _lock_outbox(tx.connection, _LIMIT)
             if not rows:
                 return 0
             failures = await self._publish_all(rows)
@@ -152,8 +162,15 @@ class Relay:
             await insert_unroutable(tx, self._outbox.service, [dict(row) for row in unheard])
             _log.error("messages_unroutable", count=len(unheard), first=unheard[0]["routing_key"])
         if self._publisher.up.is_set():  # the broker is there, and a queue refused
-            refused = [key for key, error in failures.items() if not isinstance(error, Unroutable)]
-            await _put_off(tx.connection, refused)
+            refused = [row for row in rows if row["id"] in failures and row not in unheard]
+            self._refused_until |= dict.fromkeys(map(_destination, refused), time.monotonic() + _REFUSED_SECONDS)
+            await _put_off(tx.connection, [row["id"] for row in refused])
+
+    def _refusing(self) -> list[Destination]:
+        """Give whither something was refused a moment ago, where all the rest of it would only be in others' way."""
+        now = time.monotonic()
+        self._refused_until = {place: until for place, until in self._refused_until.items() if until > now}
+        return list(self._refused_until)
 
     async def _replay_page(self) -> bool:
         """Copy one page of what was asked to be said again into the outbox; tell whether there was any."""
@@ -176,15 +193,24 @@ async def _lock_outbox(connection: Connection, limit: int) -> list[asyncpg.Recor
     return list(rows)
 
 
-async def _lock_put_off(connection: Connection, limit: int) -> list[asyncpg.Record]:
+async def _lock_put_off(connection: Connection, limit: int, refusing: list[Destination]) -> list[asyncpg.Record]:
     rows = await connection.fetch(
         """
         SELECT id, message_id, routing_key, queue, job_id, body FROM outbox
-        WHERE not_before < now() ORDER BY not_before LIMIT $1 FOR UPDATE SKIP LOCKED
+        WHERE not_before < now() AND NOT EXISTS (
+            SELECT FROM unnest($2::text[], $3::text[]) AS refusing (routing_key, queue)
+            WHERE refusing.routing_key = outbox.routing_key AND refusing.queue IS NOT DISTINCT FROM outbox.queue)
+        ORDER BY not_before LIMIT $1 FOR UPDATE SKIP LOCKED
         """,
         limit,
+        [routing_key for routing_key, _ in refusing],
+        [queue for _, queue in refusing],
     )
     return list(rows)
+
+
+def _destination(row: asyncpg.Record) -> Destination:
+    return row["routing_key"], row["queue"]
 
 
 async def _move_to_said(connection: Connection, ids: list[int]) -> None:

@@ -317,6 +317,7 @@ class Runner:
         """Renew all leases with one statement, now and again, until cancelled."""
         await heartbeat.beat(
             self._renew,
+            reconnect=self._pulse.expire_connections,
             pause_seconds=self._settings.heartbeat_seconds,
             patience_seconds=self._settings.lease_seconds / 5,
         )

@@ -94,9 +94,9 @@ class Worker:
         beginning = asyncio.current_task()
 
         def end() -> None:
-            self._told_to_end = True
-            if beginning is not None:
+            if beginning is not None and not self._told_to_end:  # told twice, it still ends in order
                 beginning.cancel()
+            self._told_to_end = True
 
         if threading.current_thread() is threading.main_thread():
             for number in _SIGNALS:

@@ -89,8 +89,11 @@ class Page:
             raise AssertionError(result["exceptionDetails"]["exception"].get("description", expression))
         return result["result"].get("value")
 
-    async def until(self, expression: str, *, seconds: float = 20) -> Any:
-        """Wait until an expression gives something true; while a page is loading there is nothing to ask."""
+    async def until(self, expression: str, *, seconds: float = 60) -> Any:
+        """Wait until an expression gives something true; while a page is loading there is nothing to ask.
+
+        Nobody promises how soon a busy machine draws something.
+        """
 
         async def holds() -> Any:
             with suppress(AssertionError, RuntimeError):

@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from contracts.envelope import Message, routing_key_of
 from contracts.media import MediaRejected
 from shared.topology import queue_of
 from shared.worker import Worker
@@ -15,9 +16,9 @@ ROOM = 1_000
 SOON_SECONDS = 8
 
 
-async def lay(house: House, count: int) -> None:
+async def lay(house: House, count: int, message: Message | None = None) -> None:
     """Put before all else in the outbox what is said to one queue and was put off until now, as hours of it are."""
-    saying = house.outbox.encode(check(FULL))
+    saying = house.outbox.encode(message or check(FULL))
     await house.admin.execute(
         "INSERT INTO media.outbox (message_id, routing_key, body, not_before)"
         " SELECT gen_random_uuid(), $1, $2, now() FROM generate_series(1, $3)",
@@ -48,6 +49,21 @@ async def test_what_a_full_queue_refuses_crowds_nobody_out(house: House) -> None
             await until(lambda: one_was_offered_again(house))
         await house.admin.execute("DELETE FROM media.outbox")
         await bytes_in(house, FULL)
+
+
+async def test_what_was_put_off_for_a_moment_does_not_wait_behind_what_a_full_queue_refuses(house: House) -> None:
+    async with a_full_queue(house):
+        await lay(house, REFUSED)
+        await lay(house, 1, MediaRejected(**lineage(), code="too_large", sentence="It is.", url="http://example.com/a"))
+        async with house.worker("media"):
+            await until(lambda: another_was_said(house))
+        await house.admin.execute("DELETE FROM media.outbox")
+        await bytes_in(house, FULL)
+
+
+async def another_was_said(house: House) -> bool:
+    key = routing_key_of(MediaRejected)
+    return bool(await house.value("SELECT count(*) FROM media.said WHERE routing_key = $1", key))
 
 
 async def one_was_offered_again(house: House) -> bool:

@@ -138,6 +138,17 @@ def test_respite_is_given_once_for_each_time_that_the_database_was_out_of_sight(
     assert told == [True, True, False, False, False, True, True, False, False, True]
 
 
+def test_an_outage_within_the_respite_of_another_one_gives_a_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(contact, "_now", lambda: now)
+    sight = Contact(15, in_sight=True)
+    told = []
+    for seconds in (1, 40, 1, 60, 1, 8, 2, 1):
+        now += seconds
+        told.append(sight.answered())
+    assert told == [True, False, False, False, False, False, True, True]
+
+
 def test_who_had_to_wait_for_the_database_at_the_start_robs_nobody_at_once() -> None:
     assert not Contact(15, in_sight=False).answered()
     assert Contact(15, in_sight=True).answered()

@@ -175,7 +175,7 @@ async def test_where_not_all_can_be_told_any_more_the_page_says_so_until_it_is_l
         await page.until("document.querySelectorAll('.job').length === 2")
     await page.until("document.querySelector('#offline').checkVisibility()")
     await house.admin.execute("DELETE FROM gateway.events")
-    async with Gateway(settings) as elsewhere, elsewhere.client() as ann:
+    async with Gateway(gateway_settings(house.servers)) as elsewhere, elsewhere.client() as ann:
         await elsewhere.until_well()
         await _scene(ann, 3)
     await house.admin.execute("DELETE FROM gateway.events")
