@@ -54,11 +54,15 @@ async def test_why_something_of_a_large_job_failed_is_told_though_newer_ones_wen
 async def test_what_failed_of_a_large_job_is_done_again_at_once(board: Page, gateway: Gateway, ann: Client) -> None:
     scrape = await _gallery(gateway, ann)
     await board.until("document.querySelector('.job-failed')?.innerText === '2 failed'")
-    assert await board.run(f"{_AGAIN}.innerText") == "Do 2 again"
+    await board.until(f"{_AGAIN}?.innerText === 'Do 2 again'")
     await board.run(f"{_AGAIN}.click()")
     await board.until(f"!{_AGAIN}")
-    tree = (await ann.job(scrape.job["id"]))["tree"]
-    assert (tree["failed"], tree["pending"]) == (0, 2)
+
+    async def are_done_again() -> bool:
+        tree = (await ann.job(scrape.job["id"]))["tree"]
+        return (tree["failed"], tree["pending"]) == (0, 2)
+
+    await until(are_done_again)
 
 
 async def test_a_failed_job_is_done_again_where_it_is_seen(board: Page, gateway: Gateway, ann: Client) -> None:

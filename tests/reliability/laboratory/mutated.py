@@ -34,6 +34,10 @@ def break_outbox() -> None:
                 await self._replay_page()
             await asyncio.sleep(_PAUSE_SECONDS)
 
+    async def run_again(self: Relay) -> None:
+        while not self._stopping:
+            await asyncio.sleep(_PAUSE_SECONDS)
+
     async def relay_batch(self: Relay) -> int:
         async with self._pool.acquire() as connection:
             async with connection.transaction():
@@ -47,7 +51,7 @@ def break_outbox() -> None:
             )
         return len(rows)
 
-    _replace(Relay, run=run, relay_batch=relay_batch)
+    _replace(Relay, run=run, run_again=run_again, relay_batch=relay_batch)
 
 
 def break_outbox_now_and_then() -> None:
