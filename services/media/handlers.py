@@ -41,6 +41,9 @@ PIXELS = "diorama.pixels"
 PIXEL_KINDS = frozenset({"colours", "embedding"})
 """What is seen in the pixels by everybody who describes here; taggers look for more, or in other ways."""
 
+_OURS = frozenset({HOST_BUSY, "bytes_going", "object_store_unavailable", "scratch_unavailable", "videos_in_line"})
+"""What passes on our own side: it tells nothing of a picture, nor that another size of it may be had sooner."""
+
 
 async def on_image_found(tx: Transaction, found: Sequence[Heard[ImageFound]]) -> None:
     """Fetch every image that a page shows, or a list names."""
@@ -75,7 +78,7 @@ async def fetch_media(job: Job[FetchMedia], library: Library) -> None:
             refusals.append(refusal)
         except TryAgain as trouble:
             # It will have its turn, or may be had soon: what is next best is only taken instead in the end.
-            if trouble.code == HOST_BUSY or (not trouble.rate_limited and job.attempt < ATTEMPTS):
+            if trouble.code in _OURS or (not trouble.rate_limited and job.attempt < ATTEMPTS):
                 raise
             passing = passing or trouble
         else:

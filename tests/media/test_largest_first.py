@@ -1,4 +1,4 @@
-"""A host that fails for a moment does not make a thumbnail of a picture: what is next best is only taken in the end."""
+"""Whoever fails for a moment does not make a thumbnail of a picture: what is next best is only taken in the end."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,8 +9,9 @@ import pytest
 from contracts.jobs import JobCompleted, JobFailed
 from contracts.media import FetchMedia, MediaStored
 from services.media.handlers import fetch_media
-from services.media.library import Library, Limits
+from services.media.library import Held, Library, Limits
 from shared.database import open_pool
+from shared.errors import TryAgain
 from shared.fetch import Outbound
 from shared.objects import ObjectStore
 from shared.retry import ATTEMPTS
@@ -26,8 +27,8 @@ AWAY = answer(status=503, headers=[("Retry-After", "0")])
 class Gallery:
     """Media at work on a picture that a host has in two sizes."""
 
-    def __init__(self, house: House, host: Stranger) -> None:
-        self.house, self.host = house, host
+    def __init__(self, house: House, host: Stranger, library: Library) -> None:
+        self.house, self.host, self.library = house, host, library
         host.answers["/small"] = SMALL
         self.command = FetchMedia(**lineage(), url=self._url("/large"), alternatives=(self._url("/small"),))
 
@@ -65,7 +66,7 @@ async def gallery(house: House, tmp_path: Path) -> AsyncIterator[Gallery]:
             pool=pool, objects=objects, outbound=outbound, sandbox=sandbox, scratch=tmp_path, limits=limits
         )
         async with house.worker("media", works={FetchMedia: fetch_media}, crafts={"library": library}):
-            yield Gallery(house, host)
+            yield Gallery(house, host, library)
     await pool.close()
 
 
@@ -91,3 +92,31 @@ async def test_a_picture_that_is_not_there_in_that_size_is_taken_in_the_next_at_
     await gallery.house.say(gallery.command)
     assert await gallery.width() == 32
     assert gallery.times_asked("/large") == 1
+
+
+@pytest.mark.parametrize("code", ["object_store_unavailable", "bytes_going", "videos_in_line"])
+async def test_what_is_busy_on_our_own_side_only_has_a_picture_wait(
+    gallery: Gallery, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    """As a store of ours that answers SlowDown when the picture is there: no other size of it would be any sooner."""
+    gallery.host.answers["/large"] = LARGE
+    hold, busy = gallery.library.hold_link, [TryAgain(code, "Not now.", retry_after_seconds=0, rate_limited=True)]
+
+    async def hold_later(url: str, *arguments: Any, **named: Any) -> Held:
+        held = await hold(url, *arguments, **named)
+        if busy:
+            raise busy.pop()
+        return held
+
+    monkeypatch.setattr(gallery.library, "hold_link", hold_later)
+    await gallery.house.say(gallery.command)
+    assert await gallery.width() == 320
+    assert gallery.times_asked("/small") == 0
+    assert gallery.times_asked("/large") == 2
+
+
+async def test_a_host_that_asks_for_patience_has_a_smaller_size_taken_meanwhile(gallery: Gallery) -> None:
+    """The control: that is of the picture, and of its host."""
+    gallery.host.answers["/large"] = answer(status=429, headers=[("Retry-After", "60")])
+    await gallery.house.say(gallery.command)
+    assert await gallery.width() == 32
