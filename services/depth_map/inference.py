@@ -15,7 +15,7 @@ import numpy as np
 from services.depth_map.estimators import OnnxEstimator, OnnxModel, normalised
 from services.depth_map.turns import Turns
 from shared.errors import Failure, Refused, TryAgain
-from shared.sandbox import Sandbox
+from shared.sandbox import Killed, Sandbox
 
 Shape = tuple[int, ...]
 
@@ -168,14 +168,18 @@ class Inference:
         So is one under whom the process died, for somebody else may have killed it.
         """
         left = [each for each in batch if not each.answer.done()]
-        died = isinstance(error, Failure) and error.code == _CRASHED and not batch[0].alone
-        if died or (isinstance(error, Failure) and len(batch) > 1):
+        if (_has_died(error) and not batch[0].alone) or (isinstance(error, Failure) and len(batch) > 1):
             for each in left:
                 each.alone = True
             self._waiting = [*left, *self._waiting]
             return
         for each in left:
             each.answer.set_exception(error)
+
+
+def _has_died(error: Exception) -> bool:
+    """Tell whether the process ended under a batch, by itself or by the hand of somebody."""
+    return isinstance(error, Killed) or (isinstance(error, Refused) and error.code == _CRASHED)
 
 
 def _go_together(one: _Waiting, other: _Waiting) -> bool:

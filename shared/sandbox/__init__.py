@@ -1,5 +1,6 @@
 """Functions that touch hostile bytes, run in processes that may do nothing else."""
 
 from shared.sandbox.pool import Rehearsal, Sandbox
+from shared.sandbox.process import Killed
 
-__all__ = ["Rehearsal", "Sandbox"]
+__all__ = ["Killed", "Rehearsal", "Sandbox"]

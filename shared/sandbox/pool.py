@@ -102,7 +102,7 @@ class Sandbox:
         Raises:
             Refused: as the function raised it, or `needs_too_much_memory`, `takes_too_long`,
                 `decoder_crashed`, `decoder_failed` (any other exception), `answer_too_large`.
-            TryAgain: `sandbox_unavailable`, `scratch_unavailable`, `machine_too_busy`.
+            TryAgain: `sandbox_unavailable` (`Killed`, where it was at work), `scratch_unavailable`, `machine_too_busy`.
 
         """
         name = _importable_name(function)

@@ -59,6 +59,19 @@ _WITH_LARGE_PAGES: Final = {**_ENVIRONMENT, "GLIBC_TUNABLES": "glibc.malloc.huge
 T = TypeVar("T")
 
 
+class Killed(TryAgain):
+    """`sandbox_unavailable`: a process that was at work on bytes was killed from outside, as where memory is short.
+
+    Whoever may have the same bytes read for ever counts these: they may be what takes the memory.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            "sandbox_unavailable",
+            "The process that read this file was killed, as happens where memory is short; it is read again later.",
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What one call may use.
@@ -230,7 +243,7 @@ class Child:
             if self._process.returncode == -signal.SIGXCPU:
                 raise self._too_long() from error
             if self._process.returncode == -signal.SIGKILL and by_itself:
-                raise _killed() from error
+                raise Killed from error
             raise _crashed() from error
         except ValueError as error:
             raise _crashed() from error
@@ -325,13 +338,6 @@ def _check_size(size_bytes: int, limit_bytes: int) -> None:
 
 def _unavailable(reason: str) -> TryAgain:
     return TryAgain("sandbox_unavailable", f"The process that reads untrusted files cannot start: {reason}.")
-
-
-def _killed() -> TryAgain:
-    return TryAgain(
-        "sandbox_unavailable",
-        "The process that read this file was killed, as happens where memory is short; it is read again later.",
-    )
 
 
 def _crashed() -> Refused:

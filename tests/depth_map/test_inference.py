@@ -1,6 +1,8 @@
 """One process holds the model: pictures that wait are shown to it together, and nobody suffers from a neighbour."""
 
 import asyncio
+import os
+import signal
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -18,8 +20,8 @@ from services.depth_map.mapping import DepthMapping
 from services.depth_map.rules import EdgeSettings, NormalSettings
 from services.depth_map.settings import Settings
 from services.depth_map.turns import Turns
-from shared.errors import Refused, TryAgain
-from shared.sandbox import Rehearsal, Sandbox
+from shared.errors import Failure, Refused, TryAgain
+from shared.sandbox import Killed, Rehearsal, Sandbox
 from tests.depth_map.needed import NEEDED
 from tests.depth_map.scenes import file_of, room
 from tests.depth_map.stored import Drawer
@@ -39,6 +41,7 @@ class Slow:
         self.batches: list[list[float]] = []
         self.go = asyncio.Semaphore(0)
         self.dies = 0
+        self.death: Failure = Refused("decoder_crashed", "It crashed.")
 
     async def run(self, _: Callable[..., Any], payload: bytes, *, model: Any, shape: list[int]) -> Any:
         assert model["name"] == "brightness"
@@ -47,7 +50,7 @@ class Slow:
         await self.go.acquire()
         self.dies -= 1
         if self.dies >= 0 or (pictures == 13).any():
-            raise Refused("decoder_crashed", "It crashed.")
+            raise self.death
         return {"shape": shape[:2]}, [one.mean(axis=2).tobytes() for one in pictures]
 
 
@@ -97,16 +100,33 @@ async def test_who_shares_a_batch_with_a_picture_that_cannot_be_mapped_is_mapped
     assert slow.batches == [[1, 13, 2], [1], [13], [2]]
 
 
-async def test_a_picture_under_which_the_process_died_once_is_shown_again_and_not_for_ever(tmp_path: Path) -> None:
+@pytest.mark.parametrize("death", [Refused("decoder_crashed", "It crashed."), Killed()])
+async def test_a_picture_under_which_the_process_died_once_is_shown_again_and_not_for_ever(
+    tmp_path: Path, death: Failure
+) -> None:
     slow, inference = slow_inference(tmp_path, batch=3)
+    slow.death = death
     for _ in range(4):
         slow.go.release()
     slow.dies = 1
     async with inference:
         assert told(await inference.map_of(grey(4), SMALL)) == 4
-        with pytest.raises(Refused, match="decoder_crashed"):
+        with pytest.raises(type(death), match=death.code):
             await inference.map_of(grey(13), SMALL)
     assert slow.batches == [[4], [4], [13], [13]]
+
+
+async def test_a_picture_whose_process_somebody_kills_is_shown_again_at_once_and_uses_no_attempt(
+    tmp_path: Path,
+) -> None:
+    model = described(tmp_path, brightness_model())
+    async with _holder(model) as holder, Inference(holder, model) as inference:
+        (child,) = holder._children
+        os.kill(child.pid, signal.SIGSTOP)  # so that it cannot answer first
+        waiting = asyncio.create_task(inference.map_of(grey(4), SMALL))
+        await _until(lambda: child.calls > 0)
+        os.kill(child.pid, signal.SIGKILL)
+        assert told(await waiting) == 4
 
 
 async def test_weights_that_are_gone_when_the_process_is_replaced_end_nobodys_job(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from shared.errors import Refused, TryAgain
-from shared.sandbox import Sandbox
+from shared.sandbox import Killed, Sandbox
 from tests.shared import hostile_functions as hostile
 
 
@@ -26,6 +26,7 @@ async def test_a_file_whose_reader_was_killed_is_read_again_later(sandbox: Sandb
     os.kill(child.pid, signal.SIGKILL)
     with pytest.raises(TryAgain) as told:
         await reading
+    assert isinstance(told.value, Killed)
     assert told.value.code == "sandbox_unavailable"
     assert "killed" in told.value.sentence
     facts, _ = await sandbox.run(hostile.echo, b"next")
