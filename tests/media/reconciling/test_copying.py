@@ -18,6 +18,7 @@ from shared.database import Pool
 from shared.errors import TryAgain
 from shared.objects import ObjectStore
 from shared.outbox import Outbox
+from shared.sandbox import Killed
 from tests.living import PROJECT, House
 from tests.media.reconciling.shelf import (
     COPY,
@@ -152,6 +153,34 @@ async def test_what_is_away_for_a_while_is_copied_when_it_is_back(
     await an_hour_passes(house)
     assert await here.copy_few()
     assert len(await told(house)) == 1
+
+
+@pytest.mark.parametrize(("times", "tells"), [(2, True), (3, False)])
+async def test_a_picture_that_always_kills_its_reader_is_settled_without_a_copy_and_nobody_waits_for_it(
+    house: House,
+    pool: Pool,
+    objects: ObjectStore,
+    here: Copying,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    times: int,
+    tells: bool,
+) -> None:
+    """With its control: one whose reader was killed less often gets its copy."""
+    await put(objects, KEY)
+    await stored(pool, facts=BEFORE)
+    await of_before(house)
+
+    async def killed(*_: object, **__: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as short:
+        short.setattr(here._library._sandbox, "run", killed)
+        for _ in range(times):
+            assert await here.copy_few(), "its neighbours have their turn at once"
+            await an_hour_passes(house)
+    assert await here.copy_few() is tells
+    assert len(await told(house)) == int(tells)
 
 
 async def test_processes_share_what_is_due(house: House, pool: Pool) -> None:
