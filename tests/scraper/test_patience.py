@@ -3,14 +3,20 @@
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from contracts.jobs import JobCompleted
 from contracts.scraper import ContinueCrawl, CrawlScope, CrawlSite, RetryCrawl, Seed, UrlsAccounted
 from services.scraper.handlers import continue_crawl, crawl_site, retry_crawl
-from services.scraper.sources import Harvester
-from tests.living import House, lineage, until
+from services.scraper.sources import Harvest, Harvester
+from services.scraper.sources.scopes import key_of
+from services.scraper.store import crawls as store
+from services.scraper.store.crawls import Line
+from shared.database import open_pool
+from shared.errors import TryAgain
+from tests.living import PROJECT, House, lineage, until
 from tests.scraper.site import Clock, Site, crawling
 from tests.scraper.test_accounts import has_ended_at_all, was_taken
 from tests.scraper.test_crawls import outcomes
@@ -88,3 +94,46 @@ async def test_who_has_a_crawl_retried_has_all_patience_anew(house: House, site:
     assert site.times_asked("/busy") == 2
     await obeyed(house, site, RetryCrawl(**lineage(), crawl_job_id=command.job_id), patience_seconds=1.5)
     assert site.times_asked("/busy") == 4
+
+
+async def test_pages_that_only_wait_for_a_browser_of_ours_use_up_no_patience(
+    house: House, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy = TryAgain("renderers_busy", "Other pages are being shown.", retry_after_seconds=1, rate_limited=True)
+    left, harvest = [busy], Harvester.harvest
+
+    async def harvest_later(harvester: Harvester, kind: str, url: str, *more: Any, **named: Any) -> Harvest:
+        if left and url.endswith("/there"):
+            raise left.pop()
+        return await harvest(harvester, kind, url, *more, **named)
+
+    monkeypatch.setattr(Harvester, "harvest", harvest_later)
+    command = crawling_all(site)
+    await obeyed(house, site, command, patience_seconds=0.5)
+    assert (await outcomes(house, command.job_id, "page"))[f"{site.origin}/there"] == ("read", None)
+    assert left == []
+
+
+@pytest.mark.parametrize(("late_minutes", "begins_anew"), [(61, True), (59, False)])
+async def test_a_url_that_nobody_has_asked_for_long_after_its_time_has_all_patience_anew(
+    house: House, late_minutes: int, *, begins_anew: bool
+) -> None:
+    """As where the kind was paused; with its control, where all that time its host has asked for patience."""
+    crawl_id, job_id = uuid4(), uuid4()
+    pool = await open_pool(house.servers.database_url("scraper"), size=1, application_name="tests")
+    async with pool.acquire() as connection:
+        await store.insert_crawl(connection, crawl_id, PROJECT, scope={}, seeds=["http://a.example/"])
+        line = Line("page", key_of("http://a.example/"), "http://a.example/", 0, "waiting")
+        await store.insert_lines(connection, crawl_id, [line], found_on=None, job_id=job_id)
+        [claimed] = await store.claim_lines(connection, crawl_id, job_id, 10)
+        await store.update_line_postponed(connection, crawl_id, claimed, seconds=0, counts=False, put_off=True)
+        await connection.execute(
+            "UPDATE crawl_urls SET put_off_at = now() - interval '5 hours', not_before = now() - $1 * interval '1 min'",
+            late_minutes,
+        )
+        [claimed] = await store.claim_lines(connection, crawl_id, job_id, 10)
+        assert (claimed.put_off_seconds == 0) is begins_anew
+        await store.update_line_postponed(connection, crawl_id, claimed, seconds=0, counts=False, put_off=True)
+        [claimed] = await store.claim_lines(connection, crawl_id, job_id, 10)
+        assert (claimed.put_off_seconds < 60) is begins_anew
+    await pool.close()

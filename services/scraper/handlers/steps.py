@@ -36,6 +36,8 @@ _LIMITS: Final[Mapping[Budget, Refused]] = {
     "image": Refused("image_limit", "The crawl has as many images as it was allowed."),
 }
 _KNOWN: Final = Refused("found_before", "An earlier crawl of this source has found it.")
+_OURS: Final = frozenset({HOST_BUSY, "renderers_busy"})
+"""Turns that are late here, and come: of that a URL's host is innocent."""
 _READ: Final = ("read", None, None)
 _UNCHANGED: Final = ("duplicate", "unchanged", "Its server says that it is as an earlier crawl has read it.")
 _SAME_PAGE: Final = Refused("duplicate_page", "It leads to a page that is read under its own name.")
@@ -115,8 +117,7 @@ class Step:
             return
         asked_for = passing.retry_after_seconds
         seconds = backoff_seconds(line.tries + 1) if asked_for is None else asked_for
-        # Of its turn that is late, which comes, its host is innocent.
-        put_off = passing.rate_limited and passing.code != HOST_BUSY
+        put_off = passing.rate_limited and passing.code not in _OURS
         if put_off and line.put_off_seconds + seconds > self._harvester.patience_seconds:
             await self._refuse(line, _out_of_patience(passing, self._harvester.patience_seconds))
             return

@@ -13,6 +13,9 @@ from shared.database import Connection
 LOST_AT_MOST = 4
 """A URL whose reader went away so many times is not asked again."""
 
+LATE_SECONDS = 3600.0
+"""Whom nobody has asked for so long after his time, as while nobody worked, has all patience anew."""
+
 
 @dataclass(frozen=True, slots=True)
 class CrawlRow:
@@ -62,7 +65,7 @@ class Claimed:
 
     Attributes:
         tries: that failed.
-        put_off_seconds: since its host has asked for patience first; 0 where it never did.
+        put_off_seconds: since its host has asked for patience first; 0 where it never did, or that begins anew.
 
     """
 
@@ -237,13 +240,15 @@ async def _claim(connection: Connection, crawl_id: UUID, job_id: UUID, limit: in
     rows = await connection.fetch(
         """
         WITH due AS (
-            SELECT kind, key FROM crawl_urls
+            SELECT kind, key, not_before FROM crawl_urls
             WHERE crawl_id = $1 AND outcome = 'waiting' AND (lost > 0) = $4
               AND (not_before IS NULL OR not_before <= now())
             ORDER BY depth, seen_number LIMIT $3
             FOR UPDATE SKIP LOCKED
         ), asked AS (
-            UPDATE crawl_urls u SET outcome = 'asked', job_id = $2
+            UPDATE crawl_urls u SET outcome = 'asked', job_id = $2,
+                -- Where we come so late, it is not its host that has used up the patience.
+                put_off_at = CASE WHEN due.not_before < now() - $5 * interval '1 s' THEN NULL ELSE u.put_off_at END
             FROM due WHERE u.crawl_id = $1 AND u.kind = due.kind AND u.key = due.key
             RETURNING u.kind, u.key, u.url, u.depth, u.tries, u.seen_number, u.put_off_at
         )
@@ -255,6 +260,7 @@ async def _claim(connection: Connection, crawl_id: UUID, job_id: UUID, limit: in
         job_id,
         limit,
         lost,
+        LATE_SECONDS,
     )
     return [Claimed(**dict(row)) for row in rows]
 
