@@ -226,12 +226,10 @@ class Step:
         """Say of images that the crawl before has found that they are not fetched again."""
         if self._previous_id is None:
             return lines
-        keys = [line.key for line in lines]
-        known = await select_images_known(tx.connection, self._previous_id, keys)
-        return [
-            _left_out(one, "duplicate", _KNOWN) if one.key in known and one.outcome != "skipped" else one
-            for one in lines
-        ]
+        # What is skipped here was mostly skipped before, too: it would be looked for in all of them, each time.
+        keys = [line.key for line in lines if line.outcome != "skipped"]
+        known = await select_images_known(tx.connection, self._previous_id, keys) if keys else set()
+        return [_left_out(one, "duplicate", _KNOWN) if one.key in known else one for one in lines]
 
     async def _note_new(self, tx: Transaction, url: str, lines: Sequence[Line]) -> list[Line]:
         new = await store.insert_lines(tx.connection, self._crawl_id, lines, found_on=url, job_id=self._job.id)

@@ -6,8 +6,8 @@ from uuid import UUID
 from services.scraper.store.crawls import Line
 from shared.database import Connection
 
-_LOOKED_BACK = 100
-"""So many crawls, one after which the other came, are asked what they have found."""
+_LOOKED_BACK = 10
+"""So many crawls, one after which the other came, are asked what they have found: what is new asks each of them."""
 
 
 async def select_lines_known(connection: Connection, crawl_id: UUID, lines: Sequence[Line]) -> set[tuple[str, bytes]]:
