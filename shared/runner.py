@@ -315,11 +315,10 @@ class Runner:
 
     async def beat(self) -> None:
         """Renew all leases with one statement, now and again, until cancelled."""
+        pause_seconds, patience_seconds = self._settings.heartbeat_seconds, self._settings.lease_seconds / 5
+        reconnect = self._pulse.expire_connections
         await heartbeat.beat(
-            self._renew,
-            reconnect=self._pulse.expire_connections,
-            pause_seconds=self._settings.heartbeat_seconds,
-            patience_seconds=self._settings.lease_seconds / 5,
+            self._renew, reconnect=reconnect, pause_seconds=pause_seconds, patience_seconds=patience_seconds
         )
 
     async def _renew(self) -> None:

@@ -1,7 +1,7 @@
 """Ports for what a test starts, or wants to find nobody at."""
 
 import itertools
-import secrets
+import random
 import socket
 from collections.abc import Iterator
 from functools import cache
@@ -21,9 +21,9 @@ def free_port() -> int:
 @cache
 def _own_block() -> Iterator[int]:
     """Go round in a block of ports that is claimed for as long as this process lives."""
-    while True:
-        start = secrets.choice(_BLOCKS)
+    for start in random.sample(_BLOCKS, len(_BLOCKS)):
         claim = claimed(f"block {start} of tests")
         if claim is not None:
             _claims.append(claim)
             return itertools.cycle(range(start, start + _BLOCKS.step))
+    raise RuntimeError(f"{len(_BLOCKS)} other processes run tests here")

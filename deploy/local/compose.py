@@ -6,6 +6,7 @@ from pathlib import Path
 
 from deploy.database import ROLES, SERVICES
 from deploy.local.definitions import CONSUMER_TIMEOUT_MS, definitions
+from deploy.local.errors import CannotRun
 from deploy.local.passwords import Passwords
 from deploy.local.private_files import private_directory, write_private
 from deploy.local.service_programs import theirs
@@ -28,7 +29,8 @@ consumer_timeout = {CONSUMER_TIMEOUT_MS}
 def write_compose_files(directory: Path, kept: Mapping[str, str] | None = None) -> None:
     """Write the files that compose.yaml mounts and the variables that it names; what was made before is kept.
 
-    `kept` is what a person keeps in `.env`: each service is told of it what it may hold.
+    `kept` is what a person keeps in `.env`: each service is told of it what it may hold. Raises CannotRun
+    `value_unwritable`.
     """
     private_directory(directory)
     passwords = Passwords.kept_in(directory / "secrets.json")
@@ -36,7 +38,8 @@ def write_compose_files(directory: Path, kept: Mapping[str, str] | None = None) 
     write_private(directory / "compose.env", "".join(f"{name}={value}\n" for name, value in variables.items()))
     for service in SERVICES:
         told = theirs(service, without_given(kept or {}))
-        write_private(directory / f"{service}.env", "".join(f"{name}={_quoted(told[name])}\n" for name in sorted(told)))
+        lines = (f"{name}={_quoted(name, told[name])}\n" for name in sorted(told))
+        write_private(directory / f"{service}.env", "".join(lines))
     mounted = {
         "definitions.json": definitions(passwords.rabbitmq, BROKER_VERSION),
         "rabbitmq.conf": _BROKER_CONFIGURATION,
@@ -61,8 +64,13 @@ def compose_variables(passwords: Passwords) -> dict[str, str]:
     }
 
 
-def _quoted(value: str) -> str:
-    """Write a value so that nothing in it is expanded."""
+def _quoted(name: str, value: str) -> str:
+    """Write a value so that nothing in it is expanded; raises CannotRun where engines read it in different ways."""
+    if value.endswith("\\") or "\\'" in value or "\\\\" in value:
+        sentence = (
+            f"{name} has a backslash at its end, twice or before a quote, which container engines read each in its way."
+        )
+        raise CannotRun("value_unwritable", sentence)
     escaped = value.replace("'", r"\'")
     return f"'{escaped}'"
 

@@ -1,5 +1,6 @@
 """Ports of one stack: free when first asked for, remembered afterwards, picked anew where somebody else took one."""
 
+import errno
 import secrets
 import socket
 from pathlib import Path
@@ -79,8 +80,10 @@ def claimed(name: str) -> socket.socket | None:
     claim = socket.socket(socket.AF_UNIX)
     try:
         claim.bind(f"\0diorama {name}")
-    except OSError:
+    except OSError as error:
         claim.close()
+        if error.errno != errno.EADDRINUSE:
+            raise
         return None
     return claim
 

@@ -22,6 +22,7 @@ from deploy.database import SERVICES
 from deploy.doctor.addresses import find_addresses
 from deploy.doctor.settings import Settings
 from deploy.local.compose import write_compose_files
+from deploy.local.errors import CannotRun
 from deploy.local.settings import REPOSITORY
 from tests.deploy.answering import serving
 from tests.deploy.commands import run
@@ -208,6 +209,13 @@ def test_what_a_person_keeps_reaches_its_service_as_it_was_written(tmp_path: Pat
     assert providers
     assert json.loads(providers) == {"modelslab": {"key": "of $modelslab's"}}
     assert all((tmp_path / "compose" / f"{service}.env").stat().st_mode & 0o777 == 0o600 for service in SERVICES)
+
+
+@pytest.mark.parametrize("value", ["ends in \\", "it\\'s", "two \\\\"])
+def test_what_engines_would_read_each_in_its_way_is_refused_by_its_name(value: str, tmp_path: Path) -> None:
+    with pytest.raises(CannotRun, match="IMAGE_PROVIDERS") as refusal, written(tmp_path, {"IMAGE_PROVIDERS": value}):
+        pass
+    assert refusal.value.code == "value_unwritable"
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -44,6 +44,28 @@ _NEWS: Final = """import('/modules/operating/pages.js').then(({ Pages }) => {
     return [list.items.length, list.cursor];
 })"""
 
+_FAILURES: Final = """import('/modules/failures.js').then(({ Failures }) => {
+    const all = Array.from({ length: 250 }, (_, place) => ({
+        id: `job-${place}`, kind: 'media.fetch_media.v1', error: { code: 'http_404', sentence: 'Gone.' }, request: {},
+        retried_as: place < 200 ? 'another' : null, created_at: new Date().toISOString(),
+    }));
+    const get = async (path, { limit, cursor }) => {
+        const begin = Number(cursor ?? 0);
+        const end = begin + limit;
+        return { items: all.slice(begin, end), next_cursor: end < all.length ? String(end) : null };
+    };
+    const failures = new Failures({ get }, { onJob: () => {} });
+    document.body.append(failures.element);
+    failures.begin();
+})"""
+
+
+async def test_what_failed_is_not_hidden_behind_what_was_done_again(page: Page, gateway: Gateway) -> None:
+    await page.open(gateway.url)
+    await page.until("document.querySelector('.door')")
+    await page.run(_FAILURES)
+    await page.until("document.querySelector('.failures-box h3')?.innerText.includes('50 failures')")
+
 
 async def test_every_job_is_reached_by_asking_for_more(page: Page, gateway: Gateway) -> None:
     await page.open(gateway.url)
@@ -52,7 +74,7 @@ async def test_every_job_is_reached_by_asking_for_more(page: Page, gateway: Gate
     for wanted in range(25, _JOBS, 25):
         assert await page.run(_ROWS) == wanted
         await page.run(f"{_MORE}.click()")
-        await page.until(f"{_ROWS} > {wanted} && !document.querySelector('.jobs-below [role=progressbar]')", seconds=5)
+        await page.until(f"{_ROWS} > {wanted} && !document.querySelector('.jobs-below [role=progressbar]')")
     assert await page.run(_ROWS) == _JOBS
     assert await page.run(_MORE) is None
 

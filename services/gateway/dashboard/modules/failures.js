@@ -4,9 +4,11 @@ import { Problem } from "./api.js";
 import { arrange, button, el } from "./dom.js";
 import { stateIcon } from "./states.js";
 import { Gathering } from "./pace.js";
-import { count, kindName, moment, sentenceCase } from "./words.js";
+import { count, kindName, moment, number, sentenceCase } from "./words.js";
 
 const LATEST = 200;
+/** How many pages of what was done again are passed over to find what was not. */
+const MOST_PAGES = 10;
 const REFRESH_MS = 2_000;
 const SAMPLES = 5;
 const DAY_MS = 24 * 3600 * 1000;
@@ -37,9 +39,17 @@ export class Failures {
   async #load() {
     const since = new Date(Date.now() - DAY_MS).toISOString();
     try {
-      const page = await this.#api.get("/jobs", { state: "failed", created_after: since, limit: LATEST });
-      // What was done again is no failure any more: what became of it then is told of the new job.
-      this.#show(page.items.filter((job) => !job.retried_as), page.next_cursor !== null);
+      const asked = { state: "failed", created_after: since, limit: LATEST };
+      const failed = [];
+      let cursor = null;
+      for (let pages = 0; pages < MOST_PAGES && failed.length < LATEST; pages += 1) {
+        const page = await this.#api.get("/jobs", cursor === null ? asked : { ...asked, cursor });
+        // What was done again is no failure any more: what became of it then is told of the new job.
+        failed.push(...page.items.filter((job) => !job.retried_as));
+        cursor = page.next_cursor;
+        if (cursor === null) break;
+      }
+      this.#show(failed.slice(0, LATEST), cursor !== null || failed.length > LATEST);
       return [];
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
@@ -59,7 +69,7 @@ export class Failures {
       reasons.set(code, [...(reasons.get(code) ?? []), job]);
     }
     this.element.hidden = jobs.length === 0;
-    const failures = more ? `More than ${LATEST} failures` : count(jobs.length, "failure");
+    const failures = more ? `More than ${number(jobs.length)} failures` : count(jobs.length, "failure");
     this.title.textContent = `${failures} in the last day`;
     const shown = [...reasons].sort(([, one], [, other]) => other.length - one.length);
     arrange(this.list, shown.map(([code, failed]) => this.#group(code, failed)));

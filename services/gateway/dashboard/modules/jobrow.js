@@ -34,7 +34,7 @@ export class JobRow {
     this.status = el("p", { class: "job-status" });
     this.error = el("p", { class: "job-error", hidden: true });
     this.cancel = button("Cancel", () => this.#cancel(), { look: "is-small job-cancel", hidden: true });
-    this.again = button("", () => this.#doAgain(), { look: "is-small job-again", hidden: true });
+    this.again = button("", (press) => this.#doAgain(press), { look: "is-small job-again", hidden: true });
     this.inside = el("div", { class: "job-inside", hidden: true });
     this.head = el(
       "button",
@@ -161,7 +161,8 @@ export class JobRow {
   }
 
   /** Do a failed job again, or what failed below one that somebody began; what may cost money only when asked twice. */
-  async #doAgain() {
+  async #doAgain(press) {
+    if (press.detail > 1) return; // the second half of a double click answers no question
     const { id, kind, state } = this.#job;
     if (state === "failed" && kind.startsWith(COSTS) && !this.again.dataset.sure) {
       this.again.dataset.sure = "asked";
