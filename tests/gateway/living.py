@@ -167,8 +167,8 @@ class Gateway:
 
         await until(well, seconds=60)
 
-    def token(self, user_id: str, roles: tuple[str, ...] = (), *, lifetime_seconds: int = 600) -> str:
-        return mint(issuers_of(self.settings)[LOCAL], user_id, lifetime_seconds=lifetime_seconds, roles=roles)
+    def token(self, user_id: str, roles: tuple[str, ...] = ()) -> str:
+        return mint(issuers_of(self.settings)[LOCAL], user_id, lifetime_seconds=600, roles=roles)
 
     @asynccontextmanager
     async def client(self, user_id: str = "ann", roles: tuple[str, ...] = ()) -> AsyncIterator[Client]:

@@ -193,7 +193,6 @@ async def trial(stack: Stack, gallery: Gallery, visitor: Visitor) -> AsyncIterat
         yield Trial(stack, books, await Meter(stack, books).prepare(), visitor, gallery)
 
 
-@pytest.mark.timeout(1800)  # half a minute on a machine that has nothing else to do, and sixty windows of each at most
 async def test_a_job_of_each_kind_costs_no_more_than_its_budget(stack: Stack, trial: Trial) -> None:
     costs = {kind: await trial.cost(kind) for kind in BUDGET if kind not in FOLLOWED_BY_MEDIA}
     await stack.supervisor.hold("media")

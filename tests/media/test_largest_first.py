@@ -9,14 +9,11 @@ import pytest
 from contracts.jobs import JobCompleted, JobFailed
 from contracts.media import FetchMedia, MediaStored
 from services.media.handlers import fetch_media
-from services.media.library import Held, Library, Limits
-from shared.database import open_pool
+from services.media.library import Held, Library
 from shared.errors import TryAgain
-from shared.fetch import Outbound
-from shared.objects import ObjectStore
 from shared.retry import ATTEMPTS
 from tests.living import House, lineage, until
-from tests.media.parts import media_settings, picture_sandbox
+from tests.media.parts import library_before
 from tests.media.samples import encoded, photo
 from tests.shared.strangers import Stranger, answer
 
@@ -52,22 +49,12 @@ class Gallery:
 
 @pytest.fixture
 async def gallery(house: House, tmp_path: Path) -> AsyncIterator[Gallery]:
-    settings = media_settings(house)
-    pool = await open_pool(house.servers.database_url("media"), size=4, application_name="tests")
     async with (
         Stranger() as host,
-        ObjectStore.of(settings) as objects,
-        Outbound(user_agent="diorama-tests", allow=frozenset({("127.0.0.1", host.port)})) as outbound,
-        picture_sandbox(settings) as sandbox,
+        library_before(host, house, tmp_path) as (library, _),
+        house.worker("media", works={FetchMedia: fetch_media}, crafts={"library": library}),
     ):
-        await objects.ensure_bucket()
-        limits = Limits(10_000_000, 30.0)
-        library = Library(
-            pool=pool, objects=objects, outbound=outbound, sandbox=sandbox, scratch=tmp_path, limits=limits
-        )
-        async with house.worker("media", works={FetchMedia: fetch_media}, crafts={"library": library}):
-            yield Gallery(house, host, library)
-    await pool.close()
+        yield Gallery(house, host, library)
 
 
 async def test_a_picture_whose_host_fails_once_is_stored_as_large_as_it_is(gallery: Gallery) -> None:

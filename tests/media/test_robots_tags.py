@@ -12,14 +12,12 @@ from contracts.media import FetchMedia, MediaRejected, MediaStored
 from contracts.scraper import ImageFound
 from services.media.downloads import Wishes, download
 from services.media.handlers import fetch_media, on_image_found
-from services.media.library import Library, Limits
-from shared.database import open_pool
 from shared.errors import Refused
 from shared.fetch import Outbound
 from shared.identifiers import uuid7
 from shared.objects import ObjectStore
 from tests.living import House, lineage, until
-from tests.media.parts import media_settings, picture_sandbox
+from tests.media.parts import library_before
 from tests.media.samples import SMALL_FILES
 from tests.media.test_downloads_resumed import WHOLE, Script, beginning, left_in
 from tests.shared.strangers import Stranger, answer
@@ -121,29 +119,14 @@ class Media:
 
 @pytest.fixture
 async def media(house: House, tmp_path: Path) -> AsyncIterator[Media]:
-    settings = media_settings(house)
-    pool = await open_pool(house.servers.database_url("media"), size=4, application_name="tests")
+    hears: Any = {ImageFound: on_image_found}
     async with (
         Stranger() as host,
-        ObjectStore.of(settings) as objects,
-        Outbound(user_agent="diorama-tests", allow=frozenset({("127.0.0.1", host.port)})) as outbound,
-        picture_sandbox(settings) as sandbox,
+        library_before(host, house, tmp_path, wishes=Wishes("Diorama")) as (library, objects),
+        house.worker("media", hears=hears, works={FetchMedia: fetch_media}, crafts={"library": library}),
     ):
-        await objects.ensure_bucket()
-        library = Library(
-            pool=pool,
-            objects=objects,
-            outbound=outbound,
-            sandbox=sandbox,
-            scratch=tmp_path,
-            limits=Limits(10_000_000, 30.0),
-            wishes=Wishes("Diorama"),
-        )
-        hears: Any = {ImageFound: on_image_found}
-        async with house.worker("media", hears=hears, works={FetchMedia: fetch_media}, crafts={"library": library}):
-            yield Media(house, host, objects)
+        yield Media(house, host, objects)
     assert left_in(tmp_path) == []
-    await pool.close()
 
 
 async def test_of_a_found_image_that_its_host_keeps_from_robots_nothing_is_stored(media: Media) -> None:

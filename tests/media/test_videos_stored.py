@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,13 @@ from contracts.media import DescribeMedia, FetchMedia, MediaDescribed, MediaReje
 from services.media import library
 from services.media.downloads import Pages, Platforms, Taken
 from services.media.handlers import describe_media, fetch_media
-from services.media.library import Library, Limits
+from services.media.library import Library
 from services.media.store.blobs import CONDEMNED_HOURS
-from shared.database import open_pool
 from shared.errors import Refused, TryAgain
-from shared.fetch import Outbound
 from shared.objects import ObjectStore
 from tests.living import House, lineage, until
 from tests.media.films import film
-from tests.media.parts import media_settings, picture_sandbox
+from tests.media.parts import LIMITS, library_before
 from tests.shared.strangers import Stranger, answer
 
 FILM = film(frames=30)
@@ -70,32 +68,18 @@ class Archive:
 
 @pytest.fixture
 async def archive(house: House, tmp_path: Path) -> AsyncIterator[Archive]:
-    settings = media_settings(house)
     platforms = Platforms(
         extractors=("generic", "html5"), format="bv*,ba", subtitle_languages=("en",), deadline_seconds=30
     )
-    pool = await open_pool(house.servers.database_url("media"), size=4, application_name="tests")
+    works = {FetchMedia: fetch_media, DescribeMedia: describe_media}
     async with (
         Stranger() as host,
-        ObjectStore.of(settings) as objects,
-        Outbound(user_agent="diorama-tests", allow=frozenset({("127.0.0.1", host.port)})) as outbound,
-        picture_sandbox(settings) as pictures,
+        library_before(host, house, tmp_path, limits=replace(LIMITS, platforms=platforms)) as (own, objects),
+        house.worker("media", works=works, crafts={"library": own}),
     ):
-        await objects.ensure_bucket()
         host.otherwise = answer(status=404)
-        own = Library(
-            pool=pool,
-            objects=objects,
-            outbound=outbound,
-            sandbox=pictures,
-            scratch=tmp_path,
-            limits=Limits(10_000_000, 30.0, platforms),
-        )
-        works = {FetchMedia: fetch_media, DescribeMedia: describe_media}
-        async with house.worker("media", works=works, crafts={"library": own}):
-            yield Archive(house, host, own, objects)
+        yield Archive(house, host, own, objects)
     assert left_in(tmp_path) == []
-    await pool.close()
 
 
 def left_in(folder: Path) -> list[Path]:

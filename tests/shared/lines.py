@@ -13,6 +13,13 @@ _CHUNK_BYTES = 65536
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER without time: the other side sees RST instead of FIN
 
 
+def reset(writer: asyncio.StreamWriter) -> None:
+    """End a connection as one that the other side has never heard of."""
+    with suppress(OSError):  # it has ended by itself a moment ago
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+    writer.transport.abort()
+
+
 class Line:
     """Carries connections to the server that a URL names. Use it as an async context manager.
 
@@ -49,9 +56,7 @@ class Line:
             self._server = None
         for carrying, writers in self._carrying.items():
             for writer in writers:
-                with suppress(OSError):
-                    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-                writer.transport.abort()
+                reset(writer)
             carrying.cancel()
         await asyncio.gather(*self._carrying, return_exceptions=True)
 

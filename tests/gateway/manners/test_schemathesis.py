@@ -13,9 +13,6 @@ from tests.living import House
 CASES: Final = 2000
 EXAMPLES: Final = 25
 MOST: Final = 0.75
-LONGEST_SECONDS: Final = 1800
-"""Two minutes on a machine that has nothing else to do."""
-
 WORK: Final = "/work"
 
 
@@ -29,11 +26,10 @@ async def life(house: House, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[L
 
 async def _asked(life: Life, examples: int, only: list[str] | None = None) -> Asked:
     document = dict((await life.ann.send("GET", "/openapi.json")).body)
-    token = life.gateway.token("oz", ("operator",), lifetime_seconds=LONGEST_SECONDS)
+    token = life.gateway.token("oz", ("operator",))
     return Asked(life.gateway.url, token, document, life.values_of_oz, examples, only)
 
 
-@pytest.mark.timeout(LONGEST_SECONDS)
 async def test_whatever_is_sent_is_answered_as_the_document_says(life: Life) -> None:
     trial = await Trial.of(await _asked(life, EXAMPLES))
     assert trial.failures == [], "\n".join(trial.failures)

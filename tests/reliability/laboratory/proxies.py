@@ -1,17 +1,15 @@
 """A wire between one service and one server, on which things go wrong as they do on networks."""
 
 import asyncio
-import socket
-import struct
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from deploy.local.ports import LOOPBACK
+from tests.shared.lines import reset
 
 _CHUNK_BYTES = 65536
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER without time: the other side sees RST instead of FIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +78,7 @@ class Wire:
         """Cut every connection with RST to both sides; return how many there were."""
         for carrying, writers in self._carrying.items():
             for writer in writers:
-                connection: socket.socket = writer.get_extra_info("socket")
-                with suppress(OSError):  # it has ended by itself a moment ago
-                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-                writer.transport.abort()
+                reset(writer)
             carrying.cancel()
         return len(self._carrying)
 
